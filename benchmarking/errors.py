@@ -1,0 +1,41 @@
+"""Problems a user can mend; the shell prints them without a traceback and exits 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class BenchmarkError(Exception):
+    """Something to mend: the message names the value, what was expected and the next step."""
+
+
+class MissingDependency(BenchmarkError):
+    """A library that an optional part needs is not installed."""
+
+
+class PictureError(BenchmarkError):
+    """Pictures that cannot be used as they are."""
+
+
+class StoreError(BenchmarkError):
+    """Stored predictions that cannot be read, or must not be written."""
+
+
+class WeightsError(BenchmarkError):
+    """Weights that are missing, or are not the ones that were published."""
+
+
+@contextmanager
+def requires(extra: str) -> Iterator[None]:
+    """Turn a failed import inside the block into advice on which extra to install.
+
+    Raises:
+        MissingDependency: an import inside the block failed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"{error.name} is not installed; run: pip install 'imagenet-benchmarking[{extra}]'"
+        ) from error

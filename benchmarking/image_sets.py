@@ -1,0 +1,125 @@
+"""Image sets: one exact ordered list of pictures with a name and a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking.errors import PictureError
+from benchmarking.specs import check_name
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One labelled picture on disk.
+
+    Attributes:
+        key: its name within an image set.
+        label: index of its true class.
+        path: where its bytes are.
+    """
+
+    key: str
+    label: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Labelled pictures in the order in which predictions are stored.
+
+    Attributes:
+        name: what tables call it.
+        pictures: ordered by class, then key.
+        fingerprint: sha256 over the sorted lines "key sha256-of-bytes", in hex.
+
+    Raises:
+        BenchmarkError: the name is unusable.
+        PictureError: there are no pictures, or two share a key.
+    """
+
+    name: str
+    pictures: tuple[Picture, ...]
+    fingerprint: str
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if not self.pictures:
+            raise PictureError(f"image set {self.name!r} has no pictures.")
+        repeated = [key for key, n in Counter(self.keys).items() if n > 1]
+        if repeated:
+            raise PictureError(f"{len(repeated)} picture names repeat, such as {repeated[0]!r}.")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the pictures, one per row."""
+        return tuple(picture.key for picture in self.pictures)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """True class of each row, (n,)."""
+        return np.array([picture.label for picture in self.pictures], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+
+def in_order(labelled: Iterable[tuple[Path, int, str]]) -> tuple[Picture, ...]:
+    """Pictures by class, then name, from (path, class index, class folder) in any order.
+
+    A picture's key is its file name; where any two share one, every key is `folder/file`.
+    """
+    rows = list(labelled)
+    names = Counter(path.name for path, _, _ in rows)
+    unique = len(names) == len(rows)
+    pictures = (
+        Picture(path.name if unique else f"{folder}/{path.name}", label, path)
+        for path, label, folder in rows
+    )
+    return tuple(sorted(pictures, key=lambda picture: (picture.label, picture.key)))
+
+
+def fingerprint(keys: Sequence[str], digests: Sequence[str]) -> str:
+    r"""Digest of a set of pictures, whatever their order or folder.
+
+    Args:
+        keys: names of the pictures.
+        digests: sha256 of each picture's bytes, in hex.
+
+    >>> fingerprint(["b", "a"], ["22", "11"]) == hashlib.sha256(b"a 11\nb 22\n").hexdigest()
+    True
+    """
+    lines = sorted(f"{key} {digest}\n" for key, digest in zip(keys, digests, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def sha256_of(picture: Picture) -> str:
+    """The sha256 of a picture's bytes, in hex.
+
+    Raises:
+        PictureError: the file cannot be read.
+    """
+    try:
+        with picture.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise PictureError(f"{picture.path} cannot be read: {error.strerror}.") from error
+
+
+def spread(pictures: Sequence[Picture], limit: int) -> tuple[Picture, ...]:
+    """At most `limit` of the pictures, evenly spaced, so that a trial sees many classes.
+
+    Raises:
+        PictureError: the limit is below one.
+    """
+    if limit < 1:
+        raise PictureError(f"cannot take {limit} pictures; a trial needs at least one.")
+    n = len(pictures)
+    taken = min(limit, n)
+    return tuple(pictures[row * n // taken] for row in range(taken))

@@ -1,0 +1,239 @@
+"""What to run, without running it: runs, models, recipes, and how each run was made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking.errors import BenchmarkError
+
+Crops = NDArray[np.uint8]
+"""Model input before scaling: (n, height, width, 3), RGB."""
+
+Probabilities = NDArray[np.float32]
+"""Softmax output: (n, classes), each row summing to one."""
+
+Predictor = Callable[[Crops], Probabilities]
+"""A loaded model as the harness sees it."""
+
+Library = Literal["pillow"]
+Interpolation = Literal["nearest", "bilinear", "bicubic"]
+Rounding = Literal["floor", "half-even"]
+ChannelOrder = Literal["rgb", "bgr"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """The identity of one set of predictions; it names the file they are stored in.
+
+    Attributes:
+        images: name of the image set.
+        source: where the model comes from, such as "efficientnet-lite-keras".
+        model: name of the model within its source.
+        recipe: name of the protocol that turned pictures into model input.
+
+    Raises:
+        BenchmarkError: a part is not a plain file name, or the recipe contains a dot.
+    """
+
+    images: str
+    source: str
+    model: str
+    recipe: str
+
+    def __post_init__(self) -> None:
+        for part in (self.images, self.source, self.model, self.recipe):
+            check_name(part)
+        if "." in self.recipe:
+            raise BenchmarkError(f"recipe name {self.recipe!r} contains a dot; use '-' instead.")
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.model} ({self.recipe}) on {self.images}"
+
+
+def check_name(name: str) -> str:
+    """Return the name if it is safe as a file name everywhere.
+
+    Raises:
+        BenchmarkError: it is empty, starts oddly or holds anything but letters, digits, -, _ or
+            single dots.
+    """
+    if not _NAME.fullmatch(name):
+        raise BenchmarkError(
+            f"{name!r} cannot name anything here; use letters, digits, '-', '_' and single dots, "
+            "such as 'my-pictures'."
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How uint8 pixels become model input: x / divisor - mean, then / std, per channel.
+
+    Attributes:
+        divisor: what pixels in [0, 255] are divided by first.
+        mean: subtracted next, in the order of `channels`.
+        std: divided by last, in the order of `channels`.
+        channels: the order in which the model expects its channels.
+    """
+
+    divisor: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    channels: ChannelOrder
+
+
+# The three modes of keras.applications.imagenet_utils.preprocess_input, operation by operation.
+SCALINGS: Mapping[str, Scaling] = {
+    "tf": Scaling(127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), "rgb"),
+    "torch": Scaling(255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb"),
+    "caffe": Scaling(1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "bgr"),
+}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes model input.
+
+    Attributes:
+        library: decodes and resizes; it defines what the filter's name means.
+        interpolation: the resampling filter.
+        resize: shorter side in pixels, or (height, width) to ignore the aspect ratio.
+        crop: side of the central square in pixels.
+        scaling: value range, by the names Keras uses; see `SCALINGS`.
+        resize_rounding: how the longer side becomes whole pixels.
+        crop_rounding: how half the margin becomes whole pixels.
+
+    Raises:
+        BenchmarkError: a value is unknown, or the crop would reach over the picture's border.
+    """
+
+    library: Library
+    interpolation: Interpolation
+    resize: int | tuple[int, int]
+    crop: int
+    scaling: str
+    resize_rounding: Rounding = "floor"
+    crop_rounding: Rounding = "half-even"
+
+    def __post_init__(self) -> None:
+        for value, allowed in (
+            (self.library, get_args(Library)),
+            (self.interpolation, get_args(Interpolation)),
+            (self.resize_rounding, get_args(Rounding)),
+            (self.crop_rounding, get_args(Rounding)),
+            (self.scaling, tuple(SCALINGS)),
+        ):
+            if value not in allowed:
+                raise BenchmarkError(f"preprocessing {value!r} is none of {', '.join(allowed)}.")
+        smallest = self.resize if isinstance(self.resize, int) else min(self.resize)
+        if not 1 <= self.crop <= smallest:
+            raise BenchmarkError(f"a crop of {self.crop} does not fit into {self.resize} pixels.")
+
+    def __str__(self) -> str:
+        size = (
+            f"shorter side {self.resize}"
+            if isinstance(self.resize, int)
+            else f"squashed to {self.resize[0]}x{self.resize[1]}"
+        )
+        return (
+            f"{size}, {self.library} {self.interpolation}, centre crop {self.crop}, "
+            f"scaling {self.scaling}"
+        )
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One exact file of weights.
+
+    Attributes:
+        name: what its publisher calls it, such as "IMAGENET1K_V1".
+        file: file name.
+        sha256: digest of the file's bytes, in hex.
+    """
+
+    name: str
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a model's publishers say of it, on the ImageNet 2012 validation set.
+
+    Attributes:
+        acc1: acc@1 in percent.
+        source: where that is written.
+    """
+
+    acc1: float
+    source: str
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One pretrained model: exact weights and one preprocessing per recipe.
+
+    Attributes:
+        source: name of the source that loads it.
+        name: its name there; unique within the source.
+        framework: name of the framework that runs it, "pytorch" or "keras".
+        weights: the file its parameters come from.
+        recipes: preprocessing by recipe name.
+        parameters: number of trained parameters.
+        published: the accuracy to reproduce; None if nobody published one.
+        classes: length of its output.
+    """
+
+    source: str
+    name: str
+    framework: str
+    weights: Weights
+    recipes: Mapping[str, Preprocessing]
+    parameters: int
+    published: Published | None = None
+    classes: int = 1000
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a run was made, stored beside its predictions.
+
+    Attributes:
+        platform: title of the framework, the table's Platform column.
+        weights: name, file and sha256 of the weights.
+        preprocessing: the recipe in full.
+        images: name, number and fingerprint of the pictures.
+        versions: of every library that could change the answer.
+        device: "cpu", or the accelerator's name.
+        precision: of the forward pass.
+        batch_size: pictures per forward pass.
+        input_shapes: every distinct shape the model was given, in order of appearance.
+        executor: how the job was isolated.
+        process_id: the process that ran the model; equal ids shared a process.
+        started: date and time in UTC, ISO 8601.
+        seconds: wall-clock time, loading included.
+        arguments: the command's arguments, absolute paths cut to their last part.
+    """
+
+    platform: str
+    weights: Mapping[str, str]
+    preprocessing: Mapping[str, Any]
+    images: Mapping[str, Any]
+    versions: Mapping[str, str]
+    device: str
+    precision: str
+    batch_size: int
+    input_shapes: tuple[tuple[int, ...], ...]
+    executor: str
+    process_id: int
+    started: str
+    seconds: float
+    arguments: tuple[str, ...] = field(default=())

@@ -1,0 +1,58 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from benchmarking.errors import PictureError
+from benchmarking.image_sets import (
+    ImageSet,
+    Picture,
+    fingerprint,
+    in_order,
+    sha256_of,
+    spread,
+)
+
+
+def test_fingerprint_is_the_sha256_of_sorted_lines():
+    lines = "a.jpg 11\nb.jpg 22\n"
+    assert (
+        fingerprint(["b.jpg", "a.jpg"], ["22", "11"]) == hashlib.sha256(lines.encode()).hexdigest()
+    )
+
+
+@pytest.mark.parametrize(
+    ("keys", "digests"),
+    [(["a", "b"], ["11", "23"]), (["a", "c"], ["11", "22"]), (["a"], ["11"])],
+)
+def test_any_other_list_or_content_has_another_fingerprint(keys, digests):
+    assert fingerprint(keys, digests) != fingerprint(["a", "b"], ["11", "22"])
+
+
+def test_rows_are_ordered_by_class_then_name():
+    labelled = [(Path("y/b"), 2, "y"), (Path("z/c"), 1, "z"), (Path("y/a"), 2, "y")]
+    assert [p.key for p in in_order(labelled)] == ["c", "a", "b"]
+
+
+def test_where_names_repeat_keys_name_the_folder():
+    labelled = [(Path("x/1"), 2, "x"), (Path("y/1"), 1, "y"), (Path("y/2"), 1, "y")]
+    assert [p.key for p in in_order(labelled)] == ["y/1", "y/2", "x/1"]
+
+
+def test_a_trial_takes_pictures_evenly_and_never_twice():
+    pictures = [Picture(str(i), i, Path(str(i))) for i in range(10)]
+    assert [p.key for p in spread(pictures, 4)] == ["0", "2", "5", "7"]
+    assert len(spread(pictures, 99)) == 10
+    with pytest.raises(PictureError, match="cannot take 0 pictures"):
+        spread(pictures, 0)
+
+
+def test_two_pictures_of_one_name_are_refused():
+    twice = (Picture("a", 1, Path("a")), Picture("a", 2, Path("b")))
+    with pytest.raises(PictureError, match="1 picture names repeat, such as 'a'"):
+        ImageSet("set", twice, "")
+
+
+def test_an_unreadable_picture_is_named(tmp_path):
+    with pytest.raises(PictureError, match="gone.jpg cannot be read: No such file"):
+        sha256_of(Picture("gone.jpg", 0, tmp_path / "gone.jpg"))

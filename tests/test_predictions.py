@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from benchmarking.errors import BenchmarkError
+from benchmarking.predictions import TopK, join, top_k
+
+# Few distinct values, so that ties are common.
+distributions = st.integers(1, 6).flatmap(
+    lambda n: arrays(np.float32, (n, 7), elements=st.sampled_from([0.0, 0.125, 0.25, 0.5, 1.0]))
+)
+
+
+@given(distributions, st.integers(1, 7))
+def test_top_k_is_what_sorting_pairs_gives(probabilities, k):
+    said = top_k(probabilities, k)
+    for row, classes in zip(probabilities, said.classes, strict=True):
+        best_first = sorted(range(7), key=lambda c: (-row[c], c))
+        assert classes.tolist() == best_first[:k]
+
+
+@given(distributions)
+def test_joining_the_top_of_parts_is_the_top_of_the_whole(probabilities):
+    whole = top_k(probabilities, 3)
+    parts = join([top_k(probabilities[i : i + 2], 3) for i in range(0, len(probabilities), 2)])
+    assert (parts.classes == whole.classes).all()
+    assert (parts.probabilities == whole.probabilities).all()
+
+
+@pytest.mark.parametrize(
+    ("classes", "probabilities", "message"),
+    [
+        ([[1, 2]], [[0.2, 0.4]], "not sorted by probability"),
+        ([[2, 1]], [[0.4, 0.4]], "ties by class"),
+        ([[1, 1]], [[0.4, 0.4]], "not sorted by probability, ties by class"),
+        ([[3, 1, 3]], [[0.4, 0.3, 0.2]], "name a class twice"),
+        ([[1, 2]], [[np.nan, 0.4]], "1 of 1 pictures contain NaN"),
+        ([[1, 2], [1, 2]], [[0.5, 0.4], [1.5, 0.4]], r"1 of 2 pictures lie outside \[0, 1\]"),
+        ([[1, 2]], [[0.5]], "must be two arrays of the same shape"),
+    ],
+)
+def test_wrong_predictions_are_refused_by_name(classes, probabilities, message):
+    with pytest.raises(BenchmarkError, match=message):
+        TopK(np.array(classes), np.array(probabilities, dtype=np.float32))
+
+
+def test_top_k_refuses_nan_and_names_the_first_row():
+    probabilities = np.full((4, 10), 0.1, np.float32)
+    probabilities[2:, 3] = np.nan
+    with pytest.raises(BenchmarkError, match=r"2 of 4 pictures contain NaN.*first is row 2"):
+        top_k(probabilities)
