@@ -1,0 +1,61 @@
+"""The 1,000 classes of ImageNet 2012 and the labels of its 50,000 validation pictures.
+
+Classes are numbered in the order of their WordNet ids. Names are each synset's first WordNet
+lemma and are for reading only: "crane" and "maillot" each name two classes.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+_VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPE?G", re.IGNORECASE)
+
+
+@cache
+def wnids() -> tuple[str, ...]:
+    """WordNet id of each class, such as "n01440764", by class index."""
+    return tuple(row["wnid"] for row in _classes())
+
+
+@cache
+def class_names() -> tuple[str, ...]:
+    """English name of each class, by class index; not unique."""
+    return tuple(row["name"] for row in _classes())
+
+
+@cache
+def class_of_wnid() -> dict[str, int]:
+    """Class index of each WordNet id."""
+    return {wnid: index for index, wnid in enumerate(wnids())}
+
+
+@cache
+def validation_labels() -> NDArray[np.uint16]:
+    """True class of validation picture 1, 2, … 50,000, in that order."""
+    data = files("benchmarking").joinpath("data/imagenet_val_labels.npy").read_bytes()
+    labels: NDArray[np.uint16] = np.load(BytesIO(data), allow_pickle=False)
+    labels.setflags(write=False)
+    return labels
+
+
+def validation_number(name: str) -> int | None:
+    """Number of the validation picture with this file name; None if it is not one.
+
+    >>> validation_number("ILSVRC2012_val_00000293.JPEG"), validation_number("tench.jpg")
+    (293, None)
+    """
+    match = _VALIDATION_NAME.fullmatch(name)
+    number = int(match[1]) if match else 0
+    return number if 1 <= number <= len(validation_labels()) else None
+
+
+def _classes() -> list[dict[str, str]]:
+    table = files("benchmarking").joinpath("data/imagenet_classes.csv").read_text("utf-8")
+    return list(csv.DictReader(table.splitlines()))
