@@ -1,0 +1,34 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmarking import files
+from benchmarking.errors import BenchmarkError
+
+
+def test_a_file_is_synced_before_it_gets_its_name_and_its_folder_after(tmp_path, monkeypatch):
+    steps = []
+    sync, rename = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (steps.append("sync"), sync(handle)))
+    monkeypatch.setattr(
+        Path, "replace", lambda self, to: (steps.append("rename"), rename(self, to))[1]
+    )
+    files.write(tmp_path / "new" / "file", b"data")
+    assert steps == ["sync", "rename", "sync"]
+    assert (tmp_path / "new" / "file").read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, call):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(call, fail)
+    with pytest.raises(BenchmarkError, match="file cannot be written: No space left on device"):
+        files.write(path, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == b"old"
