@@ -1,0 +1,104 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+from torchvision.transforms import v2
+
+from benchmarking.errors import PictureError
+from benchmarking.images import crop, library_versions
+from benchmarking.sources import all_specs
+from benchmarking.specs import Preprocessing
+
+RECIPES = sorted(
+    {spec.recipes["published"] for spec in all_specs() if "published" in spec.recipes}, key=str
+)
+
+
+def torchvision_crop(data: bytes, recipe: Preprocessing) -> np.ndarray:
+    """The recipe as torchvision does it, the library it is published with."""
+    steps = v2.Compose(
+        [
+            v2.Resize(recipe.resize, v2.InterpolationMode[recipe.interpolation.upper()]),
+            v2.CenterCrop(recipe.crop),
+        ]
+    )
+    return np.asarray(steps(Image.open(io.BytesIO(data)).convert("RGB")))
+
+
+def encoded(picture: Image.Image, format_: str, **options) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, format_, **options)
+    return file.getvalue()
+
+
+def noise(height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return random.integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def every_kind() -> dict[str, bytes]:
+    rgb = Image.fromarray(noise(301, 417, 3))
+    alpha = Image.fromarray(noise(301, 417, 4))
+    rotated = Image.Exif()
+    rotated[0x0112] = 6
+    sixteen = noise(301, 417, 1)[..., 0].astype(np.uint16) * 257
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    return {
+        "rgb": encoded(rgb, "JPEG", quality=90),
+        "progressive": encoded(rgb, "JPEG", progressive=True),
+        "grayscale": encoded(rgb.convert("L"), "JPEG"),
+        "CMYK": encoded(rgb.convert("CMYK"), "JPEG"),
+        "rotated by EXIF": encoded(rgb, "JPEG", exif=rotated),
+        "with a colour profile": encoded(rgb, "JPEG", icc_profile=profile),
+        "palette": encoded(rgb.convert("P"), "PNG"),
+        "palette with transparency": encoded(rgb.convert("P"), "PNG", transparency=3),
+        "alpha": encoded(alpha, "PNG"),
+        "grey with alpha": encoded(alpha.convert("LA"), "PNG"),
+        "16 bits": encoded(Image.fromarray(sixteen), "PNG"),
+        "one bit": encoded(rgb.convert("1"), "PNG"),
+        "PNG under any name": encoded(rgb, "PNG"),
+        "lossless WebP": encoded(rgb, "WEBP", lossless=True),
+        "GIF": encoded(rgb, "GIF"),
+    }
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+@pytest.mark.parametrize("kind", every_kind())
+def test_pictures_of_every_kind_come_out_as_from_the_recipes_own_library(kind, recipe):
+    data = every_kind()[kind]
+    assert (crop(data, recipe) == torchvision_crop(data, recipe)).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    height=st.integers(8, 600),
+    width=st.integers(8, 600),
+    interpolation=st.sampled_from(["nearest", "bilinear", "bicubic"]),
+    sizes=st.sampled_from([(256, 224), (17, 16), (16, 16), (31, 12)]),
+)
+def test_sizes_and_corners_round_as_torchvision_rounds(height, width, interpolation, sizes):
+    resize, side = sizes
+    recipe = Preprocessing("pillow", interpolation, resize=resize, crop=side, scaling="tf")
+    data = encoded(Image.fromarray(noise(height, width, 3, seed=height)), "BMP")
+    assert (crop(data, recipe) == torchvision_crop(data, recipe)).all()
+
+
+def test_a_squash_ignores_the_aspect_ratio():
+    recipe = Preprocessing("pillow", "nearest", resize=(24, 24), crop=24, scaling="tf")
+    picture = Image.fromarray(noise(100, 40, 3))
+    expected = np.asarray(picture.resize((24, 24), Image.Resampling.NEAREST))
+    assert (crop(encoded(picture, "PNG"), recipe) == expected).all()
+
+
+@pytest.mark.parametrize("damage", [lambda d: b"", lambda d: b"no picture", lambda d: d[:900]])
+def test_what_cannot_be_decoded_is_an_error_not_a_grey_picture(damage):
+    data = encoded(Image.fromarray(noise(64, 64, 3)), "JPEG")
+    with pytest.raises(PictureError, match="cannot be decoded by Pillow"):
+        crop(damage(data), RECIPES[0])
+
+
+def test_versions_name_the_jpeg_library():
+    assert library_versions("pillow").keys() == {"Pillow", "libjpeg-turbo"}
