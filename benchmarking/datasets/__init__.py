@@ -1,0 +1,60 @@
+"""Picture sets, one module each: whether PICTURES means it, and the labelled pictures then.
+
+A module has NAME, DESCRIPTION, `recognises(where) -> bool` and `open_pictures(where) -> pictures`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarking.errors import PictureError
+from benchmarking.image_sets import ImageSet, Picture, fingerprint, sha256_of
+from benchmarking.imagenet import validation_labels, validation_number
+from benchmarking.plugins import discover
+
+
+def open_pictures(where: str) -> tuple[Picture, ...]:
+    """Labelled pictures from the first set that recognises the place or name.
+
+    Raises:
+        PictureError: none does, or the one that does cannot use what it finds.
+    """
+    modules = discover(sys.modules[__name__]).values()
+    for module in modules:
+        if module.recognises(where):
+            pictures: tuple[Picture, ...] = module.open_pictures(where)
+            return pictures
+    known = "; ".join(f"{module.NAME}: {module.DESCRIPTION}" for module in modules)
+    raise PictureError(f"{where!r} is neither a folder nor a known picture set ({known}).")
+
+
+def default_name(where: str, pictures: Sequence[Picture]) -> str:
+    """What to call an image set that the user has not named: after its folder, or imagenet-val."""
+    if _is_validation_set(pictures):
+        return "imagenet-val"
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", Path(where).resolve().name).strip("-_") or "pictures"
+
+
+def digests(pictures: Sequence[Picture], workers: int) -> Iterable[str]:
+    """The sha256 of each picture's bytes, in order, read by several threads."""
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(sha256_of, pictures, chunksize=1)
+
+
+def image_set(name: str, pictures: Sequence[Picture], digests: Iterable[str]) -> ImageSet:
+    """Pictures with a name and the fingerprint that follows from their digests."""
+    keys = [picture.key for picture in pictures]
+    return ImageSet(name, tuple(pictures), fingerprint(keys, list(digests)))
+
+
+def _is_validation_set(pictures: Sequence[Picture]) -> bool:
+    labels = validation_labels()
+    return len(pictures) == len(labels) and all(
+        (number := validation_number(picture.key)) is not None
+        and labels[number - 1] == picture.label
+        for picture in pictures
+    )

@@ -1,0 +1,106 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarking import datasets
+from benchmarking.datasets import default_name, digests, image_set, open_pictures
+from benchmarking.errors import MissingDependency, PictureError
+from benchmarking.image_sets import Picture
+from benchmarking.imagenet import validation_labels, wnids
+from benchmarking.plugins import discover
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize("module", discover(datasets).values(), ids=lambda module: module.NAME)
+def test_every_dataset_says_what_it_is_and_does_not_claim_what_is_not_there(module):
+    assert module.DESCRIPTION
+    assert module.recognises("no/such/place") is False
+
+
+def test_folders_mean_classes_by_wnid_not_by_place(tmp_path):
+    touch(tmp_path, f"{wnids()[999]}/a.JPEG", f"{wnids()[3]}/b.jpg", f"{wnids()[3]}/c.PNG")
+    found = [(picture.key, picture.label) for picture in open_pictures(str(tmp_path))]
+    assert found == [("b.jpg", 3), ("c.PNG", 3), ("a.JPEG", 999)]
+
+
+def test_validation_files_side_by_side_mean_their_own_label(tmp_path):
+    names = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in (7, 50_000, 1)]
+    found = open_pictures(str(touch(tmp_path, *names)))
+    expected = sorted((int(validation_labels()[int(name[15:23]) - 1]), name) for name in names)
+    assert [(picture.label, picture.key) for picture in found] == expected
+
+
+def test_hidden_files_and_files_of_other_kinds_are_left_out(tmp_path):
+    touch(tmp_path, "n01440764/a.jpg", "n01440764/._a.jpg", "n01440764/notes.txt", ".DS_Store")
+    assert [picture.key for picture in open_pictures(str(tmp_path))] == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["0/a.jpg", "1/a.jpg"], r"2 of 2 folders name no ImageNet class \('0', '1'\); expected"),
+        (["tench/a.jpg", "n01440764/b.jpg"], r"1 of 2 folders .*\('tench'\).*named by WordNet id"),
+        (["n00000000/a.jpg"], "1 of 1 folders name no ImageNet class"),
+        (["val/n01440764/a.jpg", "train/n01440764/a.jpg"], "Did you mean .*val"),
+        (["cat.jpg", "ILSVRC2012_val_00000001.JPEG"], r"1 of 2 pictures .*\('cat.jpg'\)"),
+        (["n01440764/a.jpg", "b.jpg"], "1 folders and 1 pictures beside them"),
+        (["n01440764/readme.txt"], "holds no pictures"),
+        (["readme.txt"], "holds no pictures"),
+    ],
+)
+def test_a_folder_whose_names_tell_no_class_is_refused(tmp_path, names, message):
+    with pytest.raises(PictureError, match=message):
+        open_pictures(str(touch(tmp_path, *names)))
+
+
+def test_a_place_that_does_not_exist_is_refused_with_what_is_known():
+    with pytest.raises(PictureError, match=r"'no/such' is neither .*demo: 20 labelled"):
+        open_pictures("no/such")
+
+
+def test_demo_is_twenty_pictures_with_the_labels_in_their_names():
+    pictures = open_pictures("demo")
+    assert len(pictures) == 20
+    assert all(picture.key.endswith(f"_{picture.label}.jpg") for picture in pictures)
+
+
+def test_demo_without_its_package_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("benchmarking.datasets.demo.find_spec", lambda name: None)
+    with pytest.raises(MissingDependency, match=r"pip install 'imagenet-benchmarking\[demo\]'"):
+        open_pictures("demo")
+
+
+def test_the_whole_validation_set_has_its_own_name_and_parts_have_their_folders():
+    whole = [
+        Picture(f"ILSVRC2012_val_{number:08d}.JPEG", int(label), Path())
+        for number, label in enumerate(validation_labels(), 1)
+    ]
+    assert default_name("/data/val", whole) == "imagenet-val"
+    assert default_name("/data/my val (1)", whole[:7]) == "my-val-1"
+    mislabelled = [*whole[:-1], Picture(whole[-1].key, (whole[-1].label + 1) % 1000, Path())]
+    assert default_name("/data/val", mislabelled) == "val"
+
+
+def test_flat_folder_and_class_tree_have_the_same_fingerprint(tmp_path):
+    flat, tree = tmp_path / "flat", tmp_path / "tree"
+    for number in range(1, 40):
+        name = f"ILSVRC2012_val_{number:08d}.JPEG"
+        wnid = wnids()[validation_labels()[number - 1]]
+        touch(flat, name)
+        (flat / name).write_text(f"picture {number}")
+        (tree / wnid).mkdir(parents=True, exist_ok=True)
+        shutil.copy(flat / name, tree / wnid / name)
+    one, other = (
+        image_set("set", pictures := open_pictures(str(place)), digests(pictures, workers=3))
+        for place in (flat, tree)
+    )
+    assert one.keys == other.keys
+    assert (one.labels == other.labels).all()
+    assert one.fingerprint == other.fingerprint
