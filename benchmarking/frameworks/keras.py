@@ -1,0 +1,84 @@
+"""Keras on TensorFlow: one sample at a time, a fresh process for each model."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarking.errors import BenchmarkError, requires
+from benchmarking.frameworks import Device
+from benchmarking.specs import Crops, Predictor, Probabilities, Scaling
+
+if TYPE_CHECKING:
+    import keras
+
+NAME = "keras"
+TITLE = "Keras"
+LIBRARY = "keras"
+EXTRA = "keras"
+EXECUTOR = "fresh-process"
+BATCH_SIZES = {"cpu": 1, "gpu": 1}
+
+
+def prepare(gpu: int | None) -> Device:
+    """Make this process compute reproducibly in full float32, and choose its device.
+
+    Args:
+        gpu: number of the GPU among those visible; None takes the first one, else the CPU.
+
+    Raises:
+        BenchmarkError: there is no such GPU, or Keras already runs on another backend.
+        MissingDependency: Keras or TensorFlow is not installed.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with requires(EXTRA):
+        import keras
+        import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        raise BenchmarkError(f"Keras runs on {keras.backend.backend()!r} here, not on TensorFlow.")
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.config.experimental.enable_op_determinism()
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpu is not None and not 0 <= gpu < len(gpus):
+        raise BenchmarkError(
+            f"there is no GPU {gpu}: TensorFlow sees {len(gpus)}; leave out --gpu for none."
+        )
+    if not gpus:
+        return Device("/CPU:0", "cpu", "cpu")
+    chosen = gpus[gpu or 0]
+    tf.config.set_visible_devices(chosen, "GPU")
+    tf.config.experimental.set_memory_growth(chosen, True)
+    details = tf.config.experimental.get_device_details(chosen)
+    return Device("/GPU:0", "gpu", details.get("device_name", "GPU"))
+
+
+def predictor(model: keras.Model, scaling: Scaling, device: Device) -> Predictor:
+    """The model in inference mode, fed with crops scaled on its device; its output is softmax."""
+    import tensorflow as tf
+
+    def forward(pixels: tf.Tensor) -> tf.Tensor:
+        pixels = tf.cast(pixels, tf.float32)
+        if scaling.channels == "bgr":
+            pixels = tf.reverse(pixels, axis=[-1])
+        return model((pixels / scaling.divisor - scaling.mean) / scaling.std, training=False)
+
+    compiled = tf.function(forward)
+
+    def predict(crops: Crops) -> Probabilities:
+        with tf.device(device.address):
+            return np.asarray(compiled(tf.constant(crops)), dtype=np.float32)
+
+    return predict
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that compute the answer."""
+    import keras
+    import tensorflow as tf
+
+    found = {"keras": keras.__version__, "tensorflow": tf.__version__}
+    cuda = tf.sysconfig.get_build_info().get("cuda_version")
+    return found | ({"cuda": cuda} if cuda and tf.config.list_physical_devices("GPU") else {})

@@ -1,0 +1,80 @@
+"""PyTorch: batched, one worker process for a whole sweep."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from benchmarking.errors import BenchmarkError, requires
+from benchmarking.frameworks import Device
+from benchmarking.specs import Crops, Predictor, Probabilities, Scaling
+
+if TYPE_CHECKING:
+    import torch
+
+NAME = "pytorch"
+TITLE = "PyTorch"
+LIBRARY = "torch"
+EXTRA = "pytorch"
+EXECUTOR = "worker-process"
+BATCH_SIZES = {"cpu": 32, "gpu": 256}
+
+
+def prepare(gpu: int | None) -> Device:
+    """Make this process compute reproducibly in full float32, and choose its device.
+
+    Args:
+        gpu: number of the GPU among those visible; None takes the first one, else the CPU.
+
+    Raises:
+        BenchmarkError: there is no such GPU.
+        MissingDependency: PyTorch is not installed.
+    """
+    # cuBLAS is deterministic only with a fixed workspace, read when its first handle is made.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    with requires(EXTRA):
+        import torch
+
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    n = torch.cuda.device_count()
+    if gpu is not None and not 0 <= gpu < n:
+        raise BenchmarkError(f"there is no GPU {gpu}: PyTorch sees {n}; leave out --gpu for none.")
+    if n == 0:
+        return Device("cpu", "cpu", "cpu")
+    number = gpu or 0
+    return Device(f"cuda:{number}", "gpu", torch.cuda.get_device_name(number))
+
+
+def predictor(model: torch.nn.Module, scaling: Scaling, device: Device) -> Predictor:
+    """The model in evaluation mode, fed with crops scaled on its device."""
+    import torch
+
+    model = model.to(device.address).eval()
+    mean, std = (
+        torch.tensor(values, device=device.address).view(1, 3, 1, 1)
+        for values in (scaling.mean, scaling.std)
+    )
+
+    def predict(crops: Crops) -> Probabilities:
+        with torch.inference_mode():
+            pixels = torch.from_numpy(crops).to(device.address).permute(0, 3, 1, 2).float()
+            if scaling.channels == "bgr":
+                pixels = pixels.flip(1)
+            logits = model((pixels / scaling.divisor - mean) / std)
+            probabilities: Probabilities = torch.softmax(logits.float(), dim=1).cpu().numpy()
+            return probabilities
+
+    return predict
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that compute the answer."""
+    import torch
+
+    found = {"torch": torch.__version__}
+    if torch.version.cuda and torch.cuda.is_available():
+        found |= {"cuda": torch.version.cuda, "cudnn": str(torch.backends.cudnn.version())}
+    return found
