@@ -1,0 +1,15 @@
+"""A process of its own for each job, so that nothing of one model remains for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from benchmarking.executors import Event, Function, J, in_one_process
+
+NAME = "fresh-process"
+
+
+def run(function: Function[J], jobs: Sequence[J]) -> Iterator[Event[J]]:
+    """Events of every job, in order."""
+    for job in jobs:
+        yield from in_one_process(function, [job])
