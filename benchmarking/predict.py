@@ -1,0 +1,175 @@
+"""From pictures to batches of probabilities: what happens where a model runs."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from platform import python_version
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking.errors import BenchmarkError, PictureError
+from benchmarking.image_sets import Picture
+from benchmarking.images import crop, library_versions
+from benchmarking.predictions import check_probabilities
+from benchmarking.sources import framework_of, source_of, spec_of
+from benchmarking.specs import SCALINGS, ModelSpec, Predictor, Preprocessing, Probabilities, Run
+
+Keep = Literal["top5", "all"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to compute, by names alone, so that any process can load the model itself.
+
+    Attributes:
+        run: source, model, recipe and image set.
+        pictures: what to predict, in order.
+        batch_size: pictures per forward pass; None takes the framework's own for the device.
+        gpu: number of the GPU among those visible; None takes the first one, else the CPU.
+        workers: threads that decode pictures.
+        keep: the five most probable classes of each picture, or the probabilities of all.
+    """
+
+    run: Run
+    pictures: tuple[Picture, ...]
+    batch_size: int | None
+    gpu: int | None
+    workers: int
+    keep: Keep = "top5"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a model runs on, known once it is loaded.
+
+    Attributes:
+        versions: of every library that could change the answer.
+        device: title of the device.
+        precision: of the forward pass.
+        batch_size: pictures per forward pass.
+        process_id: the process that runs the model.
+    """
+
+    versions: dict[str, str]
+    device: str
+    precision: str
+    batch_size: int
+    process_id: int
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What a model answered to one batch of pictures.
+
+    Attributes:
+        input_shape: of the crops that the model was given.
+        probabilities: (n, classes).
+    """
+
+    input_shape: tuple[int, ...]
+    probabilities: Probabilities
+
+
+def answer(job: Job) -> Iterator[Setting | Batch]:
+    """Load a job's model and predict its pictures: first the setting, then every batch in order.
+
+    Raises:
+        BenchmarkError: the model cannot be loaded, a picture cannot be decoded, or the model's
+            output is not one distribution per picture.
+    """
+    spec = spec_of(job.run.source, job.run.model)
+    preprocessing = spec.recipes[job.run.recipe]
+    framework, source = framework_of(spec), source_of(spec)
+    device = framework.prepare(job.gpu)
+    predictor = source.load(spec, SCALINGS[preprocessing.scaling], device)
+    batch_size = job.batch_size or framework.BATCH_SIZES[device.kind]
+    versions = framework.versions() | library_versions(preprocessing.library)
+    yield Setting(_versions(spec) | versions, device.title, "float32", batch_size, os.getpid())
+    yield from predict(
+        predictor, crops(job.pictures, preprocessing, job.workers), batch_size, spec.classes
+    )
+
+
+def predict(
+    predictor: Predictor, crops: Iterable[NDArray[np.uint8]], batch_size: int, classes: int
+) -> Iterator[Batch]:
+    """Batches of probabilities, in the order of the crops; the last may be smaller.
+
+    Args:
+        predictor: the model.
+        crops: (height, width, 3) each, all of one size.
+        batch_size: crops per forward pass.
+        classes: expected length of the model's output.
+
+    Raises:
+        BenchmarkError: the output is of another shape, holds NaN or does not sum to one.
+    """
+    remaining = iter(crops)
+    while batch := list(islice(remaining, batch_size)):
+        pixels = np.stack(batch)
+        yield Batch(pixels.shape, _checked(predictor(pixels), (len(batch), classes)))
+
+
+def crops(
+    pictures: Iterable[Picture], preprocessing: Preprocessing, workers: int
+) -> Iterator[NDArray[np.uint8]]:
+    """Crops of the pictures in order, decoded ahead of their use by several threads.
+
+    Raises:
+        PictureError: a picture cannot be read or decoded; the message names it.
+    """
+    ahead = 64 * workers
+    remaining = iter(pictures)
+    waiting: deque[Future[NDArray[np.uint8]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for picture in islice(remaining, ahead):
+                waiting.append(pool.submit(_crop_of, picture, preprocessing))
+            while waiting:
+                yield waiting.popleft().result()
+                for picture in islice(remaining, 1):
+                    waiting.append(pool.submit(_crop_of, picture, preprocessing))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _crop_of(picture: Picture, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    try:
+        return crop(picture.path.read_bytes(), preprocessing)
+    except PictureError as error:
+        raise PictureError(f"{picture.path} {error}") from error
+    except OSError as error:
+        raise PictureError(f"{picture.path} cannot be read: {error.strerror}.") from error
+
+
+def _checked(probabilities: Probabilities, shape: tuple[int, int]) -> Probabilities:
+    if probabilities.shape != shape:
+        raise BenchmarkError(
+            f"the model's output has shape {probabilities.shape}; expected {shape}, "
+            "one probability per picture and class."
+        )
+    check_probabilities(probabilities)
+    off = float(np.abs(probabilities.sum(axis=1) - 1).max())
+    if off > 1e-3:
+        raise BenchmarkError(
+            f"the model's output sums to one only within {off:.3g}; expected softmax probabilities."
+        )
+    return probabilities
+
+
+def _versions(spec: ModelSpec) -> dict[str, str]:
+    found = {"python": python_version()}
+    for name in ("imagenet-benchmarking", "numpy", *source_of(spec).DISTRIBUTIONS):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found

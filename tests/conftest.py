@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarking import executors, frameworks, sources
+from benchmarking.image_sets import ImageSet, Picture, fingerprint, sha256_of
+from benchmarking.imagenet import wnids
+from benchmarking.specs import Provenance
+
+PLUGINS = Path(__file__).parent / "plugins"
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def sample_images() -> Path:
+    """500 labelled ImageNet pictures in wnid folders; not part of the project."""
+    folder = DATA / "sample_images"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is missing: 500 sample pictures, one for each even class")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def validation_paths() -> list[str]:
+    """`wnid/file` of the 50,000 validation pictures; not part of the project."""
+    path = DATA / "imagenet_val" / "filepaths.txt"
+    if not path.is_file():
+        pytest.skip(f"{path} is missing: the places of the 50,000 validation pictures")
+    return path.read_text().split()
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Plug-ins without a framework: a model that looks at brightness, run in this process."""
+    for package in (sources, frameworks, executors):
+        folder = PLUGINS / package.__name__.rpartition(".")[2]
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("benchmarking."):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Six grey pictures in wnid folders; brightness // 25 is the class, but for one of them."""
+    folder = tmp_path / "tree"
+    for label, name, brightness in (
+        (1, "b.png", 30),
+        (1, "a.png", 35),
+        (0, "c.png", 10),
+        (4, "d.png", 110),
+        (4, "e.png", 105),
+        (7, "f.png", 20),
+    ):
+        path = folder / wnids()[label] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((20, 30, 3), brightness, np.uint8)).save(path)
+    return folder
+
+
+@pytest.fixture
+def three_pictures(tmp_path: Path) -> ImageSet:
+    return an_image_set(tmp_path / "pictures", {"a": 1, "b": 1, "c": 3})
+
+
+def an_image_set(folder: Path, labels: dict[str, int], name: str = "three") -> ImageSet:
+    """An image set of files that hold their own name."""
+    folder.mkdir(exist_ok=True)
+    for key in labels:
+        (folder / key).write_text(key)
+    pictures = tuple(Picture(key, label, folder / key) for key, label in labels.items())
+    digests = [sha256_of(picture) for picture in pictures]
+    return ImageSet(name, pictures, fingerprint(tuple(labels), digests))
+
+
+@pytest.fixture
+def a_provenance() -> Callable[[ImageSet], Provenance]:
+    def make(images: ImageSet) -> Provenance:
+        return Provenance(
+            platform="Abacus",
+            weights={"name": "w", "file": "w.bin", "sha256": "00"},
+            preprocessing={"resize": 256},
+            images={"name": images.name, "n": len(images), "fingerprint": images.fingerprint},
+            versions={"abacus": "1.0"},
+            device="beads",
+            precision="float32",
+            batch_size=2,
+            input_shapes=[[2, 8, 8, 3], [1, 8, 8, 3]],
+            executor="by-hand",
+            process_id=7,
+            started="2026-01-02T03:04:05+00:00",
+            seconds=1.5,
+            arguments=["predict", "pictures"],
+        )
+
+    return make

@@ -1,0 +1,18 @@
+"""A framework that is always installed and needs no process of its own."""
+
+from benchmarking.frameworks import Device
+
+NAME = "arithmetic"
+TITLE = "Arithmetic"
+LIBRARY = "numpy"
+EXTRA = "dev"
+EXECUTOR = "in-process"
+BATCH_SIZES = {"cpu": 2, "gpu": 2}
+
+
+def prepare(gpu):
+    return Device("cpu", "cpu", "abacus")
+
+
+def versions():
+    return {"arithmetic": "1.0"}
