@@ -1,0 +1,62 @@
+"""Outputs of tables, one module each: NAME, SUFFIX and `render(tables) -> str`.
+
+A renderer takes all tables at once, since some formats put several image sets into one file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarking.errors import BenchmarkError
+from benchmarking.plugins import discover
+from benchmarking.table import Score, Table
+
+
+def render_as(path: Path, tables: Sequence[Table]) -> str:
+    """The tables in the format that a file's suffix asks for.
+
+    Raises:
+        BenchmarkError: no format has this suffix.
+    """
+    by_suffix = {module.SUFFIX: module for module in discover(sys.modules[__name__]).values()}
+    if path.suffix.lower() not in by_suffix:
+        known = ", ".join(sorted(by_suffix))
+        raise BenchmarkError(f"{path} has no known suffix; use one of {known}.")
+    rendered: str = by_suffix[path.suffix.lower()].render(tables)
+    return rendered
+
+
+def cells(table: Table) -> list[list[str]]:
+    """A table as text: a line of headings, then a line per run; scores in percent."""
+    headings = ["Platform", "Model", "Recipe"]
+    headings += [f"{name} [95 % interval]" for name in table.columns]
+    headings += [name.replace("Acc", "Rank") for name in table.columns]
+    lines = [[*headings, "n"]]
+    for row in table.rows:
+        scores = [row.scores[name] for name in table.columns]
+        lines.append(
+            [row.platform, row.run.model, row.run.recipe]
+            + [_percent(score) for score in scores]
+            + [str(score.rank) for score in scores]
+            + [str(table.n)]
+        )
+    return lines
+
+
+def aligned(lines: Sequence[Sequence[str]], left: int) -> str:
+    """Lines of cells in columns, the first few flush left and the others flush right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ""
+    for line in lines:
+        padded = [
+            cell.ljust(width) if position < left else cell.rjust(width)
+            for position, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        text += "  ".join(padded).rstrip() + "\n"
+    return text
+
+
+def _percent(score: Score) -> str:
+    return f"{100 * score.share:.2f} [{100 * score.low:.2f}, {100 * score.high:.2f}]"
