@@ -1,0 +1,259 @@
+"""Predict labelled pictures with pretrained models and store what they say.
+
+PICTURES is a folder: either with a folder of pictures for each class, named by WordNet id
+(n01440764), or with files named ILSVRC2012_val_00000001.JPEG and so on; any part of the
+validation set will do. Or it is 'demo': 20 pictures that a package ships.
+
+A complete run is stored at once and not computed again, so after an interruption the same
+command goes on with the models that are left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarking.cli._options import add_store, chosen_store
+
+if TYPE_CHECKING:
+    from benchmarking.image_sets import ImageSet, Picture
+    from benchmarking.predict import Job
+    from benchmarking.specs import ModelSpec
+    from benchmarking.sweep import Event, Stored, Sweep
+
+NAME = "predict"
+HELP = "predict pictures with pretrained models and store what they say"
+
+# A bar on a terminal's standard error; none where it is a file or a pipe.
+_BAR: dict[str, Any] = {"unit": " images", "leave": False, "disable": None}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    cores = _cores()
+    add = parser.add_argument
+    add("pictures", metavar="PICTURES", help="a folder of labelled pictures, or 'demo'")
+    add("--images", metavar="NAME", help="name of the image set (default: after the folder)")
+    add(
+        "--models",
+        nargs="+",
+        action="extend",
+        metavar="MODEL",
+        help="names, wildcards ('efficientnet-lite?'), frameworks (pytorch, keras), sources or "
+        "SOURCE/NAME; 'imagenet-benchmark models' lists them (default: all whose weights are at "
+        "hand)",
+    )
+    add(
+        "--recipe",
+        default="published",
+        help="how pictures become model input (default: published, as the weights' authors "
+        "evaluate)",
+    )
+    add(
+        "--limit",
+        type=_positive,
+        metavar="N",
+        help="a trial on N pictures, evenly spread; it is stored as an image set of its own",
+    )
+    add(
+        "--batch-size",
+        type=_positive,
+        metavar="N",
+        help="pictures per forward pass (default: PyTorch 32 on a CPU and 256 on a GPU, Keras 1)",
+    )
+    add(
+        "--gpu",
+        type=int,
+        metavar="ID",
+        help="number of the GPU, among the visible ones (default: the first, or the CPU where "
+        "there is none)",
+    )
+    add(
+        "--workers",
+        type=_positive,
+        default=cores,
+        metavar="N",
+        help=f"threads that decode pictures (default: one for each core, here {cores})",
+    )
+    add(
+        "--save-all-probs",
+        action="store_true",
+        help="store the probabilities of all classes, not the top-5 alone",
+    )
+    add("--again", action="store_true", help="compute complete runs once more")
+    add_store(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict, store and report; 1 if a model that was asked for failed."""
+    from benchmarking.datasets import default_name, open_pictures
+    from benchmarking.image_sets import spread
+    from benchmarking.store import PredictionStore
+    from benchmarking.sweep import Sweep
+
+    pictures = open_pictures(args.pictures)
+    name = args.images or default_name(args.pictures, pictures)
+    if args.limit and args.limit < len(pictures):
+        pictures, name = spread(pictures, args.limit), f"{name}-limit-{args.limit}"
+    specs, obstacles = _chosen(args.models, args.recipe)
+    store = PredictionStore(chosen_store(args))
+    print(_plan(args, name, len(pictures), specs, obstacles), flush=True)
+    images = _fingerprinted(name, pictures, args.workers)
+    store.check(images)
+    sweep = Sweep(images, store, lambda: datetime.now(UTC), _recorded(args.arguments))
+    jobs = [_job(args, spec, sweep) for spec in specs]
+    todo = [job for job in jobs if args.again or not _is_done(sweep, job)]
+    try:
+        failures = _show(sweep.run(todo))
+    except KeyboardInterrupt:
+        print("\nstopped; complete runs are stored, the same command goes on", file=sys.stderr)
+        return 130
+    if args.models:  # a model that nobody asked for by name cannot fail
+        failures += obstacles
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _chosen(patterns: Sequence[str] | None, recipe: str) -> tuple[list[ModelSpec], list[str]]:
+    """The models that can run, and why each of the others cannot."""
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.sources import all_specs, check_ready, select
+
+    ready, obstacles = [], []
+    for spec in select(patterns) if patterns else all_specs():
+        try:
+            if recipe not in spec.recipes:
+                raise BenchmarkError(f"no recipe {recipe!r}; it has {', '.join(spec.recipes)}.")
+            check_ready(spec)
+            ready.append(spec)
+        except BenchmarkError as error:
+            obstacles.append(f"{spec.source}/{spec.name}: {error}")
+    if not ready:
+        raise BenchmarkError("\n".join(["no model can run.", *obstacles]))
+    return ready, obstacles
+
+
+def _plan(
+    args: argparse.Namespace,
+    name: str,
+    n: int,
+    specs: Sequence[ModelSpec],
+    obstacles: Sequence[str],
+) -> str:
+    """One line, before anything is computed, that says what will be."""
+    from benchmarking.sources import framework_of
+    from benchmarking.store import bytes_needed
+
+    titles = Counter(framework_of(spec).TITLE for spec in specs)
+    kinds = [f"{count} {title}" for title, count in titles.items()]
+    if obstacles:
+        kinds.append(f"{len(obstacles)} cannot run, see 'imagenet-benchmark models'")
+    classes = (spec.classes if args.save_all_probs else 0 for spec in specs)
+    size = sum(bytes_needed(n, classes=count) for count in classes)
+    return (
+        f"{len(specs)} model{'s' * (len(specs) != 1)} ({', '.join(kinds)}), recipe {args.recipe}, "
+        f"{n} pictures of {name}; up to {_bytes(size)} into {chosen_store(args)}"
+    )
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+
+
+def _fingerprinted(name: str, pictures: Sequence[Picture], workers: int) -> ImageSet:
+    from tqdm import tqdm
+
+    from benchmarking.datasets import digests, image_set
+
+    read = digests(pictures, workers)
+    return image_set(name, pictures, tqdm(read, "fingerprint", len(pictures), **_BAR))
+
+
+def _job(args: argparse.Namespace, spec: ModelSpec, sweep: Sweep) -> Job:
+    from benchmarking.predict import Job, Keep
+    from benchmarking.specs import Run
+
+    run = Run(sweep.images.name, spec.source, spec.name, args.recipe)
+    # A richer run is never replaced by a poorer one.
+    everything = args.save_all_probs or sweep.store.keeps_all_probabilities(run)
+    keep: Keep = "all" if everything else "top5"
+    return Job(run, sweep.images.pictures, args.batch_size, args.gpu, args.workers, keep)
+
+
+def _is_done(sweep: Sweep, job: Job) -> bool:
+    done = sweep.has(job)
+    if done:
+        when = sweep.store.provenance(job.run).started.partition("T")[0]
+        print(f"{_title(job)}: complete since {when}; --again computes it once more")
+    return done
+
+
+def _show(events: Iterable[Event]) -> list[str]:
+    """Follow a sweep with a bar per model, then a line; the failures."""
+    from tqdm import tqdm
+
+    from benchmarking import sweep
+
+    failures = []
+    bar = tqdm(disable=True)
+    for event in events:
+        if isinstance(event, sweep.Started):
+            bar = tqdm(desc=_title(event.job), total=len(event.job.pictures), **_BAR)
+        elif isinstance(event, sweep.Progress):
+            bar.update(event.pictures)
+        else:
+            bar.close()
+            if isinstance(event, sweep.Stored):
+                print(_result(event), flush=True)
+            else:
+                failures.append(f"{_title(event.job)}: {event.reason}")
+                print(event.details, file=sys.stderr, end="")
+    return failures
+
+
+def _result(stored: Stored) -> str:
+    from benchmarking.labels import every_image
+    from benchmarking.metrics import accuracy
+
+    pictures = stored.job.pictures
+    right = every_image([picture.label for picture in pictures])
+    at1, at5 = (100 * accuracy(stored.top, right, k) for k in (1, 5))
+    return (
+        f"{_title(stored.job)}: acc@1 {at1:.2f} %, acc@5 {at5:.2f} %, {len(pictures)} images, "
+        f"{stored.seconds:.0f} s"
+    )
+
+
+def _title(job: Job) -> str:
+    return f"{job.run.source}/{job.run.model}"
+
+
+def _recorded(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The command's arguments without the user's folders: paths keep their last part."""
+
+    def last_part(text: str) -> str:
+        path = Path(text)
+        return path.name or text if path.is_absolute() or path.exists() else text
+
+    parts = (argument.partition("=") for argument in arguments)
+    return tuple(f"{last_part(name)}{sign}{last_part(value)}" for name, sign, value in parts)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def _cores() -> int:
+    """Cores that this process may use, which can be fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,0 +1,218 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarking.cli import main
+from benchmarking.cli._options import store_folder
+from benchmarking.specs import Run
+from benchmarking.store import PredictionStore
+
+ROOT = Path(__file__).parents[1]
+
+
+def call(*arguments) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def store(tmp_path):
+    return PredictionStore(tmp_path / "store")
+
+
+@pytest.fixture
+def predict(light, tree, store):
+    """`imagenet-benchmark predict` with the light models."""
+
+    def predict(*arguments, models=("steady",)):
+        return call(
+            "predict",
+            tree,
+            "--store",
+            store.folder,
+            "--models",
+            *models,
+            "--images",
+            "grey",
+            *arguments,
+        )
+
+    return predict
+
+
+def test_without_a_command_the_help_is_pointed_to(capsys):
+    with pytest.raises(SystemExit) as end:
+        call()
+    assert end.value.code == 2
+    assert "the following arguments are required: COMMAND" in capsys.readouterr().err
+
+
+def test_help_names_every_command_and_gives_examples(capsys):
+    with pytest.raises(SystemExit) as end:
+        call("--help")
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    for word in ("predict", "table", "models", "imagenet-benchmark predict demo"):
+        assert word in text
+
+
+def test_predict_says_what_will_run_and_then_how_it_went(predict, store, capsys):
+    assert predict() == 0
+    plan, result = capsys.readouterr().out.splitlines()
+    assert plan == (
+        "1 model (1 Arithmetic), recipe published, 6 pictures of grey; up to 4 kB into "
+        f"{store.folder}"
+    )
+    assert result == "brightness/steady: acc@1 83.33 %, acc@5 100.00 %, 6 images, 0 s"
+    assert store.runs() == [Run("grey", "brightness", "steady", "published")]
+
+
+def test_the_table_shows_what_predict_stored(predict, store, capsys):
+    predict()
+    capsys.readouterr()
+    assert call("table", "--store", store.folder) == 0
+    assert "Arithmetic  steady  published   83.33 [43.65, 96.99]" in capsys.readouterr().out
+
+
+def test_a_complete_run_is_skipped_unless_again(predict, store, capsys):
+    predict()
+    before = store.path(store.runs()[0]).stat().st_mtime_ns
+    assert predict() == 0
+    assert "steady: complete since 2" in capsys.readouterr().out
+    assert store.path(store.runs()[0]).stat().st_mtime_ns == before
+    assert predict("--again") == 0
+    assert store.path(store.runs()[0]).stat().st_mtime_ns > before
+
+
+def test_a_failed_model_is_reported_the_others_go_on_and_the_status_is_1(predict, store, capsys):
+    assert predict(models=("shaky", "steady")) == 1
+    out, err = capsys.readouterr()
+    assert "brightness/steady: acc@1" in out
+    assert "failed: brightness/shaky: MemoryError: too heavy" in err
+    assert [run.model for run in store.runs()] == ["steady"]
+
+
+def test_a_model_that_was_asked_for_but_has_no_weights_is_a_failure(predict, capsys):
+    assert predict(models=("weightless", "steady")) == 1
+    out, err = capsys.readouterr()
+    assert "1 cannot run" in out
+    assert "failed: brightness/weightless: weightless.bin is missing; run: make weightl" in err
+
+
+def test_a_recipe_that_a_model_lacks_is_named_with_those_it_has(predict, capsys):
+    assert predict(models=("squashing",)) == 2
+    assert "no recipe 'published'; it has squash" in capsys.readouterr().err
+
+
+def test_a_limit_is_another_image_set(predict, store):
+    assert predict("--limit", 2) == 0
+    assert predict() == 0
+    assert [run.images for run in store.runs()] == ["grey", "grey-limit-2"]
+    assert len(store.rows("grey-limit-2")) == 2
+
+
+def test_a_limit_beyond_the_pictures_is_the_whole_set(predict, store):
+    assert predict("--limit", 6) == 0
+    assert [run.images for run in store.runs()] == ["grey"]
+
+
+def test_all_probabilities_once_saved_are_not_lost_to_a_poorer_run(predict, store):
+    predict()
+    assert predict("--save-all-probs") == 0
+    assert predict("--again") == 0
+    assert store.keeps_all_probabilities(store.runs()[0])
+
+
+def test_other_pictures_under_a_known_name_are_refused_before_anything_runs(
+    predict, tree, store, capsys
+):
+    predict()
+    Image.new("RGB", (30, 20), "white").save(next(tree.glob("*/a.png")))
+    before = store.path(store.runs()[0]).read_bytes()
+    assert predict("--again") == 2
+    assert "the same names but other bytes" in capsys.readouterr().err
+    assert store.path(store.runs()[0]).read_bytes() == before
+
+
+def test_recorded_arguments_hold_no_folders_of_the_users(predict, store, tree, monkeypatch):
+    monkeypatch.chdir(tree.parent)
+    predict(f"--store={store.folder}", "--workers=1")
+    recorded = store.provenance(store.runs()[0]).arguments
+    assert "--store=store" in recorded
+    assert "--workers=1" in recorded
+    assert "tree" in recorded
+    assert not any("/" in argument for argument in recorded)
+
+
+@pytest.mark.parametrize("wrong", [["--limit", "0"], ["--batch-size", "-1"], ["--workers", "x"]])
+def test_numbers_that_make_no_sense_are_refused(predict, wrong, capsys):
+    with pytest.raises(SystemExit) as end:
+        predict(*wrong)
+    assert end.value.code == 2
+    assert f"argument {wrong[0]}" in capsys.readouterr().err
+
+
+def test_an_unknown_model_is_refused_with_advice(predict, capsys):
+    assert predict(models=("stedy",)) == 2
+    assert "unknown model 'stedy'. Did you mean 'steady'?" in capsys.readouterr().err
+
+
+def test_models_says_which_weights_are_missing_and_how_to_get_them(light, capsys):
+    assert call("models", "brightness") == 0
+    text = capsys.readouterr().out
+    assert "Arithmetic  brightness/steady      here     published" in text
+    assert "Arithmetic  brightness/weightless  missing  published" in text
+    assert "weightless.bin is missing; run: make weightless" in text
+    assert "recipe squash: shorter side 10, pillow nearest, centre crop 8, scaling tf" in text
+
+
+def test_an_empty_store_says_what_to_do_next(store, capsys):
+    assert call("table", "--store", store.folder) == 2
+    assert "Make some with 'imagenet-benchmark predict demo'" in capsys.readouterr().err
+
+
+def test_an_unknown_image_set_is_refused_with_those_there_are(predict, store, capsys):
+    predict()
+    assert call("table", "--store", store.folder, "--images", "val") == 2
+    assert "has no image set 'val'; it has grey" in capsys.readouterr().err
+
+
+def test_a_table_goes_to_a_file_in_the_format_of_its_suffix(predict, store, tmp_path, capsys):
+    predict()
+    capsys.readouterr()
+    assert call("table", "--store", store.folder, "-o", tmp_path / "new" / "t.md") == 0
+    assert (tmp_path / "new" / "t.md").read_text().startswith("## grey, 6 pictures\n")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_reader_that_stops_early_is_no_error():
+    command = f"{sys.executable} -u -m benchmarking table | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("option", "environment", "expected"),
+    [
+        ("given", {"IMAGENET_BENCHMARK_STORE": "named"}, "given"),
+        (None, {"IMAGENET_BENCHMARK_STORE": "named"}, "named"),
+        (None, {"XDG_DATA_HOME": "/data"}, "precomputed"),
+    ],
+)
+def test_the_store_is_the_option_else_the_environment_else_at_hand(
+    tmp_path, option, environment, expected
+):
+    (tmp_path / "precomputed").mkdir()
+    folder = store_folder(option and Path(option), environment, tmp_path)
+    assert folder == Path(expected)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders of other systems")
+def test_where_nothing_is_at_hand_the_store_is_in_the_users_data(tmp_path):
+    folder = store_folder(None, {"XDG_DATA_HOME": "/data"}, tmp_path)
+    assert folder == Path("/data/imagenet-benchmarking/precomputed")

@@ -1,0 +1,111 @@
+"""Who may import whom, and what the light commands must never load."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import benchmarking
+
+ROOT = Path(benchmarking.__file__).parent
+
+# A module imports from lower levels, or from its own folder: its __init__ and _private modules.
+LEVELS = {
+    "errors": 0,
+    **dict.fromkeys(["specs", "labels", "plugins", "files"], 1),
+    **dict.fromkeys(["predictions", "statistics", "imagenet", "image_sets"], 2),
+    **dict.fromkeys(["metrics", "table", "store", "images"], 3),
+    "frameworks": 4,
+    **dict.fromkeys(["sources", "datasets", "executors", "reports"], 5),
+    **dict.fromkeys(["aggregate", "predict"], 6),
+    "sweep": 7,
+    "cli": 8,
+    "__main__": 9,
+}
+HEAVY = {
+    *("torch", "torchvision", "tensorflow", "keras", "pandas", "scipy", "PIL", "cv2", "tqdm"),
+    *("ray", "plotly", "timm", "foolbox", "efficientnet_lite_pytorch"),
+}
+MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+
+
+def imports(path: Path, *, everywhere: bool) -> set[str]:
+    """Modules that a file imports: anywhere, or as soon as it is itself imported."""
+    tree = ast.parse(path.read_text())
+    lazy = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    found, waiting = set(), list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        for_types_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if everywhere or not (isinstance(node, lazy) or for_types_only):
+            waiting.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def may_import(own: str, name: str) -> bool:
+    """Whether a module of the room `own` may import this name of the package."""
+    _, room, *inside = name.split(".")
+    if room not in LEVELS:  # a name in benchmarking/__init__.py
+        return True
+    if room != own:
+        return LEVELS[room] < LEVELS[own]
+    return not inside or inside[0].startswith("_") or not is_module(own, inside[0])
+
+
+def is_module(folder: str, name: str) -> bool:
+    return (ROOT / folder / f"{name}.py").is_file()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_module_imports_from_lower_levels_or_its_own_folder(path):
+    own = path.parts[0].removesuffix(".py")
+    names = {n for n in imports(ROOT / path, everywhere=True) if n.startswith("benchmarking.")}
+    assert [name for name in sorted(names) if not may_import(own, name)] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_heavy_libraries_are_imported_inside_functions_only(path):
+    at_once = {name.split(".")[0] for name in imports(ROOT / path, everywhere=False)}
+    assert at_once & HEAVY == set()
+
+
+def test_the_table_command_reaches_no_prediction_code():
+    found = imports(ROOT / "cli" / "table.py", everywhere=True)
+    rooms = {name.split(".")[1] for name in found if name.startswith("benchmarking.")}
+    assert rooms & {"predict", "sweep", "sources", "frameworks", "executors", "datasets"} == set()
+
+
+EVERY_PLUG_IN = """
+import sys
+from benchmarking import cli, datasets, executors, frameworks, reports, sources
+from benchmarking.plugins import discover
+for package in (cli, datasets, executors, frameworks, reports, sources):
+    assert discover(package)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["predict", "--help"], ["models", "--help"], ["table"]],
+    ids=" ".join,
+)
+def test_with_every_plug_in_loaded_no_framework_is(arguments):
+    script = f"""{EVERY_PLUG_IN}
+from benchmarking.cli import main
+try:
+    status = main({arguments!r})
+except SystemExit as end:
+    status = end.code
+assert status == 0
+print("loaded:", sorted({HEAVY!r} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT.parent, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "loaded: []"
