@@ -1,0 +1,65 @@
+# make benchmark: the main job; make test, make check: the project's own tests.
+# Each makes .venv and installs what it needs, once.
+
+SUPPORTED := python3.11 python3.12 python3.13 python3 python
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: benchmark test check results bench clean
+
+# Six real models on real pictures, computed now, and the accuracy table of what they said.
+benchmark: .venv/demo
+	$(BIN)/imagenet-benchmark predict demo --store build/benchmark --again
+	@echo
+	@$(BIN)/imagenet-benchmark table --store build/benchmark --images demo
+
+test: .venv/all
+	$(BIN)/python -m pytest -q
+
+check: .venv/check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# The tables in results/, from the predictions in precomputed/.
+results: .venv/base
+	@for images in $(notdir $(wildcard precomputed/*)); do for format in md csv; do \
+	    $(BIN)/imagenet-benchmark table --store precomputed --images $$images \
+	        -o results/$$images.$$format || exit; \
+	done; done
+
+# What the README says of speed, measured here and now.
+bench: .venv/all
+	$(BIN)/python benchmarks/table.py
+
+clean:
+	rm -rf .venv build
+
+.venv/base: constraints.txt setup.py | .venv/made
+	$(INSTALL) -e .
+	@touch $@
+
+.venv/check: constraints.txt setup.py | .venv/made
+	$(INSTALL) -e . mypy ruff
+	@touch $@
+
+.venv/demo: constraints.txt setup.py | .venv/made
+	@echo "Installing PyTorch, TensorFlow, three models and twenty pictures into .venv, once."
+	$(INSTALL) -e '.[demo]'
+	@touch $@
+
+.venv/all: constraints.txt setup.py | .venv/made
+	@echo "Installing PyTorch, TensorFlow, models, pictures and test tools into .venv, once."
+	$(INSTALL) -e '.[all]'
+	@touch $@
+
+.venv/made:
+	@for python in $(SUPPORTED); do \
+	    if $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	            2>/dev/null; then \
+	        echo "Making .venv with $$($$python --version)."; \
+	        $$python -m venv --clear .venv && touch $@; exit; \
+	    fi; \
+	done; \
+	echo "No supported Python was found: install Python 3.11, 3.12 or 3.13 with its venv module." >&2; \
+	exit 1

