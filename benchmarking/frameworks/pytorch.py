@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from benchmarking.errors import BenchmarkError, requires
@@ -30,6 +32,7 @@ def prepare(gpu: int | None) -> Device:
         BenchmarkError: there is no such GPU.
         MissingDependency: PyTorch is not installed.
     """
+    _keep_freed_memory()
     # cuBLAS is deterministic only with a fixed workspace, read when its first handle is made.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     with requires(EXTRA):
@@ -78,3 +81,12 @@ def versions() -> dict[str, str]:
     if torch.version.cuda and torch.cuda.is_available():
         found |= {"cuda": torch.version.cuda, "cudnn": str(torch.backends.cudnn.version())}
     return found
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc reuse the pages of large tensors; returning them costs most of a CPU batch."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt:
+        trim_threshold, mmap_threshold, most = -1, -3, 2**30  # names from glibc's malloc.h
+        mallopt(trim_threshold, most)
+        mallopt(mmap_threshold, most)
