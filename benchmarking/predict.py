@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarking import __version__
 from benchmarking.errors import BenchmarkError, PictureError
 from benchmarking.image_sets import Picture
 from benchmarking.images import crop, library_versions
@@ -166,8 +167,8 @@ def _checked(probabilities: Probabilities, shape: tuple[int, int]) -> Probabilit
 
 
 def _versions(spec: ModelSpec) -> dict[str, str]:
-    found = {"python": python_version()}
-    for name in ("imagenet-benchmarking", "numpy", *source_of(spec).DISTRIBUTIONS):
+    found = {"imagenet-benchmarking": __version__, "python": python_version()}
+    for name in ("numpy", *source_of(spec).DISTRIBUTIONS):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -44,7 +44,8 @@ def prepare(gpu: int | None) -> Device:
     gpus = tf.config.list_physical_devices("GPU")
     if gpu is not None and not 0 <= gpu < len(gpus):
         raise BenchmarkError(
-            f"there is no GPU {gpu}: TensorFlow sees {len(gpus)}; leave out --gpu for none."
+            f"there is no GPU {gpu}: TensorFlow sees {len(gpus)}, counted from 0. "
+            "Without --gpu it takes the first one, or the CPU where there is none."
         )
     if not gpus:
         return Device("/CPU:0", "cpu", "cpu")

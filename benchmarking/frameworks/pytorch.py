@@ -44,7 +44,10 @@ def prepare(gpu: int | None) -> Device:
     torch.backends.cuda.matmul.allow_tf32 = False
     n = torch.cuda.device_count()
     if gpu is not None and not 0 <= gpu < n:
-        raise BenchmarkError(f"there is no GPU {gpu}: PyTorch sees {n}; leave out --gpu for none.")
+        raise BenchmarkError(
+            f"there is no GPU {gpu}: PyTorch sees {n}, counted from 0. "
+            "Without --gpu it takes the first one, or the CPU where there is none."
+        )
     if n == 0:
         return Device("cpu", "cpu", "cpu")
     number = gpu or 0
