@@ -1,0 +1,54 @@
+"""What the project ships: its predictions and the tables made of them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarking.aggregate import tables
+from benchmarking.reports import render_as
+from benchmarking.sources import all_specs
+from benchmarking.store import PredictionStore
+
+ROOT = Path(__file__).parents[1]
+STORE = PredictionStore(ROOT / "precomputed")
+SHIPPED = ["demo", "imagenet-sample-500"]
+
+# Measured with other code, before this project existed.
+KNOWN = {
+    "efficientnet-lite0": (88.4, 97.2),
+    "efficientnet-lite1": (88.2, 98.2),
+    "efficientnet-lite2": (90.4, 98.8),
+}
+
+
+def test_every_model_is_shipped_on_every_set():
+    runs = {(run.images, run.source, run.model) for run in STORE.runs()}
+    assert runs == {(images, s.source, s.name) for images in SHIPPED for s in all_specs()}
+
+
+def test_accuracies_on_500_pictures_are_the_known_ones_within_a_picture():
+    (table,) = tables(STORE, [run for run in STORE.runs() if run.images == SHIPPED[1]])
+    assert table.n == 500
+    for row in table.rows:
+        found = [100 * row.scores[name].share for name in ("Acc@1", "Acc@5")]
+        assert found == pytest.approx(KNOWN[row.run.model], abs=0.2)
+
+
+@pytest.mark.parametrize("images", SHIPPED)
+@pytest.mark.parametrize("suffix", [".md", ".csv"])
+def test_shipped_tables_follow_from_shipped_predictions(images, suffix):
+    path = ROOT / "results" / f"{images}{suffix}"
+    runs = [run for run in STORE.runs() if run.images == images]
+    assert path.read_text() == render_as(path, tables(STORE, runs))
+
+
+def test_the_readme_shows_the_shipped_table():
+    shipped = (ROOT / "results" / "imagenet-sample-500.md").read_text().splitlines()
+    shown = (ROOT / "README.md").read_text().splitlines()
+    assert [line for line in shipped if line.startswith("|") and line not in shown] == []
+
+
+def test_shipped_provenance_names_no_folder_of_a_machine():
+    for run in STORE.runs():
+        assert not any(re.search(r"[/\\]", part) for part in STORE.provenance(run).arguments)
