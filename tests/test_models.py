@@ -1,0 +1,157 @@
+"""Real models with real weights on real pictures, as a user runs them; this takes minutes."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarking.datasets import open_pictures
+from benchmarking.imagenet import validation_labels, wnids
+from benchmarking.specs import Run
+from benchmarking.store import PredictionStore
+
+ROOT = Path(__file__).parents[1]
+SIZES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+
+pytestmark = pytest.mark.models
+
+
+def predict(pictures: Path | str, store: Path, *arguments: str) -> PredictionStore:
+    command = [sys.executable, "-m", "benchmarking", "predict", str(pictures), *arguments]
+    done = subprocess.run(
+        [*command, "--store", str(store)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""  # what the frameworks have to say is for failures
+    return PredictionStore(store)
+
+
+def run(source: str, model: str, images: str = "sample_images") -> Run:
+    return Run(images, f"efficientnet-lite-{source}", model, "published")
+
+
+@pytest.fixture(scope="module")
+def store(sample_images, tmp_path_factory):
+    """All six models on the 500 sample pictures, computed now."""
+    folder = tmp_path_factory.mktemp("fresh")
+    return predict(sample_images, folder, "--save-all-probs")
+
+
+@pytest.mark.parametrize("model", SIZES)
+@pytest.mark.parametrize("source", ["pytorch", "keras"])
+def test_fresh_predictions_are_the_shipped_ones(store, source, model):
+    shipped = PredictionStore(ROOT / "precomputed").read(run(source, model, "imagenet-sample-500"))
+    fresh = store.read(run(source, model))
+    assert (fresh.classes[:, 0] == shipped.classes[:, 0]).all()
+    assert np.abs(fresh.probabilities - shipped.probabilities).max() < 1e-4
+
+
+@pytest.mark.parametrize("model", SIZES)
+def test_the_same_weights_give_the_same_answers_in_both_frameworks(store, model):
+    pytorch, keras = run("pytorch", model), run("keras", model)
+    assert (store.read(pytorch).classes == store.read(keras).classes).all()
+    difference = store.read_probabilities(pytorch) - store.read_probabilities(keras)
+    assert np.abs(difference).max() < 1e-5
+
+
+def test_each_keras_model_had_a_process_of_its_own_and_pytorch_models_shared_one(store):
+    pids = {
+        s: [store.provenance(run(s, m)).process_id for m in SIZES] for s in ("pytorch", "keras")
+    }
+    assert len(set(pids["pytorch"])) == 1
+    assert len({*pids["keras"], *pids["pytorch"]}) == 4
+
+
+@pytest.mark.parametrize(("model", "side"), list(zip(SIZES, (224, 240, 260), strict=True)))
+def test_every_input_a_keras_model_saw_was_one_picture(store, model, side):
+    assert store.provenance(run("keras", model)).input_shapes == [[1, side, side, 3]]
+    assert store.provenance(run("pytorch", model)).input_shapes == [
+        [32, side, side, 3],
+        [20, side, side, 3],
+    ]
+
+
+def test_timm_with_the_same_weights_and_its_own_transform_gives_the_same_top_5(
+    store, sample_images
+):
+    """Another implementation of the architecture and of the preprocessing: timm's."""
+    import timm
+    import torch
+    from PIL import Image
+
+    from benchmarking.sources import source_of, spec_of
+
+    spec = spec_of("efficientnet-lite-pytorch", "efficientnet-lite0")
+    state = torch.load(source_of(spec).weights_path(spec), weights_only=True)
+    model = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    # The same modules in the same order, under other names.
+    model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
+    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
+    pictures = open_pictures(str(sample_images))[:200]
+    with torch.inference_mode():
+        said = np.stack(
+            [
+                model(transform(Image.open(picture.path).convert("RGB"))[None])[0].topk(5).indices
+                for picture in pictures
+            ]
+        )
+    ours = store.read(run("pytorch", "efficientnet-lite0")).classes[:200]
+    assert (ours == said).all()
+
+
+def test_flat_folder_and_class_tree_give_identical_files(sample_images, tmp_path):
+    """The same pictures under validation names, side by side and in class folders."""
+    (tmp_path / "flat").mkdir()
+    for picture in open_pictures(str(sample_images))[:30]:
+        number = int(np.flatnonzero(validation_labels() == picture.label)[3]) + 1
+        name = f"ILSVRC2012_val_{number:08d}.JPEG"
+        folder = tmp_path / "tree" / wnids()[picture.label]
+        folder.mkdir(parents=True)
+        shutil.copy(picture.path, folder / name)
+        shutil.copy(picture.path, tmp_path / "flat" / name)
+    one, other = (
+        predict(
+            tmp_path / place,
+            tmp_path / f"{place}-store",
+            *("--images", "same", "--models", "efficientnet-lite-pytorch/efficientnet-lite0"),
+        )
+        for place in ("flat", "tree")
+    )
+    (r,) = one.runs()
+    assert (one.read(r).classes == other.read(r).classes).all()
+    assert (one.read(r).probabilities == other.read(r).probabilities).all()
+    assert one.provenance(r).images == other.provenance(r).images
+    rows = [store.folder / "same" / "images.csv" for store in (one, other)]
+    assert rows[0].read_bytes() == rows[1].read_bytes()
+
+
+def test_a_gpu_that_is_not_there_is_a_clear_failure(tmp_path):
+    command = [sys.executable, "-m", "benchmarking", "predict", "demo", "--gpu", "99"]
+    done = subprocess.run(
+        [*command, "--models", SIZES[0], "--store", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "efficientnet-lite-pytorch/efficientnet-lite0: there is no GPU 99" in done.stderr
+    assert "efficientnet-lite-keras/efficientnet-lite0: there is no GPU 99" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_keeps_complete_runs_and_says_how_to_go_on(tmp_path):
+    command = [sys.executable, "-m", "benchmarking", "predict", "demo", "--store", str(tmp_path)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        lines = [process.stdout.readline(), process.stdout.readline()]
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert "acc@1 90.00 %" in lines[1]
+    assert process.returncode == 130
+    assert err.strip() == "stopped; complete runs are stored, the same command goes on"
+    assert [run.model for run in PredictionStore(tmp_path).runs()] == ["efficientnet-lite0"]
