@@ -18,6 +18,7 @@ def act(job):
     """What jobs of these tests do, by name; runs in another process."""
     yield f"{job} began"
     print(f"{job} is chatty", file=sys.stderr)
+    print(f"{job} says so")
     if job == "raise":
         raise ValueError("no luck")
     if job == "advise":
@@ -62,9 +63,11 @@ def test_a_job_that_fails_says_why_and_the_others_go_on(executor, job, reason):
 
 
 @EVERY
-def test_what_a_process_writes_is_shown_for_the_job_that_failed_alone(executor, capfd):
+def test_what_a_process_writes_is_shown_for_the_job_that_failed_alone(executor, capfd, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     ends = outcome(executor, ["a", "raise", "die", "advise"])
     assert "raise is chatty" in ends["raise"].details
+    assert "raise says so" in ends["raise"].details
     assert "ValueError: no luck" in ends["raise"].details
     assert "a is chatty" not in ends["raise"].details
     assert "die is chatty" in ends["die"].details
@@ -73,7 +76,11 @@ def test_what_a_process_writes_is_shown_for_the_job_that_failed_alone(executor, 
 
 
 def pids(executor, jobs):
-    return [e.value for e in executor.run(act, jobs) if isinstance(e, Piece)][1::2]
+    return [
+        e.value
+        for e in executor.run(act, jobs)
+        if isinstance(e, Piece) and isinstance(e.value, int)
+    ]
 
 
 def test_fresh_processes_are_shared_by_no_two_jobs():
@@ -83,6 +90,29 @@ def test_fresh_processes_are_shared_by_no_two_jobs():
 def test_a_worker_process_is_shared_by_all_jobs():
     (pid,) = set(pids(discover(executors)["worker-process"], ["a", "b", "c"]))
     assert pid != os.getpid()
+
+
+def test_a_worker_that_met_an_unforeseen_error_is_not_used_again():
+    first, second = pids(discover(executors)["worker-process"], ["a", "raise", "b"])[:2]
+    assert first != second
+
+
+class Mine:
+    """A large job whose process dies when it reads it."""
+
+    def __init__(self):
+        self.weight = bytes(2**21)
+
+    def __setstate__(self, state):
+        os._exit(4)
+
+
+@EVERY
+def test_a_process_that_dies_at_its_start_is_a_failure_not_a_wait_for_ever(executor):
+    job = Mine()
+    (end,) = executor.run(act, [job])
+    assert end.job is job
+    assert end.reason == "its process ended with status 4"
 
 
 def forever(job):

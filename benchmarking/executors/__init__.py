@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
+import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +21,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from benchmarking.errors import BenchmarkError
+
+CONTRACT = ("NAME", "run")
 
 J = TypeVar("J")
 Function = Callable[[J], Iterable[Any]]
@@ -56,25 +60,29 @@ class Failed(Generic[J]):
 
 Event = Piece[J] | Finished[J] | Failed[J]
 
+_TASK, _LOG = "task", "output"
+
 
 def in_one_process(function: Function[J], jobs: Sequence[J]) -> Iterator[Event[J]]:
-    """Run jobs one after another in one new process, until all have ended or the process dies.
+    """Run jobs one after another in one new process, until all have ended or it has to stop.
 
-    What the process writes to standard output and error is kept for `Failed.details`. Jobs that
-    it had not begun when it died are neither finished nor failed.
+    It stops where it dies, and after an error that may have left it in a bad state; jobs that it
+    had not begun by then have no events. The first job always has an end. What the process writes
+    to standard output and error is kept for `Failed.details`.
     """
     context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder, "output")
-        log.touch()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / _LOG).touch()
+        # Not as arguments: a process that dies while it is given more than a pipe holds would
+        # leave us waiting for ever.
+        (folder / _TASK).write_bytes(pickle.dumps((function, list(jobs))))
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(
-            target=_work, args=(function, list(jobs), sender, log), daemon=True
-        )
+        process = context.Process(target=_work, args=(folder, sender), daemon=True)
         process.start()
         sender.close()  # ours; the pipe ends when the process's own copy does
         try:
-            yield from _events(receiver, jobs, process, log)
+            yield from _events(receiver, jobs, process, folder / _LOG)
         finally:
             process.terminate()
             process.join()
@@ -84,47 +92,55 @@ def in_one_process(function: Function[J], jobs: Sequence[J]) -> Iterator[Event[J
 def _events(
     receiver: Connection, jobs: Sequence[J], process: SpawnProcess, log: Path
 ) -> Iterator[Event[J]]:
-    for job in jobs:
-        start = 0  # where the job's own output begins
+    for number, job in enumerate(jobs):
+        begun = None  # where the job's own output begins
         while True:
             try:
                 kind, *values = receiver.recv()
             except EOFError:
                 process.join()
-                yield Failed(job, f"its process {_cause(process.exitcode)}", _since(log, start))
+                if begun is not None or number == 0:
+                    reason = f"its process {_cause(process.exitcode)}"
+                    yield Failed(job, reason, _since(log, begun or 0))
                 return
             if kind == "piece":
                 yield Piece(job, *values)
             elif kind == "begun":
-                (start,) = values
+                (begun,) = values
             else:
                 yield Finished(job) if kind == "finished" else Failed(job, *values)
                 break
 
 
-def _work(function: Function[J], jobs: Sequence[J], sender: Connection, log: Path) -> None:
+def _work(folder: Path, sender: Connection) -> None:
     """The new process: Ctrl-C is the parent's affair, and output goes to the log.
 
     It may run ahead of the parent, so it is the one who knows which output is whose.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log = folder / _LOG
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
     for standard in (1, 2):
         os.dup2(output, standard)
+    function, jobs = pickle.loads((folder / _TASK).read_bytes())
     for job in jobs:
         start = log.stat().st_size
         sender.send(("begun", start))
         try:
             for value in function(job):
                 sender.send(("piece", value))
+            sys.stdout.flush()
             sender.send(("finished",))
         except BrokenPipeError:
             return  # nobody listens any more
         except BenchmarkError as error:
+            sys.stdout.flush()
             sender.send(("failed", str(error), ""))
         except Exception as error:
+            sys.stdout.flush()
             details = _since(log, start) + traceback.format_exc()
             sender.send(("failed", f"{type(error).__name__}: {error}", details))
+            return  # a device, for one, can be unusable after an error
 
 
 def _since(log: Path, start: int) -> str:
