@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from benchmarking.errors import StoreError
@@ -12,50 +13,47 @@ from benchmarking.store import PredictionStore
 from benchmarking.table import Counts, Table, tabulate
 
 
-def tables(store: PredictionStore, runs: Sequence[Run]) -> list[Table]:
-    """One table for each image set among the runs, against the labels stored with the set.
-
-    Raises:
-        StoreError: a run or a set's list of pictures is broken.
-    """
-    image_sets = sorted({run.images for run in runs})
-    return [
-        aggregate(
-            store,
-            [run for run in runs if run.images == images],
-            every_image(store.rows(images).labels),
-            PROPORTIONS,
-        )
-        for images in image_sets
-    ]
-
-
 def aggregate(
     store: PredictionStore,
-    runs: Sequence[Run],
-    labels: LabelSet,
-    proportions: Mapping[str, Correct],
+    images: str,
+    *,
+    labels: LabelSet | None = None,
+    proportions: Mapping[str, Correct] = PROPORTIONS,
 ) -> Table:
-    """Score runs on one image set against the same labels.
+    """Score every stored run on an image set.
 
     Args:
         store: where the runs are.
-        runs: of one image set; at least one.
-        labels: which of its rows count, and what is right for each.
+        images: name of the image set.
+        labels: which of its rows count, and what is right for each; None takes the classes that
+            are stored with the set.
         proportions: the table's columns; the first one sorts it.
 
     Raises:
-        StoreError: a run is broken, or is too short for the labels.
+        StoreError: a run or the set's list of pictures is broken, or runs are on other pictures.
     """
-    counts = [_count(store, run, labels, proportions) for run in runs]
-    return tabulate(runs[0].images, len(labels), counts)
+    rows = store.rows(images)
+    right = labels or every_image(rows.labels)
+    runs = store.runs(images)
+    fingerprint = _fingerprint(store, runs)
+    counts = []
+    for run in runs:
+        said = store.read(run)
+        if len(said) != len(rows):
+            raise StoreError(f"{store.path(run)} has {len(said)} rows for {len(rows)} pictures.")
+        hits = {name: int(correct(said, right).sum()) for name, correct in proportions.items()}
+        counts.append(Counts(run, store.provenance(run).platform, hits))
+    return tabulate(images, len(right), fingerprint, counts)
 
 
-def _count(
-    store: PredictionStore, run: Run, labels: LabelSet, proportions: Mapping[str, Correct]
-) -> Counts:
-    said = store.read(run)
-    if labels.rows.max() >= len(said):
-        raise StoreError(f"{store.path(run)} holds {len(said)} rows, the labels ask for more.")
-    right = {name: int(correct(said, labels).sum()) for name, correct in proportions.items()}
-    return Counts(run, store.provenance(run).platform, right)
+def _fingerprint(store: PredictionStore, runs: Sequence[Run]) -> str:
+    """Fingerprint of the pictures that all runs were made on; others could not be ranked."""
+    made_on: dict[Run, str] = {run: store.provenance(run).images["fingerprint"] for run in runs}
+    expected, _ = Counter(made_on.values()).most_common(1)[0]
+    for run, found in made_on.items():
+        if found != expected:
+            raise StoreError(
+                f"{store.path(run)} was made on other pictures (fingerprint {found}) than most of "
+                f"{run.images} ({expected}); move it to another store."
+            )
+    return expected

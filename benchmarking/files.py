@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarking.errors import BenchmarkError
@@ -22,10 +23,12 @@ def write(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-        _sync_folder(path.parent)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
+    with suppress(OSError):  # some network file systems cannot; the file is in its place
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

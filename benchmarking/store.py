@@ -15,7 +15,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from benchmarking.specs import Probabilities, Provenance, Run
 FORMAT = 1
 _METADATA_KEY = "imagenet-benchmark"
 _SUFFIX = ".safetensors"
+_ROWS = "images.csv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +59,18 @@ class PredictionStore:
 
     folder: Path
 
-    def runs(self) -> list[Run]:
-        """Every stored run, by image set, source, model and recipe.
+    def image_sets(self) -> list[str]:
+        """Names of the image sets that have a folder here, sorted."""
+        return sorted({path.parts[-3] for path in self.folder.glob(f"*/*/[!.]*{_SUFFIX}")})
+
+    def runs(self, images: str) -> list[Run]:
+        """Every stored run on an image set, by source, model and recipe.
 
         Raises:
             StoreError: a file's name is not one that a run can have.
         """
-        return sorted(self._run_at(path) for path in self.folder.glob(f"*/*/[!.]*{_SUFFIX}"))
+        paths = self.folder.joinpath(images).glob(f"*/[!.]*{_SUFFIX}")
+        return sorted(self._run_at(path) for path in paths)
 
     def path(self, run: Run) -> Path:
         """Where a run is, or would be, stored."""
@@ -76,11 +82,14 @@ class PredictionStore:
         Raises:
             StoreError: the set's list of pictures is missing or broken.
         """
-        path = self._rows_path(images)
+        path = self.folder / images / _ROWS
         try:
             with path.open(encoding="utf-8", newline="") as file:
                 keys, labels = zip(*list(csv.reader(file))[1:], strict=True)
-            return ImageRows(keys, np.array(labels, dtype=np.int64))
+            rows = ImageRows(keys, np.array(labels, dtype=np.int64))
+            if rows.labels.min() < 0:
+                raise ValueError("there is a class below 0")
+            return rows
         except FileNotFoundError as error:
             raise StoreError(f"{path} is missing; without it no run can be scored.") from error
         except (ValueError, csv.Error) as error:
@@ -125,24 +134,25 @@ class PredictionStore:
                 raise StoreError(f"not of format {FORMAT}, the one this version reads")
             if document.pop("run", None) != asdict(run):
                 raise StoreError("holds another run than its name says")
+            document["input_shapes"] = tuple(map(tuple, document["input_shapes"]))
+            document["arguments"] = tuple(document["arguments"])
             return Provenance(**document)
 
-    def check(self, images: ImageSet) -> None:
-        """Make sure that an image set's name stands for the same pictures here as in the store.
+    def admit(self, images: ImageSet) -> None:
+        """Make room for runs on an image set, whose name must mean the same pictures here.
+
+        Runs that cannot be read say nothing of their pictures; they can be computed anew.
 
         Raises:
             StoreError: other pictures are stored under this name.
+            BenchmarkError: the folder cannot be written.
         """
-        if not self._rows_path(images.name).exists():
-            return
-        rows = self.rows(images.name)
-        if rows.keys != images.keys or not np.array_equal(rows.labels, images.labels):
-            raise _other_pictures(images, f"other names or classes ({len(rows)} pictures)")
-        for run in self.runs():
-            if run.images == images.name:
-                stored = self.provenance(run).images["fingerprint"]
-                if stored != images.fingerprint:
-                    raise _other_pictures(images, f"the same names but other bytes ({stored})")
+        stored = set(self._fingerprints(images.name))
+        for other in stored - {images.fingerprint}:
+            raise _other_pictures(images, f"fingerprint {other}")
+        if stored and not np.array_equal(self.rows(images.name).labels, images.labels):
+            raise _other_pictures(images, "other classes")
+        files.write(self.folder / images.name / _ROWS, _csv(images))
 
     def write(
         self,
@@ -164,7 +174,7 @@ class PredictionStore:
             raise StoreError(
                 f"{run}: {len(top)} predictions for the {len(images)} pictures of {images.name}."
             )
-        self.check(images)
+        self.admit(images)
         tensors: dict[str, NDArray[Any]] = {
             "top5_index": top.classes.astype(np.uint16),
             "top5_prob": top.probabilities.astype(np.float32),
@@ -172,13 +182,13 @@ class PredictionStore:
         if probabilities is not None:
             tensors["probabilities"] = probabilities
         document = {"format": FORMAT, "run": asdict(run), **asdict(provenance)}
-        if not self._rows_path(images.name).exists():
-            files.write(self._rows_path(images.name), _csv(images))
         files.write(self.path(run), save(tensors, metadata={_METADATA_KEY: json.dumps(document)}))
         return self.path(run)
 
-    def _rows_path(self, images: str) -> Path:
-        return self.folder / images / "images.csv"
+    def _fingerprints(self, images: str) -> Iterator[str]:
+        for path in self.folder.joinpath(images).glob(f"*/[!.]*{_SUFFIX}"):
+            with suppress(StoreError):
+                yield self.provenance(self._run_at(path)).images["fingerprint"]
 
     def _run_at(self, path: Path) -> Run:
         images, source, name = path.relative_to(self.folder).parts
@@ -207,8 +217,8 @@ def bytes_needed(pictures: int, *, classes: int = 0) -> int:
 
 def _other_pictures(images: ImageSet, found: str) -> StoreError:
     return StoreError(
-        f"image set {images.name!r} is already stored with {found}; these are {len(images)} "
-        f"pictures with fingerprint {images.fingerprint}. Name them otherwise with --images."
+        f"image set {images.name!r} is stored with {found}; these are {len(images)} pictures with "
+        f"fingerprint {images.fingerprint}. Name them otherwise with --images."
     )
 
 

@@ -49,14 +49,25 @@ class Table:
     Attributes:
         images: name of the image set.
         n: number of pictures.
+        fingerprint: of the pictures; see `image_sets.fingerprint`.
         columns: names of the scores, the one that sorts the table first.
         rows: sorted by the first column, then the others, then the run's name.
     """
 
     images: str
     n: int
+    fingerprint: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+
+
+def rank_of(column: str) -> str:
+    """Name of the rank that belongs to a column of shares.
+
+    >>> rank_of("Acc@5")
+    'Rank@5'
+    """
+    return f"Rank{column[column.find('@') :]}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ class Counts:
     right: Mapping[str, int]
 
 
-def tabulate(images: str, n: int, counts: Sequence[Counts]) -> Table:
+def tabulate(images: str, n: int, fingerprint: str, counts: Sequence[Counts]) -> Table:
     """Rank runs on the same n pictures, with a 95 % interval for every share."""
     columns = tuple(counts[0].right) if counts else ()
     ranks = {name: competition_ranks([run.right[name] for run in counts]) for name in columns}
@@ -84,4 +95,4 @@ def tabulate(images: str, n: int, counts: Sequence[Counts]) -> Table:
         for position, run in enumerate(counts)
     ]
     rows.sort(key=lambda row: (*(-row.scores[name].right for name in columns), row.run))
-    return Table(images, n, columns, tuple(rows))
+    return Table(images, n, fingerprint, columns, tuple(rows))

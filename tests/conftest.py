@@ -86,19 +86,19 @@ def a_provenance() -> Callable[[ImageSet], Provenance]:
     def make(images: ImageSet) -> Provenance:
         return Provenance(
             platform="Abacus",
-            weights={"name": "w", "file": "w.bin", "sha256": "00"},
+            weights={"name": "w", "file": "w.bin", "sha256": "0" * 64},
             preprocessing={"resize": 256},
             images={"name": images.name, "n": len(images), "fingerprint": images.fingerprint},
             versions={"abacus": "1.0"},
             device="beads",
             precision="float32",
             batch_size=2,
-            input_shapes=[[2, 8, 8, 3], [1, 8, 8, 3]],
+            input_shapes=((2, 8, 8, 3), (1, 8, 8, 3)),
             executor="by-hand",
             process_id=7,
             started="2026-01-02T03:04:05+00:00",
             seconds=1.5,
-            arguments=["predict", "pictures"],
+            arguments=("predict", "pictures"),
         )
 
     return make

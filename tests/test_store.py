@@ -31,7 +31,7 @@ def stored(store, three_pictures, a_provenance):
 
 def test_what_is_read_is_what_was_written(stored, three_pictures, a_provenance):
     said = top_k(probabilities())
-    assert stored.runs() == [RUN]
+    assert stored.runs("three") == [RUN]
     assert (stored.read(RUN).classes == said.classes).all()
     assert (stored.read(RUN).probabilities == said.probabilities).all()
     assert stored.provenance(RUN) == a_provenance(three_pictures)
@@ -69,27 +69,40 @@ def test_part_files_of_a_write_in_progress_are_no_runs(stored):
     path = stored.path(RUN)
     path.with_name(f".{path.name}.123.part").write_bytes(path.read_bytes()[:100])
     path.with_name(".x.published.safetensors").touch()
-    assert stored.runs() == [RUN]
+    assert stored.runs("three") == [RUN]
 
 
 def test_other_names_under_a_known_set_are_refused(stored, tmp_path, a_provenance):
-    other = an_image_set(tmp_path / "other", {"a": 1, "b": 2, "c": 3})
-    with pytest.raises(StoreError, match=r"'three' is already stored with other .* --images"):
-        stored.check(other)
-    with pytest.raises(StoreError, match="already stored"):
+    other = an_image_set(tmp_path / "other", {"a": 1, "b": 2, "d": 3})
+    with pytest.raises(StoreError, match=r"'three' is stored with .* --images"):
+        stored.admit(other)
+    with pytest.raises(StoreError, match="is stored with fingerprint"):
         stored.write(RUN, other, top_k(probabilities()), a_provenance(other))
 
 
 def test_other_bytes_under_a_known_set_are_refused(stored, three_pictures):
     altered = replace(three_pictures, fingerprint="another")
-    with pytest.raises(StoreError, match="the same names but other bytes"):
-        stored.check(altered)
+    with pytest.raises(StoreError, match="'three' is stored with fingerprint"):
+        stored.admit(altered)
+
+
+def test_other_classes_for_the_same_pictures_are_refused(stored, three_pictures):
+    pictures = tuple(replace(picture, label=9) for picture in three_pictures.pictures)
+    with pytest.raises(StoreError, match="'three' is stored with other classes"):
+        stored.admit(replace(three_pictures, pictures=pictures))
+
+
+def test_a_broken_run_does_not_stand_in_the_way_of_a_new_one(stored, three_pictures, a_provenance):
+    stored.path(RUN).write_bytes(b"broken")
+    stored.path(RUN).with_name("foreign.safetensors").touch()
+    stored.write(RUN, three_pictures, top_k(probabilities()), a_provenance(three_pictures))
+    assert len(stored.read(RUN)) == 3
 
 
 def test_too_few_predictions_are_never_stored(store, three_pictures, a_provenance):
     with pytest.raises(StoreError, match="2 predictions for the 3 pictures"):
         store.write(RUN, three_pictures, top_k(probabilities(2)), a_provenance(three_pictures))
-    assert store.runs() == []
+    assert store.runs("three") == []
 
 
 @pytest.mark.parametrize(
@@ -123,10 +136,12 @@ def test_a_foreign_file_among_the_runs_is_named(stored):
     foreign = stored.folder / "three" / "source" / "weights.safetensors"
     foreign.touch()
     with pytest.raises(StoreError, match="weights.safetensors is not named like a stored run"):
-        stored.runs()
+        stored.runs("three")
 
 
-@pytest.mark.parametrize("rows", ["key,class\n", "key,class\na\n", "key,class\na,b\n"])
+@pytest.mark.parametrize(
+    "rows", ["key,class\n", "key,class\na\n", "key,class\na,b\n", "key,class\na,-7\n"]
+)
 def test_a_broken_list_of_pictures_is_named(stored, rows):
     (stored.folder / "three" / "images.csv").write_text(rows)
     with pytest.raises(StoreError, match=r"images.csv is broken.*key,class"):

@@ -32,26 +32,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print or write the table."""
     from benchmarking import files
-    from benchmarking.aggregate import tables
+    from benchmarking.aggregate import aggregate
     from benchmarking.errors import StoreError
     from benchmarking.reports import render_as
     from benchmarking.store import PredictionStore
 
     store = PredictionStore(chosen_store(args))
-    every_run = store.runs()
-    if not every_run:
+    known = store.image_sets()
+    if not known:
         raise StoreError(
             f"there are no stored predictions in {store.folder}. Make some with "
             "'imagenet-benchmark predict demo', or name another folder with --store."
         )
-    runs = [run for run in every_run if args.images in (None, run.images)]
-    if not runs:
-        known = ", ".join(sorted({run.images for run in every_run}))
-        raise StoreError(f"{store.folder} has no image set {args.images!r}; it has {known}.")
-    found = tables(store, runs)
+    if args.images not in (None, *known):
+        raise StoreError(
+            f"{store.folder} has no image set {args.images!r}; it has {', '.join(known)}."
+        )
+    tables = [aggregate(store, images) for images in known if args.images in (None, images)]
     if args.output is None:
-        print(render_as(Path("table.txt"), found), end="")
+        print(render_as(Path("table.txt"), tables), end="")
     else:
-        files.write(args.output, render_as(args.output, found).encode())
+        files.write(args.output, render_as(args.output, tables).encode())
         print(f"wrote {args.output}", file=sys.stderr)
     return 0

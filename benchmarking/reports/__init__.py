@@ -6,12 +6,15 @@ A renderer takes all tables at once, since some formats put several image sets i
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.plugins import discover
-from benchmarking.table import Score, Table
+from benchmarking.table import Score, Table, rank_of
+
+CONTRACT = ("NAME", "SUFFIX", "render")
 
 
 def render_as(path: Path, tables: Sequence[Table]) -> str:
@@ -32,17 +35,25 @@ def cells(table: Table) -> list[list[str]]:
     """A table as text: a line of headings, then a line per run; scores in percent."""
     headings = ["Platform", "Model", "Recipe"]
     headings += [f"{name} [95 % interval]" for name in table.columns]
-    headings += [name.replace("Acc", "Rank") for name in table.columns]
+    headings += [rank_of(name) for name in table.columns]
     lines = [[*headings, "n"]]
+    titles = Counter((row.platform, row.run.model, row.run.recipe) for row in table.rows)
     for row in table.rows:
+        run = row.run
+        alone = titles[row.platform, run.model, run.recipe] == 1
         scores = [row.scores[name] for name in table.columns]
         lines.append(
-            [row.platform, row.run.model, row.run.recipe]
+            [row.platform, run.model if alone else f"{run.source}/{run.model}", run.recipe]
             + [_percent(score) for score in scores]
             + [str(score.rank) for score in scores]
             + [str(table.n)]
         )
     return lines
+
+
+def caption(table: Table) -> str:
+    """What a table is about: image set, size and fingerprint."""
+    return f"{table.images}, {table.n} pictures, fingerprint {table.fingerprint[:12]}"
 
 
 def aligned(lines: Sequence[Sequence[str]], left: int) -> str:

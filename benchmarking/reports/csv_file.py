@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from benchmarking.table import Table
+from benchmarking.table import Table, rank_of
 
 NAME = "csv"
 SUFFIX = ".csv"
@@ -20,9 +20,11 @@ def render(tables: Sequence[Table]) -> str:
     scores = [
         heading
         for name in columns
-        for heading in (name, f"{name} low", f"{name} high", name.replace("Acc", "Rank"))
+        for heading in (name, f"{name} low", f"{name} high", rank_of(name))
     ]
-    writer.writerow(["Images", "Platform", "Source", "Model", "Recipe", *scores, "n"])
+    writer.writerow(
+        ["Images", "Platform", "Source", "Model", "Recipe", *scores, "n", "Fingerprint"]
+    )
     for table in tables:
         for row in table.rows:
             run = row.run
@@ -31,5 +33,5 @@ def render(tables: Sequence[Table]) -> str:
                 score = row.scores[name]
                 shares = (score.share, score.low, score.high)
                 cells += [*(f"{100 * share:.4f}" for share in shares), score.rank]
-            writer.writerow([*cells, table.n])
+            writer.writerow([*cells, table.n, table.fingerprint])
     return text.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarking.reports import cells
+from benchmarking.reports import caption, cells
 from benchmarking.table import Table
 
 NAME = "markdown"
@@ -20,4 +20,4 @@ def _one(table: Table) -> str:
     headings, *lines = cells(table)
     rule = ["---"] * 3 + ["---:"] * (len(headings) - 3)
     rows = "".join(f"| {' | '.join(line)} |\n" for line in (headings, rule, *lines))
-    return f"## {table.images}, {table.n} pictures\n\n{rows}"
+    return f"## {caption(table)}\n\n{rows}"
