@@ -36,6 +36,11 @@ def requires(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise MissingDependency(
-            f"{error.name} is not installed; run: pip install 'imagenet-benchmarking[{extra}]'"
-        ) from error
+        raise not_installed(error.name or str(error), extra) from error
+
+
+def not_installed(library: str, extra: str) -> MissingDependency:
+    """The advice for a library that an extra installs."""
+    return MissingDependency(
+        f"{library} is not installed; run: pip install 'imagenet-benchmarking[{extra}]'"
+    )

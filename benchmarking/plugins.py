@@ -13,13 +13,19 @@ def discover(package: ModuleType) -> dict[str, ModuleType]:
     """Modules of a package by their NAME, in order of name; those named `_…` are its own affair.
 
     Raises:
-        BenchmarkError: two modules give themselves the same name.
+        BenchmarkError: a module lacks a name of the package's CONTRACT, or two modules give
+            themselves the same NAME.
     """
     found: dict[str, ModuleType] = {}
     for info in iter_modules(package.__path__):
         if info.name.startswith("_"):
             continue
         module = import_module(f"{package.__name__}.{info.name}")
+        lacking = [name for name in package.CONTRACT if not hasattr(module, name)]
+        if lacking:
+            raise BenchmarkError(
+                f"{module.__file__} lacks {', '.join(lacking)}; see {package.__file__}."
+            )
         if module.NAME in found:
             raise BenchmarkError(
                 f"{found[module.NAME].__name__} and {module.__name__} are both called "

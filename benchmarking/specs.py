@@ -156,12 +156,19 @@ class Weights:
     Attributes:
         name: what its publisher calls it, such as "IMAGENET1K_V1".
         file: file name.
-        sha256: digest of the file's bytes, in hex.
+        sha256: digest of the file's bytes, 64 hex digits.
+
+    Raises:
+        BenchmarkError: the digest is not one.
     """
 
     name: str
     file: str
     sha256: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise BenchmarkError(f"{self.file}: sha256 {self.sha256!r} is not 64 hex digits.")
 
 
 @dataclass(frozen=True)

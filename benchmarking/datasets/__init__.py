@@ -16,6 +16,8 @@ from benchmarking.image_sets import ImageSet, Picture, fingerprint, sha256_of
 from benchmarking.imagenet import validation_labels, validation_number
 from benchmarking.plugins import discover
 
+CONTRACT = ("NAME", "DESCRIPTION", "recognises", "open_pictures")
+
 
 def open_pictures(where: str) -> tuple[Picture, ...]:
     """Labelled pictures from the first set that recognises the place or name.

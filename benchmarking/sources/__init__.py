@@ -1,7 +1,8 @@
 """Sources of pretrained models, one module each: their specs and how to load one.
 
-A module has NAME, DISTRIBUTIONS (packages whose versions shape the model), `specs()`,
-`weights_path(spec) -> Path` and `load(spec, scaling, device) -> Predictor`.
+A module has NAME, MODULES (what it imports beside the framework), EXTRA (which installs them),
+DISTRIBUTIONS (packages whose versions shape the model), `specs()`, `weights_path(spec) -> Path`,
+which raises WeightsError where the file is missing, and `load(spec, scaling, device) -> Predictor`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from pathlib import Path
 from types import ModuleType
 
 from benchmarking import frameworks
-from benchmarking.errors import BenchmarkError, MissingDependency, WeightsError
+from benchmarking.errors import BenchmarkError, WeightsError, not_installed
 from benchmarking.plugins import discover
 from benchmarking.specs import ModelSpec
+
+CONTRACT = ("NAME", "MODULES", "EXTRA", "DISTRIBUTIONS", "specs", "weights_path", "load")
 
 
 def all_specs() -> tuple[ModelSpec, ...]:
@@ -43,8 +46,11 @@ def spec_of(source: str, model: str) -> ModelSpec:
     Raises:
         BenchmarkError: there is none.
     """
-    (spec,) = select([f"{source}/{model}"])
-    return spec
+    for spec in discover(sys.modules[__name__])[source].specs():
+        if spec.name == model:
+            found: ModelSpec = spec
+            return found
+    raise BenchmarkError(f"source {source!r} has no model {model!r}.")
 
 
 def select(patterns: Sequence[str]) -> tuple[ModelSpec, ...]:
@@ -67,29 +73,32 @@ def select(patterns: Sequence[str]) -> tuple[ModelSpec, ...]:
 
 
 def check_ready(spec: ModelSpec) -> None:
-    """Make sure that a model's framework is installed and that its weights are at hand.
+    """Make sure that what a model needs is installed and that its weights are at hand.
 
     Raises:
-        MissingDependency: the framework is not installed.
+        MissingDependency: a library is not installed.
         WeightsError: the weights are not there.
     """
-    framework = framework_of(spec)
-    if find_spec(framework.LIBRARY) is None:
-        raise MissingDependency(
-            f"{framework.TITLE} is not installed; "
-            f"run: pip install 'imagenet-benchmarking[{framework.EXTRA}]'"
-        )
-    source_of(spec).weights_path(spec)
+    for needed_by in (framework_of(spec), source_of(spec)):
+        for name in needed_by.MODULES:
+            if find_spec(name) is None:
+                raise not_installed(name, needed_by.EXTRA)
+    path = source_of(spec).weights_path(spec)
+    if not path.is_file():
+        raise WeightsError(f"the weights {path} are missing.")
 
 
 def checked(path: Path, spec: ModelSpec) -> Path:
     """The path of a weights file, once its digest has been found to be the published one.
 
     Raises:
-        WeightsError: it is not; the file is left as it is.
+        WeightsError: it is not, or cannot be read; the file is left as it is.
     """
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
     if found != spec.weights.sha256:
         raise WeightsError(
             f"{path} has sha256 {found}, but {spec.source}/{spec.name} was published with "

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import keras
 
 NAME = "efficientnet-lite-keras"
+MODULES = ("torch",)
+EXTRA = "demo"
 DISTRIBUTIONS = ("torch",)  # it reads the weights
 
 # Stem and head keep these widths whatever the model's size.

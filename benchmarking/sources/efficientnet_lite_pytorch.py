@@ -10,6 +10,8 @@ from benchmarking.sources import _efficientnet_lite as lite
 from benchmarking.specs import ModelSpec, Predictor, Scaling
 
 NAME = "efficientnet-lite-pytorch"
+MODULES = ("efficientnet_lite_pytorch",)
+EXTRA = "demo"
 DISTRIBUTIONS = ("efficientnet-lite-pytorch",)
 
 

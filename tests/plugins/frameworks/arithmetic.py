@@ -4,14 +4,19 @@ from benchmarking.frameworks import Device
 
 NAME = "arithmetic"
 TITLE = "Arithmetic"
-LIBRARY = "numpy"
+MODULES = ("numpy",)
 EXTRA = "dev"
 EXECUTOR = "in-process"
+PRECISION = "exact"
 BATCH_SIZES = {"cpu": 2, "gpu": 2}
 
 
 def prepare(gpu):
     return Device("cpu", "cpu", "abacus")
+
+
+def predictor(model, scaling, device):
+    return model
 
 
 def versions():
