@@ -1,13 +1,23 @@
 """Frameworks, one module each: how a model of theirs is run, the same for every source.
 
-A module has NAME, TITLE (the table's Platform), LIBRARY (what must be installed), EXTRA (which
-installs it), EXECUTOR (how its jobs are isolated), BATCH_SIZES by kind of device ("cpu", "gpu"),
-`prepare(gpu) -> Device`, `predictor(model, scaling, device) -> Predictor` and `versions()`.
+A module has NAME, TITLE (the table's Platform), MODULES (what it imports), EXTRA (which installs
+them), EXECUTOR (how its jobs are isolated), PRECISION, BATCH_SIZES by kind of device ("cpu",
+"gpu"), `prepare(gpu) -> Device`, `predictor(model, scaling, device) -> Predictor` and `versions()`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from benchmarking.errors import BenchmarkError
+
+CONTRACT = (
+    *("NAME", "TITLE", "MODULES", "EXTRA", "EXECUTOR", "PRECISION", "BATCH_SIZES"),
+    *("prepare", "predictor", "versions"),
+)
+
+NO_GPU = -1
+"""Asks for the CPU even where there is a GPU."""
 
 
 @dataclass(frozen=True)
@@ -23,3 +33,22 @@ class Device:
     address: str
     kind: str
     title: str
+
+
+def choose_gpu(asked: int | None, visible: int, who: str) -> int | None:
+    """Number of the GPU to use: the one asked for, else the first; None for the CPU.
+
+    Raises:
+        BenchmarkError: there is no GPU of the number asked for.
+    """
+    if asked is None:
+        return 0 if visible else None
+    if asked == NO_GPU:
+        return None
+    if not 0 <= asked < visible:
+        seen = f"GPUs 0 to {visible - 1}" if visible else "no GPU"
+        raise BenchmarkError(
+            f"there is no GPU {asked}: {who} sees {seen}. "
+            "Without --gpu it takes the first one, or the CPU where there is none."
+        )
+    return asked

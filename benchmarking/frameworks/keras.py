@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarking.errors import BenchmarkError, requires
-from benchmarking.frameworks import Device
+from benchmarking.frameworks import Device, choose_gpu
 from benchmarking.specs import Crops, Predictor, Probabilities, Scaling
 
 if TYPE_CHECKING:
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 NAME = "keras"
 TITLE = "Keras"
-LIBRARY = "keras"
+MODULES = ("keras", "tensorflow", "PIL")
 EXTRA = "keras"
 EXECUTOR = "fresh-process"
+PRECISION = "float32"
 BATCH_SIZES = {"cpu": 1, "gpu": 1}
 
 
@@ -26,7 +27,7 @@ def prepare(gpu: int | None) -> Device:
     """Make this process compute reproducibly in full float32, and choose its device.
 
     Args:
-        gpu: number of the GPU among those visible; None takes the first one, else the CPU.
+        gpu: number of the GPU among those visible, or None or NO_GPU; see `choose_gpu`.
 
     Raises:
         BenchmarkError: there is no such GPU, or Keras already runs on another backend.
@@ -39,17 +40,18 @@ def prepare(gpu: int | None) -> Device:
 
     if keras.backend.backend() != "tensorflow":
         raise BenchmarkError(f"Keras runs on {keras.backend.backend()!r} here, not on TensorFlow.")
+    # A user's keras.json can say otherwise.
+    keras.config.set_floatx(PRECISION)
+    keras.config.set_dtype_policy(PRECISION)
+    keras.config.set_image_data_format("channels_last")
     tf.config.experimental.enable_tensor_float_32_execution(False)
     tf.config.experimental.enable_op_determinism()
     gpus = tf.config.list_physical_devices("GPU")
-    if gpu is not None and not 0 <= gpu < len(gpus):
-        raise BenchmarkError(
-            f"there is no GPU {gpu}: TensorFlow sees {len(gpus)}, counted from 0. "
-            "Without --gpu it takes the first one, or the CPU where there is none."
-        )
-    if not gpus:
+    number = choose_gpu(gpu, len(gpus), "TensorFlow")
+    if number is None:
+        tf.config.set_visible_devices([], "GPU")
         return Device("/CPU:0", "cpu", "cpu")
-    chosen = gpus[gpu or 0]
+    chosen = gpus[number]
     tf.config.set_visible_devices(chosen, "GPU")
     tf.config.experimental.set_memory_growth(chosen, True)
     details = tf.config.experimental.get_device_details(chosen)
@@ -60,17 +62,16 @@ def predictor(model: keras.Model, scaling: Scaling, device: Device) -> Predictor
     """The model in inference mode, fed with crops scaled on its device; its output is softmax."""
     import tensorflow as tf
 
-    def forward(pixels: tf.Tensor) -> tf.Tensor:
-        pixels = tf.cast(pixels, tf.float32)
-        if scaling.channels == "bgr":
-            pixels = tf.reverse(pixels, axis=[-1])
-        return model((pixels / scaling.divisor - scaling.mean) / scaling.std, training=False)
-
-    compiled = tf.function(forward)
+    compiled = tf.function(lambda pixels: model(pixels, training=False))
 
     def predict(crops: Crops) -> Probabilities:
         with tf.device(device.address):
-            return np.asarray(compiled(tf.constant(crops)), dtype=np.float32)
+            # Not in the compiled graph, which would turn the divisions into multiplications.
+            pixels = tf.cast(crops, tf.float32)
+            if scaling.channels == "bgr":
+                pixels = tf.reverse(pixels, axis=[-1])
+            pixels = (pixels / scaling.divisor - scaling.mean) / scaling.std
+            return np.asarray(compiled(pixels), dtype=np.float32)
 
     return predict
 

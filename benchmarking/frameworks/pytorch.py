@@ -7,8 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarking.errors import BenchmarkError, requires
-from benchmarking.frameworks import Device
+from benchmarking.errors import requires
+from benchmarking.frameworks import Device, choose_gpu
 from benchmarking.specs import Crops, Predictor, Probabilities, Scaling
 
 if TYPE_CHECKING:
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 NAME = "pytorch"
 TITLE = "PyTorch"
-LIBRARY = "torch"
+MODULES = ("torch", "PIL")
 EXTRA = "pytorch"
 EXECUTOR = "worker-process"
+PRECISION = "float32"
 BATCH_SIZES = {"cpu": 32, "gpu": 256}
 
 
@@ -26,7 +27,7 @@ def prepare(gpu: int | None) -> Device:
     """Make this process compute reproducibly in full float32, and choose its device.
 
     Args:
-        gpu: number of the GPU among those visible; None takes the first one, else the CPU.
+        gpu: number of the GPU among those visible, or None or NO_GPU; see `choose_gpu`.
 
     Raises:
         BenchmarkError: there is no such GPU.
@@ -42,15 +43,9 @@ def prepare(gpu: int | None) -> Device:
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
-    n = torch.cuda.device_count()
-    if gpu is not None and not 0 <= gpu < n:
-        raise BenchmarkError(
-            f"there is no GPU {gpu}: PyTorch sees {n}, counted from 0. "
-            "Without --gpu it takes the first one, or the CPU where there is none."
-        )
-    if n == 0:
+    number = choose_gpu(gpu, torch.cuda.device_count(), TITLE)
+    if number is None:
         return Device("cpu", "cpu", "cpu")
-    number = gpu or 0
     return Device(f"cuda:{number}", "gpu", torch.cuda.get_device_name(number))
 
 
@@ -87,7 +82,7 @@ def versions() -> dict[str, str]:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc reuse the pages of large tensors; returning them costs most of a CPU batch."""
+    """Let glibc keep the memory of a batch's tensors for the next batch; the kernel zeroes it."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:
         trim_threshold, mmap_threshold, most = -1, -3, 2**30  # names from glibc's malloc.h
