@@ -69,11 +69,13 @@ def crop_corner(height: int, width: int, preprocessing: Preprocessing) -> tuple[
 def _pillow_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """As torchvision and timm use it: RGB whatever the file holds, EXIF rotation ignored."""
     with requires("pytorch"):
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(BytesIO(data)) as file:
             picture = file.convert("RGB")
+    except UnidentifiedImageError as error:
+        raise PictureError("is in no format that Pillow knows.") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise PictureError(f"cannot be decoded by Pillow: {error}") from error
     height, width = resized(picture.height, picture.width, preprocessing)

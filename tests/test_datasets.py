@@ -38,7 +38,7 @@ def test_validation_files_side_by_side_mean_their_own_label(tmp_path):
 
 
 def test_hidden_files_and_files_of_other_kinds_are_left_out(tmp_path):
-    touch(tmp_path, "n01440764/a.jpg", "n01440764/._a.jpg", "n01440764/notes.txt", ".DS_Store")
+    touch(tmp_path, "n01440764/a.jpg", "n01440764/._a.jpg", "n01440764/notes.txt", "Thumbs.db")
     assert [picture.key for picture in open_pictures(str(tmp_path))] == ["a.jpg"]
 
 
@@ -53,11 +53,24 @@ def test_hidden_files_and_files_of_other_kinds_are_left_out(tmp_path):
         (["n01440764/a.jpg", "b.jpg"], "1 folders and 1 pictures beside them"),
         (["n01440764/readme.txt"], "holds no pictures"),
         (["readme.txt"], "holds no pictures"),
+        (["n01440764/a.jpg", "n01440764/more/b.jpg"], "n01440764 holds folders, such as more"),
+        (["n01440764/ILSVRC2012_val_00000001.JPEG"], "another class than its own, n01751748"),
     ],
 )
 def test_a_folder_whose_names_tell_no_class_is_refused(tmp_path, names, message):
     with pytest.raises(PictureError, match=message):
         open_pictures(str(touch(tmp_path, *names)))
+
+
+def test_a_single_class_folder_points_to_its_parent(tmp_path):
+    touch(tmp_path, "n01440764/a.jpg")
+    with pytest.raises(PictureError, match=f"Did you mean {tmp_path}[?]"):
+        open_pictures(str(tmp_path / "n01440764"))
+
+
+def test_a_kind_of_picture_that_nobody_foresaw_is_not_left_out(tmp_path):
+    touch(tmp_path, "n01440764/a.avif", "n01440764/b")
+    assert [picture.key for picture in open_pictures(str(tmp_path))] == ["a.avif", "b"]
 
 
 def test_a_place_that_does_not_exist_is_refused_with_what_is_known():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarking.errors import PictureError
@@ -12,7 +12,8 @@ from benchmarking.imagenet import class_of_wnid, validation_labels, validation_n
 NAME = "folder"
 DESCRIPTION = "wnid folders with pictures in them, or files named ILSVRC2012_val_XXXXXXXX.JPEG"
 
-_SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+# What people and systems leave beside pictures; everything else is taken for one.
+_NO_PICTURES = frozenset({".csv", ".db", ".html", ".ini", ".json", ".md", ".txt", ".xml"})
 _EXPECTED = (
     "expected folders named by WordNet id (n01440764), or files named "
     "ILSVRC2012_val_00000001.JPEG to ILSVRC2012_val_00050000.JPEG"
@@ -25,16 +26,14 @@ def recognises(where: str) -> bool:
 
 
 def open_pictures(where: str) -> tuple[Picture, ...]:
-    """Labelled pictures below a folder; subsets are fine, files of other kinds are left out.
+    """Labelled pictures below a folder; subsets are fine; hidden files and notes are left out.
 
     Folders stand for classes by their wnid, never by their place in a sorted list.
 
     Raises:
         PictureError: there are no pictures, or names do not tell their classes.
     """
-    visible = sorted(entry for entry in Path(where).iterdir() if not entry.name.startswith("."))
-    folders = [entry for entry in visible if entry.is_dir()]
-    files = list(_pictures(visible))
+    folders, files = _entries(Path(where))
     if folders and files:
         raise PictureError(
             f"{where} holds {len(folders)} folders and {len(files)} pictures beside them; "
@@ -49,11 +48,14 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
 def _by_wnid(where: str, folders: Sequence[Path]) -> tuple[Picture, ...]:
     classes = class_of_wnid()
     _refuse(where, "folders", [f.name for f in folders if f.name not in classes], len(folders))
-    return in_order(
-        (path, classes[folder.name], folder.name)
-        for folder in folders
-        for path in _pictures(folder.iterdir())
-    )
+    labelled = []
+    for folder in folders:
+        deeper, pictures = _entries(folder)
+        if deeper:
+            raise PictureError(f"{folder} holds folders, such as {deeper[0].name}; {_EXPECTED}.")
+        labelled += [(path, classes[folder.name], folder.name) for path in pictures]
+    _refuse_contradictions(labelled)
+    return in_order(labelled)
 
 
 def _by_number(where: str, files: Sequence[Path]) -> tuple[Picture, ...]:
@@ -64,17 +66,34 @@ def _by_number(where: str, files: Sequence[Path]) -> tuple[Picture, ...]:
     return in_order((path, label, wnids()[label]) for path, label in labelled)
 
 
-def _pictures(entries: Iterable[Path]) -> Iterable[Path]:
-    for path in entries:
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file():
-            yield path
+def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Folders and pictures in a folder, hidden ones and notes left out."""
+    visible = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    folders = [entry for entry in visible if entry.is_dir()]
+    files = [entry for entry in visible if entry.suffix.lower() not in _NO_PICTURES]
+    return folders, [entry for entry in files if entry not in set(folders)]
+
+
+def _refuse_contradictions(labelled: Sequence[tuple[Path, int, str]]) -> None:
+    labels = validation_labels()
+    for path, label, folder in labelled:
+        number = validation_number(path.name)
+        if number and labels[number - 1] != label:
+            raise PictureError(
+                f"{path} is in the folder of another class than its own, "
+                f"{wnids()[labels[number - 1]]}; {folder} may hold a mix, or a picture was moved."
+            )
 
 
 def _refuse(where: str, kind: str, unknown: Sequence[str], n: int) -> None:
     if unknown:
         shown = ", ".join(repr(name) for name in unknown[:5]) + ", …" * (len(unknown) > 5)
         nested = next((name for name in ("val", "validation") if name in unknown), None)
-        hint = f" Did you mean {Path(where) / nested}?" if nested else ""
+        place = Path(where).resolve()
+        meant = (
+            place / nested if nested else place.parent if place.name in class_of_wnid() else None
+        )
+        hint = f" Did you mean {meant}?" if meant else ""
         raise PictureError(
             f"{where}: {len(unknown)} of {n} {kind} name no ImageNet class ({shown}); "
             f"{_EXPECTED}.{hint}"
