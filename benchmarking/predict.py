@@ -34,7 +34,8 @@ class Job:
         run: source, model, recipe and image set.
         pictures: what to predict, in order.
         batch_size: pictures per forward pass; None takes the framework's own for the device.
-        gpu: number of the GPU among those visible; None takes the first one, else the CPU.
+        gpu: number of the GPU among those visible; None takes the first one, else the CPU; -1
+            takes the CPU.
         workers: threads that decode pictures.
         keep: the five most probable classes of each picture, or the probabilities of all.
     """
@@ -71,10 +72,12 @@ class Batch:
     """What a model answered to one batch of pictures.
 
     Attributes:
+        first: row of the batch's first picture.
         input_shape: of the crops that the model was given.
         probabilities: (n, classes).
     """
 
+    first: int
     input_shape: tuple[int, ...]
     probabilities: Probabilities
 
@@ -93,7 +96,9 @@ def answer(job: Job) -> Iterator[Setting | Batch]:
     predictor = source.load(spec, SCALINGS[preprocessing.scaling], device)
     batch_size = job.batch_size or framework.BATCH_SIZES[device.kind]
     versions = framework.versions() | library_versions(preprocessing.library)
-    yield Setting(_versions(spec) | versions, device.title, "float32", batch_size, os.getpid())
+    yield Setting(
+        _versions(spec) | versions, device.title, framework.PRECISION, batch_size, os.getpid()
+    )
     yield from predict(
         predictor, crops(job.pictures, preprocessing, job.workers), batch_size, spec.classes
     )
@@ -113,10 +118,11 @@ def predict(
     Raises:
         BenchmarkError: the output is of another shape, holds NaN or does not sum to one.
     """
-    remaining = iter(crops)
+    remaining, first = iter(crops), 0
     while batch := list(islice(remaining, batch_size)):
         pixels = np.stack(batch)
-        yield Batch(pixels.shape, _checked(predictor(pixels), (len(batch), classes)))
+        yield Batch(first, pixels.shape, _checked(predictor(pixels), (len(batch), classes)))
+        first += len(batch)
 
 
 def crops(

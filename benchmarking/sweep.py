@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from types import ModuleType
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarking import executors
-from benchmarking.errors import StoreError
+from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.executors import Event as JobEvent
 from benchmarking.executors import Failed, Piece
 from benchmarking.image_sets import ImageSet
@@ -118,12 +118,16 @@ class Sweep:
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Predict and store job after job, those of one executor together.
 
-        Raises:
-            BenchmarkError: a result cannot be stored; earlier ones are.
+        Every job ends with `Stored` or `Failed`; one that fails does not stop the others.
         """
         known = discover(executors)
-        for name, group in groupby(sorted(jobs, key=_executor), key=_executor):
+        kept = [self._at_least_as_rich(job) for job in jobs]
+        for name, group in groupby(sorted(kept, key=_executor), key=_executor):
             yield from self._run_in(known[name], list(group))
+
+    def _at_least_as_rich(self, job: Job) -> Job:
+        """A run that keeps all probabilities is never replaced by one that does not."""
+        return replace(job, keep="all") if self.store.keeps_all_probabilities(job.run) else job
 
     def _run_in(self, executor: ModuleType, jobs: Sequence[Job]) -> Iterator[Event]:
         events: Iterator[JobEvent[Job]] = executor.run(answer, jobs)
@@ -143,6 +147,7 @@ class Sweep:
             else:
                 yield self._store(answers)
                 return
+        yield Failed(job, "its executor ended before it did", "")
 
     def _store(self, answers: _Answers) -> Stored | Failed[Job]:
         job, setting, n = answers.job, answers.setting, answers.pictures
@@ -161,7 +166,10 @@ class Sweep:
             arguments=self.arguments,
         )
         probabilities = answers.everything.result() if answers.everything else None
-        self.store.write(job.run, self.images, top, provenance, probabilities=probabilities)
+        try:
+            self.store.write(job.run, self.images, top, provenance, probabilities=probabilities)
+        except BenchmarkError as error:
+            return Failed(job, str(error), "")
         return Stored(job, top, seconds)
 
     def _ingredients(self, job: Job) -> dict[str, Any]:
@@ -197,6 +205,8 @@ class _Answers:
         if isinstance(piece, Setting):
             self.setting = piece
             return 0
+        if piece.first != self.pictures:
+            raise ValueError(f"batch of row {piece.first} where row {self.pictures} is due")
         if piece.input_shape not in self.input_shapes:
             self.input_shapes.append(piece.input_shape)
         self.top.add(piece.probabilities)

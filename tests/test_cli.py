@@ -1,4 +1,6 @@
+import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,8 +68,8 @@ def test_predict_says_what_will_run_and_then_how_it_went(predict, store, capsys)
         "1 model (1 Arithmetic), recipe published, 6 pictures of grey; up to 4 kB into "
         f"{store.folder}"
     )
-    assert result == "brightness/steady: acc@1 83.33 %, acc@5 83.33 %, 6 images, 0 s"
-    assert store.runs() == [Run("grey", "brightness", "steady", "published")]
+    assert result == "steady (Arithmetic): acc@1 83.33 %, acc@5 83.33 %, 6 images, 0 s"
+    assert store.runs("grey") == [Run("grey", "brightness", "steady", "published")]
 
 
 def test_the_table_shows_what_predict_stored(predict, store, capsys):
@@ -79,20 +81,20 @@ def test_the_table_shows_what_predict_stored(predict, store, capsys):
 
 def test_a_complete_run_is_skipped_unless_again(predict, store, capsys):
     predict()
-    before = store.path(store.runs()[0]).stat().st_mtime_ns
+    before = store.path(store.runs("grey")[0]).stat().st_mtime_ns
     assert predict() == 0
-    assert "steady: complete since 2" in capsys.readouterr().out
-    assert store.path(store.runs()[0]).stat().st_mtime_ns == before
+    assert "steady (Arithmetic): complete since 2" in capsys.readouterr().out
+    assert store.path(store.runs("grey")[0]).stat().st_mtime_ns == before
     assert predict("--again") == 0
-    assert store.path(store.runs()[0]).stat().st_mtime_ns > before
+    assert store.path(store.runs("grey")[0]).stat().st_mtime_ns > before
 
 
 def test_a_failed_model_is_reported_the_others_go_on_and_the_status_is_1(predict, store, capsys):
     assert predict(models=("shaky", "steady")) == 1
     out, err = capsys.readouterr()
-    assert "brightness/steady: acc@1" in out
+    assert "steady (Arithmetic): acc@1" in out
     assert "failed: brightness/shaky: MemoryError: too heavy" in err
-    assert [run.model for run in store.runs()] == ["steady"]
+    assert [run.model for run in store.runs("grey")] == ["steady"]
 
 
 def test_a_model_that_was_asked_for_but_has_no_weights_is_a_failure(predict, capsys):
@@ -110,20 +112,20 @@ def test_a_recipe_that_a_model_lacks_is_named_with_those_it_has(predict, capsys)
 def test_a_limit_is_another_image_set(predict, store):
     assert predict("--limit", 2) == 0
     assert predict() == 0
-    assert [run.images for run in store.runs()] == ["grey", "grey-limit-2"]
+    assert store.image_sets() == ["grey", "grey-limit-2"]
     assert len(store.rows("grey-limit-2")) == 2
 
 
 def test_a_limit_beyond_the_pictures_is_the_whole_set(predict, store):
     assert predict("--limit", 6) == 0
-    assert [run.images for run in store.runs()] == ["grey"]
+    assert store.image_sets() == ["grey"]
 
 
 def test_all_probabilities_once_saved_are_not_lost_to_a_poorer_run(predict, store):
     predict()
     assert predict("--save-all-probs") == 0
     assert predict("--again") == 0
-    assert store.keeps_all_probabilities(store.runs()[0])
+    assert store.keeps_all_probabilities(store.runs("grey")[0])
 
 
 def test_other_pictures_under_a_known_name_are_refused_before_anything_runs(
@@ -131,16 +133,55 @@ def test_other_pictures_under_a_known_name_are_refused_before_anything_runs(
 ):
     predict()
     Image.new("RGB", (30, 20), "white").save(next(tree.glob("*/a.png")))
-    before = store.path(store.runs()[0]).read_bytes()
+    before = store.path(store.runs("grey")[0]).read_bytes()
     assert predict(models=("shaky",)) == 2  # which would fail, had it been begun
-    assert "the same names but other bytes" in capsys.readouterr().err
-    assert store.path(store.runs()[0]).read_bytes() == before
+    assert "'grey' is stored with fingerprint" in capsys.readouterr().err
+    assert store.path(store.runs("grey")[0]).read_bytes() == before
+
+
+def test_a_broken_run_is_computed_anew(predict, store):
+    predict()
+    path = store.path(store.runs("grey")[0])
+    whole = store.read(store.runs("grey")[0]).classes
+    path.write_bytes(path.read_bytes()[:60])
+    assert predict() == 0
+    assert (store.read(store.runs("grey")[0]).classes == whole).all()
+
+
+def test_a_store_that_cannot_be_written_is_refused_before_anything_runs(predict, store, capsys):
+    store.folder.write_text("a file")
+    assert predict(models=("shaky",)) == 2  # which would fail, had it been begun
+    assert "cannot be written: " in capsys.readouterr().err
+
+
+def test_a_name_that_cannot_be_is_refused_before_pictures_are_read(predict, tree, capsys):
+    next(tree.glob("*/a.png")).chmod(0)
+    assert predict("--images", "my set") == 2
+    out, err = capsys.readouterr()
+    assert "'my set' cannot name anything here" in err
+    assert out == ""
+
+
+def test_on_a_terminal_a_bar_shows_speed_and_time_left(predict, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("benchmarking.cli.predict._BAR", {"unit": " images", "mininterval": 0})
+    predict()
+    shown = terminal.getvalue()
+    assert "fingerprint: 100%" in shown
+    assert "steady (Arithmetic):   0%" in shown
+    assert "loading" in shown
+    assert re.search(r"6/6 \[00:00<00:00, .* images/s\]", shown)
 
 
 def test_recorded_arguments_hold_no_folders_of_the_users(predict, store, tree, monkeypatch):
     monkeypatch.chdir(tree.parent)
     predict(f"--store={store.folder}", "--workers=1")
-    recorded = store.provenance(store.runs()[0]).arguments
+    recorded = store.provenance(store.runs("grey")[0]).arguments
     assert "--store=store" in recorded
     assert "--workers=1" in recorded
     assert "tree" in recorded
@@ -166,7 +207,9 @@ def test_models_says_which_weights_are_missing_and_how_to_get_them(light, capsys
     assert "Arithmetic  brightness/steady      here     published" in text
     assert "Arithmetic  brightness/weightless  missing  published" in text
     assert "weightless.bin is missing; run: make weightless" in text
-    assert "recipe squash: shorter side 10, pillow nearest, centre crop 8, scaling tf" in text
+    assert (
+        "recipe squash, input 8: shorter side 10, pillow nearest, centre crop 8, scaling tf" in text
+    )
 
 
 def test_an_empty_store_says_what_to_do_next(store, capsys):
@@ -184,16 +227,17 @@ def test_a_table_goes_to_a_file_in_the_format_of_its_suffix(predict, store, tmp_
     predict()
     capsys.readouterr()
     assert call("table", "--store", store.folder, "-o", tmp_path / "new" / "t.md") == 0
-    assert (tmp_path / "new" / "t.md").read_text().startswith("## grey, 6 pictures\n")
+    assert (tmp_path / "new" / "t.md").read_text().startswith("## grey, 6 pictures, fingerprint ")
     assert capsys.readouterr().out == ""
 
 
-def test_a_reader_that_stops_early_is_no_error():
-    command = f"{sys.executable} -u -m benchmarking table | head -n 1"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+def test_a_reader_that_has_had_enough_ends_the_command_quietly():
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "benchmarking", "table"]
+    done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.parametrize(

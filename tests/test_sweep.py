@@ -5,8 +5,11 @@ from itertools import count
 import numpy as np
 import pytest
 
+from benchmarking import executors
 from benchmarking.datasets import digests, image_set, open_pictures
+from benchmarking.errors import BenchmarkError
 from benchmarking.executors import Failed
+from benchmarking.plugins import discover
 from benchmarking.predict import Job
 from benchmarking.specs import Run
 from benchmarking.store import PredictionStore
@@ -52,15 +55,15 @@ def test_provenance_says_how_the_run_was_made(sweep, images):
     list(sweep.run([job]))
     made = sweep.store.provenance(job.run)
     assert made.platform == "Arithmetic"
-    assert made.weights == {"name": "steady", "file": "steady.bin", "sha256": "00"}
+    assert made.weights == {"name": "steady", "file": "steady.bin", "sha256": "0" * 64}
     assert made.preprocessing["resize"] == 10
     assert made.images == {"name": "grey", "n": 6, "fingerprint": images.fingerprint}
     assert made.versions.keys() >= {"python", "numpy", "arithmetic", "Pillow", "libjpeg-turbo"}
-    assert (made.device, made.precision, made.batch_size) == ("abacus", "float32", 2)
-    assert made.input_shapes == [[2, 8, 8, 3]]
+    assert (made.device, made.precision, made.batch_size) == ("abacus", "exact", 2)
+    assert made.input_shapes == ((2, 8, 8, 3),)
     assert (made.executor, made.started) == ("in-process", "2026-01-02T00:00:00+00:00")
     assert made.seconds == 1.0
-    assert made.arguments == ["predict", "tree"]
+    assert made.arguments == ("predict", "tree")
 
 
 def test_a_model_that_fails_leaves_nothing_and_stops_nobody(sweep, images):
@@ -68,14 +71,14 @@ def test_a_model_that_fails_leaves_nothing_and_stops_nobody(sweep, images):
     ends = [event for event in sweep.run([shaky, steady]) if isinstance(event, (Failed, Stored))]
     assert [type(end) for end in ends] == [Failed, Stored]
     assert ends[0].reason == "MemoryError: too heavy"
-    assert sweep.store.runs() == [steady.run]
+    assert sweep.store.runs("grey") == [steady.run]
 
 
 def test_answers_to_too_few_pictures_are_a_failure(sweep, images):
     job = a_job(images, pictures=images.pictures[:-1])
     *_, end = sweep.run([job])
     assert end.reason == "5 answers for 6 pictures"
-    assert sweep.store.runs() == []
+    assert sweep.store.runs("grey") == []
 
 
 def test_a_complete_run_with_the_same_ingredients_is_known(sweep, images):
@@ -112,3 +115,47 @@ def test_all_probabilities_are_stored_beside_the_same_top_5(sweep, images):
     assert everything.shape == (6, 1000)
     assert (everything.argmax(axis=1) == sweep.store.read(job.run).classes[:, 0]).all()
     assert np.allclose(everything.sum(axis=1), 1)
+
+
+def test_a_run_that_keeps_all_probabilities_is_not_replaced_by_a_poorer_one(sweep, images):
+    list(sweep.run([a_job(images, keep="all")]))
+    list(sweep.run([a_job(images, keep="top5")]))
+    assert sweep.store.keeps_all_probabilities(a_job(images).run)
+
+
+def test_a_result_that_cannot_be_stored_is_a_failure_and_the_others_go_on(
+    sweep, images, monkeypatch
+):
+    write = PredictionStore.write
+
+    def full_at_first(store, run, *args, **kwargs):
+        if run.model == "steady":
+            raise BenchmarkError("no space left")
+        return write(store, run, *args, **kwargs)
+
+    monkeypatch.setattr(PredictionStore, "write", full_at_first)
+    jobs = [a_job(images, "steady"), a_job(images, "steadier")]
+    ends = [event for event in sweep.run(jobs) if isinstance(event, (Failed, Stored))]
+    assert [type(end) for end in ends] == [Failed, Stored]
+    assert ends[0].reason == "no space left"
+
+
+def test_a_job_that_its_executor_forgets_is_a_failure(sweep, images, monkeypatch):
+    module = discover(executors)["in-process"]
+    monkeypatch.setattr(module, "run", lambda function, jobs: iter(()))
+    _, end = sweep.run([a_job(images)])
+    assert end.reason == "its executor ended before it did"
+
+
+def test_batches_out_of_order_are_never_stored(sweep, images, monkeypatch):
+    module = discover(executors)["in-process"]
+    run = module.run
+
+    def shuffled(function, jobs):
+        setting, first, second, *rest = run(function, jobs)
+        return iter([setting, second, first, *rest])
+
+    monkeypatch.setattr(module, "run", shuffled)
+    with pytest.raises(ValueError, match="batch of row 2 where row 0 is due"):
+        list(sweep.run([a_job(images)]))
+    assert sweep.store.runs("grey") == []

@@ -15,6 +15,7 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.plugins import discover
 
 PROGRAM = "imagenet-benchmark"
+CONTRACT = ("NAME", "HELP", "add_arguments", "run")
 _DESCRIPTION = """\
 How accurate is this pretrained image classifier, really, and how sure are we?
 
@@ -32,9 +33,9 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 partly, 2 not at all, 130 stopped."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    args = _parser().parse_args(arguments)
-    args.arguments = arguments
     try:
+        args = _parser().parse_args(arguments)
+        args.arguments = arguments
         status: int = args.run(args)
         sys.stdout.flush()
         return status
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader, such as head, has had enough; keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 128 + 13  # as if ended by SIGPIPE
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -53,8 +53,8 @@ def _published(spec: ModelSpec) -> str:
 
 
 def _recipes(specs: Sequence[ModelSpec]) -> list[str]:
-    found = {(name, str(p)) for spec in specs for name, p in spec.recipes.items()}
-    return [f"recipe {name}: {text}" for name, text in sorted(found)]
+    found = {(name, p.crop, str(p)) for spec in specs for name, p in spec.recipes.items()}
+    return [f"recipe {name}, input {side}: {text}" for name, side, text in sorted(found)]
 
 
 def _citations(specs: Sequence[ModelSpec]) -> list[str]:

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from benchmarking.cli._options import add_store, chosen_store
@@ -31,7 +32,10 @@ NAME = "predict"
 HELP = "predict pictures with pretrained models and store what they say"
 
 # A bar on a terminal's standard error; none where it is a file or a pipe.
-_BAR: dict[str, Any] = {"unit": " images", "leave": False, "disable": None}
+_BAR: dict[str, Any] = {
+    **{"unit": " images", "leave": False, "disable": None},
+    **{"dynamic_ncols": True, "mininterval": 0.5},
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,10 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--gpu",
-        type=int,
+        type=_gpu,
         metavar="ID",
-        help="number of the GPU, among the visible ones (default: the first, or the CPU where "
-        "there is none)",
+        help="number of the GPU, among the visible ones, or 'none' for the CPU (default: the "
+        "first, or the CPU where there is none)",
     )
     add(
         "--workers",
@@ -94,18 +98,19 @@ def run(args: argparse.Namespace) -> int:
     """Predict, store and report; 1 if a model that was asked for failed."""
     from benchmarking.datasets import default_name, open_pictures
     from benchmarking.image_sets import spread
+    from benchmarking.specs import check_name
     from benchmarking.store import PredictionStore
     from benchmarking.sweep import Sweep
 
     pictures = open_pictures(args.pictures)
-    name = args.images or default_name(args.pictures, pictures)
+    name = check_name(args.images or default_name(args.pictures, pictures))
     if args.limit and args.limit < len(pictures):
         pictures, name = spread(pictures, args.limit), f"{name}-limit-{args.limit}"
     specs, obstacles = _chosen(args.models, args.recipe)
     store = PredictionStore(chosen_store(args))
     print(_plan(args, name, len(pictures), specs, obstacles), flush=True)
     images = _fingerprinted(name, pictures, args.workers)
-    store.check(images)
+    store.admit(images)
     sweep = Sweep(images, store, lambda: datetime.now(UTC), _recorded(args.arguments))
     jobs = [_job(args, spec, sweep) for spec in specs]
     todo = [job for job in jobs if args.again or not _is_done(sweep, job)]
@@ -114,10 +119,10 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\nstopped; complete runs are stored, the same command goes on", file=sys.stderr)
         return 130
-    if args.models:  # a model that nobody asked for by name cannot fail
-        failures += obstacles
-    for failure in failures:
-        print(f"failed: {failure}", file=sys.stderr)
+    if args.models:  # they were asked for
+        for obstacle in obstacles:
+            print(f"failed: {obstacle}", file=sys.stderr)
+        failures += len(obstacles)
     return 1 if failures else 0
 
 
@@ -181,9 +186,7 @@ def _job(args: argparse.Namespace, spec: ModelSpec, sweep: Sweep) -> Job:
     from benchmarking.specs import Run
 
     run = Run(sweep.images.name, spec.source, spec.name, args.recipe)
-    # A richer run is never replaced by a poorer one.
-    everything = args.save_all_probs or sweep.store.keeps_all_probabilities(run)
-    keep: Keep = "all" if everything else "top5"
+    keep: Keep = "all" if args.save_all_probs else "top5"
     return Job(run, sweep.images.pictures, args.batch_size, args.gpu, args.workers, keep)
 
 
@@ -195,26 +198,30 @@ def _is_done(sweep: Sweep, job: Job) -> bool:
     return done
 
 
-def _show(events: Iterable[Event]) -> list[str]:
-    """Follow a sweep with a bar per model, then a line; the failures."""
+def _show(events: Iterable[Event]) -> int:
+    """Follow a sweep with a bar per model, then a line for each; how many failed."""
     from tqdm import tqdm
 
     from benchmarking import sweep
 
-    failures = []
+    failures = 0
     bar = tqdm(disable=True)
     for event in events:
         if isinstance(event, sweep.Started):
             bar = tqdm(desc=_title(event.job), total=len(event.job.pictures), **_BAR)
+            bar.set_postfix_str("loading")
         elif isinstance(event, sweep.Progress):
+            bar.set_postfix_str("", refresh=False)
             bar.update(event.pictures)
         else:
             bar.close()
             if isinstance(event, sweep.Stored):
                 print(_result(event), flush=True)
             else:
-                failures.append(f"{_title(event.job)}: {event.reason}")
-                print(event.details, file=sys.stderr, end="")
+                failures += 1
+                run = event.job.run
+                print(f"failed: {run.source}/{run.model}: {event.reason}", file=sys.stderr)
+                print(indent(event.details, "  "), file=sys.stderr, end="")
     return failures
 
 
@@ -232,7 +239,9 @@ def _result(stored: Stored) -> str:
 
 
 def _title(job: Job) -> str:
-    return f"{job.run.source}/{job.run.model}"
+    from benchmarking.sources import framework_of, spec_of
+
+    return f"{job.run.model} ({framework_of(spec_of(job.run.source, job.run.model)).TITLE})"
 
 
 def _recorded(arguments: Sequence[str]) -> tuple[str, ...]:
@@ -240,7 +249,8 @@ def _recorded(arguments: Sequence[str]) -> tuple[str, ...]:
 
     def last_part(text: str) -> str:
         path = Path(text)
-        return path.name or text if path.is_absolute() or path.exists() else text
+        is_path = path.is_absolute() or path.exists() or text.startswith((".", "~"))
+        return path.name or text if is_path else text
 
     parts = (argument.partition("=") for argument in arguments)
     return tuple(f"{last_part(name)}{sign}{last_part(value)}" for name, sign, value in parts)
@@ -251,6 +261,12 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
     return number
+
+
+def _gpu(text: str) -> int:
+    from benchmarking.frameworks import NO_GPU
+
+    return NO_GPU if text == "none" else int(text)
 
 
 def _cores() -> int:
