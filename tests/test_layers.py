@@ -28,6 +28,8 @@ HEAVY = {
     *("torch", "torchvision", "tensorflow", "keras", "pandas", "scipy", "PIL", "cv2", "tqdm"),
     *("ray", "plotly", "timm", "foolbox", "efficientnet_lite_pytorch"),
 }
+# The one module that knows a library.
+ONLY_USER = {"PIL": "images", "safetensors": "store"}
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 
@@ -73,6 +75,13 @@ def test_a_module_imports_from_lower_levels_or_its_own_folder(path):
 def test_heavy_libraries_are_imported_inside_functions_only(path):
     at_once = {name.split(".")[0] for name in imports(ROOT / path, everywhere=False)}
     assert at_once & HEAVY == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_library_with_one_user_has_no_other(path):
+    own = path.parts[0].removesuffix(".py")
+    used = {name.split(".")[0] for name in imports(ROOT / path, everywhere=True)}
+    assert {library for library in used & ONLY_USER.keys() if ONLY_USER[library] != own} == set()
 
 
 def test_the_table_command_reaches_no_prediction_code():
