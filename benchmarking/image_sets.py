@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,32 @@ class Picture:
     Attributes:
         key: its name within an image set.
         label: index of its true class.
-        path: where its bytes are.
+        path: the file that holds its bytes.
+        offset: where in the file they begin.
+        size: how many there are; None means up to the end.
     """
 
     key: str
     label: int
     path: Path
+    offset: int = 0
+    size: int | None = None
+
+    def read(self) -> bytes:
+        """The picture's bytes.
+
+        Raises:
+            PictureError: the file cannot be read, or ends too soon.
+        """
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                data = file.read(-1 if self.size is None else self.size)
+        except OSError as error:
+            raise PictureError(f"{self.path} cannot be read: {error.strerror}.") from error
+        if self.size is not None and len(data) != self.size:
+            raise PictureError(f"{self.path} ends within {self.key}.")
+        return data
 
 
 @dataclass(frozen=True)
@@ -70,19 +90,19 @@ class ImageSet:
         return len(self.pictures)
 
 
-def in_order(labelled: Iterable[tuple[Path, int, str]]) -> tuple[Picture, ...]:
-    """Pictures by class, then name, from (path, class index, class folder) in any order.
+def in_order(pictures: Iterable[Picture], folders: Sequence[str]) -> tuple[Picture, ...]:
+    """Pictures by class, then name, from any order.
 
     A picture's key is its file name; where any two share one, every key is `folder/file`.
+
+    Args:
+        pictures: with their file names as keys.
+        folders: name of the folder of each class, by class index.
     """
-    rows = list(labelled)
-    names = Counter(path.name for path, _, _ in rows)
-    unique = len(names) == len(rows)
-    pictures = (
-        Picture(path.name if unique else f"{folder}/{path.name}", label, path)
-        for path, label, folder in rows
-    )
-    return tuple(sorted(pictures, key=lambda picture: (picture.label, picture.key)))
+    rows = list(pictures)
+    if len({picture.key for picture in rows}) < len(rows):
+        rows = [replace(row, key=f"{folders[row.label]}/{row.key}") for row in rows]
+    return tuple(sorted(rows, key=lambda row: (row.label, row.key)))
 
 
 def fingerprint(keys: Sequence[str], digests: Sequence[str]) -> str:
@@ -100,16 +120,8 @@ def fingerprint(keys: Sequence[str], digests: Sequence[str]) -> str:
 
 
 def sha256_of(picture: Picture) -> str:
-    """The sha256 of a picture's bytes, in hex.
-
-    Raises:
-        PictureError: the file cannot be read.
-    """
-    try:
-        with picture.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise PictureError(f"{picture.path} cannot be read: {error.strerror}.") from error
+    """The sha256 of a picture's bytes, in hex; PictureError if they cannot be read."""
+    return hashlib.sha256(picture.read()).hexdigest()
 
 
 def spread(pictures: Sequence[Picture], limit: int) -> tuple[Picture, ...]:

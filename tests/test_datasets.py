@@ -1,4 +1,6 @@
+import io
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -101,7 +103,7 @@ def test_the_whole_validation_set_has_its_own_name_and_parts_have_their_folders(
     assert default_name("/data/val", mislabelled) == "val"
 
 
-def test_flat_folder_and_class_tree_have_the_same_fingerprint(tmp_path):
+def test_flat_folder_class_tree_and_tar_have_the_same_fingerprint(tmp_path):
     flat, tree = tmp_path / "flat", tmp_path / "tree"
     for number in range(1, 40):
         name = f"ILSVRC2012_val_{number:08d}.JPEG"
@@ -110,10 +112,81 @@ def test_flat_folder_and_class_tree_have_the_same_fingerprint(tmp_path):
         (flat / name).write_text(f"picture {number}")
         (tree / wnid).mkdir(parents=True, exist_ok=True)
         shutil.copy(flat / name, tree / wnid / name)
-    one, other = (
+    with tarfile.open(tmp_path / "val.tar", "w") as tar:
+        tar.add(flat, "val")
+    one, *others = (
         image_set("set", pictures := open_pictures(str(place)), digests(pictures, workers=3))
-        for place in (flat, tree)
+        for place in (flat, tree, tmp_path / "val.tar")
     )
-    assert one.keys == other.keys
-    assert (one.labels == other.labels).all()
-    assert one.fingerprint == other.fingerprint
+    for other in others:
+        assert one.keys == other.keys
+        assert (one.labels == other.labels).all()
+        assert one.fingerprint == other.fingerprint
+    assert [p.read() for p in one.pictures] == [p.read() for p in others[1].pictures]
+
+
+def a_tar(path: Path, *members: tarfile.TarInfo, mode: str = "w") -> str:
+    with tarfile.open(path, mode) as tar:
+        for member in members:
+            tar.addfile(member, io.BytesIO(bytes(member.size)) if member.isreg() else None)
+    return str(path)
+
+
+def member(name: str, size: int = 3, **fields) -> tarfile.TarInfo:
+    found = tarfile.TarInfo(name)
+    found.size = size
+    for field, value in fields.items():
+        setattr(found, field, value)
+    return found
+
+
+NAME = "ILSVRC2012_val_00000001.JPEG"
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([member("cat.jpg")], "member 'cat.jpg' is no file named ILSVRC2012_val_XXXXXXXX.JPEG"),
+        ([member(NAME, 0, type=tarfile.SYMTYPE, linkname="/etc/passwd")], "is no file named"),
+        ([member(NAME, 0, type=tarfile.LNKTYPE, linkname="x")], "is no file named"),
+        ([member(NAME, 0, type=tarfile.CHRTYPE)], "is no file named"),
+        ([], "holds no pictures"),
+    ],
+)
+def test_a_tar_with_other_members_is_refused(tmp_path, members, message):
+    with pytest.raises(PictureError, match=message):
+        open_pictures(a_tar(tmp_path / "val.tar", *members))
+
+
+def test_nothing_of_a_tar_is_written_wherever_its_names_point(tmp_path):
+    (tmp_path / "inside").mkdir()
+    path = a_tar(tmp_path / "inside" / "val.tar", member(f"../{NAME}"), member(f"/tmp/x/{NAME}"))
+    with pytest.raises(PictureError, match="picture names repeat"):
+        image_set("set", pictures := open_pictures(path), digests(pictures, workers=1))
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["inside", "val.tar"]
+
+
+def test_a_compressed_or_truncated_tar_is_refused(tmp_path):
+    packed = a_tar(tmp_path / "gz.tar", member(NAME), mode="w:gz")
+    with pytest.raises(PictureError, match="cannot be read as an uncompressed tar"):
+        open_pictures(packed)
+    whole = Path(a_tar(tmp_path / "val.tar", member(NAME, 5000)))
+    whole.write_bytes(whole.read_bytes()[:4000])
+    with pytest.raises(PictureError, match=r"ends within|cannot be read"):
+        open_pictures(str(whole))
+
+
+def test_50000_headers_of_a_sparse_tar_are_indexed_at_their_places(tmp_path):
+    """As large as the official file to its reader, and empty on disk."""
+    path, size, offset = tmp_path / "val.tar", 130_000, 0
+    block = -(-size // 512) * 512
+    with path.open("wb") as file:
+        for number in range(1, 50_001):
+            file.seek(offset)
+            file.write(member(f"ILSVRC2012_val_{number:08d}.JPEG", size).tobuf())
+            offset += 512 + block
+        file.truncate(offset + 1024)
+    pictures = open_pictures(str(path))
+    assert default_name(str(path), pictures) == "imagenet-val"
+    last = next(p for p in pictures if p.key == "ILSVRC2012_val_00050000.JPEG")
+    assert (last.offset, last.size) == (49_999 * (512 + block) + 512, size)

@@ -30,13 +30,13 @@ def test_any_other_list_or_content_has_another_fingerprint(keys, digests):
 
 
 def test_rows_are_ordered_by_class_then_name():
-    labelled = [(Path("y/b"), 2, "y"), (Path("z/c"), 1, "z"), (Path("y/a"), 2, "y")]
-    assert [p.key for p in in_order(labelled)] == ["c", "a", "b"]
+    found = [Picture("b", 2, Path()), Picture("c", 1, Path()), Picture("a", 2, Path())]
+    assert [p.key for p in in_order(found, "xyz")] == ["c", "a", "b"]
 
 
 def test_where_names_repeat_keys_name_the_folder():
-    labelled = [(Path("x/1"), 2, "x"), (Path("y/1"), 1, "y"), (Path("y/2"), 1, "y")]
-    assert [p.key for p in in_order(labelled)] == ["y/1", "y/2", "x/1"]
+    found = [Picture("1", 2, Path()), Picture("1", 1, Path()), Picture("2", 1, Path())]
+    assert [p.key for p in in_order(found, "xyz")] == ["y/1", "y/2", "z/1"]
 
 
 def test_a_trial_takes_pictures_evenly_and_never_twice():

@@ -35,10 +35,13 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
 
 
 def default_name(where: str, pictures: Sequence[Picture]) -> str:
-    """What to call an image set that the user has not named: after its folder, or imagenet-val."""
+    """What to call an image set that the user has not named: after its place, or imagenet-val."""
     if _is_validation_set(pictures):
         return "imagenet-val"
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", Path(where).resolve().name).strip("-_") or "pictures"
+    return (
+        re.sub(r"[^A-Za-z0-9_-]+", "-", Path(where).resolve().name.removesuffix(".tar")).strip("-_")
+        or "pictures"
+    )
 
 
 def digests(pictures: Sequence[Picture], workers: int) -> Iterable[str]:

@@ -31,5 +31,5 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
             "run: pip install 'imagenet-benchmarking[demo]'"
         )
     files = Path(spec.origin).parent.joinpath("data").glob("imagenet_*_*.jpg")
-    labelled = ((path, int(path.stem.rpartition("_")[2])) for path in files)
-    return in_order((path, label, wnids()[label]) for path, label in labelled)
+    pictures = (Picture(path.name, int(path.stem.rpartition("_")[2]), path) for path in files)
+    return in_order(pictures, wnids())

@@ -48,22 +48,22 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
 def _by_wnid(where: str, folders: Sequence[Path]) -> tuple[Picture, ...]:
     classes = class_of_wnid()
     _refuse(where, "folders", [f.name for f in folders if f.name not in classes], len(folders))
-    labelled = []
+    found = []
     for folder in folders:
         deeper, pictures = _entries(folder)
         if deeper:
             raise PictureError(f"{folder} holds folders, such as {deeper[0].name}; {_EXPECTED}.")
-        labelled += [(path, classes[folder.name], folder.name) for path in pictures]
-    _refuse_contradictions(labelled)
-    return in_order(labelled)
+        found += [Picture(path.name, classes[folder.name], path) for path in pictures]
+    _refuse_contradictions(found)
+    return in_order(found, wnids())
 
 
 def _by_number(where: str, files: Sequence[Path]) -> tuple[Picture, ...]:
     numbered = [(path, validation_number(path.name)) for path in files]
     _refuse(where, "pictures", [path.name for path, number in numbered if not number], len(files))
     labels = validation_labels()
-    labelled = [(path, int(labels[number - 1])) for path, number in numbered if number]
-    return in_order((path, label, wnids()[label]) for path, label in labelled)
+    found = (Picture(p.name, int(labels[number - 1]), p) for p, number in numbered if number)
+    return in_order(found, wnids())
 
 
 def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -74,14 +74,14 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     return folders, [entry for entry in files if entry not in set(folders)]
 
 
-def _refuse_contradictions(labelled: Sequence[tuple[Path, int, str]]) -> None:
+def _refuse_contradictions(pictures: Sequence[Picture]) -> None:
     labels = validation_labels()
-    for path, label, folder in labelled:
-        number = validation_number(path.name)
-        if number and labels[number - 1] != label:
+    for picture in pictures:
+        number = validation_number(picture.key)
+        if number and labels[number - 1] != picture.label:
             raise PictureError(
-                f"{path} is in the folder of another class than its own, "
-                f"{wnids()[labels[number - 1]]}; {folder} may hold a mix, or a picture was moved."
+                f"{picture.path} is in the folder of another class than its own, "
+                f"{wnids()[labels[number - 1]]}; were pictures moved, or folders mixed up?"
             )
 
 
