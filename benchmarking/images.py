@@ -1,8 +1,9 @@
-"""From a picture's bytes to the uint8 crop that a model sees; the only user of Pillow."""
+"""From picture bytes to the uint8 crop that a model sees; the only user of Pillow and OpenCV."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from io import BytesIO
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import PictureError, requires
-from benchmarking.specs import Library, Preprocessing, Rounding
+from benchmarking.specs import Interpolation, Library, Preprocessing, Rounding
 
 _ROUND: Mapping[Rounding, Callable[[float], int]] = {"floor": math.floor, "half-even": round}
 
@@ -53,21 +54,36 @@ def resized(height: int, width: int, preprocessing: Preprocessing) -> tuple[int,
 
 
 def crop_corner(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
-    """Top and left of the centre crop in a resized picture of this height and width.
+    """Top and left of the centre crop in a resized picture; negative where it pads.
 
     >>> recipe = Preprocessing("pillow", "bicubic", resize=256, crop=224, scaling="tf")
     >>> crop_corner(256, 341, recipe)
     (16, 58)
     """
     rounded = _ROUND[preprocessing.crop_rounding]
-    return (
-        rounded((height - preprocessing.crop) / 2),
-        rounded((width - preprocessing.crop) / 2),
-    )
+    side = preprocessing.crop
+
+    def start(pixels: int) -> int:
+        # torchvision pads the odd pixel at the end, whatever its crop's rounding.
+        return rounded((pixels - side) / 2) if pixels >= side else -((side - pixels) // 2)
+
+    return start(height), start(width)
+
+
+def _centre(picture: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """The central square of a resized picture, black where the picture does not reach."""
+    height, width, _ = picture.shape
+    side = preprocessing.crop
+    top, left = crop_corner(height, width, preprocessing)
+    square = np.zeros((side, side, 3), np.uint8)
+    inside = picture[max(top, 0) : top + side, max(left, 0) : left + side]
+    down, right = max(-top, 0), max(-left, 0)
+    square[down : down + inside.shape[0], right : right + inside.shape[1]] = inside
+    return square
 
 
 def _pillow_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """As torchvision and timm use it: RGB whatever the file holds, EXIF rotation ignored."""
+    """As torchvision, timm and Keras use it: RGB whatever the file holds, EXIF rotation ignored."""
     with requires("pytorch"):
         from PIL import Image, UnidentifiedImageError
 
@@ -82,9 +98,7 @@ def _pillow_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]
     if picture.size != (width, height):
         filter_ = Image.Resampling[preprocessing.interpolation.upper()]
         picture = picture.resize((width, height), filter_)
-    top, left = crop_corner(height, width, preprocessing)
-    side = preprocessing.crop
-    return np.array(picture.crop((left, top, left + side, top + side)))
+    return _centre(np.asarray(picture), preprocessing)
 
 
 def _pillow_versions() -> dict[str, str]:
@@ -95,7 +109,45 @@ def _pillow_versions() -> dict[str, str]:
     return {"Pillow": __version__, **jpeg}
 
 
+def _opencv_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """As cv2.imread decodes, rotated as EXIF says; its resize does not antialias."""
+    with requires("keras"):
+        import cv2
+
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise PictureError(f"cannot be decoded by OpenCV: {error.err}") from error
+    if picture is None:
+        raise PictureError("cannot be decoded by OpenCV.")
+    height, width = resized(picture.shape[0], picture.shape[1], preprocessing)
+    if picture.shape[:2] != (height, width):
+        picture = cv2.resize(
+            picture,
+            (width, height),
+            interpolation=getattr(cv2, _OPENCV_FILTERS[preprocessing.interpolation]),
+        )
+    return _centre(picture[:, :, ::-1], preprocessing)
+
+
+def _opencv_versions() -> dict[str, str]:
+    import cv2
+
+    jpeg = re.search(r"JPEG:\s+(?:.*\(ver ([\w.]+)|(\S+))", cv2.getBuildInformation())
+    found = next((part for part in jpeg.groups() if part), "unknown") if jpeg else "unknown"
+    return {"OpenCV": cv2.__version__, "OpenCV's JPEG library": found}
+
+
+_OPENCV_FILTERS: Mapping[Interpolation, str] = {
+    "nearest": "INTER_NEAREST",
+    "bilinear": "INTER_LINEAR",
+    "bicubic": "INTER_CUBIC",
+}
 _CROP: Mapping[Library, Callable[[bytes, Preprocessing], NDArray[np.uint8]]] = {
     "pillow": _pillow_crop,
+    "opencv": _opencv_crop,
 }
-_VERSIONS: Mapping[Library, Callable[[], dict[str, str]]] = {"pillow": _pillow_versions}
+_VERSIONS: Mapping[Library, Callable[[], dict[str, str]]] = {
+    "pillow": _pillow_versions,
+    "opencv": _opencv_versions,
+}

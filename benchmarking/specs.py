@@ -21,7 +21,7 @@ Probabilities = NDArray[np.float32]
 Predictor = Callable[[Crops], Probabilities]
 """A loaded model as the harness sees it."""
 
-Library = Literal["pillow"]
+Library = Literal["pillow", "opencv"]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
 Rounding = Literal["floor", "half-even"]
 ChannelOrder = Literal["rgb", "bgr"]
@@ -106,13 +106,14 @@ class Preprocessing:
         library: decodes and resizes; it defines what the filter's name means.
         interpolation: the resampling filter.
         resize: shorter side in pixels, or (height, width) to ignore the aspect ratio.
-        crop: side of the central square in pixels.
+        crop: side of the central square in pixels; where the picture is smaller, it is padded
+            with black.
         scaling: value range, by the names Keras uses; see `SCALINGS`.
         resize_rounding: how the longer side becomes whole pixels.
         crop_rounding: how half the margin becomes whole pixels.
 
     Raises:
-        BenchmarkError: a value is unknown, or the crop would reach over the picture's border.
+        BenchmarkError: a value is unknown.
     """
 
     library: Library
@@ -133,42 +134,61 @@ class Preprocessing:
         ):
             if value not in allowed:
                 raise BenchmarkError(f"preprocessing {value!r} is none of {', '.join(allowed)}.")
-        smallest = self.resize if isinstance(self.resize, int) else min(self.resize)
-        if not 1 <= self.crop <= smallest:
-            raise BenchmarkError(f"a crop of {self.crop} does not fit into {self.resize} pixels.")
+        sides = (self.resize,) if isinstance(self.resize, int) else self.resize
+        if min(self.crop, *sides) < 1:
+            raise BenchmarkError(f"sizes {self.resize} and {self.crop} must be 1 pixel or more.")
+
+    @property
+    def pads(self) -> bool:
+        """Whether the crop reaches over the resized picture's border."""
+        sides = (self.resize,) if isinstance(self.resize, int) else self.resize
+        return self.crop > min(sides)
 
     def __str__(self) -> str:
-        size = (
-            f"shorter side {self.resize}"
-            if isinstance(self.resize, int)
-            else f"squashed to {self.resize[0]}x{self.resize[1]}"
-        )
-        return (
-            f"{size}, {self.library} {self.interpolation}, centre crop {self.crop}, "
-            f"scaling {self.scaling}"
-        )
+        how = f"{self.library} {self.interpolation}"
+        if isinstance(self.resize, int):
+            size = f"shorter side {self.resize}, {how}, centre crop {self.crop}"
+        else:
+            size = f"squashed to {self.resize[0]} x {self.resize[1]}, {how}"
+        padding = " padded with a black border" if self.pads else ""
+        return f"{size}{padding}, scaling {self.scaling}"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """One exact file of weights.
+    """One exact file of weights, and what its publisher says of it.
 
     Attributes:
         name: what its publisher calls it, such as "IMAGENET1K_V1".
         file: file name.
-        sha256: digest of the file's bytes, 64 hex digits.
+        sha256: digest of its bytes in hex, or the first digits where only they are published.
+        md5: digest in hex, where that is what is published.
+        url: where it can be downloaded; empty where a package ships it.
+        megabytes: its size; None if unknown.
 
     Raises:
-        BenchmarkError: the digest is not one.
+        BenchmarkError: a digest is not one.
     """
 
     name: str
     file: str
-    sha256: str
+    sha256: str = ""
+    md5: str = ""
+    url: str = ""
+    megabytes: float | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
-            raise BenchmarkError(f"{self.file}: sha256 {self.sha256!r} is not 64 hex digits.")
+        if not re.fullmatch("([0-9a-f]{8,64})?", self.sha256):
+            raise BenchmarkError(f"{self.file}: sha256 {self.sha256!r} is not 8 to 64 hex digits.")
+        if not re.fullmatch("([0-9a-f]{32})?", self.md5):
+            raise BenchmarkError(f"{self.file}: md5 {self.md5!r} is not 32 hex digits.")
+
+    @property
+    def published_digest(self) -> str:
+        """Kind and digits of the published digest, or "none"."""
+        if self.sha256:
+            return f"sha256 {self.sha256}"
+        return f"md5 {self.md5}" if self.md5 else "none"
 
 
 @dataclass(frozen=True)
@@ -178,10 +198,12 @@ class Published:
     Attributes:
         acc1: acc@1 in percent.
         source: where that is written.
+        acc5: acc@5 in percent; None if it is not said.
     """
 
     acc1: float
     source: str
+    acc5: float | None = None
 
 
 @dataclass(frozen=True)
@@ -197,6 +219,8 @@ class ModelSpec:
         parameters: number of trained parameters.
         published: the accuracy to reproduce; None if nobody published one.
         classes: length of its output.
+        arguments: of the builder, beyond its defaults.
+        renamed: regular expression and replacement for parameter names in the file of weights.
     """
 
     source: str
@@ -207,6 +231,8 @@ class ModelSpec:
     parameters: int
     published: Published | None = None
     classes: int = 1000
+    arguments: Mapping[str, bool] = field(default_factory=dict)
+    renamed: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +241,8 @@ class Provenance:
 
     Attributes:
         platform: title of the framework, the table's Platform column.
-        weights: name, file and sha256 of the weights.
+        weights: name, file, sha256 and published digest of the weights; or that they are random,
+            and the seed.
         preprocessing: the recipe in full.
         images: name, number and fingerprint of the pictures.
         versions: of every library that could change the answer.
@@ -231,7 +258,7 @@ class Provenance:
     """
 
     platform: str
-    weights: Mapping[str, str]
+    weights: Mapping[str, Any]
     preprocessing: Mapping[str, Any]
     images: Mapping[str, Any]
     versions: Mapping[str, str]

@@ -1,7 +1,9 @@
 import io
 import math
+import re
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,16 +16,21 @@ from benchmarking.images import crop, crop_corner, library_versions, resized
 from benchmarking.sources import all_specs
 from benchmarking.specs import Preprocessing
 
-RECIPES = sorted(
+PILLOW = sorted(
     {p for spec in all_specs() for p in spec.recipes.values() if p.library == "pillow"}, key=str
+)
+
+OPENCV = sorted(
+    {p for spec in all_specs() for p in spec.recipes.values() if p.library == "opencv"}, key=str
 )
 
 
 def torchvision_crop(data: bytes, recipe: Preprocessing) -> np.ndarray:
     """The recipe as torchvision does it, the library it is published with."""
+    size = recipe.resize if isinstance(recipe.resize, int) else list(recipe.resize)
     steps = v2.Compose(
         [
-            v2.Resize(recipe.resize, v2.InterpolationMode[recipe.interpolation.upper()]),
+            v2.Resize(size, v2.InterpolationMode[recipe.interpolation.upper()]),
             v2.CenterCrop(recipe.crop),
         ]
     )
@@ -67,11 +74,38 @@ def every_kind() -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+@pytest.mark.parametrize("recipe", PILLOW, ids=str)
 @pytest.mark.parametrize("kind", every_kind())
 def test_pictures_of_every_kind_come_out_as_from_the_recipes_own_library(kind, recipe):
     data = every_kind()[kind]
     assert (crop(data, recipe) == torchvision_crop(data, recipe)).all()
+
+
+def opencv_crop(data: bytes, recipe: Preprocessing) -> np.ndarray:
+    """The recipe of keras-applications' numbers, written out with OpenCV's own calls."""
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    h, w = picture.shape[:2]
+    s, c = recipe.resize, recipe.crop
+    size = (w * s // min(h, w), h * s // min(h, w))
+    if size != (w, h):
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
+    h, w = picture.shape[:2]
+    top, left = (h - c) // 2, (w - c) // 2
+    return cv2.cvtColor(picture[top : top + c, left : left + c], cv2.COLOR_BGR2RGB)
+
+
+@pytest.mark.parametrize("recipe", OPENCV, ids=str)
+@pytest.mark.parametrize("kind", [kind for kind in every_kind() if kind != "GIF"])
+def test_opencv_recipes_come_out_as_opencvs_own_calls(kind, recipe):
+    data = every_kind()[kind]
+    assert (crop(data, recipe) == opencv_crop(data, recipe)).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(height=st.integers(8, 600), width=st.integers(8, 600), recipe=st.sampled_from(OPENCV))
+def test_opencv_sizes_and_corners_are_floored(height, width, recipe):
+    data = encoded(Image.fromarray(noise(height, width, 3, seed=height)), "BMP")
+    assert (crop(data, recipe) == opencv_crop(data, recipe)).all()
 
 
 @settings(deadline=None, max_examples=60)
@@ -79,7 +113,7 @@ def test_pictures_of_every_kind_come_out_as_from_the_recipes_own_library(kind, r
     height=st.integers(8, 600),
     width=st.integers(8, 600),
     interpolation=st.sampled_from(["nearest", "bilinear", "bicubic"]),
-    sizes=st.sampled_from([(256, 224), (17, 16), (16, 16), (31, 12)]),
+    sizes=st.sampled_from([(256, 224), (17, 16), (16, 16), (31, 12), (30, 37), (30, 36)]),
 )
 def test_sizes_and_corners_round_as_torchvision_rounds(height, width, interpolation, sizes):
     resize, side = sizes
@@ -113,7 +147,19 @@ def test_what_cannot_be_decoded_is_an_error_not_a_grey_picture(damage):
     with pytest.raises(
         PictureError, match="cannot be decoded by Pillow|in no format that Pillow knows"
     ):
-        crop(damage(data), RECIPES[0])
+        crop(damage(data), PILLOW[0])
+
+
+@pytest.mark.parametrize("damage", [lambda d: b"", lambda d: b"no picture"])
+def test_what_opencv_cannot_decode_is_an_error(damage):
+    with pytest.raises(PictureError, match="cannot be decoded by OpenCV"):
+        crop(damage(b""), OPENCV[0])
+
+
+def test_versions_name_opencvs_jpeg_library():
+    found = library_versions("opencv")
+    assert found["OpenCV"] == cv2.__version__
+    assert re.fullmatch(r"[\d.]+", found["OpenCV's JPEG library"])
 
 
 def test_versions_name_the_jpeg_library():

@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarking.errors import BenchmarkError, MissingDependency, requires
-from benchmarking.specs import Preprocessing, Run
+from benchmarking.specs import Preprocessing, Run, Weights
 
 
 @pytest.mark.parametrize("name", ["", "..", ".hidden", "a/b", "a\\b", "a b", "a\n", "<b>", "a..b"])
@@ -15,9 +15,22 @@ def test_a_recipe_has_no_dot_since_file_names_split_there():
         Run("images", "source", "model-v1.0", "a.b")
 
 
-def test_a_crop_that_would_reach_over_the_border_is_refused():
-    with pytest.raises(BenchmarkError, match="a crop of 299 does not fit into 256 pixels"):
-        Preprocessing("pillow", "bicubic", resize=256, crop=299, scaling="torch")
+def test_a_recipe_that_pads_says_so():
+    recipe = Preprocessing("pillow", "bicubic", resize=256, crop=299, scaling="torch")
+    assert recipe.pads
+    assert "centre crop 299 padded with a black border" in str(recipe)
+    assert not Preprocessing("pillow", "bicubic", resize=299, crop=299, scaling="torch").pads
+
+
+def test_sizes_below_one_pixel_are_refused():
+    with pytest.raises(BenchmarkError, match="sizes 256 and 0 must be 1 pixel or more"):
+        Preprocessing("pillow", "bicubic", resize=256, crop=0, scaling="torch")
+
+
+@pytest.mark.parametrize("wrong", [{"sha256": "0cc3c7b"}, {"sha256": "xyz" * 4}, {"md5": "00"}])
+def test_a_digest_that_is_none_is_refused(wrong):
+    with pytest.raises(BenchmarkError, match="hex digits"):
+        Weights("name", "file", **wrong)
 
 
 @pytest.mark.parametrize("wrong", [{"library": "gimp"}, {"scaling": "z"}, {"crop_rounding": "up"}])
