@@ -8,8 +8,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "benchmarking/__init__.py").read_text())[1]
 
-PYTORCH = ["pillow", "torch>=2.9", "torchvision>=0.24"]
-KERAS = ["keras>=3.15", "pillow", "tensorflow>=2.21"]
+PYTORCH = ["pillow", "pooch[progress]", "torch>=2.9", "torchvision>=0.24"]
+KERAS = ["keras>=3.15", "opencv-python-headless", "pillow", "pooch[progress]", "tensorflow>=2.21"]
 DEMO = [
     *PYTORCH,
     *KERAS,

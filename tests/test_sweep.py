@@ -1,9 +1,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import count
 
 import numpy as np
 import pytest
+from conftest import PLUGINS
 
 from benchmarking import executors
 from benchmarking.datasets import digests, image_set, open_pictures
@@ -55,7 +57,12 @@ def test_provenance_says_how_the_run_was_made(sweep, images):
     list(sweep.run([job]))
     made = sweep.store.provenance(job.run)
     assert made.platform == "Arithmetic"
-    assert made.weights == {"name": "steady", "file": "steady.bin", "sha256": "0" * 64}
+    assert made.weights == {
+        "name": "brightness",
+        "file": "brightness.py",
+        "sha256": sha256((PLUGINS / "sources" / "brightness.py").read_bytes()).hexdigest(),
+        "published_digest": "none",
+    }
     assert made.preprocessing["resize"] == 10
     assert made.images == {"name": "grey", "n": 6, "fingerprint": images.fingerprint}
     assert made.versions.keys() >= {"python", "numpy", "arithmetic", "Pillow", "libjpeg-turbo"}
@@ -159,3 +166,22 @@ def test_batches_out_of_order_are_never_stored(sweep, images, monkeypatch):
     with pytest.raises(ValueError, match="batch of row 2 where row 0 is due"):
         list(sweep.run([a_job(images)]))
     assert sweep.store.runs("grey") == []
+
+
+def test_random_weights_are_recorded_as_such_with_their_seed(sweep, images):
+    job = a_job(images, seed=7)
+    list(sweep.run([job]))
+    assert sweep.store.provenance(job.run).weights == {"name": "random", "seed": 7}
+    assert sweep.has(job)
+    assert not sweep.has(replace(job, seed=8))
+    assert not sweep.has(replace(job, seed=None))
+
+
+def test_a_run_whose_file_of_weights_has_changed_is_not_the_same(sweep, images, tmp_path):
+    file = tmp_path / "brightness.py"
+    file.write_text("one")
+    job = a_job(images, weights_folder=tmp_path)
+    list(sweep.run([job]))
+    assert sweep.has(job)
+    file.write_text("another")
+    assert not sweep.has(job)

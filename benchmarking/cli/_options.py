@@ -22,6 +22,13 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_weights(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --weights, which parts runs of published weights from those of random ones."""
+    parser.add_argument(
+        "--weights", choices=("published", "random"), default="published", help=what
+    )
+
+
 def store_folder(option: Path | None, environment: Mapping[str, str], here: Path) -> Path:
     """The folder of stored predictions that an option, the environment or the place mean."""
     if option is not None:
@@ -34,8 +41,9 @@ def store_folder(option: Path | None, environment: Mapping[str, str], here: Path
 
 
 def chosen_store(args: argparse.Namespace) -> Path:
-    """The store of this call."""
-    return store_folder(args.store, os.environ, Path.cwd())
+    """The store of this call; runs with random weights are kept in a folder apart."""
+    folder = store_folder(args.store, os.environ, Path.cwd())
+    return folder / "random-weights" if args.weights == "random" else folder
 
 
 def _user_data(environment: Mapping[str, str]) -> Path:

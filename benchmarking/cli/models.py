@@ -1,16 +1,21 @@
-"""List the models that can be run: published accuracy, recipes, and whether weights are here."""
+"""List the models that can be run: published accuracy, recipes, and whether weights are here.
+
+With --weights, list their files of weights instead, each with its state, its published digest, its
+address and its folder: what a cluster without network needs to be given beforehand.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from benchmarking.specs import ModelSpec
 
 NAME = "models"
-HELP = "list the models that can be run"
+HELP = "list the models that can be run, and their weights"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,42 +26,108 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="names, wildcards, frameworks or sources, as in 'predict --models' (default: all)",
     )
+    parser.add_argument(
+        "--weights", action="store_true", help="list the files of weights, each one checked"
+    )
+    parser.add_argument(
+        "--weights-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder with the files of weights (default: where each framework keeps them)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line for each model and recipe, then what the columns leave out."""
-    from benchmarking.errors import BenchmarkError
-    from benchmarking.reports import aligned
-    from benchmarking.sources import all_specs, check_ready, framework_of, select
+    """Print a line for each model, then what the columns leave out."""
+    from benchmarking.sources import all_specs, select
 
     specs = select(args.models) if args.models else all_specs()
-    lines = [["Platform", "Model", "Weights", "Recipe", "Input", "Parameters", "Published Acc@1"]]
-    notes: dict[str, None] = {}  # ordered, each once
-    for spec in specs:
-        try:
-            check_ready(spec)
-            weights = "here"
-        except BenchmarkError as error:
-            weights = "missing"
-            notes[str(error)] = None
-        for recipe, preprocessing in spec.recipes.items():
-            title, name = framework_of(spec).TITLE, f"{spec.source}/{spec.name}"
-            side, published = str(preprocessing.crop), _published(spec)
-            lines.append([title, name, weights, recipe, side, f"{spec.parameters:,}", published])
-    print(aligned(lines, left=4), end="")
-    print("\n" + "\n".join([*_recipes(specs), *_citations(specs), *notes]))
+    if args.weights:
+        _list_weights(specs, args.weights_dir)
+    else:
+        _list_models(specs, args.weights_dir)
     return 0
 
 
-def _published(spec: ModelSpec) -> str:
-    return f"{spec.published.acc1:.2f} %" if spec.published else "-"
+def _list_models(specs: Sequence[ModelSpec], folder: Path | None) -> None:
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.reports import aligned
+    from benchmarking.sources import check_installed, framework_of, weights_path
+
+    lines = [["Platform", "Model", "Weights", "Input", "Parameters", "Acc@1", "Acc@5"]]
+    notes: dict[str, None] = {}  # ordered, each once
+    for spec in specs:
+        try:
+            check_installed(spec)
+            weights_path(spec, folder)
+            state = "here"
+        except BenchmarkError as error:
+            state = "missing"
+            if not spec.weights.url:
+                notes[str(error)] = None
+        side = "/".join(sorted({str(recipe.crop) for recipe in spec.recipes.values()}))
+        lines.append(
+            [
+                *(framework_of(spec).TITLE, f"{spec.source}/{spec.name}", state, side),
+                *(f"{spec.parameters:,}", *_published(spec)),
+            ]
+        )
+    print(aligned(lines, left=3), end="")
+    print("\n" + "\n".join([*_citations(specs), *_recipes(specs), *notes]))
+    if any("missing" in line for line in lines):
+        print("missing weights: 'imagenet-benchmark models --weights' says where to get them")
+
+
+def _list_weights(specs: Sequence[ModelSpec], folder: Path | None) -> None:
+    from benchmarking.reports import aligned
+
+    lines = [["Model", "State", "MB", "Published digest", "File and folder, address"]]
+    for spec in specs:
+        weights = spec.weights
+        size = f"{weights.megabytes:.0f}" if weights.megabytes else "-"
+        state, place = _state(spec, folder)
+        name = f"{spec.source}/{spec.name}"
+        lines.append([name, state, size, weights.published_digest, place])
+    print(aligned(lines, left=5), end="")
+
+
+def _state(spec: ModelSpec, folder: Path | None) -> tuple[str, str]:
+    """What is known of a model's file of weights, and where it is or should come from and go."""
+    from benchmarking.errors import WeightsError
+    from benchmarking.sources import source_of, weights_path
+    from benchmarking.weights import check
+
+    try:
+        path = weights_path(spec, folder)
+    except WeightsError as error:
+        if not spec.weights.url:
+            return "missing", str(error)
+        place = folder or source_of(spec).weights_folder(spec)
+        return "missing", f"{place / spec.weights.file} from {spec.weights.url}"
+    try:
+        check(path, spec.weights)
+    except WeightsError:
+        return "not the published file", str(path)
+    known = spec.weights.published_digest != "none"
+    return "here, checked" if known else "here, no digest published", str(path)
+
+
+def _published(spec: ModelSpec) -> tuple[str, str]:
+    if spec.published is None:
+        return "-", "-"
+    acc5 = spec.published.acc5
+    return f"{spec.published.acc1:.3f}", f"{acc5:.3f}" if acc5 else "-"
 
 
 def _recipes(specs: Sequence[ModelSpec]) -> list[str]:
-    found = {(name, p.crop, str(p)) for spec in specs for name, p in spec.recipes.items()}
-    return [f"recipe {name}, input {side}: {text}" for name, side, text in sorted(found)]
+    found = {
+        (spec.source, name, recipe.crop, str(recipe))
+        for spec in specs
+        for name, recipe in spec.recipes.items()
+    }
+    return [f"{source}, {name}, {side}: {text}" for source, name, side, text in sorted(found)]
 
 
 def _citations(specs: Sequence[ModelSpec]) -> list[str]:
     found = {(spec.source, spec.published.source) for spec in specs if spec.published}
-    return [f"published accuracy of {source}: {text}" for source, text in sorted(found)]
+    return [f"published accuracy, {source}: {text}" for source, text in sorted(found)]

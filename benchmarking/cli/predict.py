@@ -5,7 +5,8 @@ PICTURES is a folder: either with a folder of pictures for each class, named by 
 validation set will do. Or it is 'demo': 20 pictures that a package ships.
 
 A complete run is stored at once and not computed again, so after an interruption the same
-command goes on with the models that are left.
+command goes on with the models that are left. Weights of models that are asked for by name are
+downloaded where they are missing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from benchmarking.cli._options import add_store, chosen_store
+from benchmarking.cli._models import chosen
+from benchmarking.cli._options import add_store, add_weights, chosen_store
 
 if TYPE_CHECKING:
     from benchmarking.image_sets import ImageSet, Picture
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 NAME = "predict"
 HELP = "predict pictures with pretrained models and store what they say"
+
+# Of random weights: the same ones in every run.
+RANDOM_SEED = 0
 
 # A bar on a terminal's standard error; none where it is a file or a pipe.
 _BAR: dict[str, Any] = {
@@ -86,6 +91,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"threads that decode pictures (default: one for each core, here {cores})",
     )
     add(
+        "--weights-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder with the files of weights (default: where each framework keeps them)",
+    )
+    add_weights(
+        parser,
+        "'random' runs the machinery without any file of weights; such runs are stored apart and "
+        "only 'table --weights random' shows them",
+    )
+    add(
         "--save-all-probs",
         action="store_true",
         help="store the probabilities of all classes, not the top-5 alone",
@@ -106,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     name = check_name(args.images or default_name(args.pictures, pictures))
     if args.limit and args.limit < len(pictures):
         pictures, name = spread(pictures, args.limit), f"{name}-limit-{args.limit}"
-    specs, obstacles = _chosen(args.models, args.recipe)
+    specs, obstacles = chosen(args)
     store = PredictionStore(chosen_store(args))
     print(_plan(args, name, len(pictures), specs, obstacles), flush=True)
     images = _fingerprinted(name, pictures, args.workers)
@@ -124,25 +140,6 @@ def run(args: argparse.Namespace) -> int:
             print(f"failed: {obstacle}", file=sys.stderr)
         failures += len(obstacles)
     return 1 if failures else 0
-
-
-def _chosen(patterns: Sequence[str] | None, recipe: str) -> tuple[list[ModelSpec], list[str]]:
-    """The models that can run, and why each of the others cannot."""
-    from benchmarking.errors import BenchmarkError
-    from benchmarking.sources import all_specs, check_ready, select
-
-    ready, obstacles = [], []
-    for spec in select(patterns) if patterns else all_specs():
-        try:
-            if recipe not in spec.recipes:
-                raise BenchmarkError(f"no recipe {recipe!r}; it has {', '.join(spec.recipes)}.")
-            check_ready(spec)
-            ready.append(spec)
-        except BenchmarkError as error:
-            obstacles.append(f"{spec.source}/{spec.name}: {error}")
-    if not ready:
-        raise BenchmarkError("\n".join(["no model can run.", *obstacles]))
-    return ready, obstacles
 
 
 def _plan(
@@ -187,7 +184,16 @@ def _job(args: argparse.Namespace, spec: ModelSpec, sweep: Sweep) -> Job:
 
     run = Run(sweep.images.name, spec.source, spec.name, args.recipe)
     keep: Keep = "all" if args.save_all_probs else "top5"
-    return Job(run, sweep.images.pictures, args.batch_size, args.gpu, args.workers, keep)
+    return Job(
+        run,
+        sweep.images.pictures,
+        args.batch_size,
+        args.gpu,
+        args.workers,
+        weights_folder=args.weights_dir,
+        seed=RANDOM_SEED if args.weights == "random" else None,
+        keep=keep,
+    )
 
 
 def _is_done(sweep: Sweep, job: Job) -> bool:

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarking.cli._options import add_store, chosen_store
+from benchmarking.cli._options import add_store, add_weights, chosen_store
 
 NAME = "table"
 HELP = "print the accuracy table of stored predictions"
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write to a file instead; its suffix says how: .csv, .md or .txt",
     )
+    add_weights(parser, "'random' shows the runs of 'predict --weights random' instead")
     add_store(parser)
 
 

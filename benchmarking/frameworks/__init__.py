@@ -2,7 +2,8 @@
 
 A module has NAME, TITLE (the table's Platform), MODULES (what it imports), EXTRA (which installs
 them), EXECUTOR (how its jobs are isolated), PRECISION, BATCH_SIZES by kind of device ("cpu",
-"gpu"), `prepare(gpu) -> Device`, `predictor(model, scaling, device) -> Predictor` and `versions()`.
+"gpu"), `prepare(gpu) -> Device`, `seed(number)`, `predictor(model, scaling, device) -> Predictor`
+and `versions()`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from benchmarking.errors import BenchmarkError
 
 CONTRACT = (
     *("NAME", "TITLE", "MODULES", "EXTRA", "EXECUTOR", "PRECISION", "BATCH_SIZES"),
-    *("prepare", "predictor", "versions"),
+    *("prepare", "seed", "predictor", "versions"),
 )
 
 NO_GPU = -1

@@ -58,6 +58,13 @@ def prepare(gpu: int | None) -> Device:
     return Device("/GPU:0", "gpu", details.get("device_name", "GPU"))
 
 
+def seed(number: int) -> None:
+    """Make the random values of the next model reproducible."""
+    import keras
+
+    keras.utils.set_random_seed(number)
+
+
 def predictor(model: keras.Model, scaling: Scaling, device: Device) -> Predictor:
     """The model in inference mode, fed with crops scaled on its device; its output is softmax."""
     import tensorflow as tf

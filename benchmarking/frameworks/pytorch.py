@@ -49,6 +49,13 @@ def prepare(gpu: int | None) -> Device:
     return Device(f"cuda:{number}", "gpu", torch.cuda.get_device_name(number))
 
 
+def seed(number: int) -> None:
+    """Make the random values of the next model reproducible."""
+    import torch
+
+    torch.manual_seed(number)
+
+
 def predictor(model: torch.nn.Module, scaling: Scaling, device: Device) -> Predictor:
     """The model in evaluation mode, fed with crops scaled on its device."""
     import torch
@@ -61,7 +68,8 @@ def predictor(model: torch.nn.Module, scaling: Scaling, device: Device) -> Predi
 
     def predict(crops: Crops) -> Probabilities:
         with torch.inference_mode():
-            pixels = torch.from_numpy(crops).to(device.address).permute(0, 3, 1, 2).float()
+            pixels = torch.from_numpy(crops).to(device.address).permute(0, 3, 1, 2)
+            pixels = pixels.float(memory_format=torch.contiguous_format)
             if scaling.channels == "bgr":
                 pixels = pixels.flip(1)
             logits = model((pixels / scaling.divisor - mean) / std)

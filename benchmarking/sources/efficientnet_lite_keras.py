@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import WeightsError, requires
-from benchmarking.frameworks import Device
 from benchmarking.frameworks import keras as keras_framework
 from benchmarking.sources import _efficientnet_lite as lite
-from benchmarking.specs import ModelSpec, Predictor, Scaling
+from benchmarking.specs import ModelSpec
 
 if TYPE_CHECKING:
     import keras
@@ -82,23 +81,23 @@ def specs() -> tuple[ModelSpec, ...]:
     return lite.specs(NAME, keras_framework.NAME)
 
 
-def weights_path(spec: ModelSpec) -> Path:
-    """Where the weights file is; WeightsError if it is missing."""
-    return lite.weights_path(spec)
+def weights_folder(spec: ModelSpec) -> Path:
+    """Where the package with the weights is; WeightsError if it is not installed."""
+    return lite.weights_folder(spec)
 
 
-def load(spec: ModelSpec, scaling: Scaling, device: Device) -> Predictor:
-    """The model with its weights, ready to predict.
+def build(spec: ModelSpec, weights: Path | None) -> keras.Model:
+    """The model, filled from a file or with random values.
 
     Raises:
-        WeightsError: the weights are missing, are not the published ones or do not fit.
+        WeightsError: the weights do not fit.
         MissingDependency: Keras, TensorFlow or PyTorch is not installed.
     """
-    state = {name: tensor.numpy() for name, tensor in lite.state_dict(spec).items()}
     width, depth = _FACTORS[spec.name]
     model = _build(spec.recipes["published"].crop, width, depth)
-    _fill(model, state)
-    return keras_framework.predictor(model, scaling, device)
+    if weights:
+        _fill(model, {name: tensor.numpy() for name, tensor in lite.state_dict(weights).items()})
+    return model
 
 
 def _build(side: int, width: float, depth: float) -> keras.Model:

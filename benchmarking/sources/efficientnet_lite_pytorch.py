@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarking.errors import requires
-from benchmarking.frameworks import Device, pytorch
+from benchmarking.frameworks import pytorch
 from benchmarking.sources import _efficientnet_lite as lite
-from benchmarking.specs import ModelSpec, Predictor, Scaling
+from benchmarking.specs import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
 
 NAME = "efficientnet-lite-pytorch"
 MODULES = ("efficientnet_lite_pytorch",)
@@ -20,22 +24,21 @@ def specs() -> tuple[ModelSpec, ...]:
     return lite.specs(NAME, pytorch.NAME)
 
 
-def weights_path(spec: ModelSpec) -> Path:
-    """Where the weights file is; WeightsError if it is missing."""
-    return lite.weights_path(spec)
+def weights_folder(spec: ModelSpec) -> Path:
+    """Where the package with the weights is; WeightsError if it is not installed."""
+    return lite.weights_folder(spec)
 
 
-def load(spec: ModelSpec, scaling: Scaling, device: Device) -> Predictor:
-    """The model with its weights, ready to predict.
+def build(spec: ModelSpec, weights: Path | None) -> torch.nn.Module:
+    """The model, filled from a file or with random values.
 
     Raises:
-        WeightsError: the weights are missing or are not the published ones.
         MissingDependency: PyTorch or the package with the architecture is not installed.
     """
-    state = lite.state_dict(spec)
     with requires("demo"):
         from efficientnet_lite_pytorch import EfficientNet
 
-    model = EfficientNet.from_name(spec.name)
-    model.load_state_dict(state, strict=True)
-    return pytorch.predictor(model, scaling, device)
+    model: torch.nn.Module = EfficientNet.from_name(spec.name)
+    if weights:
+        model.load_state_dict(lite.state_dict(weights), strict=True)
+    return model

@@ -15,6 +15,10 @@ def prepare(gpu):
     return Device("cpu", "cpu", "abacus")
 
 
+def seed(number):
+    pass
+
+
 def predictor(model, scaling, device):
     return model
 

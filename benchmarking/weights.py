@@ -1,0 +1,79 @@
+"""Weight files: found, checked before any framework sees them, downloaded if need be.
+
+torchvision never checks a cached file again, and Keras deletes one whose digest is wrong when it
+cannot fetch another; so neither is asked for its cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from benchmarking.errors import WeightsError, requires
+from benchmarking.specs import Weights
+
+
+def check(path: Path, weights: Weights) -> str:
+    """The sha256 of a file of weights, once it has been found to be the published one.
+
+    Where nobody published a digest, any file will do.
+
+    Raises:
+        WeightsError: it is another file, or cannot be read; it is left as it is.
+    """
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                sha256.update(block)
+                if weights.md5:
+                    md5.update(block)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+    for kind, found, published in (
+        ("sha256", sha256.hexdigest(), weights.sha256),
+        ("md5", md5.hexdigest(), weights.md5),
+    ):
+        if published and not found.startswith(published):
+            raise WeightsError(
+                f"{path} has {kind} {found}, but {weights.name} was published with {published}; "
+                "move it away and get it anew."
+            )
+    return sha256.hexdigest()
+
+
+def missing(weights: Weights, folder: Path, why: str = "") -> WeightsError:
+    """What to do about a file that is not there: its name, address, size and folder."""
+    size = f" ({weights.megabytes:.0f} MB)" if weights.megabytes else ""
+    return WeightsError(
+        f"{weights.file} is missing{why}; download {weights.url}{size} into {folder}."
+    )
+
+
+def download(weights: Weights, folder: Path) -> Path:
+    """Fetch a file of weights into a folder, with a progress bar, and check it.
+
+    What has its final name is complete and checked; after a cut, the next call starts afresh.
+
+    Raises:
+        WeightsError: the address cannot be reached, or serves another file.
+        MissingDependency: pooch is not installed.
+    """
+    with requires("pytorch"):
+        import requests
+        from pooch import HTTPDownloader
+
+    path = folder / weights.file
+    part = folder / f".{weights.file}.{os.getpid()}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        HTTPDownloader(progressbar=True, timeout=30)(weights.url, str(part), None)
+        check(part, weights)
+        part.replace(path)
+    except (requests.RequestException, OSError) as error:
+        reason = type(error).__name__
+        raise missing(weights, folder, f" and could not be downloaded ({reason})") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,277 @@
+"""The 34 models of 2019: inputs, random weights and files of weights, against the frameworks alone.
+
+Frameworks run in processes of their own, each of which leaves arrays for the tests to compare.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarking.sources import select
+from benchmarking.specs import Run
+from benchmarking.store import PredictionStore
+
+ROOT = Path(__file__).parents[1]
+TORCHVISION, KERAS = select(["torchvision/*"]), select(["keras/*"])
+IDS = {"ids": lambda spec: spec.name}
+
+pytestmark = pytest.mark.models
+
+PREPARATION = """
+import dataclasses, hashlib, io, sys
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from benchmarking.datasets import open_pictures
+from benchmarking.errors import WeightsError
+from benchmarking.frameworks import {framework} as framework
+from benchmarking.image_sets import spread
+from benchmarking.images import crop
+from benchmarking.sources import select, source_of
+from benchmarking.specs import SCALINGS
+from benchmarking.weights import check
+
+folder, where = Path(sys.argv[1]), sys.argv[2]
+device = framework.prepare(-1)
+results = {{}}
+
+
+def reload(spec, save):
+    '''A file under the framework's name, through our own path, into a model of another seed.'''
+    path = folder / spec.weights.file
+    save(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    ours = dataclasses.replace(spec.weights, sha256=digest, md5="")
+    assert check(path, ours) == digest
+    if spec.weights.published_digest != "none":
+        kind, published = spec.weights.published_digest.split()
+        found = hashlib.new(kind, path.read_bytes()).hexdigest()
+        try:
+            check(path, spec.weights)
+        except WeightsError as refusal:
+            assert found in str(refusal) and published in str(refusal)
+        else:
+            raise AssertionError("a file of another digest was taken for the published one")
+        assert path.exists()
+    framework.seed(1)
+    model = source_of(spec).build(spec, path)
+    path.unlink()
+    return model
+"""
+
+TORCHVISION_ALONE = """
+import re
+import torch
+import torchvision
+
+four = [p.read() for p in spread(open_pictures("demo"), 4)]
+for spec in select(["torchvision/*"]):
+    weights = torchvision.models.get_model_weights(spec.name).IMAGENET1K_V1
+    transform = weights.transforms()
+    batch = torch.stack([transform(Image.open(io.BytesIO(d)).convert("RGB")) for d in four])
+    framework.seed(0)
+    model = torchvision.models.get_model(spec.name, weights=None, **spec.arguments).eval()
+    with torch.inference_mode():
+        results[spec.name] = model(batch).softmax(dim=1).numpy()
+    state = model.state_dict()
+    old = state
+    if spec.renamed:  # the published files bear the names of an older PyTorch
+        old = {re.sub(r"(denselayer\\d+\\.(?:norm|relu|conv))([12])", r"\\1.\\2", k): v
+               for k, v in state.items()}
+        assert old.keys() != state.keys()
+    again = reload(spec, lambda path: torch.save(old, path)).state_dict()
+    results[spec.name + " reloaded"] = np.array(
+        state.keys() == again.keys() and all(torch.equal(state[k], again[k]) for k in state)
+    )
+    accuracy = weights.meta["_metrics"]["ImageNet-1K"]
+    assert weights.url == spec.weights.url
+    assert weights.meta["num_params"] == spec.parameters
+    assert accuracy == {"acc@1": spec.published.acc1, "acc@5": spec.published.acc5}
+    assert sum(p.numel() for p in model.parameters()) == spec.parameters
+
+class Spy(torch.nn.Module):
+    def forward(self, x):
+        self.seen = x
+        return x.flatten(1)
+
+cache = {}
+for spec in select(["torchvision/*"]):
+    recipe = spec.recipes["published"]
+    transform = torchvision.models.get_model_weights(spec.name).IMAGENET1K_V1.transforms()
+    key = (recipe, repr(transform))
+    if key not in cache:
+        spy = Spy()
+        predict = framework.predictor(spy, SCALINGS[recipe.scaling], device)
+        worst = 0.0
+        for picture in spread(open_pictures(where), 50):
+            data = picture.read()
+            predict(crop(data, recipe)[None])
+            expected = transform(Image.open(io.BytesIO(data)).convert("RGB"))
+            worst = max(worst, (spy.seen[0] - expected).abs().max().item())
+        cache[key] = worst
+    results[spec.name + " input"] = np.array(cache[key])
+np.savez(folder / "results.npz", **results)
+"""
+
+KERAS_ALONE = """
+import importlib
+import cv2
+import h5py
+import keras
+from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
+
+MODULES = {
+    "VGG16": "vgg16",
+    "VGG19": "vgg19",
+    "ResNet50": "resnet50",
+    "InceptionV3": "inception_v3",
+    "InceptionResNetV2": "inception_resnet_v2",
+    "Xception": "xception",
+    "MobileNet": "mobilenet",
+    "MobileNetV2": "mobilenet_v2",
+    "NASNetMobile": "nasnet",
+    "NASNetLarge": "nasnet",
+    "DenseNet121": "densenet",
+    "DenseNet169": "densenet",
+    "DenseNet201": "densenet",
+}
+
+
+def literal(path, s, c):
+    x = cv2.imread(str(path))
+    h, w = x.shape[:2]
+    size = (w * s // min(h, w), h * s // min(h, w))
+    if size != (w, h):
+        x = cv2.resize(x, size, interpolation=cv2.INTER_CUBIC)
+    h, w = x.shape[:2]
+    top, left = (h - c) // 2, (w - c) // 2
+    return cv2.cvtColor(x[top:top + c, left:left + c], cv2.COLOR_BGR2RGB)
+
+
+def save(model, path):
+    with h5py.File(path, "w") as file:
+        save_weights_to_hdf5_group(file, model)
+
+
+four = [p.path for p in spread(open_pictures("demo"), 4)]
+many = [p.path for p in spread(open_pictures(where), 50)]
+for spec in select(["keras/*"]):
+    published, old = spec.recipes["published"], spec.recipes["northcutt2019"]
+    c, s = published.crop, published.resize
+    family = importlib.import_module("keras.applications." + MODULES[spec.name])
+    inputs = keras.Input((c, c, 3))
+    same = keras.Model(inputs, keras.layers.Activation("linear")(inputs))
+    see = framework.predictor(same, SCALINGS[published.scaling], device)
+    crops, inputs_equal = True, True
+    for path in many:
+        ours = crop(path.read_bytes(), published)
+        theirs = literal(path, s, c)
+        ours_old = crop(path.read_bytes(), old)
+        loaded = keras.utils.img_to_array(keras.utils.load_img(path, target_size=(c, c)))
+        crops &= bool((ours == theirs).all()) and bool((ours_old == loaded).all())
+        for mine, yours in ((ours, theirs), (ours_old, loaded)):
+            expected = family.preprocess_input(yours.astype("float32")[None])
+            inputs_equal &= bool((see(mine[None]) == expected).all())
+    results[spec.name + " crops"] = np.array(crops)
+    results[spec.name + " input"] = np.array(inputs_equal)
+
+    keras.utils.set_random_seed(0)
+    model = getattr(keras.applications, spec.name)(weights=None)
+    ready = [family.preprocess_input(literal(p, s, c).astype("float32")[None]) for p in four]
+    results[spec.name] = np.concatenate([np.asarray(model(x, training=False)) for x in ready])
+    again = reload(spec, lambda path: save(model, path))
+    results[spec.name + " reloaded"] = np.array(
+        all((a == b).all() for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
+    )
+    assert model.count_params() == spec.parameters, model.count_params()
+    keras.backend.clear_session(free_memory=True)
+np.savez(folder / "results.npz", **results)
+"""
+
+
+def alone(folder: Path, framework: str, body: str, pictures: Path) -> dict[str, np.ndarray]:
+    script = PREPARATION.format(framework=framework) + body
+    command = [sys.executable, "-c", script, str(folder), str(pictures)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return dict(np.load(folder / "results.npz"))
+
+
+@pytest.fixture(scope="module")
+def torchvision_alone(sample_images, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("torchvision")
+    return alone(folder, "pytorch", TORCHVISION_ALONE, sample_images)
+
+
+@pytest.fixture(scope="module")
+def keras_alone(sample_images, tmp_path_factory):
+    return alone(tmp_path_factory.mktemp("keras"), "keras", KERAS_ALONE, sample_images)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """All 34 with random weights on four pictures, by one command."""
+    folder = tmp_path_factory.mktemp("random")
+    command = [sys.executable, "-m", "benchmarking", "predict", "demo", "--limit", "4"]
+    command += ["--models", "torchvision", "keras/*", "--weights", "random", "--save-all-probs"]
+    done = subprocess.run(
+        [*command, "--store", str(folder)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return PredictionStore(folder / "random-weights")
+
+
+def probabilities(store, spec):
+    return store.read_probabilities(Run("demo-limit-4", spec.source, spec.name, "published"))
+
+
+def test_there_are_21_and_13():
+    assert (len(TORCHVISION), len(KERAS)) == (21, 13)
+
+
+@pytest.mark.parametrize("spec", TORCHVISION, **IDS)
+def test_inputs_of_torchvision_models_are_those_of_their_weights_transforms(
+    torchvision_alone, spec
+):
+    assert torchvision_alone[f"{spec.name} input"] <= 1e-6
+
+
+@pytest.mark.parametrize("spec", KERAS, **IDS)
+def test_crops_of_keras_models_are_load_imgs_and_opencvs_own(keras_alone, spec):
+    assert keras_alone[f"{spec.name} crops"]
+
+
+@pytest.mark.parametrize("spec", KERAS, **IDS)
+def test_inputs_of_keras_models_are_those_of_their_preprocess_input(keras_alone, spec):
+    assert keras_alone[f"{spec.name} input"]
+
+
+@pytest.mark.parametrize("spec", TORCHVISION, **IDS)
+def test_torchvision_models_say_what_torchvision_alone_says(store, torchvision_alone, spec):
+    difference = np.abs(probabilities(store, spec) - torchvision_alone[spec.name])
+    assert difference.max() < 1e-6
+
+
+@pytest.mark.parametrize("spec", KERAS, **IDS)
+def test_keras_models_say_what_keras_alone_says(store, keras_alone, spec):
+    difference = np.abs(probabilities(store, spec) - keras_alone[spec.name])
+    assert difference.max() < 1e-6
+
+
+def test_13_keras_models_ran_in_13_processes(store):
+    runs = [Run("demo-limit-4", "keras", spec.name, "published") for spec in KERAS]
+    assert len({store.provenance(run).process_id for run in runs}) == 13
+    assert {store.provenance(run).weights["name"] for run in runs} == {"random"}
+
+
+@pytest.mark.parametrize("spec", TORCHVISION, **IDS)
+def test_torchvision_models_take_every_tensor_of_a_file_of_their_own(torchvision_alone, spec):
+    assert torchvision_alone[f"{spec.name} reloaded"]
+
+
+@pytest.mark.parametrize("spec", KERAS, **IDS)
+def test_keras_models_take_every_tensor_of_a_file_of_their_own(keras_alone, spec):
+    assert keras_alone[f"{spec.name} reloaded"]

