@@ -5,7 +5,7 @@ SUPPORTED := python3.11 python3.12 python3.13 python3 python
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: benchmark test check results bench clean
+.PHONY: benchmark test check results bench bench-gpu clean
 
 # Six real models on real pictures, computed now, and the accuracy table of what they said.
 benchmark: .venv/demo
@@ -31,6 +31,10 @@ results: .venv/base
 # What the README says of speed, measured here and now.
 bench: .venv/all
 	$(BIN)/python benchmarks/table.py
+
+# On a machine with a GPU.
+bench-gpu: .venv/all
+	$(BIN)/python benchmarks/pytorch_gpu.py results/speed/pytorch-gpu.md
 
 clean:
 	rm -rf .venv build

@@ -1,0 +1,92 @@
+"""The 21 torchvision models on a GPU: do they say what they say on the CPU, and how fast are they?
+
+With random weights, so that no file is needed. Speed is that of crops in memory to probabilities
+in memory, batch by batch, without decoding. Usage: python benchmarks/pytorch_gpu.py [TABLE.md]
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking.datasets import open_pictures
+from benchmarking.frameworks import Device, pytorch
+from benchmarking.images import crop
+from benchmarking.predictions import top_k
+from benchmarking.sources import select, source_of
+from benchmarking.specs import SCALINGS, ModelSpec, Predictor, Preprocessing
+
+BATCH, REPEATS = 256, 7
+# Classes with closer probabilities may change places between two devices.
+APART = 1e-4
+
+
+def a_batch(recipe: Preprocessing) -> NDArray[np.uint8]:
+    """A batch of distinct crops: the demo pictures, each rolled by another number of pixels."""
+    crops = [crop(picture.read(), recipe) for picture in open_pictures("demo")]
+    return np.stack([np.roll(crops[n % len(crops)], n, axis=(0, 1)) for n in range(BATCH)])
+
+
+def predictor(spec: ModelSpec, device: Device) -> Predictor:
+    """The model with the same random weights on any device."""
+    pytorch.seed(0)
+    model = source_of(spec).build(spec, None)
+    return pytorch.predictor(model, SCALINGS[spec.recipes["published"].scaling], device)
+
+
+def seconds(predict: Predictor, crops: NDArray[np.uint8]) -> float:
+    """Median time of a batch, after two to warm up; the answer's arrival ends each."""
+    times = []
+    for _ in range(REPEATS + 2):
+        start = perf_counter()
+        predict(crops)
+        times.append(perf_counter() - start)
+    return median(times[2:])
+
+
+def row(spec: ModelSpec, gpu: Device, cpu: Device) -> tuple[str, bool]:
+    """A line of the table, and whether the devices agree."""
+    crops = a_batch(spec.recipes["published"])
+    on_gpu = predictor(spec, gpu)
+    here, there = on_gpu(crops), predictor(spec, cpu)(crops)
+    places = [np.take_along_axis(there, top_k(said).classes, axis=1) for said in (here, there)]
+    differ = (np.abs(places[0] - places[1]) > APART).any(axis=1)
+    worst = float(np.abs(here - there).max())
+    speed = BATCH / seconds(on_gpu, crops)
+    counts = f"{int(differ.sum())} of {len(crops)}"
+    return f"| {spec.name} | {worst:.1e} | {counts} | {speed:,.0f} |\n", not differ.any()
+
+
+def main() -> int:
+    """Print the table, write it to a file if one is named; 1 if any model disagrees."""
+    gpu = pytorch.prepare(0)
+    versions = ", ".join(f"{name} {version}" for name, version in pytorch.versions().items())
+    text = (
+        f"# 21 torchvision models on {gpu.title}\n\n"
+        f"Random weights, float32 without TF32, batch {BATCH}, {versions}, "
+        f"Python {platform.python_version()}; median of {REPEATS} batches, no decoding.\n\n"
+        "Top-5 differs where the CPU gives classes in the same place probabilities more than "
+        f"{APART:g} apart. Deep networks of random weights amplify rounding; trained ones do "
+        "not.\n\n"
+        "| Model | Largest difference of probability from the CPU | Top-5 differs | Images/s |\n"
+        "| --- | ---: | ---: | ---: |\n"
+    )
+    everything = True
+    for spec in select(["torchvision/*"]):
+        line, agree = row(spec, gpu, Device("cpu", "cpu", "cpu"))
+        print(line, end="", flush=True)
+        text, everything = text + line, everything and agree
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_text(text)
+    print("all agree" if everything else "NOT ALL AGREE")
+    return 0 if everything else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
