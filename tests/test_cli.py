@@ -100,7 +100,7 @@ def test_a_failed_model_is_reported_the_others_go_on_and_the_status_is_1(predict
 def test_a_model_that_was_asked_for_but_has_no_weights_is_a_failure(predict, capsys):
     assert predict(models=("weightless", "steady")) == 1
     out, err = capsys.readouterr()
-    assert "1 cannot run" in out
+    assert "weights missing for 1" in out
     assert "failed: brightness/weightless: weightless.bin is missing; run: make weightl" in err
 
 

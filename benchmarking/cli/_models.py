@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from benchmarking.errors import BenchmarkError
     from benchmarking.specs import ModelSpec
 
 
-def chosen(args: argparse.Namespace) -> tuple[list[ModelSpec], list[str]]:
-    """The models that can run, and why each of the others cannot.
+def chosen(args: argparse.Namespace) -> tuple[list[ModelSpec], dict[str, BenchmarkError]]:
+    """The models that can run, and why each of the others cannot, by name.
 
     Models that are asked for by name have their weights downloaded where they are missing.
 
@@ -23,7 +24,8 @@ def chosen(args: argparse.Namespace) -> tuple[list[ModelSpec], list[str]]:
     from benchmarking.errors import BenchmarkError
     from benchmarking.sources import all_specs, check_installed, select
 
-    ready, obstacles = [], []
+    ready: list[ModelSpec] = []
+    obstacles: dict[str, BenchmarkError] = {}
     for spec in select(args.models) if args.models else all_specs():
         try:
             if args.recipe not in spec.recipes:
@@ -34,9 +36,10 @@ def chosen(args: argparse.Namespace) -> tuple[list[ModelSpec], list[str]]:
                 _find_weights(spec, args.weights_dir, fetch=bool(args.models))
             ready.append(spec)
         except BenchmarkError as error:
-            obstacles.append(f"{spec.source}/{spec.name}: {error}")
+            obstacles[f"{spec.source}/{spec.name}"] = error
     if not ready:
-        raise BenchmarkError("\n".join(["no model can run.", *obstacles]))
+        reasons = [f"{name}: {error}" for name, error in obstacles.items()]
+        raise BenchmarkError("\n".join(["no model can run.", *reasons]))
     _explain(args.models or ())
     return ready, obstacles
 

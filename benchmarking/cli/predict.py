@@ -15,7 +15,7 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import indent
@@ -25,6 +25,7 @@ from benchmarking.cli._models import chosen
 from benchmarking.cli._options import add_store, add_weights, chosen_store
 
 if TYPE_CHECKING:
+    from benchmarking.errors import BenchmarkError
     from benchmarking.image_sets import ImageSet, Picture
     from benchmarking.predict import Job
     from benchmarking.specs import ModelSpec
@@ -136,8 +137,8 @@ def run(args: argparse.Namespace) -> int:
         print("\nstopped; complete runs are stored, the same command goes on", file=sys.stderr)
         return 130
     if args.models:  # they were asked for
-        for obstacle in obstacles:
-            print(f"failed: {obstacle}", file=sys.stderr)
+        for model, obstacle in obstacles.items():
+            print(f"failed: {model}: {obstacle}", file=sys.stderr)
         failures += len(obstacles)
     return 1 if failures else 0
 
@@ -147,16 +148,18 @@ def _plan(
     name: str,
     n: int,
     specs: Sequence[ModelSpec],
-    obstacles: Sequence[str],
+    obstacles: Mapping[str, BenchmarkError],
 ) -> str:
     """One line, before anything is computed, that says what will be."""
+    from benchmarking.errors import WeightsError
     from benchmarking.sources import framework_of
     from benchmarking.store import bytes_needed
 
     titles = Counter(framework_of(spec).TITLE for spec in specs)
     kinds = [f"{count} {title}" for title, count in titles.items()]
-    if obstacles:
-        kinds.append(f"{len(obstacles)} cannot run, see 'imagenet-benchmark models'")
+    without = sum(isinstance(obstacle, WeightsError) for obstacle in obstacles.values())
+    left_out = {"weights missing for": without, "cannot run:": len(obstacles) - without}
+    kinds += [f"{what} {count}" for what, count in left_out.items() if count]
     classes = (spec.classes if args.save_all_probs else 0 for spec in specs)
     size = sum(bytes_needed(n, classes=count) for count in classes)
     return (
