@@ -1,9 +1,11 @@
-"""Writing files so that no reader ever sees half of one."""
+"""Files: written so that no reader ever sees half of one, and tables that the package ships."""
 
 from __future__ import annotations
 
+import csv
 import os
 from contextlib import suppress
+from importlib import resources
 from pathlib import Path
 
 from benchmarking.errors import BenchmarkError
@@ -29,6 +31,12 @@ def write(path: Path, data: bytes) -> None:
         raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
     with suppress(OSError):  # some network file systems cannot; the file is in its place
         _sync_folder(path.parent)
+
+
+def shipped_rows(name: str) -> list[dict[str, str]]:
+    """Rows of a table in the package's data folder, by its headings."""
+    table = resources.files("benchmarking").joinpath("data", name).read_text("utf-8")
+    return list(csv.DictReader(table.splitlines()))
 
 
 def _sync_folder(folder: Path) -> None:

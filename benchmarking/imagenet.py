@@ -6,7 +6,6 @@ lemma and are for reading only: "crane" and "maillot" each name two classes.
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import cache
 from importlib.resources import files
@@ -15,19 +14,21 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarking.files import shipped_rows
+
 _VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPE?G", re.IGNORECASE)
 
 
 @cache
 def wnids() -> tuple[str, ...]:
     """WordNet id of each class, such as "n01440764", by class index."""
-    return tuple(row["wnid"] for row in _classes())
+    return tuple(row["wnid"] for row in shipped_rows("imagenet_classes.csv"))
 
 
 @cache
 def class_names() -> tuple[str, ...]:
     """English name of each class, by class index; not unique."""
-    return tuple(row["name"] for row in _classes())
+    return tuple(row["name"] for row in shipped_rows("imagenet_classes.csv"))
 
 
 @cache
@@ -54,8 +55,3 @@ def validation_number(name: str) -> int | None:
     match = _VALIDATION_NAME.fullmatch(name)
     number = int(match[1]) if match else 0
     return number if 1 <= number <= len(validation_labels()) else None
-
-
-def _classes() -> list[dict[str, str]]:
-    table = files("benchmarking").joinpath("data/imagenet_classes.csv").read_text("utf-8")
-    return list(csv.DictReader(table.splitlines()))
