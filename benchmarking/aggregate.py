@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from benchmarking.errors import StoreError
 from benchmarking.labels import LabelSet, every_image
 from benchmarking.metrics import PROPORTIONS, Correct
-from benchmarking.specs import Run
+from benchmarking.specs import Provenance, Run
 from benchmarking.store import PredictionStore
 from benchmarking.table import Counts, Table, tabulate
 
@@ -42,8 +42,14 @@ def aggregate(
         if len(said) != len(rows):
             raise StoreError(f"{store.path(run)} has {len(said)} rows for {len(rows)} pictures.")
         hits = {name: int(correct(said, right).sum()) for name, correct in proportions.items()}
-        counts.append(Counts(run, store.provenance(run).platform, hits))
+        counts.append(Counts(run, _platform(store.provenance(run)), hits))
     return tabulate(images, len(right), fingerprint, counts)
+
+
+def _platform(provenance: Provenance) -> str:
+    """The framework; no format may show a run of random weights as if it were a model's."""
+    random = provenance.weights["name"] == "random"
+    return f"{provenance.platform}, random weights" if random else provenance.platform
 
 
 def _fingerprint(store: PredictionStore, runs: Sequence[Run]) -> str:

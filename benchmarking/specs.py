@@ -164,7 +164,7 @@ class Weights:
         sha256: digest of its bytes in hex, or the first digits where only they are published.
         md5: digest in hex, where that is what is published.
         url: where it can be downloaded; empty where a package ships it.
-        megabytes: its size; None if unknown.
+        megabytes: its size in MiB, as frameworks give it; None if unknown.
 
     Raises:
         BenchmarkError: a digest is not one.
@@ -216,7 +216,8 @@ class ModelSpec:
         framework: name of the framework that runs it, "pytorch" or "keras".
         weights: the file its parameters come from.
         recipes: preprocessing by recipe name.
-        parameters: number of trained parameters.
+        parameters: how many, as its framework counts: Keras with, PyTorch without the moving
+            statistics of batch normalisation.
         published: the accuracy to reproduce; None if nobody published one.
         classes: length of its output.
         arguments: of the builder, beyond its defaults.

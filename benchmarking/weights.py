@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarking.errors import WeightsError, requires
@@ -45,7 +46,7 @@ def check(path: Path, weights: Weights) -> str:
 
 def missing(weights: Weights, folder: Path, why: str = "") -> WeightsError:
     """What to do about a file that is not there: its name, address, size and folder."""
-    size = f" ({weights.megabytes:.0f} MB)" if weights.megabytes else ""
+    size = f" ({weights.megabytes:.0f} MiB)" if weights.megabytes else ""
     return WeightsError(
         f"{weights.file} is missing{why}; download {weights.url}{size} into {folder}."
     )
@@ -57,7 +58,8 @@ def download(weights: Weights, folder: Path) -> Path:
     What has its final name is complete and checked; after a cut, the next call starts afresh.
 
     Raises:
-        WeightsError: the address cannot be reached, or serves another file.
+        WeightsError: the address cannot be reached or serves another file, or the folder cannot
+            be written.
         MissingDependency: pooch is not installed.
     """
     with requires("pytorch"):
@@ -71,9 +73,12 @@ def download(weights: Weights, folder: Path) -> Path:
         HTTPDownloader(progressbar=True, timeout=30)(weights.url, str(part), None)
         check(part, weights)
         part.replace(path)
-    except (requests.RequestException, OSError) as error:
-        reason = type(error).__name__
-        raise missing(weights, folder, f" and could not be downloaded ({reason})") from error
+    except requests.RequestException as error:  # before OSError, which it is as well
+        answer = error.response.status_code if error.response is not None else type(error).__name__
+        raise missing(weights, folder, f" and could not be downloaded ({answer})") from error
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return path

@@ -172,8 +172,34 @@ def test_a_compressed_or_truncated_tar_is_refused(tmp_path):
         open_pictures(packed)
     whole = Path(a_tar(tmp_path / "val.tar", member(NAME, 5000)))
     whole.write_bytes(whole.read_bytes()[:4000])
-    with pytest.raises(PictureError, match=r"ends within|cannot be read"):
+    with pytest.raises(PictureError, match=r"is damaged or cut|cannot be read"):
         open_pictures(str(whole))
+
+
+def flipped(data: bytes) -> bytes:
+    """One bit of the third header."""
+    at = 2 * (512 + 1024) + 100
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flipped,
+        lambda data: data[: 3 * (512 + 1024)],
+        lambda data: data[: 3 * (512 + 1024) + 200],
+        lambda data: data[: 3 * (512 + 1024) + 700],
+        lambda data: data[: 5 * (512 + 1024) + 512],
+    ],
+    ids=["header changed", "cut at a member", "cut in a header", "cut in a picture", "cut at end"],
+)
+def test_a_damaged_tar_is_never_taken_for_a_smaller_one(tmp_path, damage):
+    names = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 6)]
+    path = Path(a_tar(tmp_path / "val.tar", *(member(name, 1000) for name in names)))
+    assert len(open_pictures(str(path))) == 5
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(PictureError, match=r"is damaged or cut after \d members|cannot be read"):
+        open_pictures(str(path))
 
 
 def test_50000_headers_of_a_sparse_tar_are_indexed_at_their_places(tmp_path):

@@ -221,7 +221,7 @@ def store(tmp_path_factory):
         [*command, "--store", str(folder)], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return PredictionStore(folder / "random-weights")
+    return PredictionStore(folder.with_name(f"{folder.name}-random"))
 
 
 def probabilities(store, spec):

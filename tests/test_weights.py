@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarking import frameworks
 from benchmarking.cli import main
 from benchmarking.errors import WeightsError
+from benchmarking.plugins import discover
 from benchmarking.sources import source_of, spec_of, weights_path
 from benchmarking.specs import Weights
 from benchmarking.weights import check, download
@@ -23,7 +25,7 @@ def server():
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(200)
+            self.send_response(404 if self.server.gone else 200)
             self.send_header("Content-Length", str(len(DATA)))
             self.end_headers()
             self.wfile.write(DATA[: len(DATA) // 2] if self.server.cut else DATA)
@@ -32,7 +34,7 @@ def server():
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as found:
-        found.cut = False
+        found.cut = found.gone = False
         found.url = f"http://127.0.0.1:{found.server_port}/model.bin"
         threading.Thread(target=found.serve_forever, daemon=True).start()
         yield found
@@ -89,9 +91,46 @@ def test_without_network_it_says_which_file_from_where_how_large_and_where_to_pu
     url = "http://127.0.0.1:9/model.bin"
     with pytest.raises(
         WeightsError,
-        match=rf"model.bin is missing and could .*; download {url} \(1 MB\) into {tmp_path}",
+        match=rf"model.bin is missing and could .*; download {url} \(1 MiB\) into {tmp_path}",
     ):
         download(weights(url), tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_named_not_the_address(tmp_path, server):
+    (tmp_path / "file").touch()
+    with pytest.raises(WeightsError, match="model.bin cannot be written: "):
+        download(weights(server.url), tmp_path / "file")
+
+
+def test_an_address_that_is_gone_says_so(tmp_path, server):
+    server.gone = True
+    with pytest.raises(WeightsError, match=r"could not be downloaded \(404\)"):
+        download(weights(server.url), tmp_path)
+
+
+@pytest.mark.parametrize("digest", ["sha256", "md5"])
+def test_predict_checks_a_file_before_any_framework_sees_it(
+    tree, tmp_path, light, monkeypatch, capsys, digest
+):
+    """A file with code in it, under the real name, in the folder that the user names."""
+    trace = tmp_path / "trace"
+    spec = spec_of(*(("torchvision", "resnet18") if digest == "sha256" else ("keras", "VGG16")))
+    path = tmp_path / spec.weights.file
+    path.write_bytes(pickle.dumps(Bomb(trace), protocol=2))
+    found = hashlib.new(digest, path.read_bytes()).hexdigest()
+    published = spec.weights.published_digest.split()[1]
+    monkeypatch.setattr(source_of(spec), "build", lambda *args: trace.touch())
+    framework = discover(frameworks)[spec.framework]
+    monkeypatch.setattr(framework, "prepare", lambda gpu: trace.touch())
+    monkeypatch.setattr(framework, "EXECUTOR", "in-process")
+    model = f"{spec.source}/{spec.name}"
+    folder = ("--weights-dir", str(tmp_path))
+    assert predict(tree, tmp_path / "store", "--models", model, *folder) == 1
+    assert f"{found}, but {spec.weights.name} was published with {published}" in (
+        capsys.readouterr().err
+    )
+    assert path.exists()
+    assert not trace.exists()
 
 
 def test_weights_are_looked_for_where_the_frameworks_keep_them(tmp_path, monkeypatch):
@@ -158,7 +197,7 @@ def test_runs_with_random_weights_are_in_no_table_unless_asked_for(tree, tmp_pat
     assert main(["table", "--store", store]) == 2
     assert "no stored predictions" in capsys.readouterr().err
     assert main(["table", "--store", store, "--weights", "random"]) == 0
-    assert "steady" in capsys.readouterr().out
+    assert "Arithmetic, random weights  steady" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("light")

@@ -43,7 +43,7 @@ def store_folder(option: Path | None, environment: Mapping[str, str], here: Path
 def chosen_store(args: argparse.Namespace) -> Path:
     """The store of this call; runs with random weights are kept in a folder apart."""
     folder = store_folder(args.store, os.environ, Path.cwd())
-    return folder / "random-weights" if args.weights == "random" else folder
+    return folder.with_name(f"{folder.name}-random") if args.weights == "random" else folder
 
 
 def _user_data(environment: Mapping[str, str]) -> Path:

@@ -50,21 +50,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list_models(specs: Sequence[ModelSpec], folder: Path | None) -> None:
-    from benchmarking.errors import BenchmarkError
+    from benchmarking.errors import MissingDependency, WeightsError
     from benchmarking.reports import aligned
     from benchmarking.sources import check_installed, framework_of, weights_path
 
     lines = [["Platform", "Model", "Weights", "Input", "Parameters", "Acc@1", "Acc@5"]]
     notes: dict[str, None] = {}  # ordered, each once
     for spec in specs:
+        state = "here"
         try:
-            check_installed(spec)
             weights_path(spec, folder)
-            state = "here"
-        except BenchmarkError as error:
+        except WeightsError as error:
             state = "missing"
             if not spec.weights.url:
                 notes[str(error)] = None
+        try:
+            check_installed(spec)
+        except MissingDependency as error:
+            notes[str(error)] = None
         side = "/".join(sorted({str(recipe.crop) for recipe in spec.recipes.values()}))
         lines.append(
             [
@@ -81,7 +84,7 @@ def _list_models(specs: Sequence[ModelSpec], folder: Path | None) -> None:
 def _list_weights(specs: Sequence[ModelSpec], folder: Path | None) -> None:
     from benchmarking.reports import aligned
 
-    lines = [["Model", "State", "MB", "Published digest", "File and folder, address"]]
+    lines = [["Model", "State", "MiB", "Published digest", "File and folder, address"]]
     for spec in specs:
         weights = spec.weights
         size = f"{weights.megabytes:.0f}" if weights.megabytes else "-"

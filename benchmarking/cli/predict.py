@@ -1,8 +1,8 @@
 """Predict labelled pictures with pretrained models and store what they say.
 
-PICTURES is a folder: either with a folder of pictures for each class, named by WordNet id
-(n01440764), or with files named ILSVRC2012_val_00000001.JPEG and so on; any part of the
-validation set will do. Or it is 'demo': 20 pictures that a package ships.
+PICTURES is ILSVRC2012_img_val.tar as it comes, or a folder: either with a folder of pictures for
+each class, named by WordNet id (n01440764), or with files named ILSVRC2012_val_00000001.JPEG and
+so on; any part of the validation set will do. Or it is 'demo': 20 pictures that a package ships.
 
 A complete run is stored at once and not computed again, so after an interruption the same
 command goes on with the models that are left. Weights of models that are asked for by name are
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     cores = _cores()
     add = parser.add_argument
-    add("pictures", metavar="PICTURES", help="a folder of labelled pictures, or 'demo'")
+    add("pictures", metavar="PICTURES", help="a tar or folder of labelled pictures, or 'demo'")
     add("--images", metavar="NAME", help="name of the image set (default: after the folder)")
     add(
         "--models",
@@ -62,8 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--recipe",
         default="published",
-        help="how pictures become model input (default: published, as the weights' authors "
-        "evaluate)",
+        metavar="NAME",
+        help="how pictures become model input: published, as the weights' authors evaluate (the "
+        "default), or northcutt2019, as the table of 2019 was made",
     )
     add(
         "--limit",
@@ -250,7 +251,9 @@ def _result(stored: Stored) -> str:
 def _title(job: Job) -> str:
     from benchmarking.sources import framework_of, spec_of
 
-    return f"{job.run.model} ({framework_of(spec_of(job.run.source, job.run.model)).TITLE})"
+    title = framework_of(spec_of(job.run.source, job.run.model)).TITLE
+    random = ", random weights" if job.seed is not None else ""
+    return f"{job.run.model} ({title}{random})"
 
 
 def _recorded(arguments: Sequence[str]) -> tuple[str, ...]:

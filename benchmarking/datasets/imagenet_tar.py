@@ -12,6 +12,8 @@ from benchmarking.imagenet import validation_labels, validation_number, wnids
 NAME = "tar"
 DESCRIPTION = "an uncompressed tar of files named ILSVRC2012_val_XXXXXXXX.JPEG"
 
+_BLOCK = 512  # bytes; a tar ends with two blocks of zeros
+
 
 def recognises(where: str) -> bool:
     """Whether this is a file named like a tar."""
@@ -28,26 +30,34 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
     labels = validation_labels()
     found = []
     for member in _members(path):
-        if member.isdir():
-            continue
         name = PurePosixPath(member.name).name
         number = validation_number(name)
+        if member.isdir():
+            continue
         if number is None or not member.isreg():
             raise PictureError(
                 f"{path}: member {member.name!r} is no file named ILSVRC2012_val_XXXXXXXX.JPEG, "
                 "whose number tells its class."
             )
-        if member.offset_data + member.size > path.stat().st_size:
-            raise PictureError(f"{path} ends within {member.name!r}; get it anew.")
-        found.append(Picture(name, int(labels[number - 1]), path, member.offset_data, member.size))
+        label = int(labels[number - 1])
+        found.append(Picture(name, label, path, member.offset_data, member.size))
     if not found:
         raise PictureError(f"{path} holds no pictures.")
     return in_order(found, wnids())
 
 
 def _members(path: Path) -> list[tarfile.TarInfo]:
+    """Everything in the tar, which has to be whole: tarfile stops at a bad header as at the end."""
     try:
         with tarfile.open(path, "r:") as tar:
-            return tar.getmembers()
+            members = tar.getmembers()
+        last = members[-1] if members else None
+        size = last.size if last and last.isreg() else 0
+        with path.open("rb") as file:
+            file.seek((last.offset_data if last else 0) + -(-size // _BLOCK) * _BLOCK)
+            rest = file.read(2 * _BLOCK)
     except (tarfile.TarError, OSError) as error:
         raise PictureError(f"{path} cannot be read as an uncompressed tar: {error}.") from error
+    if rest != bytes(2 * _BLOCK):
+        raise PictureError(f"{path} is damaged or cut after {len(members)} members; get it anew.")
+    return members
