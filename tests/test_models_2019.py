@@ -60,6 +60,12 @@ def reload(spec, save):
     model = source_of(spec).build(spec, path)
     path.unlink()
     return model
+
+
+def compare(spec, ours, alone):
+    '''Calibrated nets tell pictures apart; without that, equality would say nothing.'''
+    results[spec.name + " difference"] = np.abs(ours - alone).max()
+    results[spec.name + " spread"] = np.abs(alone - alone[::-1]).max()
 """
 
 TORCHVISION_ALONE = """
@@ -67,6 +73,29 @@ import re
 import torch
 import torchvision
 
+def standardise(layer, inputs, output):
+    others = [axis for axis in range(output.dim()) if axis != 1]
+    mean, deviation = output.mean(others), output.std(others) + 1e-6
+    layer.weight /= deviation.view(-1, *[1] * (layer.weight.dim() - 1))
+    layer.bias -= mean
+    layer.bias /= deviation
+    shape = [1, -1] + [1] * (output.dim() - 2)
+    return (output - mean.view(shape)) / deviation.view(shape)
+
+
+def calibrate(model, batch):
+    '''Outputs of every layer with mean 0 and deviation 1, as a trained net tells pictures apart.'''
+    layers = [m for m in model.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    hooks = [m.register_forward_hook(standardise) for m in (norms or layers[:-1]) + layers[-1:]]
+    with torch.no_grad():
+        model(batch)
+    for hook in hooks:
+        hook.remove()
+    return model
+
+
+DENSENETS = {"densenet121", "densenet161", "densenet169", "densenet201"}
 four = [p.read() for p in spread(open_pictures("demo"), 4)]
 for spec in select(["torchvision/*"]):
     weights = torchvision.models.get_model_weights(spec.name).IMAGENET1K_V1
@@ -76,13 +105,24 @@ for spec in select(["torchvision/*"]):
     model = torchvision.models.get_model(spec.name, weights=None, **spec.arguments).eval()
     with torch.inference_mode():
         results[spec.name] = model(batch).softmax(dim=1).numpy()
-    state = model.state_dict()
+    state = calibrate(model, batch).state_dict()
     old = state
-    if spec.renamed:  # the published files bear the names of an older PyTorch
+    if spec.name in DENSENETS:  # the published files bear the names of an older PyTorch
         old = {re.sub(r"(denselayer\\d+\\.(?:norm|relu|conv))([12])", r"\\1.\\2", k): v
                for k, v in state.items()}
         assert old.keys() != state.keys()
-    again = reload(spec, lambda path: torch.save(old, path)).state_dict()
+    loaded = reload(spec, lambda path: torch.save(old, path))
+    again = loaded.state_dict()
+    # What torchvision sets where it loads these weights: the file was trained on other inputs.
+    assert getattr(loaded, "transform_input", False) is (spec.name == "inception_v3")
+    recipe = spec.recipes["published"]
+    predict = framework.predictor(loaded, SCALINGS[recipe.scaling], device)
+    with torch.inference_mode():
+        compare(
+            spec,
+            predict(np.stack([crop(data, recipe) for data in four])),
+            model(batch).softmax(dim=1).numpy(),
+        )
     results[spec.name + " reloaded"] = np.array(
         state.keys() == again.keys() and all(torch.equal(state[k], again[k]) for k in state)
     )
@@ -121,6 +161,7 @@ import importlib
 import cv2
 import h5py
 import keras
+from keras.src.utils import file_utils
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
 MODULES = {
@@ -149,6 +190,34 @@ def literal(path, s, c):
     h, w = x.shape[:2]
     top, left = (h - c) // 2, (w - c) // 2
     return cv2.cvtColor(x[top:top + c, left:left + c], cv2.COLOR_BGR2RGB)
+
+
+def calibrate(model, batch):
+    '''Statistics from the batch, and logits about one apart, as a trained net has them.'''
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(batch, training=True)
+    last = [layer for layer in model.layers if layer.weights][-1]
+    scale = 1 / np.log(np.asarray(model(batch, training=False)) + 1e-30).std(axis=1).mean()
+    last.set_weights([scale * array for array in last.get_weights()])
+
+
+def asked_for(spec):
+    '''What Keras would fetch for a model: cached name, address and digest.'''
+    asked = []
+
+    def get_file(fname, origin, *, file_hash=None, **kwargs):
+        asked.append((fname, origin, file_hash))
+        raise InterruptedError
+
+    real, file_utils.get_file = file_utils.get_file, get_file
+    try:
+        getattr(keras.applications, spec.name)(weights="imagenet")
+    except InterruptedError:
+        return asked[0]
+    finally:
+        file_utils.get_file = real
 
 
 def save(model, path):
@@ -182,7 +251,16 @@ for spec in select(["keras/*"]):
     model = getattr(keras.applications, spec.name)(weights=None)
     ready = [family.preprocess_input(literal(p, s, c).astype("float32")[None]) for p in four]
     results[spec.name] = np.concatenate([np.asarray(model(x, training=False)) for x in ready])
+    calibrate(model, np.concatenate(ready))
     again = reload(spec, lambda path: save(model, path))
+    predict = framework.predictor(again, SCALINGS[published.scaling], device)
+    compare(
+        spec,
+        np.concatenate([predict(crop(p.read_bytes(), published)[None]) for p in four]),
+        np.concatenate([np.asarray(model(x, training=False)) for x in ready]),
+    )
+    weights = spec.weights
+    assert asked_for(spec) == (weights.file, weights.url, weights.md5 or None), asked_for(spec)
     results[spec.name + " reloaded"] = np.array(
         all((a == b).all() for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
     )
@@ -259,6 +337,16 @@ def test_torchvision_models_say_what_torchvision_alone_says(store, torchvision_a
 def test_keras_models_say_what_keras_alone_says(store, keras_alone, spec):
     difference = np.abs(probabilities(store, spec) - keras_alone[spec.name])
     assert difference.max() < 1e-6
+
+
+@pytest.mark.parametrize("spec", [*TORCHVISION, *KERAS], **IDS)
+def test_from_file_to_probabilities_models_say_what_the_framework_alone_says(
+    torchvision_alone, keras_alone, spec
+):
+    """With weights that tell pictures apart, through our loader, crops, scaling and softmax."""
+    alone = torchvision_alone if spec in TORCHVISION else keras_alone
+    assert alone[f"{spec.name} spread"] > 1e-4
+    assert alone[f"{spec.name} difference"] < 1e-6
 
 
 def test_13_keras_models_ran_in_13_processes(store):
