@@ -3,63 +3,128 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarking.errors import StoreError
+from benchmarking.imagenet import is_validation_set
 from benchmarking.labels import LabelSet, every_image
 from benchmarking.metrics import PROPORTIONS, Correct
-from benchmarking.specs import Provenance, Run
-from benchmarking.store import PredictionStore
+from benchmarking.predictions import Classes
+from benchmarking.provenance import UNKNOWN, Provenance
+from benchmarking.published import published
+from benchmarking.specs import Run
 from benchmarking.table import Counts, Table, tabulate
 
 
+class StoredRuns(Protocol):
+    """Where runs are: a store, or folders of arrays."""
+
+    def runs(self, images: str) -> list[Run]:
+        """Every run on an image set."""
+
+    def labels(self, images: str) -> NDArray[np.int64]:
+        """True class of each of its rows."""
+
+    def classes(self, run: Run) -> Classes:
+        """The five most probable classes of every row, best first."""
+
+    def provenance(self, run: Run) -> Provenance:
+        """How a run was made."""
+
+
 def aggregate(
-    store: PredictionStore,
+    stored: StoredRuns,
     images: str,
     *,
-    labels: LabelSet | None = None,
+    labels: Mapping[str, LabelSet] | None = None,
     proportions: Mapping[str, Correct] = PROPORTIONS,
+    pictures: Literal["same", "any"] = "same",
 ) -> Table:
-    """Score every stored run on an image set.
+    """Score every stored run on an image set; those that cannot be are left out and named.
 
     Args:
-        store: where the runs are.
+        stored: where the runs are.
         images: name of the image set.
-        labels: which of its rows count, and what is right for each; None takes the classes that
-            are stored with the set.
+        labels: which of its rows count and what is right for each, by what goes before the name
+            of a column; None takes the classes that are stored with the set.
         proportions: the table's columns; the first one sorts it.
+        pictures: whether runs on other pictures than most are left out.
 
     Raises:
-        StoreError: a run or the set's list of pictures is broken, or runs are on other pictures.
+        BenchmarkError: there are no runs, none can be read, or labels and rows do not fit.
     """
-    rows = store.rows(images)
-    right = labels or every_image(rows.labels)
-    runs = store.runs(images)
-    fingerprint = _fingerprint(store, runs)
-    counts = []
-    for run in runs:
-        said = store.read(run)
-        if len(said) != len(rows):
-            raise StoreError(f"{store.path(run)} has {len(said)} rows for {len(rows)} pictures.")
-        hits = {name: int(correct(said, right).sum()) for name, correct in proportions.items()}
-        counts.append(Counts(run, _platform(store.provenance(run)), hits))
-    return tabulate(images, len(right), fingerprint, counts)
+    right = stored.labels(images)
+    label_sets = labels or {"": every_image(right)}
+    columns = _columns(label_sets, proportions)
+    counts, left_out = [], []
+    for run in stored.runs(images):
+        try:
+            counts.append(_count(stored, run, right, columns))
+        except StoreError as error:
+            left_out.append(str(error))
+    if not counts:
+        raise StoreError("\n".join([f"no run on {images} can be scored.", *left_out]))
+    if pictures == "same":
+        expected = _fingerprint(counts)
+        left_out += list(_on_other_pictures(counts, expected))
+        counts = [run for run in counts if run.provenance.fingerprint == expected]
+    # Published figures are of all validation pictures, with their own labels.
+    if is_validation_set(right) and len(label_sets.get("", ())) == len(right):
+        counts = [_compared(run) for run in counts]
+    fingerprints = {run.provenance.fingerprint for run in counts}
+    fingerprint = fingerprints.pop() if len(fingerprints) == 1 else UNKNOWN
+    return Table(images, len(right), fingerprint, tuple(columns), tabulate(counts), tuple(left_out))
 
 
-def _platform(provenance: Provenance) -> str:
-    """The framework; no format may show a run of random weights as if it were a model's."""
-    random = provenance.weights["name"] == "random"
-    return f"{provenance.platform}, random weights" if random else provenance.platform
+def _columns(
+    labels: Mapping[str, LabelSet], proportions: Mapping[str, Correct]
+) -> dict[str, tuple[Correct, LabelSet]]:
+    """What is counted, against what, by the name of the column."""
+    return {
+        prefix + name: (correct, right)
+        for name, correct in proportions.items()
+        for prefix, right in labels.items()
+    }
 
 
-def _fingerprint(store: PredictionStore, runs: Sequence[Run]) -> str:
-    """Fingerprint of the pictures that all runs were made on; others could not be ranked."""
-    made_on: dict[Run, str] = {run: store.provenance(run).images["fingerprint"] for run in runs}
-    expected, _ = Counter(made_on.values()).most_common(1)[0]
-    for run, found in made_on.items():
+def _count(
+    stored: StoredRuns,
+    run: Run,
+    right: NDArray[np.int64],
+    columns: Mapping[str, tuple[Correct, LabelSet]],
+) -> Counts:
+    said, provenance = stored.classes(run), stored.provenance(run)
+    if len(said) != len(right):
+        raise StoreError(f"{run} has {len(said)} rows for {len(right)} pictures.")
+    hits = {
+        name: (int(np.count_nonzero(correct(said, labels))), len(labels))
+        for name, (correct, labels) in columns.items()
+    }
+    return Counts(run, provenance, hits)
+
+
+def _compared(run: Counts) -> Counts:
+    """With what was published of the same weights; of random ones nothing was."""
+    known = published(run.run.source, run.run.model)
+    return run if run.provenance.is_random else replace(run, published=known)
+
+
+def _fingerprint(counts: Sequence[Counts]) -> str:
+    """Fingerprint of the pictures that most runs were made on; others could not be ranked."""
+    ((found, _),) = Counter(run.provenance.fingerprint for run in counts).most_common(1)
+    return found
+
+
+def _on_other_pictures(counts: Sequence[Counts], expected: str) -> Iterator[str]:
+    for run in counts:
+        found = run.provenance.fingerprint
         if found != expected:
-            raise StoreError(
-                f"{store.path(run)} was made on other pictures (fingerprint {found}) than most of "
-                f"{run.images} ({expected}); move it to another store."
+            yield (
+                f"{run.run} was made on other pictures (fingerprint {found}) than most "
+                f"({expected}); move it to another store."
             )
-    return expected

@@ -6,12 +6,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import PictureError
+from benchmarking.imagenet import validation_key, validation_number
+from benchmarking.provenance import UNKNOWN
 from benchmarking.specs import check_name
 
 
@@ -57,7 +59,7 @@ class ImageSet:
     Attributes:
         name: what tables call it.
         pictures: ordered by class, then key.
-        fingerprint: sha256 over the sorted lines "key sha256-of-bytes", in hex.
+        fingerprint: sha256 over the sorted lines "key sha256-of-bytes", in hex; or UNKNOWN.
 
     Raises:
         BenchmarkError: the name is unusable.
@@ -90,6 +92,12 @@ class ImageSet:
         return len(self.pictures)
 
 
+def without_pictures(name: str, keys: Sequence[str], labels: NDArray[np.integer]) -> ImageSet:
+    """An image set of which only the rows are known: there is nothing to read or to fingerprint."""
+    rows = zip(keys, labels.tolist(), strict=True)
+    return ImageSet(name, tuple(Picture(key, label, Path()) for key, label in rows), UNKNOWN)
+
+
 def in_order(pictures: Iterable[Picture], folders: Sequence[str]) -> tuple[Picture, ...]:
     """Pictures by class, then name, from any order.
 
@@ -103,6 +111,30 @@ def in_order(pictures: Iterable[Picture], folders: Sequence[str]) -> tuple[Pictu
     if len({picture.key for picture in rows}) < len(rows):
         rows = [replace(row, key=f"{folders[row.label]}/{row.key}") for row in rows]
     return tuple(sorted(rows, key=lambda row: (row.label, row.key)))
+
+
+def difference(expected: Sequence[Picture], found: Sequence[Picture]) -> str:
+    """The first thing in which two lists of pictures differ: names, classes or order; "" if none.
+
+    Validation pictures are told by their number, so that .jpg and .JPEG are the same.
+    """
+    ours, theirs = ({_identity(p.key): p for p in rows} for rows in (expected, found))
+    for kind, names in (("missing", ours.keys() - theirs), ("too many", theirs.keys() - ours)):
+        if names:
+            one = min(map(str, names))
+            return f"{len(found)} pictures for {len(expected)} rows, {len(names)} {kind}, as {one}"
+    for name, picture in ours.items():
+        if picture.label != theirs[name].label:
+            return f"{name} is in class {theirs[name].label}, not {picture.label}"
+    for row, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+        if one != other:
+            return f"row {row} is {one}, but picture {row} is {other}"
+    return ""
+
+
+def _identity(key: str) -> str:
+    number = validation_number(PurePosixPath(key).name)
+    return validation_key(number) if number else key
 
 
 def fingerprint(keys: Sequence[str], digests: Sequence[str]) -> str:

@@ -46,6 +46,33 @@ def validation_labels() -> NDArray[np.uint16]:
     return labels
 
 
+@cache
+def validation_rows() -> NDArray[np.intp]:
+    """Numbers of the validation pictures less one, by class, then number: the order of stored runs.
+
+    >>> validation_labels()[validation_rows()][[0, 49, 50, 49_999]]
+    array([  0,   0,   1, 999], dtype=uint16)
+    """
+    rows = np.argsort(validation_labels(), kind="stable")
+    rows.setflags(write=False)
+    return rows
+
+
+@cache
+def _labels_in_rows() -> NDArray[np.uint16]:
+    return validation_labels()[validation_rows()]
+
+
+def validation_key(number: int) -> str:
+    """File name of the validation picture with this number."""
+    return f"ILSVRC2012_val_{number:08d}.JPEG"
+
+
+def is_validation_set(labels: NDArray[np.integer]) -> bool:
+    """Whether pictures of these classes, in stored order, can be the whole validation set."""
+    return np.array_equal(labels, _labels_in_rows())
+
+
 def validation_number(name: str) -> int | None:
     """Number of the validation picture with this file name; None if it is not one.
 

@@ -4,40 +4,116 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
 
+Integers = Sequence[int] | NDArray[np.integer]
+
+NO_CLASS = -1
+"""Fills the lines of pictures that have fewer right classes than others."""
+
 
 @dataclass(frozen=True, eq=False)
 class LabelSet:
-    """Rows of a run and the true class of each, paired.
+    """Rows of a run and what is right for each, paired.
 
     Attributes:
-        rows: (m,) row numbers within the image set.
-        classes: (m,) class index of each of these rows.
+        rows: (m,) row numbers within the image set, each at most once.
+        classes: (m, w) class indices that are right for each of these rows, at least one; shorter
+            lines end in NO_CLASS.
 
     Raises:
-        BenchmarkError: rows and classes differ in number, or there are none.
+        BenchmarkError: rows and classes differ in number, there are none, a row repeats or is
+            negative, or a row has no class.
     """
 
     rows: NDArray[np.int64]
     classes: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        if self.rows.shape != self.classes.shape or self.rows.ndim != 1:
+        if self.rows.ndim != 1 or self.classes.ndim != 2 or len(self.rows) != len(self.classes):
             raise BenchmarkError(
-                f"{self.classes.size} labels for {self.rows.size} rows; each row needs one."
+                f"{len(self.classes)} labels for {self.rows.size} rows; each row needs one."
             )
         if not self.rows.size:
             raise BenchmarkError("a set of labels needs at least one row.")
+        ordered = np.sort(self.rows)
+        if ordered[0] < 0:
+            raise BenchmarkError(f"row {ordered[0]} is below 0; rows are counted from 0.")
+        repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+        if repeated.size:
+            raise BenchmarkError(f"row {repeated[0]} is given more than once; once is enough.")
+        if self.classes.shape[1] == 0 or (self.classes[:, 0] < 0).any():
+            raise BenchmarkError("a row has no right class, or one below 0; leave such rows out.")
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    @cached_property
+    def _is_every_row(self) -> bool:
+        return bool((self.rows == np.arange(len(self.rows))).all())
 
-def every_image(classes: Sequence[int] | NDArray[np.integer]) -> LabelSet:
+    def of(self, array: NDArray[np.integer]) -> NDArray[np.integer]:
+        """The rows of an array, (n, …), that this set is about, as (m, …) in its order.
+
+        Raises:
+            BenchmarkError: the array has too few rows.
+        """
+        last = int(self.rows.max())
+        if last >= len(array):
+            raise BenchmarkError(
+                f"row {last} is not among {len(array)} rows, 0 to {len(array) - 1}."
+            )
+        return array if self._is_every_row and len(self) == len(array) else array[self.rows]
+
+    def only(self, rows: Integers) -> LabelSet:
+        """These rows alone, in this order.
+
+        Raises:
+            BenchmarkError: one is not in this set, or is given twice.
+        """
+        kept = np.asarray(rows, dtype=np.int64)
+        return LabelSet(kept, self.classes[self._places(kept)])
+
+    def without(self, rows: Integers) -> LabelSet:
+        """All but these rows.
+
+        Raises:
+            BenchmarkError: one is not in this set or is given twice, or none would be left.
+        """
+        omitted = np.asarray(rows, dtype=np.int64)
+        kept = np.ones(len(self), dtype=bool)
+        if omitted.size:
+            kept[self._places(LabelSet(omitted, omitted[:, None]).rows)] = False
+        return LabelSet(self.rows[kept], self.classes[kept])
+
+    def relabelled(self, classes: Integers) -> LabelSet:
+        """The same rows with other classes, one for each in the order of the rows.
+
+        Raises:
+            BenchmarkError: there are more or fewer classes than rows.
+        """
+        return LabelSet(self.rows, np.asarray(classes, dtype=np.int64).reshape(-1, 1))
+
+    def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where each of some rows is in this set."""
+        order = np.argsort(self.rows)
+        found = np.searchsorted(self.rows, rows, sorter=order)
+        places: NDArray[np.int64] = order[np.minimum(found, len(self) - 1)]
+        strangers = rows[self.rows[places] != rows]
+        if strangers.size:
+            raise BenchmarkError(
+                f"row {strangers[0]} is none of the {len(self)} rows, "
+                f"{self.rows.min()} to {self.rows.max()}."
+            )
+        return places
+
+
+def every_image(classes: Integers) -> LabelSet:
     """Labels for all pictures of an image set, one class per row."""
-    return LabelSet(np.arange(len(classes)), np.asarray(classes, dtype=np.int64))
+    right = np.asarray(classes, dtype=np.int64)
+    return LabelSet(np.arange(len(right)), right.reshape(-1, 1))

@@ -8,22 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.labels import LabelSet
-from benchmarking.predictions import TopK
+from benchmarking.predictions import Classes
 
-Correct = Callable[[TopK, LabelSet], NDArray[np.bool_]]
+Correct = Callable[[Classes, LabelSet], NDArray[np.bool_]]
 
 
-def correct(said: TopK, right: LabelSet, k: int) -> NDArray[np.bool_]:
-    """Whether the true class is among the first k guesses, (m,) for m labelled rows."""
-    hits: NDArray[np.bool_] = (said.classes[right.rows, :k] == right.classes[:, None]).any(axis=1)
+def correct(said: Classes, right: LabelSet, k: int) -> NDArray[np.bool_]:
+    """Whether a right class is among the first k guesses, (m,) for m labelled rows.
+
+    Args:
+        said: (n, at least k) classes of each picture, best first.
+        right: which rows count, and what is right for each.
+        k: how many guesses each picture has.
+    """
+    guesses = right.of(said)
+    hits = np.zeros(len(right), dtype=np.bool_)
+    for guess in guesses.T[:k]:
+        for label in right.classes.T:
+            hits |= guess == label
     return hits
 
 
-def accuracy(said: TopK, right: LabelSet, k: int) -> float:
-    """Share of labelled pictures whose true class is among the first k guesses, in [0, 1].
+def accuracy(said: Classes, right: LabelSet, k: int) -> float:
+    """Share of labelled pictures with a right class among the first k guesses, in [0, 1].
 
     >>> from benchmarking.labels import every_image
-    >>> said = TopK(np.array([[7, 3], [2, 9]]), np.array([[0.6, 0.3], [0.5, 0.4]]))
+    >>> said = np.array([[7, 3], [2, 9]])
     >>> accuracy(said, every_image([3, 2]), k=1), accuracy(said, every_image([3, 2]), k=2)
     (0.5, 1.0)
     """

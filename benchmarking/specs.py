@@ -1,11 +1,11 @@
-"""What to run, without running it: runs, models, recipes, and how each run was made."""
+"""What to run, without running it: runs, models, recipes, weights."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -234,41 +234,3 @@ class ModelSpec:
     classes: int = 1000
     arguments: Mapping[str, bool] = field(default_factory=dict)
     renamed: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """How a run was made, stored beside its predictions.
-
-    Attributes:
-        platform: title of the framework, the table's Platform column.
-        weights: name, file, sha256 and published digest of the weights; or that they are random,
-            and the seed.
-        preprocessing: the recipe in full.
-        images: name, number and fingerprint of the pictures.
-        versions: of every library that could change the answer.
-        device: "cpu", or the accelerator's name.
-        precision: of the forward pass.
-        batch_size: pictures per forward pass.
-        input_shapes: every distinct shape the model was given, in order of appearance.
-        executor: how the job was isolated.
-        process_id: the process that ran the model; equal ids shared a process.
-        started: date and time in UTC, ISO 8601.
-        seconds: wall-clock time, loading included.
-        arguments: the command's arguments, absolute paths cut to their last part.
-    """
-
-    platform: str
-    weights: Mapping[str, Any]
-    preprocessing: Mapping[str, Any]
-    images: Mapping[str, Any]
-    versions: Mapping[str, str]
-    device: str
-    precision: str
-    batch_size: int
-    input_shapes: tuple[tuple[int, ...], ...]
-    executor: str
-    process_id: int
-    started: str
-    seconds: float
-    arguments: tuple[str, ...] = field(default=())

@@ -35,5 +35,5 @@ def competition_ranks(scores: Sequence[float]) -> list[int]:
     >>> competition_ranks([70.0, 80.0, 70.0, 60.0])
     [2, 1, 2, 4]
     """
-    best_first = sorted(scores, reverse=True)
-    return [best_first.index(score) + 1 for score in scores]
+    place = {score: n for n, score in reversed(list(enumerate(sorted(scores, reverse=True), 1)))}
+    return [place[score] for score in scores]

@@ -28,8 +28,9 @@ from safetensors.numpy import save
 from benchmarking import files
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.image_sets import ImageSet
-from benchmarking.predictions import TopK
-from benchmarking.specs import Probabilities, Provenance, Run
+from benchmarking.predictions import Classes, TopK
+from benchmarking.provenance import Provenance
+from benchmarking.specs import Probabilities, Run
 
 FORMAT = 1
 _METADATA_KEY = "imagenet-benchmark"
@@ -85,7 +86,9 @@ class PredictionStore:
         path = self.folder / images / _ROWS
         try:
             with path.open(encoding="utf-8", newline="") as file:
-                keys, labels = zip(*list(csv.reader(file))[1:], strict=True)
+                lines = csv.reader(file)
+                next(lines, None)
+                keys, labels = zip(*lines, strict=True)
             rows = ImageRows(keys, np.array(labels, dtype=np.int64))
             if rows.labels.min() < 0:
                 raise ValueError("there is a class below 0")
@@ -94,6 +97,24 @@ class PredictionStore:
             raise StoreError(f"{path} is missing; without it no run can be scored.") from error
         except (ValueError, csv.Error) as error:
             raise StoreError(f"{path} is broken: {error}; each line must be key,class.") from error
+
+    def labels(self, images: str) -> NDArray[np.int64]:
+        """True class of each picture of an image set, (n,).
+
+        Raises:
+            StoreError: the set's list of pictures is missing or broken.
+        """
+        return self.rows(images).labels
+
+    def classes(self, run: Run) -> Classes:
+        """The five most probable classes of every picture, (n, 5), best first.
+
+        Raises:
+            StoreError: there is no such run, or its file is broken.
+        """
+        with self._opened(run) as file:
+            classes: Classes = file.get_tensor("top5_index")
+            return classes
 
     def read(self, run: Run) -> TopK:
         """The five most probable classes of every picture.
@@ -134,9 +155,7 @@ class PredictionStore:
                 raise StoreError(f"not of format {FORMAT}, the one this version reads")
             if document.pop("run", None) != asdict(run):
                 raise StoreError("holds another run than its name says")
-            document["input_shapes"] = tuple(map(tuple, document["input_shapes"]))
-            document["arguments"] = tuple(document["arguments"])
-            return Provenance(**document)
+            return Provenance.from_document(document)
 
     def admit(self, images: ImageSet) -> None:
         """Make room for runs on an image set, whose name must mean the same pictures here.
@@ -188,7 +207,7 @@ class PredictionStore:
     def _fingerprints(self, images: str) -> Iterator[str]:
         for path in self.folder.joinpath(images).glob(f"*/[!.]*{_SUFFIX}"):
             with suppress(StoreError):
-                yield self.provenance(self._run_at(path)).images["fingerprint"]
+                yield self.provenance(self._run_at(path)).fingerprint
 
     def _run_at(self, path: Path) -> Run:
         images, source, name = path.relative_to(self.folder).parts
@@ -206,7 +225,14 @@ class PredictionStore:
                 yield file
         except FileNotFoundError as error:
             raise StoreError(f"{path} does not exist.") from error
-        except (SafetensorError, BenchmarkError, ValueError, TypeError, OSError) as error:
+        except (
+            SafetensorError,
+            BenchmarkError,
+            LookupError,
+            ValueError,
+            TypeError,
+            OSError,
+        ) as error:
             raise StoreError(f"{path}: {error}") from error
 
 

@@ -20,8 +20,9 @@ from benchmarking.image_sets import ImageSet
 from benchmarking.plugins import discover
 from benchmarking.predict import Batch, Job, Setting, answer
 from benchmarking.predictions import TopK, join, top_k
+from benchmarking.provenance import RANDOM, Provenance
 from benchmarking.sources import framework_of, spec_of, weights_path
-from benchmarking.specs import Probabilities, Provenance
+from benchmarking.specs import Probabilities
 from benchmarking.store import PredictionStore
 from benchmarking.weights import check
 
@@ -220,7 +221,7 @@ class _Answers:
 
 def _recorded_weights(job: Job, sha256: str) -> dict[str, Any]:
     if job.seed is not None:
-        return {"name": "random", "seed": job.seed}
+        return {"name": RANDOM, "seed": job.seed}
     weights = spec_of(job.run.source, job.run.model).weights
     return {
         "name": weights.name,

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.predictions import TopK, join, top_k
+from benchmarking.predictions import TopK, best_first, join, top_k
 
 # Few distinct values, so that ties are common.
 distributions = st.integers(1, 6).flatmap(
@@ -29,13 +29,27 @@ def test_joining_the_top_of_parts_is_the_top_of_the_whole(probabilities):
     assert (parts.probabilities == whole.probabilities).all()
 
 
+@given(distributions, st.randoms())
+def test_guesses_in_any_order_are_sorted_and_ties_stay_as_they_are(probabilities, random):
+    classes = np.array([random.sample(range(60_000), 7) for _ in probabilities])
+    said = best_first(classes, probabilities)
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    assert (said.classes == np.take_along_axis(classes, order, axis=1)).all()
+    assert (said.probabilities == np.take_along_axis(probabilities, order, axis=1)).all()
+
+
+def test_a_negative_zero_is_a_zero():
+    said = best_first(np.array([[7, 3, 5]]), np.array([[-0.0, 0.0, 0.5]], np.float32))
+    assert said.classes.tolist() == [[5, 7, 3]]
+
+
 @pytest.mark.parametrize(
     ("classes", "probabilities", "message"),
     [
-        ([[1, 2]], [[0.2, 0.4]], "not sorted by probability"),
-        ([[2, 1]], [[0.4, 0.4]], "ties by class"),
-        ([[1, 1]], [[0.4, 0.4]], "not sorted by probability, ties by class"),
+        ([[1, 2]], [[0.2, 0.4]], "not sorted, best first"),
+        ([[1, 1]], [[0.4, 0.4]], "name a class twice"),
         ([[3, 1, 3]], [[0.4, 0.3, 0.2]], "name a class twice"),
+        ([[3, 1, 2, 4, 3]], [[0.5, 0.4, 0.3, 0.2, 0.1]], "name a class twice"),
         ([[1, 2]], [[np.nan, 0.4]], "1 of 1 pictures contain NaN"),
         ([[1, 2], [1, 2]], [[0.5, 0.4], [1.5, 0.4]], r"1 of 2 pictures lie outside \[0, 1\]"),
         ([[1, 2]], [[0.5]], "must be two arrays of the same shape"),

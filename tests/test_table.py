@@ -1,6 +1,9 @@
 import csv
 import io
+import json
+import subprocess
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 import pytest
@@ -9,11 +12,15 @@ from conftest import an_image_set
 from benchmarking import reports
 from benchmarking.aggregate import aggregate
 from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.labels import every_image
 from benchmarking.plugins import discover
 from benchmarking.predictions import top_k
-from benchmarking.reports import render_as
-from benchmarking.specs import Run
+from benchmarking.provenance import Provenance
+from benchmarking.reports import latex, pandas_frame, render_as
+from benchmarking.specs import Published, Run
+from benchmarking.statistics import wilson_interval
 from benchmarking.store import PredictionStore
+from benchmarking.table import Counts, Table, tabulate
 
 
 @pytest.fixture
@@ -73,18 +80,84 @@ def test_a_markdown_table_reads_as_it_should(store):
 def test_a_csv_file_holds_every_run_of_every_set(store):
     rows = list(csv.DictReader(io.StringIO(render_as(Path("t.csv"), both(store)))))
     assert [(row["Images"], row["Model"], row["Acc@1"], row["n"]) for row in rows] == [
-        ("ten", "good", "80.0000", "10"),
-        ("ten", "even", "50.0000", "10"),
-        ("ten", "fair", "50.0000", "10"),
-        ("ten", "poor", "20.0000", "10"),
-        ("two", "good", "50.0000", "2"),
+        ("ten", "good", "0.8", "10"),
+        ("ten", "even", "0.5", "10"),
+        ("ten", "fair", "0.5", "10"),
+        ("ten", "poor", "0.2", "10"),
+        ("two", "good", "0.5", "2"),
     ]
     assert rows[0]["Source"] == "somewhere"
-    assert (rows[0]["Acc@1 low"], rows[0]["Acc@1 high"]) == ("49.0162", "94.3318")
+    assert [float(rows[0][f"Acc@1 {end}"]) for end in ("low", "high")] == list(
+        wilson_interval(8, 10)
+    )
+
+
+def test_the_first_columns_of_a_csv_file_are_those_of_2019(store):
+    ten = every_image(store.labels("ten"))
+    labels = {"": ten, "c": ten.without([0])}
+    text = render_as(Path("t.csv"), [aggregate(store, "ten", labels=labels)])
+    assert text.splitlines()[0].startswith(
+        "Platform,Model,Acc@1,cAcc@1,Acc@5,cAcc@5,Rank@1,cRank@1,Rank@5,cRank@5,"
+    )
+
+
+def test_a_data_frame_holds_the_shares_to_the_last_digit(store):
+    tables = both(store)
+    frame = pandas_frame(tables)
+    rows = [row for table in tables for row in table.rows]
+    assert frame["Model"].tolist() == [row.run.model for row in rows]
+    assert frame["Acc@1 low"].tolist() == [row.scores["Acc@1"].low for row in rows]
+
+
+def test_json_holds_how_each_run_was_made(store):
+    document = json.loads(render_as(Path("t.json"), both(store)))
+    ten, two = document["tables"]
+    assert [row["model"] for row in ten["rows"]] == ["good", "even", "fair", "poor"]
+    made = two["rows"][0]["provenance"]
+    assert Provenance.from_document(made) == store.provenance(
+        Run("two", "somewhere", "good", "published")
+    )
+    assert two["rows"][0]["scores"]["Acc@1"]["right"] == 1
+
+
+def test_latex_has_its_special_characters_escaped():
+    run = Run("two", "somewhere", "a_b", "published")
+    made = Provenance.from_document(
+        json.loads(STRANGE) | {"platform": "50% of {A} & B_2 #1 $ ~ ^ \\"}
+    )
+    counts = [Counts(run, made, {"Acc@1": (1, 2)}, Published(99.0, "somebody"))]
+    text = latex.render([Table("two", 2, "f" * 64, ("Acc@1",), tabulate(counts))])
+    assert text.splitlines()[5] == (
+        r"50\% of \{A\} \& B\_2 \#1 \$ \textasciitilde{} \textasciicircum{} "
+        r"\textbackslash{} & a\_b & published & 50.00 [9.45, 90.55] & 1 & 2 & 99.00 & $-$49.00 \\"
+    )
+
+
+STRANGE = json.dumps(
+    {
+        **{"weights": {"name": "w"}, "preprocessing": {}, "images": {"fingerprint": "f" * 64}},
+        **{"versions": {}, "device": "", "precision": "", "batch_size": 1, "input_shapes": []},
+        **{"executor": "", "process_id": 1, "started": "", "seconds": 0.0, "arguments": []},
+    }
+)
+
+
+@pytest.mark.skipif(not which("pdflatex"), reason="no LaTeX is installed")
+def test_latex_compiles(store, tmp_path):
+    table = render_as(Path("t.tex"), both(store))
+    (tmp_path / "t.tex").write_text(table)
+    (tmp_path / "paper.tex").write_text(
+        r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{t}\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_suffix_without_a_format_is_refused_with_those_that_have_one():
-    with pytest.raises(BenchmarkError, match=r"t.xls has no known suffix; use one of .csv, .md"):
+    with pytest.raises(
+        BenchmarkError, match=r"t.xls has no known suffix; use one of .csv, .json, .md, .tex, .txt"
+    ):
         render_as(Path("t.xls"), [])
 
 
@@ -99,8 +172,17 @@ def test_every_report_names_every_model_and_set(module, store):
 def test_a_run_shorter_than_the_list_of_pictures_is_named(store):
     rows = store.folder / "two" / "images.csv"
     rows.write_text(rows.read_text() + "z,3\n")
-    with pytest.raises(StoreError, match="good.published.safetensors has 2 rows for 3 pictures"):
+    with pytest.raises(StoreError, match="good .published. on two has 2 rows for 3 pictures"):
         aggregate(store, "two")
+
+
+def test_a_broken_run_is_left_out_and_named(store):
+    path = store.path(Run("ten", "somewhere", "fair", "published"))
+    path.write_bytes(path.read_bytes()[:100])
+    table = aggregate(store, "ten")
+    assert [row.run.model for row in table.rows] == ["good", "even", "poor"]
+    (reason,) = table.left_out
+    assert str(path) in reason
 
 
 def test_a_run_on_other_pictures_is_named_not_ranked(store):
@@ -109,8 +191,18 @@ def test_a_run_on_other_pictures_is_named_not_ranked(store):
     made = store.provenance(run)
     path = store.path(run)
     path.write_bytes(path.read_bytes().replace(made.images["fingerprint"].encode(), b"f" * 64))
-    with pytest.raises(StoreError, match=r"poor.*was made on other pictures \(fingerprint f{64}\)"):
-        aggregate(store, "ten")
+    table = aggregate(store, "ten")
+    assert [row.run.model for row in table.rows] == ["good", "even", "fair"]
+    (reason,) = table.left_out
+    assert f"poor (published) on ten was made on other pictures (fingerprint {'f' * 64})" in reason
+
+
+def test_runs_on_different_pictures_share_a_table_if_that_is_asked_for(store):
+    path = store.path(Run("ten", "somewhere", "poor", "published"))
+    found = store.provenance(Run("ten", "somewhere", "poor", "published")).fingerprint
+    path.write_bytes(path.read_bytes().replace(found.encode(), b"f" * 64))
+    table = aggregate(store, "ten", pictures="any")
+    assert (len(table.rows), table.fingerprint) == (4, "unknown")
 
 
 def test_models_of_one_name_from_two_sources_are_told_apart(store, a_provenance, tmp_path):

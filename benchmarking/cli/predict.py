@@ -19,10 +19,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import indent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarking.cli._models import chosen
-from benchmarking.cli._options import add_store, add_weights, chosen_store
+from benchmarking.cli._options import BAR, add_store, add_weights, chosen_store
 
 if TYPE_CHECKING:
     from benchmarking.errors import BenchmarkError
@@ -37,11 +37,7 @@ HELP = "predict pictures with pretrained models and store what they say"
 # Of random weights: the same ones in every run.
 RANDOM_SEED = 0
 
-# A bar on a terminal's standard error; none where it is a file or a pipe.
-_BAR: dict[str, Any] = {
-    **{"unit": " images", "leave": False, "disable": None},
-    **{"dynamic_ncols": True, "mininterval": 0.5},
-}
+_BAR = BAR | {"unit": " images", "mininterval": 0.5}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -241,7 +237,7 @@ def _result(stored: Stored) -> str:
 
     pictures = stored.job.pictures
     right = every_image([picture.label for picture in pictures])
-    at1, at5 = (100 * accuracy(stored.top, right, k) for k in (1, 5))
+    at1, at5 = (100 * accuracy(stored.top.classes, right, k) for k in (1, 5))
     return (
         f"{_title(stored.job)}: acc@1 {at1:.2f} %, acc@5 {at5:.2f} %, {len(pictures)} images, "
         f"{stored.seconds:.0f} s"

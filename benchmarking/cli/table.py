@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarking.cli._options import add_store, add_weights, chosen_store
+from benchmarking.cli._options import add_store, add_weights, chosen_store, warn_of_left_out
 
 NAME = "table"
 HELP = "print the accuracy table of stored predictions"
@@ -24,14 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="write to a file instead; its suffix says how: .csv, .md or .txt",
+        help="write to a file instead; its suffix says how: .csv, .md, .tex, .json or .txt",
     )
     add_weights(parser, "'random' shows the runs of 'predict --weights random' instead")
     add_store(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print or write the table."""
+    """Print or write the table; 1 if runs had to be left out."""
     from benchmarking import files
     from benchmarking.aggregate import aggregate
     from benchmarking.errors import StoreError
@@ -55,4 +55,4 @@ def run(args: argparse.Namespace) -> int:
     else:
         files.write(args.output, render_as(args.output, tables).encode())
         print(f"wrote {args.output}", file=sys.stderr)
-    return 0
+    return warn_of_left_out(tables)

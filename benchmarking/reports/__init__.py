@@ -9,10 +9,14 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, requires
 from benchmarking.plugins import discover
-from benchmarking.table import Score, Table, rank_of
+from benchmarking.table import Row, Score, Table, rank_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CONTRACT = ("NAME", "SUFFIX", "render")
 
@@ -32,11 +36,16 @@ def render_as(path: Path, tables: Sequence[Table]) -> str:
 
 
 def cells(table: Table) -> list[list[str]]:
-    """A table as text: a line of headings, then a line per run; scores in percent."""
+    """A table as text: a line of headings, then a line per run; scores in percent.
+
+    Published accuracies, and the measured acc@1 less the published, are there where any is known.
+    """
     headings = ["Platform", "Model", "Recipe"]
     headings += [f"{name} [95 % interval]" for name in table.columns]
     headings += [rank_of(name) for name in table.columns]
-    lines = [[*headings, "n"]]
+    headings += [f"{prefix}n" for prefix in table.sizes]
+    compared = any(row.published for row in table.rows)
+    lines = [headings + ["Published", "Difference"] * compared]
     titles = Counter((row.platform, row.run.model, row.run.recipe) for row in table.rows)
     for row in table.rows:
         run = row.run
@@ -46,7 +55,8 @@ def cells(table: Table) -> list[list[str]]:
             [row.platform, run.model if alone else f"{run.source}/{run.model}", run.recipe]
             + [_percent(score) for score in scores]
             + [str(score.rank) for score in scores]
-            + [str(table.n)]
+            + [str(n) for n in table.sizes.values()]
+            + _published(row) * compared
         )
     return lines
 
@@ -54,6 +64,20 @@ def cells(table: Table) -> list[list[str]]:
 def caption(table: Table) -> str:
     """What a table is about: image set, size and fingerprint."""
     return f"{table.images}, {table.n} pictures, fingerprint {table.fingerprint[:12]}"
+
+
+def pandas_frame(tables: Sequence[Table]) -> pd.DataFrame:
+    """Tables as a data frame: the columns of the .csv format, shares in [0, 1].
+
+    Raises:
+        MissingDependency: pandas is not installed.
+    """
+    from benchmarking.reports._lines import lines
+
+    with requires("pandas"):
+        import pandas as pd
+
+    return pd.DataFrame(lines(tables))
 
 
 def aligned(lines: Sequence[Sequence[str]], left: int) -> str:
@@ -67,6 +91,13 @@ def aligned(lines: Sequence[Sequence[str]], left: int) -> str:
         ]
         text += "  ".join(padded).rstrip() + "\n"
     return text
+
+
+def _published(row: Row) -> list[str]:
+    reference, score = row.published, row.scores.get("Acc@1")
+    if reference is None or score is None:
+        return ["", ""]
+    return [f"{reference.acc1:.2f}", f"{100 * score.share - reference.acc1:+.2f}"]
 
 
 def _percent(score: Score) -> str:

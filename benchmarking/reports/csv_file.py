@@ -1,4 +1,7 @@
-"""Tables as comma-separated values, one line per run, full precision."""
+"""Tables as comma-separated values, one line per run, full precision.
+
+The first columns are those of the 2019 benchmark's file, shares in [0, 1] as there.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +9,19 @@ import csv
 import io
 from collections.abc import Sequence
 
-from benchmarking.table import Table, rank_of
+from benchmarking.reports._lines import lines
+from benchmarking.table import Table
 
 NAME = "csv"
 SUFFIX = ".csv"
 
 
 def render(tables: Sequence[Table]) -> str:
-    """All tables under one line of headings; scores in percent."""
+    """All tables under one line of headings; what a table lacks is left empty."""
+    found = lines(tables)
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    columns = tables[0].columns if tables else ()
-    scores = [
-        heading
-        for name in columns
-        for heading in (name, f"{name} low", f"{name} high", rank_of(name))
-    ]
-    writer.writerow(
-        ["Images", "Platform", "Source", "Model", "Recipe", *scores, "n", "Fingerprint"]
-    )
-    for table in tables:
-        for row in table.rows:
-            run = row.run
-            cells: list[str | int] = [run.images, row.platform, run.source, run.model, run.recipe]
-            for name in columns:
-                score = row.scores[name]
-                shares = (score.share, score.low, score.high)
-                cells += [*(f"{100 * share:.4f}" for share in shares), score.rank]
-            writer.writerow([*cells, table.n, table.fingerprint])
+    headings = dict.fromkeys(heading for line in found for heading in line)
+    writer = csv.DictWriter(text, headings, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
     return text.getvalue()

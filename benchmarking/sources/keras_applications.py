@@ -1,8 +1,7 @@
 """The 13 models of 2019 from keras.applications, with its ImageNet weights.
 
-Files and digests: keras.applications itself. Sizes: https://keras.io/api/applications. Accuracies:
-the README of keras-applications 1.0.8; they were measured with the recipe `published` (TensorNets,
-as keras-team/keras-applications#88 tells).
+Files and digests: keras.applications itself. Sizes: https://keras.io/api/applications. The recipe
+`published` is TensorNets', as keras-team/keras-applications#88 tells.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING
 from benchmarking.errors import WeightsError, requires
 from benchmarking.files import shipped_rows
 from benchmarking.frameworks import keras as keras_framework
-from benchmarking.specs import ModelSpec, Preprocessing, Published, Weights
+from benchmarking.published import published
+from benchmarking.specs import ModelSpec, Preprocessing, Weights
 
 if TYPE_CHECKING:
     import keras
@@ -80,5 +80,5 @@ def _spec(row: Mapping[str, str]) -> ModelSpec:
             "northcutt2019": Preprocessing("pillow", "nearest", (side, side), side, scaling),
         },
         int(row["parameters"]),
-        Published(float(row["acc1"]), "keras-applications README", float(row["acc5"])),
+        published(NAME, row["name"]),
     )

@@ -1,6 +1,6 @@
 """The 21 models of 2019 from torchvision, with their first ImageNet weights.
 
-Files, accuracies, sizes and recipes: torchvision's own weight metadata, IMAGENET1K_V1.
+Files, sizes and recipes: torchvision's own weight metadata, IMAGENET1K_V1.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from benchmarking.errors import WeightsError, requires
 from benchmarking.files import shipped_rows
 from benchmarking.frameworks import pytorch
-from benchmarking.specs import ModelSpec, Preprocessing, Published, Weights
+from benchmarking.published import published
+from benchmarking.specs import ModelSpec, Preprocessing, Weights
 
 if TYPE_CHECKING:
     import torch
@@ -101,7 +102,7 @@ def _spec(row: Mapping[str, str]) -> ModelSpec:
         # In 2019 every picture was resized to 256, even where 299 were then cropped.
         {"published": recipe(int(row["resize"])), "northcutt2019": recipe(256)},
         int(row["parameters"]),
-        Published(float(row["acc1"]), "torchvision's weight metadata", float(row["acc5"])),
+        published(NAME, row["name"]),
         arguments=arguments,
         renamed=renamed,
     )

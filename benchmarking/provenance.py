@@ -1,0 +1,74 @@
+"""How a run was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+UNKNOWN = "unknown"
+"""What provenance says of a thing that nobody wrote down."""
+
+RANDOM = "random"
+"""Name of weights that nobody trained."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a run was made, stored beside its predictions; what is not known is UNKNOWN or None.
+
+    Attributes:
+        platform: title of the framework, the table's Platform column.
+        weights: name, file, sha256 and published digest of the weights; or that they are random,
+            and the seed.
+        preprocessing: the recipe in full.
+        images: name, number and fingerprint of the pictures.
+        versions: of every library that could change the answer.
+        device: "cpu", or the accelerator's name.
+        precision: of the forward pass.
+        batch_size: pictures per forward pass.
+        input_shapes: every distinct shape the model was given, in order of appearance.
+        executor: how the job was isolated.
+        process_id: the process that ran the model; equal ids shared a process.
+        started: date and time in UTC, ISO 8601.
+        seconds: wall-clock time, loading included.
+        arguments: the command's arguments, absolute paths cut to their last part.
+        origin: where an imported run comes from: its files and their sha256.
+    """
+
+    platform: str
+    weights: Mapping[str, Any]
+    preprocessing: Mapping[str, Any]
+    images: Mapping[str, Any]
+    versions: Mapping[str, str]
+    device: str
+    precision: str
+    batch_size: int | None
+    input_shapes: tuple[tuple[int, ...], ...]
+    executor: str
+    process_id: int | None
+    started: str
+    seconds: float | None
+    arguments: tuple[str, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Provenance:
+        """What `dataclasses.asdict` and JSON made of one.
+
+        Raises:
+            TypeError, KeyError: the document is another's.
+        """
+        shapes = tuple(map(tuple, document["input_shapes"]))
+        arguments = tuple(document["arguments"])
+        return cls(**{**document, "input_shapes": shapes, "arguments": arguments})
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the weights were random, so that the answers mean nothing."""
+        return bool(self.weights.get("name") == RANDOM)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the pictures; UNKNOWN if it is not."""
+        return str(self.images["fingerprint"])

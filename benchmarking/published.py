@@ -1,0 +1,36 @@
+"""What models' publishers say of their accuracy on the ImageNet 2012 validation set.
+
+data/published.csv has a line per model and where its figures are written: torchvision's weight
+metadata (IMAGENET1K_V1), the README of keras-applications 1.0.8, measured with the recipe
+`published` (TensorNets, as keras-team/keras-applications#88 tells), and the README of
+https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from benchmarking.files import shipped_rows
+from benchmarking.specs import Published
+
+# The arrays of 2019 hold the same weights, under names of their own.
+_WEIGHTS_OF = {"2019-pytorch": "torchvision", "2019-keras": "keras"}
+
+
+def published(source: str, model: str) -> Published | None:
+    """The accuracy to reproduce; None if nobody published one.
+
+    >>> published("2019-keras", "mobilenetV2").acc1
+    71.336
+    """
+    return _all().get((_WEIGHTS_OF.get(source, source), model.casefold()))
+
+
+@cache
+def _all() -> dict[tuple[str, str], Published]:
+    return {
+        (row["source"], row["model"].casefold()): Published(
+            float(row["acc1"]), row["citation"], float(row["acc5"]) if row["acc5"] else None
+        )
+        for row in shipped_rows("published.csv")
+    }

@@ -1,0 +1,45 @@
+"""Tables as JSON, each run with all that is known of how it was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from benchmarking import __version__
+from benchmarking.table import Row, Table
+
+NAME = "json"
+SUFFIX = ".json"
+
+
+def render(tables: Sequence[Table]) -> str:
+    """A document with a list of tables; shares in [0, 1], published accuracies in percent."""
+    document = {
+        "made_by": f"imagenet-benchmarking {__version__}",
+        "tables": list(map(_one, tables)),
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _one(table: Table) -> dict[str, Any]:
+    return {
+        "images": table.images,
+        "n": table.n,
+        "fingerprint": table.fingerprint,
+        "columns": table.columns,
+        "rows": [_row(row) for row in table.rows],
+        "left_out": table.left_out,
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    scores = {name: {"share": s.share, **asdict(s)} for name, s in row.scores.items()}
+    return {
+        **{"source": row.run.source, "model": row.run.model, "recipe": row.run.recipe},
+        "platform": row.platform,
+        "scores": scores,
+        "published": asdict(row.published) if row.published else None,
+        "provenance": asdict(row.provenance),
+    }

@@ -1,0 +1,42 @@
+r"""Tables in LaTeX, to be \input where the preamble has \usepackage{booktabs}."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from benchmarking.reports import caption, cells
+from benchmarking.table import Table
+
+NAME = "latex"
+SUFFIX = ".tex"
+
+_ESCAPES = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "\N{MINUS SIGN}": "$-$",
+        **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    }
+)
+
+
+def render(tables: Sequence[Table]) -> str:
+    """Each table as a tabular, after a comment that says what it is about."""
+    return "\n".join(_one(table) for table in tables)
+
+
+def _one(table: Table) -> str:
+    headings, *rows = [" & ".join(map(_escaped, line)) + r" \\" for line in cells(table)]
+    columns = "lll" + "r" * (headings.count("&") - 2)
+    lines = [
+        f"% {caption(table)}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        *(r"\toprule", headings, r"\midrule", *rows, r"\bottomrule"),
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(cell: str) -> str:
+    minus = re.sub(r"^-(?=[0-9])", "\N{MINUS SIGN}", cell)
+    return minus.translate(_ESCAPES)
