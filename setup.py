@@ -8,8 +8,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "benchmarking/__init__.py").read_text())[1]
 
-PYTORCH = ["pillow", "pooch[progress]", "torch>=2.9", "torchvision>=0.24"]
-KERAS = ["keras>=3.15", "opencv-python-headless", "pillow", "pooch[progress]", "tensorflow>=2.21"]
+PYTORCH = ["pillow", "torch>=2.9", "torchvision>=0.24"]
+KERAS = ["keras>=3.15", "opencv-python-headless", "pillow", "tensorflow>=2.21"]
 DEMO = [
     *PYTORCH,
     *KERAS,
@@ -33,13 +33,15 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["benchmarking", "benchmarking.*"]),
     package_data={"benchmarking": ["data/*", "py.typed"]},
-    install_requires=["numpy>=2", "safetensors", "tqdm"],
+    install_requires=["numpy>=2", "platformdirs", "pooch", "safetensors", "tqdm"],
     extras_require={
         "pytorch": PYTORCH,
         "keras": KERAS,
+        "pandas": ["pandas"],
         "demo": DEMO,
         "dev": [*DEV, *REFERENCES],
         "all": [*DEMO, *DEV, *REFERENCES],
     },
+    scripts=sorted(str(path.relative_to(HERE)) for path in HERE.glob("scripts/*.py")),
     entry_points={"console_scripts": ["imagenet-benchmark = benchmarking.cli:main"]},
 )

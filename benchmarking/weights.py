@@ -11,7 +11,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from benchmarking.errors import WeightsError, requires
+from benchmarking import downloads
+from benchmarking.errors import WeightsError
 from benchmarking.specs import Weights
 
 
@@ -60,22 +61,21 @@ def download(weights: Weights, folder: Path) -> Path:
     Raises:
         WeightsError: the address cannot be reached or serves another file, or the folder cannot
             be written.
-        MissingDependency: pooch is not installed.
     """
-    with requires("pytorch"):
-        import requests
-        from pooch import HTTPDownloader
+    from tqdm import tqdm
 
     path = folder / weights.file
     part = folder / f".{weights.file}.{os.getpid()}.part"
+    size = round((weights.megabytes or 0) * 2**20) or None
+    bar = {"desc": weights.file, "total": size, "leave": False, "disable": None}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        HTTPDownloader(progressbar=True, timeout=30)(weights.url, str(part), None)
+        with part.open("wb") as file, tqdm.wrapattr(file, "write", **bar) as into:
+            downloads.download(weights.url, into)
         check(part, weights)
         part.replace(path)
-    except requests.RequestException as error:  # before OSError, which it is as well
-        answer = error.response.status_code if error.response is not None else type(error).__name__
-        raise missing(weights, folder, f" and could not be downloaded ({answer})") from error
+    except downloads.DownloadError as error:
+        raise missing(weights, folder, f" and could not be downloaded ({error.why})") from error
     except OSError as error:
         raise WeightsError(f"{path} cannot be written: {error.strerror}.") from error
     finally:

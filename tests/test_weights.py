@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_is_named_not_the_address(tmp_path, serv
 
 def test_an_address_that_is_gone_says_so(tmp_path, server):
     server.gone = True
-    with pytest.raises(WeightsError, match=r"could not be downloaded \(404\)"):
+    with pytest.raises(WeightsError, match=r"could not be downloaded \(answered 404 Not Found\)"):
         download(weights(server.url), tmp_path)
 
 

@@ -1,0 +1,83 @@
+"""Fetch public files that this project knows but does not hold, each checked by its sha256.
+
+They go into your cache, several at once. Whatever has its name there is complete and checked, so
+after an interruption the same command goes on with the files that are left.
+
+Without network: run it with --to DIR on a machine that has one, bring DIR over, and run it with
+--from DIR. A mirror is an address below which the same files are: --from URL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarking.cli._options import BAR
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from benchmarking.downloads import Collection, Fetched
+
+NAME = "fetch"
+HELP = "fetch public files, such as the predictions of 2019, and check them"
+
+# What to run on a collection in the cache.
+_NEXT = {"predictions-2019": "imagenet_benchmarking.py"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    from benchmarking.downloads import collections
+
+    lines = [f"  {name:18}{found.about}" for name, found in collections().items()]
+    parser.epilog = "\n".join(["collections:", *lines])
+    add = parser.add_argument
+    add("collection", metavar="COLLECTION", choices=list(collections()), help="see below")
+    add(
+        "--from",
+        dest="origin",
+        metavar="URL|DIR",
+        help="a mirror's address, or a folder with copies (default: where they were published)",
+    )
+    add("--to", type=Path, metavar="DIR", help="folder for the files (default: in your cache)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fetch a collection and say where it is."""
+    from benchmarking.downloads import cache_folder, collections, fetch, origin_of
+
+    collection = collections()[args.collection]
+    origin = origin_of(args.origin) if args.origin is not None else collection.url
+    folder = args.to or cache_folder(collection.name)
+    try:
+        were_there = _follow(collection, fetch(collection, origin, folder))
+    except KeyboardInterrupt:
+        print("\nstopped; complete files are kept, the same command goes on", file=sys.stderr)
+        return 130
+    n = len(collection.files)
+    following = _NEXT.get(collection.name) if args.to is None else None
+    print(
+        f"{collection.name}: {n} file{'s' * (n != 1)} in {folder}, {were_there} there before"
+        + (f"; next: {following}" if following else "")
+    )
+    return 0
+
+
+def _follow(collection: Collection, fetched: Generator[Fetched, None, None]) -> int:
+    """Show a bar while files come in; how many had been there."""
+    from tqdm import tqdm
+
+    total = sum(file.bytes for file in collection.files)
+    were_there = 0
+    with (
+        closing(fetched),
+        tqdm(desc=collection.name, total=total, unit="B", unit_scale=True, **BAR) as bar,
+    ):
+        for one in fetched:
+            were_there += one.was_there
+            bar.update(one.file.bytes)
+    return were_there

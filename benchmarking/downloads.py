@@ -1,0 +1,300 @@
+"""Collections of public files: where they are, how to know them, and how to fetch them.
+
+Addresses, sizes and digests are facts and ship with the package; the files themselves do not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from benchmarking import files
+from benchmarking.errors import BenchmarkError
+
+# Seconds to connect, and to wait for the next piece of an answer.
+_TIMEOUT = (10, 30)
+_BLOCK = 2**16
+# So many files without an answer, one after the other, mean that nobody is there.
+_UNANSWERED = 4
+# Seconds that a thread has to end once it has been told to stop.
+_GRACE = 0.5
+_SHOWN = 3
+
+
+class DownloadError(BenchmarkError):
+    """A place gave no usable file; `why` says in a few words what it did instead."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where}: {why}")
+        self.where, self.why = where, why
+
+
+class Unanswered(DownloadError):
+    """Nobody answered: no network, no such machine, or it fell silent."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file to fetch: its path below any folder or address, and how to know it."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Files that are published together, below an address; `about` says in a line what they are."""
+
+    name: str
+    files: tuple[RemoteFile, ...]
+    url: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file that is in its place and has been checked; `was_there` if it had been before."""
+
+    file: RemoteFile
+    was_there: bool
+
+
+@cache
+def collections() -> dict[str, Collection]:
+    """All collections, by name."""
+    held: dict[str, list[RemoteFile]] = {}
+    for row in files.shipped_rows("downloads.csv"):
+        file = RemoteFile(row["file"], int(row["bytes"]), row["sha256"])
+        held.setdefault(row["collection"], []).append(file)
+    return {
+        row["name"]: Collection(row["name"], tuple(held[row["name"]]), row["url"], row["about"])
+        for row in files.shipped_rows("collections.csv")
+    }
+
+
+def cache_folder(name: str) -> Path:
+    """The folder in the user's cache that a collection is fetched into."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("imagenet-benchmarking", appauthor=False) / name
+
+
+def complete(collection: Collection, folder: Path) -> bool:
+    """Whether a folder has every file, by name and size; it takes `fetch` to know more."""
+    paths = ((folder / file.path, file.bytes) for file in collection.files)
+    return all(path.is_file() and path.stat().st_size == size for path, size in paths)
+
+
+def origin_of(text: str) -> str | Path:
+    """The address or the folder that a text means.
+
+    Raises:
+        BenchmarkError: it means neither.
+    """
+    if text.lower().startswith(("http://", "https://")):
+        return text
+    if text and Path(text).is_dir():
+        return Path(text)
+    raise BenchmarkError(
+        f"{text!r} is neither a folder nor an address; give a folder that exists, or https://…"
+    )
+
+
+def fetch(
+    collection: Collection, origin: str | Path, folder: Path, *, workers: int = 4
+) -> Generator[Fetched, None, None]:
+    """Bring a collection's files into a folder, several at once, from an address or a folder.
+
+    Bytes reach the disk only once they have been checked, so whatever has a file's name there is
+    complete, even after a kill. What is there and right is not fetched again; what is there and
+    wrong stays until the right file has come. A folder of origin may have the collection's
+    sub-folders or all files side by side. Closing the iterator stops.
+
+    Raises:
+        BenchmarkError: some files could not be fetched, while all others have been, or nobody
+            answers, or the folder cannot be written.
+    """
+    here = [file for file in collection.files if _is_right(folder / file.path, file)]
+    missing = [file for file in collection.files if file not in here]
+    yield from (Fetched(file, was_there=True) for file in here)
+
+    def bring(file: RemoteFile, stop: Event) -> DownloadError | None:
+        try:
+            data = _copied(file, origin) if isinstance(origin, Path) else _got(file, origin, stop)
+        except DownloadError as error:  # anew: a traceback would keep the file's bytes
+            return type(error)(error.where, error.why)
+        files.write(folder / file.path, data)
+        return None
+
+    left, unanswered, failures = len(missing), 0, []
+    with closing(_at_once(bring, missing, workers)) as outcomes:
+        for file, failure in outcomes:
+            unanswered = unanswered + 1 if isinstance(failure, Unanswered) else 0
+            if failure is None:
+                left -= 1
+                yield Fetched(file, was_there=False)
+            else:
+                failures.append(str(failure))
+            if unanswered == _UNANSWERED:
+                break
+    if failures:
+        raise _not_fetched(collection, origin, left, sorted(failures)[:_SHOWN])
+
+
+def download(url: str, into: BinaryIO) -> None:
+    """Write what an address serves into an open file; the caller checks what it is.
+
+    What `into.write` raises ends the download and is not caught: so it can be stopped.
+
+    Raises:
+        DownloadError: it serves no such file, or only a part of it.
+        Unanswered: nobody answers there.
+    """
+    import requests
+    from pooch import HTTPDownloader
+
+    answers: list[requests.Response] = []
+    hooks = {"response": lambda answer, **_: answers.append(answer)}
+    try:
+        HTTPDownloader(timeout=_TIMEOUT, chunk_size=_BLOCK, hooks=hooks)(url, into, None)
+    except requests.HTTPError as error:
+        answer = error.response
+        raise DownloadError(url, f"answered {answer.status_code} {answer.reason}") from error
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise Unanswered(url, f"no answer ({_cause(error)})") from error
+    except (requests.RequestException, ValueError) as error:  # a length that pooch cannot parse
+        raise DownloadError(url, f"cut off ({_cause(error)})") from error
+    finally:
+        for answer in answers:  # which pooch leaves open when a download fails
+            answer.close()
+
+
+class _Enough(Exception):
+    """No more bytes are wanted."""
+
+
+class _Bounded(io.BytesIO):
+    """Memory that fills until it has more than a limit, or until a stop."""
+
+    def __init__(self, limit: int, stop: Event) -> None:
+        super().__init__()
+        self._limit, self._stop = limit, stop
+
+    def write(self, block: Any, /) -> int:
+        written = super().write(block)
+        if self.tell() > self._limit or self._stop.is_set():
+            raise _Enough
+        return written
+
+
+def _got(file: RemoteFile, origin: str, stop: Event) -> bytes:
+    url, memory = f"{origin.rstrip('/')}/{quote(file.path)}", _Bounded(file.bytes, stop)
+    with suppress(_Enough):
+        download(url, memory)
+    return _checked(memory.getvalue(), file, url)
+
+
+def _copied(file: RemoteFile, origin: Path) -> bytes:
+    nested, flat = origin / file.path, origin / Path(file.path).name
+    return _read(flat if flat.is_file() and not nested.is_file() else nested, file)
+
+
+def _is_right(path: Path, file: RemoteFile) -> bool:
+    with suppress(DownloadError):
+        _read(path, file)
+        return True
+    return False
+
+
+def _read(path: Path, file: RemoteFile) -> bytes:
+    try:
+        with path.open("rb") as opened:
+            return _checked(opened.read(file.bytes + 1), file, str(path))
+    except OSError as error:
+        raise DownloadError(str(path), error.strerror or str(error)) from error
+
+
+def _checked(data: bytes, file: RemoteFile, where: str) -> bytes:
+    found = hashlib.sha256(data).hexdigest()
+    if len(data) > file.bytes:
+        raise DownloadError(
+            where, f"more than the {file.bytes} bytes that were published; not kept"
+        )
+    if found != file.sha256:
+        why = f"{len(data)} bytes with sha256 {found}, but {file.bytes} with {file.sha256}"
+        raise DownloadError(where, f"{why} were published; not kept")
+    return data
+
+
+def _at_once(
+    bring: Callable[[RemoteFile, Event], DownloadError | None],
+    wanted: Sequence[RemoteFile],
+    workers: int,
+) -> Generator[tuple[RemoteFile, DownloadError | None], None, None]:
+    """Each file when it is done, and what went wrong; once the reader stops, none is begun.
+
+    The threads are daemons and not a pool's, which Python waits for when it ends: nothing can wake
+    one that waits for a silent server, and whoever pressed Ctrl-C should not wait with it.
+    """
+    todo: SimpleQueue[RemoteFile] = SimpleQueue()
+    done: SimpleQueue[tuple[RemoteFile, Exception | None]] = SimpleQueue()
+    stop = Event()
+
+    def work() -> None:
+        with suppress(Empty):
+            while not stop.is_set():
+                file = todo.get_nowait()
+                try:
+                    done.put((file, bring(file, stop)))
+                except Exception as error:
+                    done.put((file, error))
+
+    threads = [Thread(target=work, daemon=True) for _ in range(min(workers, len(wanted)))]
+    try:
+        for file in wanted:
+            todo.put(file)
+        for thread in threads:
+            thread.start()
+        for _ in wanted:
+            file, problem = done.get()
+            if problem is not None and not isinstance(problem, DownloadError):
+                raise problem
+            yield file, problem
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(_GRACE)
+
+
+def _cause(error: BaseException) -> str:
+    """What lies at the bottom of an exception, such as "Connection refused"."""
+    while deeper := error.__cause__ or error.__context__:
+        error = deeper
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _not_fetched(
+    collection: Collection, origin: str | Path, count: int, listed: Sequence[str]
+) -> BenchmarkError:
+    first, command = collection.files[0].path, f"imagenet-benchmark fetch {collection.name}"
+    if isinstance(origin, Path):
+        advice = f"{origin} must hold {first}, or {Path(first).name}, and so on, as published."
+    else:
+        advice = (
+            f"Without network, run '{command} --to DIR' where there is one, bring DIR here and "
+            f"run '{command} --from DIR'; or name a mirror with --from URL: it serves URL/{first}."
+        )
+    more = [f"and {count - len(listed)} more"] if count > len(listed) else []
+    head = f"{count} of {len(collection.files)} files could not be fetched; the others are kept:"
+    problems = "\n  ".join([head, *listed, *more])
+    return BenchmarkError(f"{problems}\nThe same command tries again. {advice}")
