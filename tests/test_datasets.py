@@ -216,3 +216,11 @@ def test_50000_headers_of_a_sparse_tar_are_indexed_at_their_places(tmp_path):
     assert default_name(str(path), pictures) == "imagenet-val"
     last = next(p for p in pictures if p.key == "ILSVRC2012_val_00050000.JPEG")
     assert (last.offset, last.size) == (49_999 * (512 + block) + 512, size)
+
+
+def test_a_tar_whose_sizes_lead_backwards_is_refused_not_read_for_ever(tmp_path):
+    back = member("ILSVRC2012_val_00000002.JPEG", 0, pax_headers={"size": "-1536"})
+    first = member("ILSVRC2012_val_00000001.JPEG", 0).tobuf()
+    (tmp_path / "val.tar").write_bytes(first + back.tobuf(tarfile.PAX_FORMAT) + bytes(2048))
+    with pytest.raises(PictureError, match="has a negative size"):
+        open_pictures(str(tmp_path / "val.tar"))

@@ -34,7 +34,7 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
         number = validation_number(name)
         if member.isdir():
             continue
-        if number is None or not member.isreg():
+        if number is None or not member.isreg() or member.issparse():
             raise PictureError(
                 f"{path}: member {member.name!r} is no file named ILSVRC2012_val_XXXXXXXX.JPEG, "
                 "whose number tells its class."
@@ -50,13 +50,17 @@ def _members(path: Path) -> list[tarfile.TarInfo]:
     """Everything in the tar, which has to be whole: tarfile stops at a bad header as at the end."""
     try:
         with tarfile.open(path, "r:") as tar:
-            members = tar.getmembers()
+            members: list[tarfile.TarInfo] = []
+            for member in tar:
+                if members and member.offset <= members[-1].offset:  # it would read on for ever
+                    raise tarfile.ReadError(f"member {member.name!r} has a negative size")
+                members.append(member)
         last = members[-1] if members else None
         size = last.size if last and last.isreg() else 0
         with path.open("rb") as file:
             file.seek((last.offset_data if last else 0) + -(-size // _BLOCK) * _BLOCK)
             rest = file.read(2 * _BLOCK)
-    except (tarfile.TarError, OSError) as error:
+    except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:
         raise PictureError(f"{path} cannot be read as an uncompressed tar: {error}.") from error
     if rest != bytes(2 * _BLOCK):
         raise PictureError(f"{path} is damaged or cut after {len(members)} members; get it anew.")

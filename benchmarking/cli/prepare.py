@@ -1,0 +1,61 @@
+"""Unpack the official validation tar into a folder for each class.
+
+TAR is ILSVRC2012_img_val.tar, 6.3 GiB, which image-net.org gives to those who have registered.
+DIR becomes the folder that other programs expect, torchvision's ImageFolder among them:
+
+  DIR/n01440764/ILSVRC2012_val_00000293.JPEG
+  DIR/n01440764/ILSVRC2012_val_00002138.JPEG
+  ...
+  DIR/n15075141/ILSVRC2012_val_00049174.JPEG
+
+'predict' reads the tar as it is, so this is for when something else needs the folders. Size and
+md5 of the tar are checked. DIR is complete or absent: until all pictures are unpacked they are in
+a hidden folder beside it, .DIR.part, and after an interruption the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from benchmarking.cli._options import BAR
+
+NAME = "prepare"
+HELP = "unpack the official validation tar into class folders"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument("tar", type=Path, metavar="TAR", help="ILSVRC2012_img_val.tar")
+    parser.add_argument(
+        "folder", type=Path, metavar="DIR", help="a folder that does not exist yet, or is empty"
+    )
+    parser.add_argument(
+        "--no-verify",
+        action="store_true",
+        help="take any tar of validation pictures, such as a part of the set, without a check of "
+        "size and md5",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Unpack, and say what to do next."""
+    from tqdm import tqdm
+
+    from benchmarking.prepare import OFFICIAL, plan, prepare
+
+    todo = plan(args.tar, args.folder, None if args.no_verify else OFFICIAL)
+    try:
+        for _ in tqdm(prepare(todo), "prepare", len(todo.members), unit=" pictures", **BAR):
+            pass
+    except KeyboardInterrupt:
+        print("\nstopped; what is unpacked is kept, the same command goes on", file=sys.stderr)
+        return 130
+    classes = {member.path.parent for member in todo.members}
+    print(
+        f"{len(todo.members):,} pictures in {len(classes):,} class folders; next: "
+        f"imagenet-benchmark predict {shlex.quote(str(args.folder))}"
+    )
+    return 0
