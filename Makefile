@@ -5,7 +5,7 @@ SUPPORTED := python3.11 python3.12 python3.13 python3 python
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: benchmark test check results bench bench-gpu clean
+.PHONY: benchmark test check results results-2019 bench bench-gpu clean
 
 # Six real models on real pictures, computed now, and the accuracy table of what they said.
 benchmark: .venv/demo
@@ -28,9 +28,18 @@ results: .venv/base
 	        -o results/$$images.$$format || exit; \
 	done; done
 
+# The table of 2019, from its arrays; FROM names a mirror or a folder, where there is no network.
+results-2019: .venv/base
+	$(BIN)/imagenet-benchmark fetch predictions-2019 $(FROM:%=--from %)
+	$(BIN)/imagenet-benchmark import --store build/2019
+	@for format in csv md tex json; do \
+	    $(BIN)/imagenet-benchmark table --store build/2019 -o results/imagenet-val-2019.$$format \
+	        || exit; \
+	done
+
 # What the README says of speed, measured here and now.
 bench: .venv/all
-	$(BIN)/python benchmarks/table.py
+	$(BIN)/python benchmarks/table.py results/speed/table.md
 
 # On a machine with a GPU.
 bench-gpu: .venv/all

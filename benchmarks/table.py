@@ -1,7 +1,11 @@
-"""How long the accuracy table takes, against a plain pandas script over the same files.
+"""What the accuracy table costs, against straightforward scripts over the same files.
 
-Both print the accuracies of every stored run, each in a new process, in turn; the ratio is taken
-pair by pair. Usage: python benchmarks/table.py
+Three tables of 50,000 pictures: 34 models from the arrays of 2019, the same from our own store,
+and 1,000 models from a store. Every command runs in a new process, ours and the other in turn; the
+ratio is taken pair by pair. The arrays are those that 'imagenet-benchmark fetch predictions-2019'
+brought, else random ones of the same shape.
+
+Usage: python benchmarks/table.py [FILE.md]
 """
 
 from __future__ import annotations
@@ -10,19 +14,49 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
-STORE = Path(__file__).parents[1] / "precomputed"
-REPEATS = 7
+from benchmarking.arrays_2019 import ArrayFolders, folders_below, names_2019
+from benchmarking.downloads import cache_folder, collections, complete
+from benchmarking.exchange import import_run, rows_of
+from benchmarking.imagenet import validation_key, validation_labels, wnids
+from benchmarking.specs import Run
+from benchmarking.store import PredictionStore
 
-OURS = [sys.executable, "-m", "benchmarking", "table", "--store", str(STORE)]
+MANY = 1000
+ROWS = 50_000
 
-# The usual way: a script that reads every file into a data frame and scores it there.
-PLAIN = """
+# As it was done in 2019: labels from the folder of pictures, a loop over the rows for the top-5.
+LOOP = """
+import sys
+from pathlib import Path
+import numpy as np
+import pandas as pd
+val, *folders = map(Path, sys.argv[1:])
+truth = []
+for label, wnid in enumerate(sorted(folder.name for folder in val.iterdir())):
+    truth += [label for picture in sorted((val / wnid).iterdir())]
+rows = []
+for folder in folders:
+    for path in sorted(folder.glob("*_top5preds.npy")):
+        said = np.load(path)
+        sure = np.load(str(path).replace("preds", "probs"))
+        first = said[np.arange(len(said)), sure.argmax(axis=1)]
+        right = sum(truth[row] in said[row] for row in range(len(said)))
+        rows.append((path.stem, (first == np.array(truth)).mean(), right / len(said)))
+print(pd.DataFrame(rows, columns=["model", "Acc@1", "Acc@5"]).sort_values("Acc@1").to_string())
+"""
+
+# Every file into a data frame, and scored there.
+FRAMES = """
 import sys
 from pathlib import Path
 import pandas as pd
@@ -37,28 +71,142 @@ print(pd.DataFrame(rows, columns=["source", "model", "Acc@1", "Acc@5"]).sort_val
 """
 
 
-def seconds(command: list[str]) -> float:
-    """Wall-clock time of a command, from the start of its interpreter to its end."""
-    start = perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    return perf_counter() - start
+# A small parent: on Linux a process starts with the peak memory of the one that it was forked from.
+WATCH = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall-clock seconds of a process, from the start of its interpreter, and its peak in MiB."""
+
+    seconds: float
+    mebibytes: float
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Two commands that make the same table, and how often each of them does."""
+
+    title: str
+    ours: Sequence[object]
+    other: Sequence[object]
+    repeats: int
+
+
+def cost(command: Sequence[object]) -> Cost:
+    """What a command costs; it must succeed."""
+    watched = [sys.executable, "-S", "-c", WATCH, *command]
+    done = subprocess.run(list(map(str, watched)), check=True, stdout=subprocess.PIPE, text=True)
+    seconds, kibibytes = map(float, done.stdout.split())
+    return Cost(seconds, kibibytes / 1024)
+
+
+def arrays(folder: Path) -> list[Path]:
+    """Folders of the 68 arrays: the fetched ones, else random ones made here."""
+    collection = collections()["predictions-2019"]
+    fetched = cache_folder(collection.name)
+    if not complete(collection, fetched):
+        fetched = folder / "arrays"
+        random = np.random.default_rng(0)
+        shuffled = np.argsort(random.random((ROWS, 10)), axis=1)[:, :5]
+        for name, models in names_2019().items():
+            (fetched / name).mkdir(parents=True)
+            for model in models:
+                stem = fetched / name / f"{model}_{name}_imagenet"
+                probabilities = random.dirichlet(np.ones(6), ROWS)[:, :5].astype(np.float32)
+                np.save(f"{stem}_top5preds.npy", shuffled * random.integers(1, 100))
+                np.save(f"{stem}_top5probs.npy", probabilities)
+    return folders_below(fetched)
+
+
+def pictures(folder: Path) -> Path:
+    """The validation set's 50,000 names in class folders, without any content."""
+    val = folder / "val"
+    for wnid in wnids():
+        (val / wnid).mkdir(parents=True)
+    for row, label in enumerate(validation_labels().tolist()):
+        (val / wnids()[label] / validation_key(row + 1)).touch()
+    return val
+
+
+def stores(folder: Path, found: ArrayFolders) -> tuple[Path, Path]:
+    """A store with the runs, and one with so many copies of them, under names of their own."""
+    few, many = PredictionStore(folder / "few"), PredictionStore(folder / "many")
+    (images,) = found.image_sets()
+    rows = rows_of(images, found.labels(images))
+    runs = found.runs(images)
+    for run in runs:
+        import_run(found, run, rows, few)
+    for n in range(MANY):
+        copied(few, many, runs[n % len(runs)], f"copy-{n}")
+    names = "images.csv"
+    (many.folder / images / names).write_bytes((few.folder / images / names).read_bytes())
+    return few.folder, many.folder
+
+
+def copied(few: PredictionStore, many: PredictionStore, run: Run, model: str) -> None:
+    """Copy a run to another store as another model, without the store's care for durability."""
+    path = many.path(replace(run, model=model))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with safe_open(few.path(run), framework="numpy") as file:
+        metadata = {key: text.replace(run.model, model) for key, text in file.metadata().items()}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, metadata)
 
 
 def main() -> None:
-    """Print medians and the median ratio."""
-    runs = len(list(STORE.glob("*/*/*.safetensors")))
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ",
-        end="",
-    )
-    print(f"NumPy {np.__version__}; {runs} stored runs, {REPEATS} interleaved repeats")
-    pairs = [
-        (seconds(OURS), seconds([sys.executable, "-c", PLAIN, str(STORE)])) for _ in range(REPEATS)
+    """Print the costs and the median ratios; write them to a file if one is named."""
+    scripts = Path(__file__).parents[1] / "scripts"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found = arrays(folder)
+        few, many = stores(folder, ArrayFolders(tuple(found)))
+        keras, pytorch = found
+        drop_in = [scripts / "imagenet_benchmarking.py", "-k", keras, "-p", pytorch]
+        drop_in += ["-o", folder / "t.csv"]
+        table = ["-m", "benchmarking", "table", "--store"]
+        contests = [
+            Contest(
+                "34 models, arrays", drop_in, ["-c", LOOP, pictures(folder), keras, pytorch], 3
+            ),
+            Contest("34 models, store", [*table, few], ["-c", FRAMES, few], 5),
+            Contest("1,000 models, store", [*table, many], ["-c", FRAMES, many], 2),
+        ]
+        text = "\n".join([*heading(), *(line(contest) for contest in contests)]) + "\n"
+    print(text, end="")
+    for path in sys.argv[1:]:
+        Path(path).write_text(text)
+
+
+def heading() -> list[str]:
+    """Machine, versions and the head of the table."""
+    return [
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy "
+        f"{np.__version__}; medians of interleaved repeats, made by benchmarks/table.py",
+        "",
+        "| Table of | Ours | Straightforward script | Ratio of times | Repeats |",
+        "| --- | ---: | ---: | ---: | ---: |",
     ]
-    ours, plain = (median(times) for times in zip(*pairs, strict=True))
-    print(f"imagenet-benchmark table   {ours:.2f} s")
-    print(f"a plain pandas script      {plain:.2f} s")
-    print(f"ratio                      {median(b / a for a, b in pairs):.1f}")
+
+
+def line(contest: Contest) -> str:
+    """Run a contest, in turn, and say how it went."""
+    pairs = []
+    for _ in range(contest.repeats):
+        print(contest.title, file=sys.stderr)
+        pairs.append(tuple(cost([sys.executable, *c]) for c in (contest.ours, contest.other)))
+    ours, other = (
+        f"{median(cost.seconds for cost in costs):.2f} s, "
+        f"{max(cost.mebibytes for cost in costs):.0f} MiB"
+        for costs in zip(*pairs, strict=True)
+    )
+    ratio = median(other.seconds / ours.seconds for ours, other in pairs)
+    return f"| {contest.title} | {ours} | {other} | {ratio:.1f} | {contest.repeats} |"
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 
 from benchmarking import executors, frameworks, sources
+from benchmarking.cli import main
 from benchmarking.image_sets import ImageSet, Picture, fingerprint, sha256_of
 from benchmarking.imagenet import wnids
-from benchmarking.specs import Provenance
+from benchmarking.provenance import Provenance
+from benchmarking.store import PredictionStore
 
 PLUGINS = Path(__file__).parent / "plugins"
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -33,6 +35,23 @@ def validation_paths() -> list[str]:
     if not path.is_file():
         pytest.skip(f"{path} is missing: the places of the 50,000 validation pictures")
     return path.read_text().split()
+
+
+@pytest.fixture(scope="session")
+def arrays_of_2019() -> Path:
+    """The stored predictions of 2019, keras_imagenet and pytorch_imagenet; not of the project."""
+    folder = DATA / "upstream_predictions"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is missing: what 34 models said in 2019, 68 arrays")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def imported_2019(arrays_of_2019, tmp_path_factory) -> PredictionStore:
+    """A store with the 34 runs of 2019."""
+    folder = tmp_path_factory.mktemp("imported")
+    assert main(["import", str(arrays_of_2019), "--store", str(folder)]) == 0
+    return PredictionStore(folder)
 
 
 @pytest.fixture

@@ -14,22 +14,23 @@ ROOT = Path(benchmarking.__file__).parent
 # A module imports from lower levels, or from its own folder: its __init__ and _private modules.
 LEVELS = {
     "errors": 0,
-    **dict.fromkeys(["specs", "labels", "plugins", "files"], 1),
-    **dict.fromkeys(["predictions", "statistics", "imagenet", "image_sets"], 2),
-    **dict.fromkeys(["metrics", "table", "store", "images", "weights"], 3),
+    **dict.fromkeys(["specs", "provenance", "labels", "plugins", "files"], 1),
+    **dict.fromkeys(["predictions", "published", "statistics", "imagenet", "downloads"], 2),
+    **dict.fromkeys(["image_sets", "metrics", "table", "arrays_2019", "images", "weights"], 3),
+    "store": 4,
     "frameworks": 4,
     **dict.fromkeys(["sources", "datasets", "executors", "reports"], 5),
-    **dict.fromkeys(["aggregate", "predict"], 6),
+    **dict.fromkeys(["aggregate", "predict", "exchange", "prepare"], 6),
     "sweep": 7,
     "cli": 8,
-    "__main__": 9,
+    **dict.fromkeys(["drop_in", "__main__"], 9),
 }
 HEAVY = {
     *("torch", "torchvision", "tensorflow", "keras", "pandas", "scipy", "PIL", "cv2", "tqdm"),
     *("ray", "plotly", "pooch", "requests", "timm", "foolbox", "efficientnet_lite_pytorch"),
 }
 # The one module that knows a library.
-ONLY_USER = {"PIL": "images", "cv2": "images", "safetensors": "store", "pooch": "weights"}
+ONLY_USER = {"PIL": "images", "cv2": "images", "safetensors": "store", "pooch": "downloads"}
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from PIL import Image
 from benchmarking import sources
 from benchmarking.cli import main
 from benchmarking.datasets import digests, image_set, open_pictures
+from benchmarking.drop_in import predictions, table
+from benchmarking.drop_in.predictions import KERAS, PYTORCH
 from benchmarking.frameworks import Device, pytorch
 from benchmarking.images import crop
 from benchmarking.specs import SCALINGS
@@ -32,29 +35,61 @@ def blocks(language: str) -> list[str]:
 
 
 COMMANDS = [
-    line for block in blocks("") for line in block.splitlines() if line.startswith("imagenet-b")
+    command
+    for block in blocks("")
+    for line in block.splitlines()
+    if line.startswith("imagenet")
+    for command in line.split(" && ")
 ]
 
 
 def test_there_are_commands_to_test():
-    assert len(COMMANDS) >= 6
+    assert len(COMMANDS) >= 20
+
+
+# What a command says of a place that does not exist.
+NOWHERE = {
+    "predict": "'/path/to/val' is neither a folder nor a known picture set",
+    "prepare": "ILSVRC2012_img_val.tar is no file",
+    "imagenet_pytorch_get_predictions.py": "'/path/to/val' is neither a folder nor",
+    "imagenet_keras_get_predictions.py": "'/path/to/val' is neither a folder nor",
+}
+DROP_IN = {
+    "imagenet_benchmarking.py": table.main,
+    "imagenet_pytorch_get_predictions.py": partial(predictions.main, PYTORCH),
+    "imagenet_keras_get_predictions.py": partial(predictions.main, KERAS),
+}
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, arrays_of_2019):
+    """A folder with all that the README's commands are about, and a cache with the arrays."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("precomputed", "mine"):
+        (tmp_path / name).symlink_to(ROOT / "precomputed")
+    for path in arrays_of_2019.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    np.save("rows_to_keep.npy", np.array([5, 3]))
+    np.save("their_labels.npy", np.array([7, 0]))
+    return tmp_path
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_of_the_readme_is_understood(command, tmp_path, monkeypatch, capsys):
-    """Tables and models for real; predictions on a place that does not exist."""
-    monkeypatch.chdir(ROOT)
-    words = shlex.split(command)[1:]
-    words = [str(tmp_path / word) if word.startswith("table.") else word for word in words]
-    words = ["precomputed" if word == "mine" else word for word in words]
-    status = main([word if word != "demo" else "/path/to/val" for word in words])
-    if words[0] == "predict":
-        assert status == 2
-        assert "'/path/to/val' is neither a folder nor a known picture set" in (
-            capsys.readouterr().err
-        )
-    else:
-        assert status == 0
+def test_every_command_of_the_readme_is_understood(command, place, arrays_of_2019, capsys):
+    """For real, but for predictions and the tar, which get a place that does not exist."""
+    program, *words = shlex.split(command)
+    verb = words[0] if program == "imagenet-benchmark" else program
+    words = ["/path/to/val" if word == "demo" else word for word in words]
+    if verb == "fetch":
+        words += ["--from", str(arrays_of_2019)]
+    if verb == "import":
+        words[-1] = "new"
+    if verb == "imagenet_benchmarking.py":  # the pictures are not here
+        words = [word for word in words if word != "/path/to/val"]
+    status = DROP_IN.get(program, main)(words)
+    assert status == (2 if verb in NOWHERE else 0)
+    assert NOWHERE.get(verb, "") in capsys.readouterr().err
 
 
 def test_the_code_that_reads_a_run_works():
@@ -63,6 +98,14 @@ def test_the_code_that_reads_a_run_works():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "efficientnet-lite0-57934424.pth" in done.stdout
+
+
+def test_the_code_that_makes_a_data_frame_works():
+    code = next(block for block in blocks("python") if "pandas_frame" in block)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[1:3] == ["Keras      0.904", "PyTorch    0.904"]
 
 
 def test_the_code_of_a_source_runs_with_timms_own_preprocessing(tmp_path, monkeypatch):

@@ -44,10 +44,18 @@ def test_shipped_tables_follow_from_shipped_predictions(images, suffix):
     assert path.read_text() == render_as(path, [aggregate(STORE, images)])
 
 
-def test_the_readme_shows_the_shipped_table():
-    shipped = (ROOT / "results" / "imagenet-sample-500.md").read_text().splitlines()
-    shown = (ROOT / "README.md").read_text().splitlines()
-    assert [line for line in shipped if line.startswith("|") and line not in shown] == []
+@pytest.mark.parametrize(
+    ("images", "lines"), [("imagenet-sample-500", 8), ("imagenet-val-2019", 8)]
+)
+def test_the_readme_shows_the_top_of_the_shipped_tables(images, lines):
+    shipped = (ROOT / "results" / f"{images}.md").read_text().split("\n\n")[1]
+    assert "\n".join(shipped.splitlines()[:lines]) in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".md", ".tex", ".json"])
+def test_the_table_of_2019_follows_from_its_arrays(imported_2019, suffix):
+    path = ROOT / "results" / f"imagenet-val-2019{suffix}"
+    assert path.read_text() == render_as(path, [aggregate(imported_2019, "imagenet-val-2019")])
 
 
 def test_shipped_provenance_names_no_folder_of_a_machine():

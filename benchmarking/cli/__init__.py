@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from benchmarking import __version__
 from benchmarking.errors import BenchmarkError
@@ -26,6 +26,8 @@ examples:
   {PROGRAM} predict demo            20 pictures that a package ships
   {PROGRAM} predict /path/to/val    ImageNet's validation set, or a part of it
   {PROGRAM} table -o table.md       everything stored, as Markdown
+  {PROGRAM} prepare TAR DIR         class folders from the official validation tar
+  {PROGRAM} fetch predictions-2019  what 34 models said in 2019, for imagenet_benchmarking.py
   {PROGRAM} COMMAND --help          more about one command
 """
 
@@ -33,17 +35,27 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 partly, 2 not at all, 130 stopped."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
+
+    def run() -> int:
         args = _parser().parse_args(arguments)
         args.arguments = arguments
         status: int = args.run(args)
+        return status
+
+    return reported(PROGRAM, run)
+
+
+def reported(program: str, run: Callable[[], int]) -> int:
+    """Exit status of a command, whose problems are told in a line, under its name."""
+    try:
+        status = run()
         sys.stdout.flush()
         return status
     except BenchmarkError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        print(f"{program}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\n{PROGRAM}: stopped.", file=sys.stderr)
+        print(f"\n{program}: stopped.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader, such as head, has had enough; keep Python from complaining at exit.

@@ -1,0 +1,66 @@
+"""Store the arrays of the 2019 benchmark as runs, beside your own.
+
+DIR holds pairs of files such as vgg16_pytorch_imagenet_top5preds.npy and
+vgg16_pytorch_imagenet_top5probs.npy, or folders of them. They become runs of the sources
+2019-pytorch and 2019-keras, recipe northcutt2019, on the image set imagenet-val-2019. What nobody
+wrote down of how they were made stays unknown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarking.cli._options import BAR, add_store, chosen_store
+
+NAME = "import"
+HELP = "store the arrays of the 2019 benchmark as runs"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add = parser.add_argument
+    add(
+        "folders",
+        metavar="DIR",
+        type=Path,
+        nargs="*",
+        help="a folder of arrays, or of such folders (default: what 'imagenet-benchmark fetch "
+        "predictions-2019' brought)",
+    )
+    add(
+        "-l",
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help=".npy file with the true class of each row, for another set than ImageNet's",
+    )
+    add_store(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import every run on every set; 1 if some cannot be."""
+    from tqdm import tqdm
+
+    from benchmarking.arrays_2019 import ArrayFolders, folders_below, read_integers
+    from benchmarking.downloads import cache_folder
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.exchange import import_run, rows_of
+    from benchmarking.store import PredictionStore
+
+    places = args.folders or [cache_folder("predictions-2019")]
+    folders = [found for place in places for found in folders_below(place)]
+    arrays, store = ArrayFolders(tuple(folders)), PredictionStore(chosen_store(args))
+    stored, failures = [], 0
+    for images in arrays.image_sets():
+        labels = read_integers(args.labels) if args.labels else arrays.labels(images)
+        rows = rows_of(images, labels)
+        for each in tqdm(arrays.runs(images), images, **BAR):
+            try:
+                stored.append(import_run(arrays, each, rows, store))
+            except BenchmarkError as error:
+                failures += 1
+                print(f"left out: {error}", file=sys.stderr)
+    print(f"{sum(stored)} runs stored in {store.folder}, {len(stored) - sum(stored)} there before")
+    return 1 if failures else 0

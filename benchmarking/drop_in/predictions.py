@@ -1,0 +1,129 @@
+"""`imagenet_pytorch_get_predictions.py` and its twin for Keras: predict, and write arrays."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarking import cli
+from benchmarking.arrays_2019 import names_2019
+from benchmarking.cli._options import add_store, add_weights
+from benchmarking.datasets import default_name, open_pictures
+
+_DESCRIPTION = """\
+Predict ImageNet's validation pictures, or a part of them, with {title}'s {n} models of 2019.
+
+For each model the output folder receives MODEL_{platform}_SET_top5preds.npy and …_top5probs.npy, as
+in 2019, and beside them its labels and how it was made. SET is imagenet for the whole validation
+set. Complete models are kept in a store as well, so that the same command goes on after an
+interruption."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """What one of the two commands is about.
+
+    Attributes:
+        source: of the models.
+        platform: as it stands in the names of the arrays.
+        title: as people write it.
+        batch_size: pictures per forward pass, if nothing else is asked for.
+    """
+
+    source: str
+    platform: str
+    title: str
+    batch_size: int
+
+    @property
+    def program(self) -> str:
+        """Name of the command."""
+        return f"imagenet_{self.platform}_get_predictions.py"
+
+
+PYTORCH = Script("torchvision", "pytorch", "PyTorch", 32)
+KERAS = Script("keras", "keras", "Keras", 1)
+
+
+def main(script: Script, argv: Sequence[str] | None = None) -> int:
+    """Predict and write arrays; exit status as of `imagenet-benchmark predict`."""
+    args = _parser(script).parse_args(argv)
+    return cli.reported(script.program, lambda: _run(script, args))
+
+
+def _run(script: Script, args: argparse.Namespace) -> int:
+    images = default_name(args.val_dir, open_pictures(args.val_dir))
+    models = f"{script.source}/{args.model or '*'}"
+    which = ["--images", images, "--models", models, "--recipe", args.recipe]
+    which += ["--weights", args.weights, *_given({"--store": args.store})]
+    how = {
+        "--batch-size": args.batch_size,
+        "--gpu": args.gpu,
+        "--weights-dir": args.weights_dir,
+    }
+    everything = ["--save-all-probs"] * args.save_all_probs
+    predicted = cli.main(["predict", args.val_dir, *which, *_given(how), *everything])
+    if predicted not in (0, 1):
+        return predicted
+    exported = cli.main(["export", str(args.output_dir), "--to", "npy", *which])
+    return max(predicted, exported)
+
+
+def _given(options: Mapping[str, object]) -> list[str]:
+    """The options that have a value, as arguments."""
+    return [
+        text for name, value in options.items() if value is not None for text in (name, str(value))
+    ]
+
+
+def _parser(script: Script) -> argparse.ArgumentParser:
+    names = names_2019()[script.platform]
+    about = {"title": script.title, "platform": script.platform, "n": len(names)}
+    parser = argparse.ArgumentParser(
+        prog=script.program,
+        description=_DESCRIPTION.format(**about),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("val_dir", help="class folders, files side by side, or ILSVRC2012_img_val.tar as it comes")
+    add(
+        *("-m", "--model"),
+        choices=names,
+        metavar="MODEL",
+        help=f"one of {', '.join(names)} (default: all)",
+    )
+    add(
+        *("-g", "--gpu"),
+        metavar="ID",
+        help="number of the GPU, among the visible ones, or 'none' for the CPU (default: 0, or the "
+        "CPU where there is none)",
+    )
+    add(
+        *("-b", "--batch-size"),
+        type=int,
+        default=script.batch_size,
+        metavar="N",
+        help="pictures per forward pass (default: %(default)s)",
+    )
+    add(
+        *("-o", "--output-dir"),
+        type=Path,
+        default=Path(f"{script.platform}_imagenet"),
+        metavar="DIR",
+        help="folder for the arrays (default: %(default)s)",
+    )
+    add("--save-all-probs", action="store_true", help="write the probabilities of all classes too")
+    add("--save-labels", action="store_true", help="as in 2019; labels are written in any case")
+    add(
+        "--recipe",
+        default="published",
+        choices=("published", "northcutt2019"),
+        help="how pictures become model input: as the weights' authors evaluate (the default), or "
+        "as in 2019",
+    )
+    add("--weights-dir", type=Path, metavar="DIR", help="folder with the files of weights")
+    add_weights(parser, "'random' tries the machinery without any file of weights")
+    add_store(parser)
+    return parser

@@ -1,0 +1,202 @@
+"""`imagenet_benchmarking.py`: the accuracy table of arrays that the scripts of 2019 wrote."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking import files
+from benchmarking.aggregate import aggregate
+from benchmarking.arrays_2019 import IMAGES, ArrayFolders, names_2019, read_integers
+from benchmarking.cli import reported
+from benchmarking.cli._options import warn_of_left_out
+from benchmarking.downloads import cache_folder, collections, complete
+from benchmarking.errors import BenchmarkError, PictureError, StoreError
+from benchmarking.labels import LabelSet, every_image
+from benchmarking.reports import render_as
+from benchmarking.specs import Run
+
+PROGRAM = "imagenet_benchmarking.py"
+_PLATFORMS = ("keras", "pytorch")
+_DESCRIPTION = """\
+Print the accuracy table of stored predictions, as in 2019: without pictures, in half a second.
+
+Arrays are read from keras_imagenet and pytorch_imagenet here, or where -k and -p say; where there
+are none, those of 2019, which 'imagenet-benchmark fetch predictions-2019' brings. Labels of
+ImageNet's validation set come with the package."""
+_MASKS = """\
+masks and labels:
+  Row 0 is the first picture of the first class, in class folders sorted by name. -i or -j leave
+  rows out, -l gives other labels: one for each row, or one for each row that is left, in the order
+  of -j's rows, or of the rows that -i leaves. cAcc is the accuracy with them; Acc is on all rows
+  with ImageNet's labels, or, where -l comes with -i or -j, with ImageNet's labels on the rows
+  left."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print and write the table; exit status 1 if an array is broken and its model left out."""
+    args = _parser().parse_args(argv)
+    return reported(PROGRAM, lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> int:
+    arrays = ArrayFolders(_folders(args))
+    images = _image_set(args, arrays)
+    labels = _labels(args, arrays, images)
+    if args.val_dir:
+        _check_pictures(args.val_dir, images, labels)
+    arrays = ArrayFolders(arrays.folders, {images: labels})
+    table = aggregate(arrays, images, labels=_label_sets(args, images, labels), pictures="any")
+    if args.custom_labels and "cAcc@1" in table.columns:
+        table = table.sorted_by("cAcc@1")
+    print(render_as(Path("table.txt"), [table]), end="")
+    files.write(args.output_dir, render_as(args.output_dir, [table]).encode())
+    print(f"wrote {args.output_dir}", file=sys.stderr)
+    for note in _notes([row.run for row in table.rows] if images == IMAGES else []):
+        print(f"note: {note}", file=sys.stderr)
+    return warn_of_left_out([table])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description=_DESCRIPTION,
+        epilog=_MASKS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "val_dir",
+        nargs="?",
+        help="ImageNet's validation pictures, to check that they are the rows' (not needed)",
+    )
+    for platform in _PLATFORMS:
+        add(
+            f"-{platform[0]}",
+            f"--{platform}-dir",
+            type=Path,
+            metavar="DIR",
+            help=f"folder of {platform} arrays (default: ./{platform}_imagenet)",
+        )
+    add(
+        "-o",
+        "--output-dir",
+        type=Path,
+        metavar="FILE",
+        default=Path("benchmarking_results.csv"),
+        help="file for the table; .csv, .md, .tex, .json or .txt (default: %(default)s)",
+    )
+    for letter, name, what in (
+        ("i", "indices_to_omit", "rows to leave out"),
+        ("j", "indices_to_keep", "rows to keep, all others being left out"),
+        ("l", "custom_labels", "other labels"),
+    ):
+        add(f"-{letter}", f"--{name}", type=Path, metavar="FILE", help=f".npy file of {what}")
+    add("--images", metavar="SET", help="set of pictures, where the arrays are of several")
+    return parser
+
+
+def _folders(args: argparse.Namespace) -> tuple[Path, ...]:
+    """Folders of arrays: those asked for, else those here, else those that were fetched."""
+    asked = {name: getattr(args, f"{name}_dir") for name in _PLATFORMS}
+    here = [asked[name] or Path(f"{name}_imagenet") for name in _PLATFORMS]
+    found = [path for path in here if path in asked.values() or path.is_dir()]
+    if found:
+        return tuple(dict.fromkeys(found))
+    collection = collections()["predictions-2019"]
+    cache = cache_folder(collection.name)
+    if complete(collection, cache):
+        return tuple(cache / f"{name}_imagenet" for name in _PLATFORMS)
+    raise StoreError(
+        "there are no arrays in ./keras_imagenet, ./pytorch_imagenet or the cache. Run "
+        "'imagenet-benchmark fetch predictions-2019' once, or name folders with -k and -p."
+    )
+
+
+def _image_set(args: argparse.Namespace, arrays: ArrayFolders) -> str:
+    known = arrays.image_sets()
+    wanted = IMAGES if args.images in (None, "imagenet") and IMAGES in known else args.images
+    if wanted is None and len(known) == 1:
+        return known[0]
+    if wanted not in known:
+        where = ", ".join(map(str, arrays.folders))
+        raise StoreError(
+            f"no arrays of {wanted or 'imagenet'} in {where}; "
+            f"there are {', '.join(known) or 'none at all'}. Choose with --images."
+        )
+    return str(wanted)
+
+
+def _labels(args: argparse.Namespace, arrays: ArrayFolders, images: str) -> NDArray[np.int64]:
+    """The true class of every row; for sets without labels of their own, those of -l."""
+    masked = args.indices_to_omit or args.indices_to_keep
+    if images != IMAGES and args.custom_labels and not masked:
+        return read_integers(args.custom_labels)
+    return arrays.labels(images)
+
+
+def _label_sets(
+    args: argparse.Namespace, images: str, labels: NDArray[np.int64]
+) -> Mapping[str, LabelSet]:
+    """What the columns count against: without a prefix, and with masks and labels as "c"."""
+    if args.indices_to_omit and args.indices_to_keep:
+        raise BenchmarkError("-i and -j were both given; choose one of them.")
+    everything = left = every_image(labels)
+    if args.indices_to_omit:
+        left = _from_file(args.indices_to_omit, everything.without)
+    if args.indices_to_keep:
+        left = _from_file(args.indices_to_keep, everything.only)
+    if left is not everything:
+        print(f"cAcc: {len(left)} of {len(everything)} rows", file=sys.stderr)
+    if args.custom_labels and not (images != IMAGES and left is everything):
+        return {"": left, "c": _from_file(args.custom_labels, left.relabelled, 1000)}
+    return {"": everything} if left is everything else {"": everything, "c": left}
+
+
+def _from_file(
+    path: Path, use: Callable[[NDArray[np.int64]], LabelSet], limit: int | None = None
+) -> LabelSet:
+    """What becomes of the numbers in a file, which any complaint names; all below a limit."""
+    numbers = read_integers(path)
+    try:
+        if limit and numbers.size and numbers.max() >= limit:
+            raise BenchmarkError(f"{numbers.max()} is no class; expected 0 to {limit - 1}.")
+        return use(numbers)
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{path}: {error}") from error
+
+
+def _check_pictures(val_dir: str, images: str, labels: NDArray[np.int64]) -> None:
+    """Make sure that a folder holds the pictures that the rows stand for, where that is known."""
+    from benchmarking.datasets import open_pictures
+    from benchmarking.exchange import rows_of
+    from benchmarking.image_sets import difference
+
+    if images != IMAGES:
+        print(f"note: {val_dir} was not looked at: {images} has no names", file=sys.stderr)
+        return
+    found = difference(rows_of(images, labels).pictures, open_pictures(val_dir))
+    if found:
+        raise PictureError(
+            f"{val_dir} is not what the rows stand for: {found}. Leave it out to score the arrays "
+            "with the package's own labels."
+        )
+
+
+def _notes(runs: Sequence[Run]) -> Iterator[str]:
+    """Models of 2019 that are missing, and others that are there."""
+    found = {(run.source.removeprefix("2019-"), run.model) for run in runs}
+    old = {(platform, model) for platform, models in names_2019().items() for model in models}
+    for models, what in (
+        (old - found, "of the 34 models of 2019, missing"),
+        (found - old, "other"),
+    ):
+        if models:
+            names = sorted(f"{platform}/{model}" for platform, model in models)
+            shown = ", ".join(names[:5]) + ", …" * (len(names) > 5)
+            yield f"{what}: {len(names)} ({shown})"

@@ -1,0 +1,135 @@
+"""Runs in and out of the store: the arrays of 2019, and tables for other tools."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking import files
+from benchmarking.arrays_2019 import IMAGES, RECIPE, ArrayFolders, save, stem_of
+from benchmarking.downloads import collections
+from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.image_sets import ImageSet, without_pictures
+from benchmarking.imagenet import validation_key, validation_rows
+from benchmarking.provenance import UNKNOWN
+from benchmarking.sources import all_specs
+from benchmarking.specs import Run
+from benchmarking.store import PredictionStore
+
+
+def rows_of(images: str, labels: NDArray[np.int64]) -> ImageSet:
+    """The rows that arrays stand for, as far as they are known.
+
+    Args:
+        images: name of the image set.
+        labels: true class of each row.
+    """
+    if images == IMAGES:
+        keys = [validation_key(row + 1) for row in validation_rows().tolist()]
+    else:
+        keys = [f"row-{row}" for row in range(len(labels))]
+    return without_pictures(images, keys, labels)
+
+
+def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: PredictionStore) -> bool:
+    """Store a run of arrays; False if the store has it already.
+
+    Raises:
+        BenchmarkError: a file is broken, or the store holds this run from other files.
+    """
+    made = arrays.provenance(run)
+    if not made.origin:
+        raise StoreError(
+            f"{arrays.paths(run)[0]} was exported from a store; copy the run's .safetensors file "
+            "instead, which has the names of the pictures as well."
+        )
+    made = replace(
+        made,
+        preprocessing=_preprocessing(run),
+        images={"name": rows.name, "n": len(rows), "fingerprint": rows.fingerprint},
+        origin=_origin(arrays.paths(run)),
+    )
+    if not store.path(run).exists():
+        store.write(run, rows, arrays.read(run), made)
+        return True
+    if store.provenance(run).origin != made.origin:
+        raise StoreError(
+            f"{store.path(run)} was imported from other files; move it away first, or import into "
+            "another --store."
+        )
+    return False
+
+
+def export_arrays(store: PredictionStore, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
+    """Write runs as the arrays of 2019; yields the path of each one's classes.
+
+    Raises:
+        BenchmarkError: two runs would have the same files, a run is broken or of another platform,
+            or the folder cannot be written.
+    """
+    labels = {images: store.labels(images) for images in {run.images for run in runs}}
+    stems = {run: stem_of(run, labels[run.images], store.provenance(run)) for run in runs}
+    for stem, n in Counter(stems.values()).items():
+        if n > 1:
+            same = " and ".join(str(run) for run in runs if stems[run] == stem)
+            raise BenchmarkError(
+                f"{same} would both be {stem}_top5preds.npy; choose one with --models, --recipe "
+                "or --images."
+            )
+    for run in runs:
+        said, made = store.read(run), store.provenance(run)
+        all_of_them = store.keeps_all_probabilities(run)
+        everything = store.read_probabilities(run) if all_of_them else None
+        yield save(folder, run, said, labels[run.images], made, probabilities=everything)
+
+
+def export_tables(store: PredictionStore, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
+    """Write runs as comma-separated values, a line per picture; yields each path.
+
+    Raises:
+        BenchmarkError: a run is broken, or the folder cannot be written.
+    """
+    for run in runs:
+        path = folder / run.images / run.source / f"{run.model}.{run.recipe}.csv"
+        files.write(path, _table(store, run).encode())
+        yield path
+
+
+def _table(store: PredictionStore, run: Run) -> str:
+    rows, said = store.rows(run.images), store.read(run)
+    places = range(1, said.classes.shape[1] + 1)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    guesses = [f"class{place}" for place in places]
+    writer.writerow(["key", "label", *guesses, *(f"probability{place}" for place in places)])
+    for key, label, classes, probabilities in zip(
+        rows.keys, rows.labels.tolist(), said.classes.tolist(), said.probabilities, strict=True
+    ):
+        writer.writerow([key, label, *classes, *map(str, probabilities)])
+    return text.getvalue()
+
+
+def _preprocessing(run: Run) -> dict[str, object]:
+    """The recipe in full, as the scripts of 2019 have it, where the model is one of theirs."""
+    platform = run.source.removeprefix("2019-")
+    for spec in all_specs():
+        if (spec.framework, spec.name.casefold()) == (platform, run.model.casefold()):
+            known = spec.recipes.get(run.recipe) if run.recipe == RECIPE else None
+            return asdict(known) if known else {}
+    return {}
+
+
+def _origin(paths: Sequence[Path]) -> dict[str, object]:
+    """Files of a run with their sha256, and the published collection that they are of."""
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    published = {file.sha256 for file in collections()["predictions-2019"].files}
+    known = set(found.values()) <= published
+    return {"files": found, "collection": "predictions-2019" if known else UNKNOWN}

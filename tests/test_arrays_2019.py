@@ -1,0 +1,277 @@
+import csv
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import DATA
+
+from benchmarking.aggregate import aggregate
+from benchmarking.arrays_2019 import (
+    IMAGES,
+    ArrayFolders,
+    folders_below,
+    names_2019,
+    read_integers,
+    save,
+)
+from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.imagenet import validation_labels, validation_rows
+from benchmarking.predictions import top_k
+from benchmarking.specs import Run
+
+CIFAR = Run("cifar10", "2019-pytorch", "vgg16_bn", "northcutt2019")
+LABELS = validation_labels()[validation_rows()]
+
+
+def write(folder, preds, probs, *, stem="vgg16_bn_pytorch_cifar10"):
+    folder.mkdir(exist_ok=True)
+    np.save(folder / f"{stem}_top5preds.npy", preds)
+    np.save(folder / f"{stem}_top5probs.npy", probs)
+
+
+def some(n=6, dtype=np.float32):
+    random = np.random.default_rng(0)
+    preds = np.argsort(random.random((n, 10)), axis=1)[:, :5]
+    return preds, random.dirichlet(np.ones(6), n)[:, :5].astype(dtype)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write(tmp_path / "arrays", *some())
+    return tmp_path / "arrays"
+
+
+def test_all_34_accuracies_are_those_counted_elsewhere(arrays_of_2019):
+    table = aggregate(ArrayFolders(tuple(folders_below(arrays_of_2019))), IMAGES)
+    golden = DATA.parent / "reference" / "golden_2019_predictions.csv"
+    expected = {
+        row["stored_file"]: (row["acc1"], row["acc5"])
+        for row in csv.DictReader(golden.read_text().splitlines())
+    }
+    found = {
+        f"{row.run.model}_{row.run.source.removeprefix('2019-')}": tuple(
+            f"{100 * row.scores[name].share:.3f}" for name in ("Acc@1", "Acc@5")
+        )
+        for row in table.rows
+    }
+    assert len(found) == 34
+    assert found == expected
+
+
+def test_classes_of_the_34_are_sorted_as_numpy_sorts_them_stably(arrays_of_2019):
+    """resnet152, in half precision, has seven ties for the first place."""
+    arrays = ArrayFolders((arrays_of_2019 / "pytorch_imagenet",))
+    run = next(run for run in arrays.runs(IMAGES) if run.model == "resnet152")
+    preds, probs = (np.load(path) for path in arrays.paths(run))
+    order = np.argsort(-probs.astype(np.float32), axis=1, kind="stable")
+    assert probs.dtype == np.float16
+    assert ((probs == probs.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum() == 7
+    assert (arrays.classes(run) == np.take_along_axis(preds, order, axis=1)).all()
+
+
+def test_another_set_is_read_with_its_own_name(folder):
+    arrays = ArrayFolders((folder,))
+    assert arrays.image_sets() == ["cifar10"]
+    assert arrays.runs("cifar10") == [CIFAR]
+    preds, probs = some()
+    said = arrays.read(CIFAR)
+    assert (np.diff(said.probabilities, axis=1) <= 0).all()
+    for row in range(len(preds)):
+        pairs = dict(zip(preds[row], probs[row], strict=True))
+        assert dict(zip(said.classes[row], said.probabilities[row], strict=True)) == pairs
+
+
+def test_half_precision_is_read_as_it_is(tmp_path):
+    write(tmp_path / "arrays", *some(dtype=np.float16))
+    said = ArrayFolders((tmp_path / "arrays",)).read(CIFAR)
+    assert (np.sort(some(dtype=np.float16)[1])[:, ::-1] == said.probabilities).all()
+
+
+def test_labels_of_another_set_have_to_be_given_or_kept(folder):
+    arrays = ArrayFolders((folder,))
+    with pytest.raises(StoreError, match="labels of cifar10 are not known; give them with -l FILE"):
+        arrays.labels("cifar10")
+    np.save(folder / "vgg16_bn_pytorch_cifar10_labels.npy", np.arange(6))
+    assert arrays.labels("cifar10").tolist() == [0, 1, 2, 3, 4, 5]
+    assert ArrayFolders((folder,), {"cifar10": np.arange(3)}).labels("cifar10").tolist() == [
+        0,
+        1,
+        2,
+    ]
+
+
+def pickled():
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([{"code": "here"}], dtype=object), allow_pickle=True)
+    return buffer.getvalue()
+
+
+def huge():
+    """A header that promises eight petabytes."""
+    buffer = io.BytesIO()
+    header = {"descr": "<i8", "fortran_order": False, "shape": (2**50, 1)}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue() + bytes(80)
+
+
+def archive():
+    buffer = io.BytesIO()
+    np.savez(buffer, preds=np.zeros((6, 5)))
+    return buffer.getvalue()
+
+
+PREDS, PROBS = some()
+BROKEN = {
+    "cut": ("preds", PREDS, lambda data: data[:-8], "is no whole .npy file"),
+    "empty": ("preds", PREDS, lambda data: b"", "is no whole .npy file"),
+    "text": ("probs", PROBS, lambda data: b"hello, world", "is no whole .npy file"),
+    "a pickle": ("preds", PREDS, lambda data: pickled(), "is no whole .npy file"),
+    "huge": ("preds", PREDS, lambda data: huge(), "is no whole .npy file"),
+    "an archive": ("preds", PREDS, lambda data: archive(), "is no whole .npy file"),
+    "three columns": ("preds", PREDS[:, :3], None, r"has shape \(6, 3\)"),
+    "no rows": ("preds", PREDS[:0], None, r"has shape \(0, 5\)"),
+    "flat": ("preds", PREDS[0], None, r"has shape \(5,\)"),
+    "floats for classes": ("preds", PROBS, None, "holds float32; expected whole numbers"),
+    "classes for floats": ("probs", PREDS, None, "holds int64; expected probabilities"),
+    "below 0": ("preds", PREDS - 1, None, "holds classes from -1 to 8; expected 0 to 65535"),
+    "too high": ("preds", PREDS + 65530, None, "to 65539; expected 0 to 65535"),
+    "another length": ("probs", PROBS[:5], None, r"has shape \(5, 5\), but the classes beside it"),
+    "NaN": ("probs", PROBS * np.float32("nan"), None, "contain NaN or infinity"),
+    "negative": ("probs", -PROBS, None, r"lie outside \[0, 1\]"),
+    "percent": ("probs", PROBS * 100, None, r"lie outside \[0, 1\]"),
+    "a class twice": ("preds", PREDS * 0, None, "name a class twice"),
+}
+
+
+@pytest.mark.parametrize(("kind", "array", "change", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_named_with_what_is_wrong(folder, kind, array, change, message):
+    path = folder / f"vgg16_bn_pytorch_cifar10_top5{kind}.npy"
+    np.save(path, array)
+    if change:
+        path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(StoreError, match=message) as refusal:
+        ArrayFolders((folder,)).read(CIFAR)
+    assert "vgg16_bn_pytorch_cifar10_top5" in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", ["preds", "probs"])
+def test_half_of_a_pair_is_named(folder, kind):
+    path = folder / f"vgg16_bn_pytorch_cifar10_top5{kind}.npy"
+    path.unlink()
+    with pytest.raises(StoreError, match=f"{path} is missing; a run has classes and probabilities"):
+        ArrayFolders((folder,)).read(CIFAR)
+
+
+def test_imagenet_has_a_thousand_classes(tmp_path):
+    preds, probs = some(n=50_000)
+    preds[7, 2] = 1000
+    write(tmp_path / "arrays", preds, probs, stem="vgg16_keras_imagenet")
+    arrays = ArrayFolders((tmp_path / "arrays",))
+    with pytest.raises(StoreError, match="holds classes from 0 to 1000; expected 0 to 999"):
+        arrays.read(arrays.runs(IMAGES)[0])
+
+
+def test_a_run_of_imagenet_with_too_few_rows_is_left_out(tmp_path):
+    write(tmp_path / "arrays", *some(49_999), stem="vgg16_keras_imagenet")
+    with pytest.raises(StoreError, match="has 49999 rows for 50000 pictures"):
+        aggregate(ArrayFolders((tmp_path / "arrays",)), IMAGES)
+
+
+def test_what_nobody_wrote_down_is_unknown(folder):
+    made = ArrayFolders((folder,)).provenance(CIFAR)
+    assert (made.platform, made.executor, made.device, made.started) == (
+        *("PyTorch", "imported"),
+        *("unknown", "unknown"),
+    )
+    assert (made.weights, made.versions, made.batch_size) == ({"name": "unknown"}, {}, None)
+
+
+def test_folders_are_found_below_one(arrays_of_2019, tmp_path):
+    assert [path.name for path in folders_below(arrays_of_2019)] == [
+        "keras_imagenet",
+        "pytorch_imagenet",
+    ]
+    with pytest.raises(StoreError, match="holds no arrays; expected files such as vgg16_pytorch"):
+        folders_below(tmp_path)
+    with pytest.raises(StoreError, match="nowhere cannot be read: No such file"):
+        folders_below(tmp_path / "nowhere")
+
+
+def test_the_34_models_are_known_under_their_names():
+    names = names_2019()
+    assert {platform: len(models) for platform, models in names.items()} == {
+        "keras": 13,
+        "pytorch": 21,
+    }
+    assert "mobilenetV2" in names["keras"]
+    assert "squeezenet1_0" in names["pytorch"]
+
+
+def saved(folder, a_provenance, images, model="MobileNetV2", **more):
+    run = Run(images.name, "keras", model, "published")
+    made = replace(a_provenance(images), platform="Keras")
+    said = top_k(np.random.default_rng(1).dirichlet(np.ones(9), 3).astype(np.float32))
+    save(folder, run, said, images.labels, made, **more)
+    return said, made
+
+
+def test_what_is_saved_is_read_again_with_how_it_was_made(tmp_path, three_pictures, a_provenance):
+    said, made = saved(tmp_path, a_provenance, three_pictures)
+    arrays = ArrayFolders((tmp_path,))
+    (run,) = arrays.runs("three")
+    assert run == Run("three", "keras", "MobileNetV2", "published")
+    assert (arrays.classes(run) == said.classes).all()
+    assert (arrays.read(run).probabilities == said.probabilities).all()
+    assert arrays.labels("three").tolist() == [1, 1, 3]
+    assert arrays.provenance(run) == made
+
+
+def test_files_have_their_names_and_types_of_2019(tmp_path, three_pictures, a_provenance):
+    everything = np.full((3, 9), 1 / 9, np.float32)
+    saved(tmp_path, a_provenance, three_pictures, probabilities=everything)
+    found = {path.name: np.load(path) for path in tmp_path.glob("*.npy")}
+    assert {name: (array.dtype.name, array.shape) for name, array in found.items()} == {
+        "mobilenetV2_keras_three_top5preds.npy": ("int64", (3, 5)),
+        "mobilenetV2_keras_three_top5probs.npy": ("float32", (3, 5)),
+        "mobilenetV2_keras_three_labels.npy": ("int64", (3,)),
+        "mobilenetV2_keras_three_probs.npy": ("float32", (3, 9)),
+    }
+
+
+def test_arrays_of_other_frameworks_are_refused(tmp_path, three_pictures, a_provenance):
+    run = Run("three", "somewhere", "vgg16", "published")
+    said = top_k(np.full((3, 9), 1 / 9, np.float32))
+    with pytest.raises(BenchmarkError, match="can be of Keras and PyTorch only, not Abacus"):
+        save(tmp_path, run, said, three_pictures.labels, a_provenance(three_pictures))
+    assert list(tmp_path.glob("*.npy")) == []
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"run": {}, "provenance": {}}'])
+def test_a_broken_document_beside_the_arrays_is_named(tmp_path, three_pictures, a_provenance, text):
+    saved(tmp_path, a_provenance, three_pictures)
+    path = tmp_path / "mobilenetV2_keras_three_provenance.json"
+    path.write_text(text)
+    with pytest.raises(StoreError, match=f"{path.name} is broken"):
+        ArrayFolders((tmp_path,)).image_sets()
+
+
+def test_the_document_says_which_run_it_is(tmp_path, three_pictures, a_provenance):
+    saved(tmp_path, a_provenance, three_pictures)
+    document = json.loads((tmp_path / "mobilenetV2_keras_three_provenance.json").read_text())
+    assert document["run"]["recipe"] == "published"
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.array([True, False]), "holds a mask of True and False; save np.flatnonzero"),
+        (np.array([0.5]), "holds float64; expected whole numbers"),
+        (np.zeros((2, 2), int), r"has shape \(2, 2\); expected one row of numbers"),
+    ],
+)
+def test_a_list_of_numbers_is_one_row_of_whole_numbers(tmp_path, array, message):
+    np.save(tmp_path / "rows.npy", array)
+    with pytest.raises(StoreError, match=message):
+        read_integers(tmp_path / "rows.npy")

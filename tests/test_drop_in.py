@@ -1,0 +1,409 @@
+"""The three commands of 2019, as their users call them."""
+
+import csv
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import DATA
+
+from benchmarking.drop_in import predictions, table
+from benchmarking.drop_in.predictions import KERAS, PYTORCH
+from benchmarking.imagenet import validation_key, validation_labels, validation_rows, wnids
+
+ROOT = Path(__file__).parents[1]
+LABELS = validation_labels()[validation_rows()].astype(np.int64)
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """`imagenet_benchmarking.py` in an empty folder, without a cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return lambda *arguments: table.main([str(argument) for argument in arguments])
+
+
+def rows(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def both(arrays_of_2019):
+    return "-k", arrays_of_2019 / "keras_imagenet", "-p", arrays_of_2019 / "pytorch_imagenet"
+
+
+def save(path, *numbers):
+    np.save(path, np.array(numbers))
+    return path
+
+
+@pytest.fixture
+def one_model(tmp_path):
+    """Random predictions of one model for ImageNet, right in about one picture of two."""
+    random = np.random.default_rng(3)
+    few = np.stack([random.permutation(1000)[:5] for _ in range(500)])
+    preds = few[random.integers(0, 500, 50_000)]
+    hit = random.random(50_000) < 0.5
+    for row in np.flatnonzero(hit & ~(preds == LABELS[:, None]).any(axis=1)):
+        preds[row, random.integers(5)] = LABELS[row]
+    probs = random.dirichlet(np.ones(6), 50_000)[:, :5].astype(np.float32)
+    folder = tmp_path / "pytorch_imagenet"
+    folder.mkdir()
+    np.save(folder / "vgg16_pytorch_imagenet_top5preds.npy", preds)
+    np.save(folder / "vgg16_pytorch_imagenet_top5probs.npy", probs)
+    return preds, probs
+
+
+def test_the_34_rows_are_printed_and_written(call, arrays_of_2019, capsys, tmp_path):
+    assert call(*both(arrays_of_2019), "-o", "t.csv") == 0
+    found = {f"{row['Model']}_{row['Platform'].lower()}": row for row in rows(tmp_path / "t.csv")}
+    golden = DATA.parent / "reference" / "golden_2019_predictions.csv"
+    for expected in csv.DictReader(golden.read_text().splitlines()):
+        row = found.pop(expected["stored_file"])
+        assert f"{100 * float(row['Acc@1']):.3f}" == expected["acc1"]
+        assert f"{100 * float(row['Acc@5']):.3f}" == expected["acc5"]
+    assert found == {}
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 36
+    assert "nasnetlarge" in out.splitlines()[2]
+    assert err == "wrote t.csv\n"
+
+
+def test_ranks_are_those_of_the_scores(call, arrays_of_2019, tmp_path):
+    """The table of 2019 has 27, 28 and 26 for these three, their places in another order."""
+    call(*both(arrays_of_2019))
+    ranks = {(row["Platform"], row["Model"]): row["Rank@5"] for row in rows_of_default(tmp_path)}
+    assert ranks["Keras", "mobilenet"] == "28"
+    assert ranks["PyTorch", "vgg13"] == "26"
+    assert ranks["PyTorch", "resnet18"] == "27"
+
+
+def rows_of_default(folder):
+    return rows(folder / "benchmarking_results.csv")
+
+
+def test_arrays_lie_in_two_folders_here_as_in_2019(call, one_model, tmp_path, capsys):
+    assert call() == 0
+    (row,) = rows_of_default(tmp_path)
+    preds, _ = one_model
+    assert float(row["Acc@5"]) == (preds == LABELS[:, None]).any(axis=1).mean()
+    assert "33 (keras/densenet121, keras/densenet169" in capsys.readouterr().err
+
+
+def test_without_any_arrays_the_way_to_them_is_told(call, capsys):
+    assert call() == 2
+    assert "Run 'imagenet-benchmark fetch predictions-2019' once" in capsys.readouterr().err
+
+
+def test_a_model_that_is_none_of_the_34_is_a_row_and_a_note(call, one_model, tmp_path, capsys):
+    for kind in ("preds", "probs"):
+        name = f"pytorch_imagenet/{{}}_pytorch_imagenet_top5{kind}.npy"
+        shutil.copy(tmp_path / name.format("vgg16"), tmp_path / name.format("mine"))
+    assert call() == 0
+    assert [row["Model"] for row in rows_of_default(tmp_path)] == ["mine", "vgg16"]
+    assert "note: other: 1 (pytorch/mine)" in capsys.readouterr().err
+
+
+def test_a_broken_model_is_named_and_the_others_are_shown(call, arrays_of_2019, tmp_path, capsys):
+    shutil.copytree(arrays_of_2019 / "keras_imagenet", tmp_path / "keras_imagenet")
+    broken = tmp_path / "keras_imagenet" / "vgg19_keras_imagenet_top5probs.npy"
+    broken.chmod(0o644)
+    broken.write_bytes(broken.read_bytes()[:-4])
+    assert call() == 1
+    assert len(rows_of_default(tmp_path)) == 12
+    assert "left out: keras_imagenet/vgg19_keras_imagenet_top5probs.npy" in capsys.readouterr().err
+
+
+def slowly(preds, probs, truth, omit, keep, labels):
+    """What 2019 meant by (Acc@1, cAcc@1, Acc@5, cAcc@5), counted row by row."""
+    every = list(range(len(truth)))
+    left = every
+    if omit is not None:
+        left = [row for row in every if row not in omit]
+    if keep is not None:
+        left = keep
+
+    def shares(which, right):
+        at1 = at5 = 0
+        for row, true in zip(which, right, strict=True):
+            best = max(range(5), key=lambda column: probs[row][column])
+            at1 += preds[row][best] == true
+            at5 += true in preds[row]
+        return at1 / len(which), at5 / len(which)
+
+    masked = omit is not None or keep is not None
+    plain = left if masked and labels is not None else every
+    acc = shares(plain, [truth[row] for row in plain])
+    cacc = shares(left, [truth[row] for row in left] if labels is None else labels)
+    return acc[0], cacc[0], acc[1], cacc[1]
+
+
+def random_case(random, n, classes):
+    """Rows to omit or to keep, in any order, and labels for what is left; each may be absent."""
+    omit = keep = labels = None
+    left = n
+    kind = random.integers(3)
+    if kind:
+        chosen = random.permutation(n)[: random.integers(1, n)].tolist()
+        omit, keep = (chosen, None) if kind == 1 else (None, chosen)
+        left = n - len(chosen) if kind == 1 else len(chosen)
+    if random.integers(2):
+        labels = random.integers(0, classes, left).tolist()
+    return omit, keep, labels
+
+
+def scored(call, folder, omit, keep, labels):
+    """What the command makes of it, from the file that it writes."""
+    options = []
+    for letter, numbers in (("-i", omit), ("-j", keep), ("-l", labels)):
+        if numbers is not None:
+            options += [letter, save(folder / f"{letter}.npy", *numbers)]
+    assert call(*options) == 0
+    (row,) = rows_of_default(folder)
+    return row
+
+
+def test_masks_and_labels_score_what_counting_row_by_row_gives(call, tmp_path, capsys):
+    """A thousand random cases, on a small set that has labels of its own beside it."""
+    random = np.random.default_rng(0)
+    (tmp_path / "pytorch_imagenet").mkdir()
+    stem = f"{tmp_path}/pytorch_imagenet/vgg16_pytorch_few"
+    seen = set()
+    for _ in range(1000):
+        n = int(random.integers(2, 12))
+        preds = np.stack([random.permutation(8)[:5] for _ in range(n)])
+        probs = random.dirichlet(np.ones(6), n)[:, :5].astype(np.float32)
+        truth = random.integers(0, 8, n)
+        for kind, array in {"top5preds": preds, "top5probs": probs, "labels": truth}.items():
+            np.save(f"{stem}_{kind}.npy", array)
+        omit, keep, labels = random_case(random, n, classes=8)
+        row = scored(call, tmp_path, omit, keep, labels)
+        expected = slowly(preds, probs, truth, omit, keep, labels)
+        if omit is None and keep is None:  # labels of all rows are this set's labels
+            expected = (expected[1], expected[3]) if labels else (expected[0], expected[2])
+            names = ["Acc@1", "Acc@5"]
+        else:
+            names = ["Acc@1", "cAcc@1", "Acc@5", "cAcc@5"]
+        assert [float(row[name]) for name in names] == list(expected)
+        seen.add((omit is None, keep is None, labels is None))
+    assert len(seen) == 6
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_masks_and_labels_score_imagenet_as_counting_does(call, one_model, tmp_path, seed):
+    omit, keep, labels = random_case(np.random.default_rng(seed), 50_000, classes=1000)
+    row = scored(call, tmp_path, omit, keep, labels)
+    expected = slowly(
+        *(part.tolist() for part in (*one_model, LABELS)), set(omit or ()) or None, keep, labels
+    )
+    names = ["Acc@1", "cAcc@1", "Acc@5", "cAcc@5"]
+    if omit is None and keep is None and labels is None:
+        assert (row["Acc@1"], row["Acc@5"]) == (str(expected[0]), str(expected[2]))
+    else:
+        assert [float(row[name]) for name in names] == list(expected)
+
+
+def test_indices_to_keep_pair_with_labels_in_their_own_order(call, one_model, tmp_path):
+    """In 2019 the order was lost, so that every label met another picture's prediction."""
+    preds, probs = one_model
+    kept = [49_999, 7, 30_000]
+    said = [int(preds[row][probs[row].argmax()]) for row in kept]
+    assert scored(call, tmp_path, None, kept, said)["cAcc@1"] == "1.0"
+    assert scored(call, tmp_path, None, kept[::-1], said)["cAcc@1"] != "1.0"
+
+
+def test_labels_alone_are_used(call, one_model, tmp_path):
+    """In 2019 they were taken for rows to leave out."""
+    preds, probs = one_model
+    said = preds[np.arange(50_000), probs.argmax(axis=1)]
+    row = scored(call, tmp_path, None, None, said.tolist())
+    assert row["cAcc@1"] == "1.0"
+    assert float(row["Acc@1"]) < 0.5
+
+
+REFUSED = {
+    "both masks": ({"-i": [1], "-j": [2]}, "-i and -j were both given; choose one of them"),
+    "a row twice": ({"-i": [5, 3, 5]}, "-i.npy: row 5 is given more than once"),
+    "kept twice": ({"-j": [5, 3, 5]}, "-j.npy: row 5 is given more than once"),
+    "too high": ({"-j": [1, 50_000]}, "row 50000 is none of the 50000 rows, 0 to 49999"),
+    "omitted too high": ({"-i": [50_000]}, "row 50000 is none of the 50000 rows, 0 to 49999"),
+    "below 0": ({"-i": [-1]}, "row -1 is"),
+    "kept below 0": ({"-j": [-1]}, "row -1 is"),
+    "too few labels": ({"-j": [1, 2, 3], "-l": [4, 5]}, "-l.npy: 2 labels for 3 rows"),
+    "too many labels": ({"-i": [0], "-l": [0] * 50_000}, "50000 labels for 49999 rows"),
+    "no such class": ({"-j": [1], "-l": [1000]}, "-l.npy: 1000 is no class; expected 0 to 999"),
+    "a class below 0": ({"-j": [1], "-l": [-1]}, "-l.npy: a row has no right class"),
+    "nothing left": ({"-i": list(range(50_000))}, "needs at least one row"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED)
+def test_masks_that_mean_nothing_are_refused(call, one_model, tmp_path, capsys, options, message):
+    arguments = [
+        part
+        for flag, rows in options.items()
+        for part in (flag, save(tmp_path / f"{flag}.npy", *rows))
+    ]
+    assert call(*arguments) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "benchmarking_results.csv").exists()
+
+
+def test_with_labels_their_accuracy_sorts_the_table(call, arrays_of_2019, tmp_path):
+    with_mask = save(tmp_path / "kept.npy", *range(0, 50_000, 50))
+    labels = save(tmp_path / "labels.npy", *LABELS[::50])
+    arguments = both(arrays_of_2019)
+    call(*arguments, "-j", with_mask)
+    assert [int(row["Rank@1"]) for row in rows_of_default(tmp_path)] == sorted(
+        int(row["Rank@1"]) for row in rows_of_default(tmp_path)
+    )
+    call(*arguments, "-j", with_mask, "-l", labels)
+    ranks = [int(row["cRank@1"]) for row in rows_of_default(tmp_path)]
+    assert ranks == sorted(ranks)
+
+
+def test_a_comparison_with_published_figures_is_of_all_rows_alone(call, one_model, tmp_path):
+    row = scored(call, tmp_path, None, None, None)
+    assert float(row["Difference@1"]) == pytest.approx(float(row["Acc@1"]) - 0.71592)
+    masked = scored(call, tmp_path, None, [1, 2], None)
+    assert masked["Difference@1"] == row["Difference@1"]
+    assert "Difference@1" not in scored(call, tmp_path, None, [1, 2], [3, 4])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".md", ".tex", ".json", ".txt"])
+def test_the_format_is_that_of_the_suffix(call, one_model, tmp_path, suffix):
+    assert call("-o", f"t{suffix}") == 0
+    assert "vgg16" in (tmp_path / f"t{suffix}").read_text()
+
+
+def test_an_unknown_suffix_is_refused(call, one_model, capsys):
+    assert call("-o", "t.xls") == 2
+    assert "t.xls has no known suffix" in capsys.readouterr().err
+
+
+@pytest.fixture
+def val(tmp_path):
+    """The 50,000 validation pictures by name, empty."""
+    folder = tmp_path / "val"
+    for label, wnid in enumerate(wnids()):
+        (folder / wnid).mkdir(parents=True)
+        for row in validation_rows()[50 * label : 50 * label + 50].tolist():
+            (folder / wnid / validation_key(row + 1)).touch()
+    return folder
+
+
+def test_pictures_are_checked_against_the_rows(call, one_model, val, capsys):
+    assert call(val) == 0
+    renamed = val / wnids()[0] / "ILSVRC2012_val_00000293.JPEG"
+    renamed.rename(renamed.with_suffix(".jpg"))
+    assert call(val) == 0, "the number tells a picture, not its suffix"
+    renamed.with_suffix(".jpg").unlink()
+    capsys.readouterr()
+    assert call(val) == 2
+    assert (
+        f"{val} is not what the rows stand for: 49999 pictures for 50000 rows, 1 missing, as "
+        "ILSVRC2012_val_00000293.JPEG"
+    ) in capsys.readouterr().err
+
+
+def test_other_pictures_and_places_are_refused(call, one_model, tree, capsys):
+    assert call(tree) == 2
+    assert "6 pictures for 50000 rows, 50000 missing" in capsys.readouterr().err
+    assert call("/nowhere") == 2
+    assert "'/nowhere' is neither a folder nor a known picture set" in capsys.readouterr().err
+
+
+def test_another_set_is_scored_with_labels_of_all_its_rows(call, tmp_path, capsys):
+    folder = tmp_path / "pytorch_cifar10"
+    folder.mkdir()
+    np.save(folder / "vgg16_pytorch_cifar10_top5preds.npy", np.arange(10).reshape(2, 5))
+    np.save(folder / "vgg16_pytorch_cifar10_top5probs.npy", np.full((2, 5), 0.1, np.float32))
+    assert call("-p", folder) == 2
+    assert "the labels of cifar10 are not known; give them with -l FILE" in capsys.readouterr().err
+    assert call("-p", folder, "-l", save(tmp_path / "l.npy", 0, 9)) == 0
+    (row,) = rows_of_default(tmp_path)
+    assert (row["Acc@1"], row["Acc@5"], row["Images"]) == ("0.5", "1.0", "cifar10")
+
+
+def test_a_folder_that_was_asked_for_has_to_be_there(call, one_model, capsys):
+    assert call("-k", "nowhere") == 2
+    assert "nowhere cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("main", "words"),
+    [
+        (
+            table.main,
+            ["--keras-dir", "--indices_to_omit", "--custom_labels", "cAcc is the accuracy"],
+        ),
+        (lambda argv: predictions.main(KERAS, argv), ["nasnetlarge", "--save-all-probs", "--gpu"]),
+        (
+            lambda argv: predictions.main(PYTORCH, argv),
+            ["resnet152", "--batch-size", "northcutt2019"],
+        ),
+    ],
+)
+def test_help_teaches(main, words, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["-h"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert [word for word in words if word not in text] == []
+
+
+SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
+
+
+def test_there_are_three_scripts():
+    assert SCRIPTS == [
+        "imagenet_benchmarking.py",
+        "imagenet_keras_get_predictions.py",
+        "imagenet_pytorch_get_predictions.py",
+    ]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_are_on_the_path_of_an_installation_and_run_by_themselves(name, tmp_path):
+    installed = Path(sys.executable).with_name(name)
+    for command in ([installed], [sys.executable, ROOT / "scripts" / name]):
+        done = subprocess.run([*command, "--help"], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"usage: {name} ")
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("script", "model", "runs"),
+    [
+        ("pytorch", "squeezenet1_1", "torchvision/squeezenet1_1"),
+        ("keras", "mobilenetV2", "keras/MobileNetV2"),
+    ],
+)
+def test_arrays_of_the_prediction_scripts_score_as_their_runs_do(script, model, runs, tmp_path):
+    """Of twenty pictures, with random weights, which need no file; read by the command of 2019."""
+
+    def run(name, *arguments):
+        command = [sys.executable, ROOT / "scripts" / name, *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    options = ["--weights", "random", "--store", "store", "--save-all-probs", "--save-labels"]
+    out = run(f"imagenet_{script}_get_predictions.py", "demo", "-m", model, "-g", "none", *options)
+    assert "recipe published, 20 pictures of demo" in out
+    stem = tmp_path / f"{script}_imagenet" / f"{model}_{script}_demo"
+    everything = np.load(f"{stem}_probs.npy")
+    assert everything.shape == (20, 1000)
+    best = np.argsort(-everything, axis=1, kind="stable")[:, :5]
+    assert (np.load(f"{stem}_top5preds.npy") == best).all()
+    labels = np.load(f"{stem}_labels.npy")
+    run("imagenet_benchmarking.py", "-o", "t.csv")
+    (row,) = rows(tmp_path / "t.csv")
+    assert float(row["Acc@5"]) == (best == labels[:, None]).any(axis=1).mean()
+    assert f"{row['Source']}/{row['Model']}" == runs
+    assert row["Recipe"] == "published"
+    assert row["Platform"].endswith(", random weights")

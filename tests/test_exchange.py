@@ -1,0 +1,191 @@
+"""Runs that come into the store from arrays, and leave it for other tools."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarking.aggregate import aggregate
+from benchmarking.arrays_2019 import IMAGES, ArrayFolders, folders_below
+from benchmarking.cli import main
+from benchmarking.drop_in import table
+from benchmarking.imagenet import validation_key, validation_labels
+from benchmarking.predictions import top_k
+from benchmarking.reports import render_as
+from benchmarking.specs import Run
+from benchmarking.store import PredictionStore
+
+ROOT = Path(__file__).parents[1]
+
+
+def call(*arguments) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def shares(table):
+    return {
+        (row.run.source, row.run.model): [score.right for score in row.scores.values()]
+        for row in table.rows
+    }
+
+
+def test_imported_runs_score_as_their_arrays_do(imported_2019, arrays_of_2019):
+    arrays = ArrayFolders(tuple(folders_below(arrays_of_2019)))
+    expected = shares(aggregate(arrays, IMAGES))
+    assert len(expected) == 34
+    assert shares(aggregate(imported_2019, IMAGES)) == expected
+
+
+def test_imported_runs_say_what_is_known_of_them_and_no_more(imported_2019):
+    made = imported_2019.provenance(Run(IMAGES, "2019-pytorch", "inception_v3", "northcutt2019"))
+    assert (made.platform, made.executor) == ("PyTorch", "imported")
+    assert (made.preprocessing["resize"], made.preprocessing["crop"]) == (256, 299)
+    assert made.images == {"name": IMAGES, "n": 50_000, "fingerprint": "unknown"}
+    assert made.origin["collection"] == "predictions-2019"
+    digest = made.origin["files"]["inception_v3_pytorch_imagenet_top5preds.npy"]
+    assert len(digest) == 64
+    assert (made.weights, made.batch_size, made.started) == ({"name": "unknown"}, None, "unknown")
+    squashed = imported_2019.provenance(Run(IMAGES, "2019-keras", "nasnetlarge", "northcutt2019"))
+    assert squashed.preprocessing["resize"] == [331, 331]
+    assert squashed.preprocessing["interpolation"] == "nearest"
+
+
+def test_imported_rows_have_the_names_of_the_pictures(imported_2019):
+    rows = imported_2019.rows(IMAGES)
+    assert rows.keys[:2] == (validation_key(293), validation_key(2138))
+    for row in (0, 777, 49_999):
+        number = int(rows.keys[row][-13:-5])
+        assert rows.labels[row] == validation_labels()[number - 1]
+
+
+def test_importing_once_more_changes_nothing(imported_2019, arrays_of_2019, capsys):
+    before = {path: path.stat().st_mtime_ns for path in imported_2019.folder.rglob("*.safetensors")}
+    assert call("import", arrays_of_2019, "--store", imported_2019.folder) == 0
+    assert "0 runs stored" in capsys.readouterr().out
+    assert {p: p.stat().st_mtime_ns for p in imported_2019.folder.rglob("*.safetensors")} == before
+
+
+def few(folder, *, n=4, seed=0, model="vgg16", images="few", labels=True):
+    random = np.random.default_rng(seed)
+    folder.mkdir(exist_ok=True)
+    stem = f"{folder}/{model}_pytorch_{images}"
+    np.save(f"{stem}_top5preds.npy", np.stack([random.permutation(8)[:5] for _ in range(n)]))
+    np.save(f"{stem}_top5probs.npy", random.dirichlet(np.ones(6), n)[:, :5].astype(np.float32))
+    if labels:
+        np.save(f"{stem}_labels.npy", random.integers(0, 8, n))
+    return folder
+
+
+def test_other_files_do_not_replace_what_was_imported(tmp_path, capsys):
+    store = tmp_path / "store"
+    assert call("import", few(tmp_path / "a"), "--store", store) == 0
+    run = Run("few", "2019-pytorch", "vgg16", "northcutt2019")
+    before = PredictionStore(store).path(run).read_bytes()
+    assert call("import", few(tmp_path / "b", seed=1), "--store", store) == 1
+    assert "was imported from other files; move it away first" in capsys.readouterr().err
+    assert PredictionStore(store).path(run).read_bytes() == before
+
+
+def test_arrays_that_nobody_published_are_not_said_to_be(tmp_path):
+    call("import", few(tmp_path / "a"), "--store", tmp_path / "store")
+    run = Run("few", "2019-pytorch", "vgg16", "northcutt2019")
+    assert PredictionStore(tmp_path / "store").provenance(run).origin["collection"] == "unknown"
+
+
+def test_a_broken_pair_is_named_and_the_others_are_imported(tmp_path, capsys):
+    folder = few(tmp_path / "a")
+    few(folder, model="alexnet")
+    (folder / "vgg16_pytorch_few_top5probs.npy").write_bytes(b"?")
+    assert call("import", folder, "--store", tmp_path / "store") == 1
+    assert "left out:" in capsys.readouterr().err
+    runs = PredictionStore(tmp_path / "store").runs("few")
+    assert [run.model for run in runs] == ["alexnet"]
+
+
+def test_labels_of_another_set_can_be_given(tmp_path, capsys):
+    folder = few(tmp_path / "a", labels=False)
+    assert call("import", folder, "--store", tmp_path / "store") == 2
+    assert "labels of few are not known; give them with -l FILE" in capsys.readouterr().err
+    np.save(tmp_path / "labels.npy", np.array([1, 2, 3, 4]))
+    arguments = ("--store", tmp_path / "store", "-l", tmp_path / "labels.npy")
+    assert call("import", folder, *arguments) == 0
+    assert PredictionStore(tmp_path / "store").rows("few").labels.tolist() == [1, 2, 3, 4]
+
+
+@pytest.fixture
+def stored(tmp_path, three_pictures, a_provenance):
+    """A store with two runs, of which one keeps all probabilities."""
+    store = PredictionStore(tmp_path / "store")
+    for seed, (source, platform) in enumerate({"torchvision": "PyTorch", "keras": "Keras"}.items()):
+        everything = np.random.default_rng(seed).dirichlet(np.ones(9), 3).astype(np.float32)
+        made = replace(a_provenance(three_pictures), platform=platform)
+        run = Run("three", source, "vgg16", "published")
+        keep = {"probabilities": everything} if seed else {}
+        store.write(run, three_pictures, top_k(everything), made, **keep)
+    return store
+
+
+@pytest.mark.parametrize("images", ["three", "demo", "imagenet-sample-500"])
+def test_exported_arrays_are_scored_alike_by_the_command_of_2019(
+    stored, images, tmp_path, monkeypatch
+):
+    store = stored if images == "three" else PredictionStore(ROOT / "precomputed")
+    folder = tmp_path / "arrays"
+    assert call("export", folder, "--to", "npy", "--store", store.folder, "--images", images) == 0
+    monkeypatch.chdir(tmp_path)
+    assert table.main(["-p", str(folder), "-k", str(folder), "-o", "t.csv"]) == 0
+    expected = aggregate(store, images)
+    (tmp_path / "ours.csv").write_text(render_as(tmp_path / "ours.csv", [expected]))
+    assert (tmp_path / "t.csv").read_text() == (tmp_path / "ours.csv").read_text()
+
+
+def test_all_probabilities_are_exported_where_they_were_kept(stored, tmp_path):
+    folder = tmp_path / "arrays"
+    call("export", folder, "--to", "npy", "--store", stored.folder)
+    run = Run("three", "keras", "vgg16", "published")
+    kept = np.load(folder / "vgg16_keras_three_probs.npy")
+    assert (kept == stored.read_probabilities(run)).all()
+    assert not (folder / "vgg16_pytorch_three_probs.npy").exists()
+
+
+def test_a_table_has_a_line_per_picture(stored, tmp_path):
+    assert call("export", tmp_path / "out", "--to", "csv", "--store", stored.folder) == 0
+    path = tmp_path / "out" / "three" / "keras" / "vgg16.published.csv"
+    lines = list(csv.DictReader(path.read_text().splitlines()))
+    said = stored.read(Run("three", "keras", "vgg16", "published"))
+    assert [(line["key"], line["label"]) for line in lines] == [("a", "1"), ("b", "1"), ("c", "3")]
+    for place in range(5):
+        classes = [int(line[f"class{place + 1}"]) for line in lines]
+        probabilities = [np.float32(line[f"probability{place + 1}"]) for line in lines]
+        assert classes == said.classes[:, place].tolist()
+        assert probabilities == said.probabilities[:, place].tolist()
+
+
+def test_runs_are_chosen_by_name_source_recipe_or_set(stored, tmp_path, capsys):
+    out = tmp_path / "out"
+    common = ("export", out, "--to", "csv", "--store", stored.folder)
+    assert call(*common, "--models", "TorchVision/*") == 0
+    assert [path.parent.name for path in out.rglob("*.csv")] == ["torchvision"]
+    for none in (("--models", "resnet*"), ("--recipe", "other"), ("--images", "four")):
+        assert call(*common, *none) == 2
+        assert "has no such run; 'imagenet-benchmark table' lists all" in capsys.readouterr().err
+
+
+def test_two_runs_for_one_file_are_refused(stored, tmp_path, three_pictures, capsys):
+    first = Run("three", "keras", "vgg16", "published")
+    second = replace(first, recipe="northcutt2019")
+    stored.write(second, three_pictures, stored.read(first), stored.provenance(first))
+    common = ("export", tmp_path / "out", "--to", "npy", "--store", stored.folder)
+    assert call(*common) == 2
+    assert "would both be vgg16_keras_three_top5preds.npy" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert call(*common, "--recipe", "northcutt2019") == 0
+
+
+def test_what_was_exported_is_not_imported_as_if_it_were_of_2019(stored, tmp_path, capsys):
+    folder = tmp_path / "arrays"
+    call("export", folder, "--to", "npy", "--store", stored.folder)
+    assert call("import", folder, "--store", tmp_path / "other") == 1
+    assert "was exported from a store; copy the run's .safetensors" in capsys.readouterr().err
