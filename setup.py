@@ -21,7 +21,7 @@ DEMO = [
 ]
 DEV = ["hypothesis", "mypy", "pytest", "ruff"]
 # Independent implementations that tests compare with.
-REFERENCES = ["pandas", "scipy", "timm"]
+REFERENCES = ["pandas", "scikit-learn", "scipy", "statsmodels", "timm"]
 
 setup(
     name="imagenet-benchmarking",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
@@ -13,11 +13,18 @@ from numpy.typing import NDArray
 from benchmarking.errors import StoreError
 from benchmarking.imagenet import is_validation_set
 from benchmarking.labels import LabelSet, every_image
-from benchmarking.metrics import PROPORTIONS, Correct
+from benchmarking.metrics import (
+    PROPORTIONS,
+    Correct,
+    brier_score,
+    expected_calibration_error,
+    negative_log_likelihood,
+)
 from benchmarking.predictions import Classes
 from benchmarking.provenance import UNKNOWN, Provenance
 from benchmarking.published import published
 from benchmarking.specs import Run
+from benchmarking.store import PredictionStore
 from benchmarking.table import Counts, Table, tabulate
 
 
@@ -43,6 +50,8 @@ def aggregate(
     *,
     labels: Mapping[str, LabelSet] | None = None,
     proportions: Mapping[str, Correct] = PROPORTIONS,
+    by: str | None = None,
+    measure: Callable[[Run, LabelSet], Mapping[str, float]] | None = None,
     pictures: Literal["same", "any"] = "same",
 ) -> Table:
     """Score every stored run on an image set; those that cannot be are left out and named.
@@ -52,7 +61,9 @@ def aggregate(
         images: name of the image set.
         labels: which of its rows count and what is right for each, by what goes before the name
             of a column; None takes the classes that are stored with the set.
-        proportions: the table's columns; the first one sorts it.
+        proportions: the table's columns.
+        by: the column that sorts the table and ranks its tiers; None takes the first one.
+        measure: what else to tell of a run, on the first label set.
         pictures: whether runs on other pictures than most are left out.
 
     Raises:
@@ -61,6 +72,8 @@ def aggregate(
     right = stored.labels(images)
     label_sets = labels or {"": every_image(right)}
     columns = _columns(label_sets, proportions)
+    if by:
+        columns = {by: columns[by], **columns}
     counts, left_out = [], []
     for run in stored.runs(images):
         try:
@@ -76,9 +89,27 @@ def aggregate(
     # Published figures are of all validation pictures, with their own labels.
     if is_validation_set(right) and len(label_sets.get("", ())) == len(right):
         counts = [_compared(run) for run in counts]
+    if measure:
+        first = next(iter(label_sets.values()))
+        counts = [replace(run, measures=measure(run.run, first)) for run in counts]
     fingerprints = {run.provenance.fingerprint for run in counts}
     fingerprint = fingerprints.pop() if len(fingerprints) == 1 else UNKNOWN
-    return Table(images, len(right), fingerprint, tuple(columns), tabulate(counts), tuple(left_out))
+    names = tuple(_columns(label_sets, proportions))
+    return Table(images, len(right), fingerprint, names, tabulate(counts), tuple(left_out))
+
+
+def calibration(store: PredictionStore, run: Run, right: LabelSet) -> dict[str, float]:
+    """How much a run's probabilities are worth: ECE; NLL and Brier where all were kept.
+
+    Raises:
+        StoreError: the run is broken.
+    """
+    found = {"ECE": expected_calibration_error(store.read(run), right)}
+    if right.classes.shape[1] == 1 and store.keeps_all_probabilities(run):
+        probabilities = store.read_probabilities(run)
+        found["NLL"] = negative_log_likelihood(probabilities, right)
+        found["Brier"] = brier_score(probabilities, right)
+    return found
 
 
 def _columns(
@@ -101,11 +132,9 @@ def _count(
     said, provenance = stored.classes(run), stored.provenance(run)
     if len(said) != len(right):
         raise StoreError(f"{run} has {len(said)} rows for {len(right)} pictures.")
-    hits = {
-        name: (int(np.count_nonzero(correct(said, labels))), len(labels))
-        for name, (correct, labels) in columns.items()
-    }
-    return Counts(run, provenance, hits)
+    hits = {name: correct(said, labels) for name, (correct, labels) in columns.items()}
+    counted = {name: (int(np.count_nonzero(found)), len(found)) for name, found in hits.items()}
+    return Counts(run, provenance, counted, np.packbits(next(iter(hits.values()))))
 
 
 def _compared(run: Counts) -> Counts:

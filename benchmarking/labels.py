@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
 
+Number = TypeVar("Number", bound=np.generic)
 Integers = Sequence[int] | NDArray[np.integer]
 
 NO_CLASS = -1
@@ -57,7 +59,7 @@ class LabelSet:
     def _is_every_row(self) -> bool:
         return bool((self.rows == np.arange(len(self.rows))).all())
 
-    def of(self, array: NDArray[np.integer]) -> NDArray[np.integer]:
+    def of(self, array: NDArray[Number]) -> NDArray[Number]:
         """The rows of an array, (n, …), that this set is about, as (m, …) in its order.
 
         Raises:
@@ -89,6 +91,15 @@ class LabelSet:
         kept = np.ones(len(self), dtype=bool)
         if omitted.size:
             kept[self._places(LabelSet(omitted, omitted[:, None]).rows)] = False
+        return LabelSet(self.rows[kept], self.classes[kept])
+
+    def within(self, rows: Integers) -> LabelSet:
+        """Those of this set that are among these rows.
+
+        Raises:
+            BenchmarkError: none is.
+        """
+        kept = np.isin(self.rows, np.asarray(rows, dtype=np.int64))
         return LabelSet(self.rows[kept], self.classes[kept])
 
     def relabelled(self, classes: Integers) -> LabelSet:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarking.errors import BenchmarkError
 from benchmarking.labels import LabelSet
-from benchmarking.predictions import Classes
+from benchmarking.predictions import Classes, TopK
+from benchmarking.specs import Probabilities
 
 Correct = Callable[[Classes, LabelSet], NDArray[np.bool_]]
 
@@ -45,3 +47,67 @@ PROPORTIONS: Mapping[str, Correct] = {
     "Acc@5": lambda said, right: correct(said, right, k=5),
 }
 """The table's columns that count pictures: each says which pictures count as right."""
+
+
+def expected_calibration_error(said: TopK, right: LabelSet, bins: int = 15) -> float:
+    """How far a model's top-1 probability is from its accuracy, in [0, 1].
+
+    Pictures are sorted into bins of equal width by their top-1 probability, each with its upper
+    edge; the error is the mean over pictures of |accuracy - mean probability| of their bin.
+    Source: C. Guo et al. (2017), On calibration of modern neural networks.
+
+    Args:
+        said: the model's guesses.
+        right: which rows count, and what is right for each.
+        bins: how many.
+    """
+    sure = right.of(said.probabilities)[:, 0].astype(np.float64)
+    hits = correct(said.classes, right, k=1)
+    places = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    totals = (np.bincount(places, weights, bins) for weights in (hits, sure))
+    accurate, probable = totals
+    return float(np.abs(accurate - probable).sum() / len(right))
+
+
+def negative_log_likelihood(probabilities: Probabilities, right: LabelSet) -> float:
+    """Mean of -ln(probability of the true class); lower is better, 0 is perfect.
+
+    A probability of 0 counts as the smallest that float32 has, so that one picture is not all.
+
+    Args:
+        probabilities: (n, classes).
+        right: one right class per row.
+
+    Raises:
+        BenchmarkError: a row has several right classes, or one that the model does not know.
+    """
+    true = _true_probabilities(probabilities, right)
+    return float(-np.log(np.maximum(true, np.finfo(np.float32).tiny)).mean())
+
+
+def brier_score(probabilities: Probabilities, right: LabelSet) -> float:
+    """Mean squared distance between probabilities and the truth, summed over classes, in [0, 2].
+
+    Source: G. W. Brier (1950), Verification of forecasts expressed in terms of probability.
+
+    Args:
+        probabilities: (n, classes).
+        right: one right class per row.
+
+    Raises:
+        BenchmarkError: a row has several right classes, or one that the model does not know.
+    """
+    true = _true_probabilities(probabilities, right)
+    squares = np.einsum("ij,ij->i", *[right.of(probabilities).astype(np.float64)] * 2)
+    return float((squares - 2 * true + 1).mean())
+
+
+def _true_probabilities(probabilities: Probabilities, right: LabelSet) -> NDArray[np.float64]:
+    if right.classes.shape[1] > 1:
+        raise BenchmarkError("NLL and Brier score need one right class per picture.")
+    if right.classes.max() >= probabilities.shape[1]:
+        raise BenchmarkError(
+            f"class {right.classes.max()} is none of the {probabilities.shape[1]} that were kept."
+        )
+    rows = right.of(probabilities)
+    return np.take_along_axis(rows, right.classes, axis=1)[:, 0].astype(np.float64)

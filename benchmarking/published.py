@@ -23,7 +23,12 @@ def published(source: str, model: str) -> Published | None:
     >>> published("2019-keras", "mobilenetV2").acc1
     71.336
     """
-    return _all().get((_WEIGHTS_OF.get(source, source), model.casefold()))
+    return _all().get((weights_source(source), model.casefold()))
+
+
+def weights_source(source: str) -> str:
+    """The source whose weights a source's runs were made with; usually itself."""
+    return _WEIGHTS_OF.get(source, source)
 
 
 @cache

@@ -95,6 +95,8 @@ SCALINGS: Mapping[str, Scaling] = {
     "tf": Scaling(127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), "rgb"),
     "torch": Scaling(255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb"),
     "caffe": Scaling(1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "bgr"),
+    # "tf" with the channels as OpenCV reads them: what a mistake costs.
+    "tf-bgr": Scaling(127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), "bgr"),
 }
 
 

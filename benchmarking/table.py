@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarking.provenance import Provenance
 from benchmarking.specs import Published, Run
-from benchmarking.statistics import competition_ranks, wilson_interval
+from benchmarking.statistics import (
+    competition_ranks,
+    only_right,
+    pairwise_tests,
+    rank_ranges,
+    rank_tiers,
+    wilson_interval,
+)
+
+LEVEL = 0.05
+"""Of significance."""
+
+MOST_PLACED = 100
+"""Runs, up to which a table says how sure its ranks are."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,21 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Place:
+    """What paired tests leave of a rank: exact McNemar, Holm's adjustment for all pairs, 5 %.
+
+    Attributes:
+        tier: from 1; a new tier starts at the first model worse than the tier's first.
+        best: one more than the number of models that are better.
+        worst: the number of models less those that are worse.
+    """
+
+    tier: int
+    best: int
+    worst: int
+
+
+@dataclass(frozen=True)
 class Row:
     """One run in a table.
 
@@ -43,12 +74,16 @@ class Row:
         provenance: how it was made.
         scores: by column.
         published: what its publishers say of the same weights on the same labels, if anything.
+        place: how sure its rank is, by the column that sorts the table; None among very many runs.
+        measures: other numbers, by name.
     """
 
     run: Run
     provenance: Provenance
     scores: Mapping[str, Score]
     published: Published | None = None
+    place: Place | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def platform(self) -> str:
@@ -66,8 +101,9 @@ class Table:
         n: number of its pictures.
         fingerprint: of the pictures; see `image_sets.fingerprint`.
         columns: names of the scores.
-        rows: sorted by the first column, then the others, then the run's name.
+        rows: best first.
         left_out: why runs that cannot be read, or are on other pictures, are not in it.
+        subset: which of the pictures count; empty for all.
     """
 
     images: str
@@ -76,16 +112,13 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     left_out: tuple[str, ...] = ()
+    subset: str = ""
 
     @property
     def sizes(self) -> dict[str, int]:
         """Number of pictures that count, by what stands before "Acc@" in the columns' names."""
         scores = self.rows[0].scores if self.rows else {}
         return {name.partition("Acc@")[0]: score.n for name, score in scores.items()}
-
-    def sorted_by(self, column: str) -> Table:
-        """The same table with the best of a column first; equal ones stay as they are."""
-        return replace(self, rows=tuple(sorted(self.rows, key=lambda r: r.scores[column].rank)))
 
 
 def rank_of(column: str) -> str:
@@ -99,24 +132,60 @@ def rank_of(column: str) -> str:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many of n pictures one run got right, by column: (right, n)."""
+    """What one run got right.
+
+    Attributes:
+        run: which one.
+        provenance: how it was made.
+        right: number of pictures that it got right and number of pictures, by column.
+        hits: which ones, by the first column, as bits.
+        published: see `Row`.
+        measures: see `Row`.
+    """
 
     run: Run
     provenance: Provenance
     right: Mapping[str, tuple[int, int]]
+    hits: NDArray[np.uint8]
     published: Published | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
 
 
 def tabulate(counts: Sequence[Counts]) -> tuple[Row, ...]:
-    """Rows of runs on the same pictures, best first, with ranks and 95 % intervals."""
+    """Rows of runs on the same pictures, with ranks and 95 % intervals.
+
+    Sorted by the first column, then the others, then the run's name.
+    """
     columns = tuple(counts[0].right) if counts else ()
     ranks = {name: competition_ranks([run.right[name][0] for run in counts]) for name in columns}
-    rows = [
-        Row(run.run, run.provenance, _scores(run, ranks, place), run.published)
-        for place, run in enumerate(counts)
-    ]
-    rows.sort(key=lambda row: (*_worst_last(row.scores.values()), row.run))
-    return tuple(rows)
+    best_first = sorted(
+        enumerate(counts),
+        key=lambda found: (*(ranks[name][found[0]] for name in columns), found[1].run),
+    )
+    places = _places([run for _, run in best_first])
+    return tuple(
+        Row(
+            run.run,
+            run.provenance,
+            _scores(run, ranks, number),
+            run.published,
+            place,
+            run.measures,
+        )
+        for (number, run), place in zip(best_first, places, strict=True)
+    )
+
+
+def _places(best_first: Sequence[Counts]) -> Sequence[Place | None]:
+    """The work grows with the square of the number of runs."""
+    if not best_first or len(best_first) > MOST_PLACED:
+        return [None] * len(best_first)
+    ((_, n), *_) = best_first[0].right.values()
+    hits = np.stack([np.unpackbits(run.hits, count=n) for run in best_first]).astype(np.bool_)
+    different = pairwise_tests(only_right(hits)) < LEVEL
+    ranges = rank_ranges(different)
+    tiers = rank_tiers(different)
+    return [Place(tier, *ends) for tier, ends in zip(tiers, ranges, strict=True)]
 
 
 def _scores(run: Counts, ranks: Mapping[str, Sequence[int]], place: int) -> dict[str, Score]:
@@ -124,7 +193,3 @@ def _scores(run: Counts, ranks: Mapping[str, Sequence[int]], place: int) -> dict
         name: Score(right, n, *wilson_interval(right, n), ranks[name][place])
         for name, (right, n) in run.right.items()
     }
-
-
-def _worst_last(scores: Iterable[Score]) -> tuple[int, ...]:
-    return tuple(-score.right for score in scores)

@@ -1,7 +1,9 @@
 import csv
 import io
 import json
+import re
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from shutil import which
 
@@ -11,6 +13,7 @@ from conftest import an_image_set
 
 from benchmarking import reports
 from benchmarking.aggregate import aggregate
+from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.labels import every_image
 from benchmarking.plugins import discover
@@ -59,9 +62,9 @@ def test_a_text_table_reads_as_it_should(store):
     assert text == (
         "two, 2 pictures, fingerprint bbe380a4e35b\n"
         "Platform  Model  Recipe     Acc@1 [95 % interval]   Acc@5 [95 % interval]"
-        "  Rank@1  Rank@5  n\n"
+        "  Rank@1  Rank@5  Tier  Ranks  n\n"
         "Abacus    good   published    50.00 [9.45, 90.55]  100.00 [34.24, 100.00]"
-        "       1       1  2\n"
+        "       1       1     1    1-1  2\n"
     )
 
 
@@ -71,9 +74,10 @@ def test_a_markdown_table_reads_as_it_should(store):
         "## two, 2 pictures, fingerprint bbe380a4e35b",
         "",
         "| Platform | Model | Recipe | Acc@1 [95 % interval] | Acc@5 [95 % interval] "
-        "| Rank@1 | Rank@5 | n |",
-        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
-        "| Abacus | good | published | 50.00 [9.45, 90.55] | 100.00 [34.24, 100.00] | 1 | 1 | 2 |",
+        "| Rank@1 | Rank@5 | Tier | Ranks | n |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| Abacus | good | published | 50.00 [9.45, 90.55] | 100.00 [34.24, 100.00] "
+        "| 1 | 1 | 1 | 1-1 | 2 |",
     ]
 
 
@@ -125,11 +129,13 @@ def test_latex_has_its_special_characters_escaped():
     made = Provenance.from_document(
         json.loads(STRANGE) | {"platform": "50% of {A} & B_2 #1 $ ~ ^ \\"}
     )
-    counts = [Counts(run, made, {"Acc@1": (1, 2)}, Published(99.0, "somebody"))]
+    hits = np.packbits([True, False])
+    counts = [Counts(run, made, {"Acc@1": (1, 2)}, hits, Published(99.0, "somebody"))]
     text = latex.render([Table("two", 2, "f" * 64, ("Acc@1",), tabulate(counts))])
     assert text.splitlines()[5] == (
         r"50\% of \{A\} \& B\_2 \#1 \$ \textasciitilde{} \textasciicircum{} "
-        r"\textbackslash{} & a\_b & published & 50.00 [9.45, 90.55] & 1 & 2 & 99.00 & $-$49.00 \\"
+        r"\textbackslash{} & a\_b & published & 50.00 [9.45, 90.55] & 1 & 1 & 1-1 & 2 & 99.00 "
+        r"& $-$49.00 \\"
     )
 
 
@@ -212,3 +218,95 @@ def test_models_of_one_name_from_two_sources_are_told_apart(store, a_provenance,
     text = render_as(Path("t.txt"), [aggregate(store, "two")])
     assert "somewhere/good" in text
     assert "elsewhere/good" in text
+
+
+@pytest.fixture
+def hundred(tmp_path, a_provenance):
+    """Models of which some differ by more than chance: 90, 88, 70, 69 and 20 of 100 pictures."""
+    store = PredictionStore(tmp_path / "hundred")
+    images = an_image_set(tmp_path / "100", {f"{n:03d}": n % 10 for n in range(100)}, "hundred")
+    for right in (90, 88, 70, 69, 20):
+        everything = np.full((100, 20), 0.02, np.float32)
+        guesses = np.where(np.arange(100) < right, images.labels, 19)
+        everything[np.arange(100), guesses] = 0.62
+        run = Run("hundred", "somewhere", f"m{right}", "published")
+        keep = {"probabilities": everything} if right > 69 else {}
+        store.write(run, images, top_k(everything), a_provenance(images), **keep)
+    return store
+
+
+def test_tiers_and_ranks_follow_from_paired_tests(hundred):
+    table = aggregate(hundred, "hundred")
+    found = {row.run.model: (row.place.tier, row.place.best, row.place.worst) for row in table.rows}
+    assert found == {
+        "m90": (1, 1, 2),
+        "m88": (1, 1, 2),
+        "m70": (2, 3, 4),
+        "m69": (2, 3, 4),
+        "m20": (3, 5, 5),
+    }
+
+
+def test_very_many_runs_have_no_tiers(hundred, monkeypatch):
+    monkeypatch.setattr("benchmarking.table.MOST_PLACED", 4)
+    table = aggregate(hundred, "hundred")
+    assert {row.place for row in table.rows} == {None}
+    assert "Tier" not in render_as(Path("t.txt"), [table])
+
+
+def test_the_34_have_a_tier_fewer_than_neighbours_that_differ(imported_2019):
+    rows = aggregate(imported_2019, "imagenet-val-2019").rows
+    tiers = [row.place.tier for row in rows]
+    assert tiers[0] == 1
+    assert all(after - before in (0, 1) for before, after in pairwise(tiers))
+    assert all(row.place.best <= n <= row.place.worst for n, row in enumerate(rows, 1))
+
+
+def table_of(capsys, store, *arguments):
+    assert main(["table", "--store", str(store.folder), *map(str, arguments)]) == 0
+    caption, headings, *lines = capsys.readouterr().out.splitlines()
+    cells = [re.split(r"  +", line) for line in (headings, *lines)]
+    return caption, [dict(zip(cells[0], line, strict=False)) for line in cells[1:]]
+
+
+def test_several_label_sets_stand_side_by_side(hundred, tmp_path, capsys):
+    labels = tmp_path / "mine.csv"
+    labels.write_text("000,0\n001,1\n002,5\n")
+    _, rows = table_of(capsys, hundred, "--labels", "original", "--labels", labels)
+    assert [row["n"] for row in rows] == ["100"] * 5
+    assert [row["mine n"] for row in rows] == ["3"] * 5
+    assert rows[0]["mine Acc@1 [95 % interval]"].startswith("66.67 ")
+    assert rows[0]["Acc@1 [95 % interval]"].startswith("90.00 ")
+
+
+def test_a_subset_is_named_and_counted(hundred, tmp_path, capsys):
+    caption, rows = table_of(capsys, hundred, "--only", "n01440764", "n01443537")
+    assert caption.startswith("hundred, 100 pictures, only n01440764, n01443537, fingerprint ")
+    assert [row["n"] for row in rows] == ["20"] * 5
+    (tmp_path / "blurry.txt").write_text("000\n010\n")
+    caption, rows = table_of(
+        capsys, hundred, "--only", "n01440764", "--without", tmp_path / "blurry.txt"
+    )
+    assert "only n01440764 without blurry.txt" in caption
+    assert [row["n"] for row in rows] == ["8"] * 5
+
+
+def test_calibration_is_shown_where_it_can_be(hundred, capsys):
+    _, rows = table_of(capsys, hundred, "--calibration")
+    assert [row["ECE"] for row in rows] == ["0.2800", "0.2600", "0.0800", "0.0700", "0.4200"]
+    everything = hundred.read_probabilities(Run("hundred", "somewhere", "m90", "published"))
+    labels = hundred.labels("hundred")
+    expected = -np.log(everything[np.arange(100), labels]).mean()
+    assert float(rows[0]["NLL"]) == pytest.approx(expected, abs=1e-4)
+    assert [bool(row.get("NLL")) for row in rows] == [True, True, True, False, False]
+
+
+def test_runs_on_other_pictures_can_be_mixed_in(store, capsys):
+    path = store.path(Run("ten", "somewhere", "poor", "published"))
+    found = store.provenance(Run("ten", "somewhere", "poor", "published")).fingerprint
+    path.write_bytes(path.read_bytes().replace(found.encode(), b"f" * 64))
+    arguments = ["table", "--images", "ten", "--store", str(store.folder)]
+    assert main(arguments) == 1
+    assert "left out: somewhere/poor" in capsys.readouterr().err
+    assert main([*arguments, "--mix-pictures"]) == 0
+    assert "fingerprint unknown" in capsys.readouterr().out

@@ -6,12 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from benchmarking.labels import LabelSet
     from benchmarking.specs import Run
-    from benchmarking.store import PredictionStore
+    from benchmarking.store import ImageRows, PredictionStore
     from benchmarking.table import Table
 
 BAR: dict[str, Any] = {"leave": False, "disable": None, "dynamic_ncols": True}
@@ -37,13 +39,7 @@ def chosen_runs(args: argparse.Namespace, store: PredictionStore) -> list[Run]:
     Raises:
         StoreError: there are none.
     """
-    from fnmatch import fnmatchcase
-
     from benchmarking.errors import StoreError
-
-    def matches(run: Run, pattern: str) -> bool:
-        names = (run.source, run.model, f"{run.source}/{run.model}")
-        return any(fnmatchcase(name.lower(), pattern.lower()) for name in names)
 
     runs = [
         run
@@ -51,11 +47,95 @@ def chosen_runs(args: argparse.Namespace, store: PredictionStore) -> list[Run]:
         for run in store.runs(images)
         if args.images in (None, images)
         and args.recipe in (None, run.recipe)
-        and (not args.models or any(matches(run, pattern) for pattern in args.models))
+        and (not args.models or any(_matches(run, pattern) for pattern in args.models))
     ]
     if not runs:
         raise StoreError(f"{store.folder} has no such run; 'imagenet-benchmark table' lists all.")
     return runs
+
+
+def the_run(args: argparse.Namespace, store: PredictionStore, pattern: str) -> Run:
+    """The only stored run, on --images if that is given, that a pattern means.
+
+    Raises:
+        StoreError: there is none, or more than one.
+    """
+    from benchmarking.errors import StoreError
+
+    found = chosen_runs(
+        argparse.Namespace(images=args.images, recipe=None, models=[pattern]), store
+    )
+    if len(found) > 1:
+        names = ", ".join(f"{run.source}/{run.model}:{run.recipe}" for run in found[:4])
+        sets = sorted({run.images for run in found})
+        raise StoreError(
+            f"{pattern!r} means {len(found)} runs on {', '.join(sets)} ({names}); name one as "
+            "SOURCE/MODEL:RECIPE, and its set with --images."
+        )
+    return found[0]
+
+
+def _matches(run: Run, pattern: str) -> bool:
+    """Whether a pattern such as vgg16, keras/vgg*, vgg16:published means a run."""
+    full = f"{run.source}/{run.model}"
+    names = (run.source, run.model, full, f"{run.images}/{full}")
+    also = [f"{name}:{run.recipe}" for name in names]
+    return any(fnmatchcase(name.lower(), pattern.lower()) for name in (*names, *also))
+
+
+def add_labels(parser: argparse.ArgumentParser) -> None:
+    """Add --consensus, --only and --without, which say what counts."""
+    add = parser.add_argument
+    add(
+        "--consensus",
+        type=int,
+        choices=(3, 4, 5),
+        default=3,
+        help="votes, of five, that decide a corrected label (default: %(default)s)",
+    )
+    for name, what in (("only", "count only"), ("without", "leave out")):
+        add(
+            f"--{name}",
+            nargs="+",
+            metavar="WNID|FILE",
+            help=f"{what} pictures of these classes, or those that a file names",
+        )
+
+
+def label_sets(
+    args: argparse.Namespace, names: Sequence[str], rows: ImageRows
+) -> dict[str, LabelSet]:
+    """Label sets by what goes before their columns' names, cut to what counts.
+
+    Raises:
+        BenchmarkError: labels are missing or do not fit, or no picture is left.
+    """
+    import numpy as np
+
+    from benchmarking.label_files import label_set, rows_of
+
+    kept = np.arange(len(rows))
+    if args.only:
+        kept = rows_of(args.only, rows.keys, rows.labels)
+    if args.without:
+        kept = np.setdiff1d(kept, rows_of(args.without, rows.keys, rows.labels))
+    whole = not (args.only or args.without)
+    found = {}
+    for name in names:
+        labels = label_set(name, rows.keys, rows.labels, args.consensus)
+        prefix = {"original": "", "real": "ReaL "}.get(name, f"{Path(name).stem} ")
+        found[prefix] = labels if whole else labels.within(kept)
+    return found
+
+
+def subset(args: argparse.Namespace) -> str:
+    """What --only and --without leave, in words."""
+    parts = [
+        f"{word} {', '.join(Path(name).name for name in names)}"
+        for word, names in (("only", args.only), ("without", args.without))
+        if names
+    ]
+    return " ".join(parts)
 
 
 def add_weights(parser: argparse.ArgumentParser, what: str) -> None:

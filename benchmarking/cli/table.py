@@ -1,16 +1,31 @@
 """Print the accuracy table of stored predictions.
 
-One table per image set, best model first, each accuracy with its 95 % Wilson interval. Needs no
-pictures, no network and no framework.
+One table per image set, best model first, each accuracy with its 95 % Wilson interval. A tier has
+the models that paired tests do not tell from its first one (exact McNemar, Holm, 5 %), and Ranks
+are those that a model could have. Needs no pictures, no network and no framework.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarking.cli._options import add_store, add_weights, chosen_store, warn_of_left_out
+from benchmarking.cli._options import (
+    add_labels,
+    add_store,
+    add_weights,
+    chosen_store,
+    label_sets,
+    subset,
+    warn_of_left_out,
+)
+
+if TYPE_CHECKING:
+    from benchmarking.store import PredictionStore
+    from benchmarking.table import Table
 
 NAME = "table"
 HELP = "print the accuracy table of stored predictions"
@@ -26,6 +41,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write to a file instead; its suffix says how: .csv, .md, .tex, .json or .txt",
     )
+    parser.add_argument(
+        "--labels",
+        action="append",
+        metavar="NAME|FILE",
+        help="labels to score with: original (the default), real, corrected, or a .csv, .json or "
+        ".npy file of pictures and their classes; several, side by side, with one --labels each",
+    )
+    add_labels(parser)
+    parser.add_argument(
+        "--calibration",
+        action="store_true",
+        help="add the calibration error of the top-1 probability (ECE, 15 bins); NLL and Brier "
+        "score where the probabilities of all classes were kept",
+    )
+    parser.add_argument(
+        "--mix-pictures",
+        action="store_true",
+        help="show runs on pictures with different fingerprints in one table",
+    )
     add_weights(parser, "'random' shows the runs of 'predict --weights random' instead")
     add_store(parser)
 
@@ -33,7 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print or write the table; 1 if runs had to be left out."""
     from benchmarking import files
-    from benchmarking.aggregate import aggregate
     from benchmarking.errors import StoreError
     from benchmarking.reports import render_as
     from benchmarking.store import PredictionStore
@@ -49,10 +82,27 @@ def run(args: argparse.Namespace) -> int:
         raise StoreError(
             f"{store.folder} has no image set {args.images!r}; it has {', '.join(known)}."
         )
-    tables = [aggregate(store, images) for images in known if args.images in (None, images)]
+    tables = [_table(args, store, images) for images in known if args.images in (None, images)]
     if args.output is None:
         print(render_as(Path("table.txt"), tables), end="")
     else:
         files.write(args.output, render_as(args.output, tables).encode())
         print(f"wrote {args.output}", file=sys.stderr)
     return warn_of_left_out(tables)
+
+
+def _table(args: argparse.Namespace, store: PredictionStore, images: str) -> Table:
+    from functools import partial
+
+    from benchmarking.aggregate import aggregate, calibration
+
+    plain = not (args.labels or args.only or args.without)
+    labels = None if plain else label_sets(args, args.labels or ["original"], store.rows(images))
+    table = aggregate(
+        store,
+        images,
+        labels=labels,
+        measure=partial(calibration, store) if args.calibration else None,
+        pictures="any" if args.mix_pictures else "same",
+    )
+    return replace(table, subset=subset(args))

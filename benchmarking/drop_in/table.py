@@ -51,9 +51,9 @@ def _run(args: argparse.Namespace) -> int:
     if args.val_dir:
         _check_pictures(args.val_dir, images, labels)
     arrays = ArrayFolders(arrays.folders, {images: labels})
-    table = aggregate(arrays, images, labels=_label_sets(args, images, labels), pictures="any")
-    if args.custom_labels and "cAcc@1" in table.columns:
-        table = table.sorted_by("cAcc@1")
+    label_sets = _label_sets(args, images, labels)
+    by = "cAcc@1" if args.custom_labels and "c" in label_sets else None
+    table = aggregate(arrays, images, labels=label_sets, by=by, pictures="any")
     print(render_as(Path("table.txt"), [table]), end="")
     files.write(args.output_dir, render_as(args.output_dir, [table]).encode())
     print(f"wrote {args.output_dir}", file=sys.stderr)

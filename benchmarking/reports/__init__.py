@@ -43,9 +43,11 @@ def cells(table: Table) -> list[list[str]]:
     headings = ["Platform", "Model", "Recipe"]
     headings += [f"{name} [95 % interval]" for name in table.columns]
     headings += [rank_of(name) for name in table.columns]
-    headings += [f"{prefix}n" for prefix in table.sizes]
+    placed = any(row.place for row in table.rows)
     compared = any(row.published for row in table.rows)
-    lines = [headings + ["Published", "Difference"] * compared]
+    measures = list(dict.fromkeys(name for row in table.rows for name in row.measures))
+    headings += ["Tier", "Ranks"] * placed + [f"{prefix}n" for prefix in table.sizes]
+    lines = [headings + ["Published", "Difference"] * compared + measures]
     titles = Counter((row.platform, row.run.model, row.run.recipe) for row in table.rows)
     for row in table.rows:
         run = row.run
@@ -55,15 +57,18 @@ def cells(table: Table) -> list[list[str]]:
             [row.platform, run.model if alone else f"{run.source}/{run.model}", run.recipe]
             + [_percent(score) for score in scores]
             + [str(score.rank) for score in scores]
+            + _place(row) * placed
             + [str(n) for n in table.sizes.values()]
             + _published(row) * compared
+            + [f"{row.measures[name]:.4f}" if name in row.measures else "" for name in measures]
         )
     return lines
 
 
 def caption(table: Table) -> str:
     """What a table is about: image set, size and fingerprint."""
-    return f"{table.images}, {table.n} pictures, fingerprint {table.fingerprint[:12]}"
+    subset = f", {table.subset}" if table.subset else ""
+    return f"{table.images}, {table.n} pictures{subset}, fingerprint {table.fingerprint[:12]}"
 
 
 def pandas_frame(tables: Sequence[Table]) -> pd.DataFrame:
@@ -91,6 +96,12 @@ def aligned(lines: Sequence[Sequence[str]], left: int) -> str:
         ]
         text += "  ".join(padded).rstrip() + "\n"
     return text
+
+
+def _place(row: Row) -> list[str]:
+    if row.place is None:
+        return ["", ""]
+    return [str(row.place.tier), f"{row.place.best}-{row.place.worst}"]
 
 
 def _published(row: Row) -> list[str]:

@@ -27,6 +27,7 @@ def _one(table: Table) -> dict[str, Any]:
     return {
         "images": table.images,
         "n": table.n,
+        "subset": table.subset,
         "fingerprint": table.fingerprint,
         "columns": table.columns,
         "rows": [_row(row) for row in table.rows],
@@ -40,6 +41,8 @@ def _row(row: Row) -> dict[str, Any]:
         **{"source": row.run.source, "model": row.run.model, "recipe": row.run.recipe},
         "platform": row.platform,
         "scores": scores,
+        "place": asdict(row.place) if row.place else None,
+        "measures": row.measures,
         "published": asdict(row.published) if row.published else None,
         "provenance": asdict(row.provenance),
     }

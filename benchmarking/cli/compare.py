@@ -1,0 +1,181 @@
+"""Compare two stored runs picture by picture, or every pair of them.
+
+Two accuracies on the same pictures are told apart by the pictures that only one of the models gets
+right: McNemar's exact test says whether these are more than chance, the interval by how much.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmarking.cli._options import (
+    add_labels,
+    add_store,
+    chosen_runs,
+    chosen_store,
+    label_sets,
+    subset,
+    the_run,
+)
+
+if TYPE_CHECKING:
+    from benchmarking.compare import ClassChange, Pair
+    from benchmarking.specs import Run
+    from benchmarking.store import PredictionStore
+
+NAME = "compare"
+HELP = "compare stored runs picture by picture"
+_LEVEL = 0.05
+_SHOWN = 5  # classes that gain most, and that lose most
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add = parser.add_argument
+    add(
+        "models",
+        nargs="*",
+        metavar="RUN",
+        help="two runs: MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE; with --all, which ones",
+    )
+    add("--all", action="store_true", help="every pair, p-values adjusted for their number (Holm)")
+    add("--images", metavar="NAME", help="the image set they are on")
+    add("--recipe", metavar="NAME", help="with --all, runs with this recipe alone")
+    add(
+        "--labels",
+        default="original",
+        metavar="NAME|FILE",
+        help="what is right: original (the default), real, corrected, or a file, as in 'table'",
+    )
+    add_labels(parser)
+    add(
+        "--mix-pictures",
+        action="store_true",
+        help="compare runs though their pictures have different fingerprints, by name",
+    )
+    add_store(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the comparison."""
+    from benchmarking.store import PredictionStore
+
+    store = PredictionStore(chosen_store(args))
+    print(_all(args, store) if args.all else _two(args, store), end="")
+    return 0
+
+
+def _two(args: argparse.Namespace, store: PredictionStore) -> str:
+    from benchmarking.compare import (
+        answers,
+        check_same_pictures,
+        class_changes,
+        every_pair,
+        in_rows_of,
+    )
+    from benchmarking.errors import BenchmarkError
+
+    if len(args.models) != 2:
+        raise BenchmarkError(f"compare takes two runs, not {len(args.models)}; or --all.")
+    first, second = (the_run(args, store, pattern) for pattern in args.models)
+    if not args.mix_pictures:
+        check_same_pictures(store, [first, second])
+    rows = store.rows(first.images)
+    (right,) = label_sets(args, [args.labels], rows).values()
+    theirs = in_rows_of(right, rows, store.rows(second.images))
+    both = answers(store, first, right), answers(store, second, theirs)
+    (pair,) = every_pair(both)
+    parts = [
+        *_heading(args, store, [first, second], pair.n),
+        *_numbers(pair),
+        *_classes(class_changes(*both, right)),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _all(args: argparse.Namespace, store: PredictionStore) -> str:
+    from benchmarking.compare import answers, check_same_pictures, every_pair
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.reports import aligned
+
+    runs = chosen_runs(args, store)
+    sets = sorted({run.images for run in runs})
+    if len(sets) > 1:
+        raise BenchmarkError(f"there are runs on {', '.join(sets)}; choose one with --images.")
+    if len(runs) < 2:
+        raise BenchmarkError(f"there is one run on {sets[0]}; a comparison needs two.")
+    if not args.mix_pictures:
+        check_same_pictures(store, runs)
+    (right,) = label_sets(args, [args.labels], store.rows(sets[0])).values()
+    said = sorted((answers(store, run, right) for run in runs), key=lambda one: -one.share)
+    pairs = every_pair(said)
+    lines = [
+        *(["A", "B", "A - B [95 % interval]", "A only", "B only", "p", "Holm", "kappa", "same"],),
+        *(_line(pair) for pair in pairs),
+    ]
+    unsure = sum(pair.adjusted >= _LEVEL for pair in pairs)
+    heading = _heading(args, store, [], len(right), sets[0])
+    summary = f"{len(pairs)} pairs, {unsure} not significant at 5 % after Holm's adjustment"
+    return "\n".join([*heading, aligned(lines, left=2), summary]) + "\n"
+
+
+def _heading(
+    args: argparse.Namespace, store: PredictionStore, runs: Sequence[Run], n: int, images: str = ""
+) -> list[str]:
+    what = ", ".join(
+        filter(None, [f"labels {args.labels}" * (args.labels != "original"), subset(args)])
+    )
+    about = f"{images or runs[0].images}, {n} pictures" + (f", {what}" if what else "")
+    prints = {store.provenance(run).fingerprint[:12] for run in runs}
+    lines = [about + (f", fingerprint {' and '.join(sorted(prints))}" if prints else "")]
+    return [*lines, *(f"{letter}  {run}" for letter, run in zip("AB", runs, strict=False)), ""]
+
+
+def _numbers(pair: Pair) -> list[str]:
+    from benchmarking.reports import aligned
+
+    low, high = pair.interval
+    counts = [
+        ["", "B right", "B wrong"],
+        ["A right", f"{pair.both}", f"{pair.first_only}"],
+        ["A wrong", f"{pair.second_only}", f"{pair.neither}"],
+    ]
+    told = "" if pair.p_value < _LEVEL else "not "
+    n = pair.n
+    return [
+        aligned(counts, left=1),
+        f"acc@1            A {100 * (pair.both + pair.first_only) / n:.2f} %, "
+        f"B {100 * (pair.both + pair.second_only) / n:.2f} %",
+        f"difference       {100 * pair.difference:+.2f} points, "
+        f"95 % interval [{100 * low:+.2f}, {100 * high:+.2f}]",
+        f"McNemar's test   p = {pair.p_value:.2g}, {told}significant at 5 %",
+        f"same answer      {100 * pair.same / n:.1f} % of the pictures",
+        f"Cohen's kappa    {pair.kappa:.3f}, of which pictures are right (error consistency)",
+    ]
+
+
+def _classes(changes: Sequence[ClassChange]) -> list[str]:
+    from benchmarking.imagenet import class_names, wnids
+
+    def line(change: ClassChange) -> str:
+        known = change.label < len(wnids())
+        name = f"{wnids()[change.label]} {class_names()[change.label]}" if known else change.label
+        gain = change.first - change.second
+        return f"  {gain:+4d}  {name}: A {change.first}, B {change.second} of {change.n}"
+
+    gains = [line(change) for change in changes[:_SHOWN] if change.first > change.second]
+    losses = [line(change) for change in changes[::-1][:_SHOWN] if change.first < change.second]
+    return ["", "classes with most for A", *gains, "classes with most for B", *losses]
+
+
+def _line(pair: Pair) -> list[str]:
+    low, high = pair.interval
+    return [
+        *(f"{run.source}/{run.model}" for run in (pair.first, pair.second)),
+        f"{100 * pair.difference:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]",
+        *(f"{pair.first_only}", f"{pair.second_only}"),
+        *(f"{pair.p_value:.2g}", f"{pair.adjusted:.2g}"),
+        *(f"{pair.kappa:.3f}", f"{100 * pair.same / pair.n:.1f} %"),
+    ]

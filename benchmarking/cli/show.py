@@ -1,0 +1,49 @@
+"""Show how a stored run was made: weights, recipe, pictures, versions, device, date."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from benchmarking.cli._options import add_store, add_weights, chosen_store, the_run
+
+NAME = "show"
+HELP = "show how a stored run was made"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument("pattern", metavar="RUN", help="MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE")
+    parser.add_argument("--images", metavar="NAME", help="the image set it is on")
+    add_weights(parser, "'random' looks among the runs of 'predict --weights random'")
+    add_store(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is known, a line each."""
+    from dataclasses import asdict
+
+    from benchmarking.store import PredictionStore
+
+    store = PredictionStore(chosen_store(args))
+    found = the_run(args, store, args.pattern)
+    document = {"run": str(found), "file": str(store.path(found))}
+    lines = list(_lines({**document, **asdict(store.provenance(found))}))
+    width = max(len(name) for name, _ in lines)
+    print("\n".join(f"{name:{width}}  {text}" for name, text in lines))
+    return 0
+
+
+def _lines(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Names and values, those within others under both names; what nobody knows is unknown."""
+    for name, value in document.items():
+        title = before + (name.replace("_", " ") if name.isidentifier() else name)
+        if isinstance(value, Mapping) and value:
+            yield from _lines(value, f"{title}: ")
+        else:
+            yield title, "unknown" if value is None or value in ({}, "", ()) else _text(value)
+
+
+def _text(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

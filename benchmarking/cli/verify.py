@@ -1,0 +1,84 @@
+"""Compare stored runs with what was published of their weights, and look for the cause of a gap.
+
+A run on the whole validation set is 'reproduced' within 0.05 points of the published acc@1, and
+'within backend noise' within 0.15. A run on a part of it is 'consistent' if its 95 % interval holds
+the published value. Exit status 1 if any is 'not reproduced', so that it can gate a model zoo.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmarking.cli._options import add_store, chosen_runs, chosen_store
+
+if TYPE_CHECKING:
+    from benchmarking.verify import Finding
+
+NAME = "verify"
+HELP = "compare stored runs with what was published"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add = parser.add_argument
+    add(
+        "models",
+        nargs="*",
+        metavar="RUN",
+        help="models, sources, SOURCE/MODEL or SOURCE/MODEL:RECIPE, with wildcards (default: all)",
+    )
+    add("--images", metavar="NAME", help="runs on this image set alone (default: all)")
+    add("--recipe", metavar="NAME", help="runs with this recipe alone (default: all)")
+    add_store(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print verdicts and causes; 1 if a run is not reproduced."""
+    from benchmarking.store import PredictionStore
+    from benchmarking.verify import Verdict, verify
+
+    store = PredictionStore(chosen_store(args))
+    findings = verify(store, chosen_runs(args, store))
+    print("\n".join([_table(findings), *_causes(findings), _summary(findings)]))
+    return 1 if any(found.verdict == Verdict.NOT_REPRODUCED for found in findings) else 0
+
+
+def _table(findings: Sequence[Finding]) -> str:
+    from benchmarking.reports import aligned
+
+    lines = [["Images", "Source", "Model", "Verdict", "Acc@1", "Published", "Difference", "ECE"]]
+    for found in findings:
+        published = f"{found.published.acc1:.2f}" if found.published else ""
+        difference = f"{100 * found.difference:+.2f}" if found.difference is not None else ""
+        lines.append(
+            [
+                *(found.run.images, found.run.source, found.run.model, found.verdict.value),
+                *(f"{100 * found.acc1:.2f}", published, difference, f"{100 * found.ece:.1f}"),
+            ]
+        )
+    return aligned(lines, left=4)
+
+
+def _causes(findings: Sequence[Finding]) -> list[str]:
+    """Each likely cause with its evidence, and the runs that it is about."""
+    about: dict[tuple[str, str], list[str]] = {}
+    for found in findings:
+        for cause in found.causes:
+            about.setdefault((cause.what, cause.evidence), []).append(found.run.model)
+    lines = []
+    for (what, evidence), models in about.items():
+        lines += [
+            f"likely cause: {what}",
+            f"  evidence: {evidence}",
+            f"  runs: {', '.join(models)}",
+        ]
+    return [*lines, ""] if lines else []
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    from collections import Counter
+
+    verdicts = Counter(found.verdict.value for found in findings)
+    return f"{len(findings)} runs: " + ", ".join(f"{n} {what}" for what, n in verdicts.items())

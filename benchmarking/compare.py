@@ -1,0 +1,177 @@
+"""Stored runs against each other, picture by picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking.errors import BenchmarkError
+from benchmarking.labels import LabelSet
+from benchmarking.metrics import correct
+from benchmarking.specs import Run
+from benchmarking.statistics import cohen_kappa, holm, mcnemar_test, paired_interval
+from benchmarking.store import ImageRows, PredictionStore
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What one run said first of each picture that counts.
+
+    Attributes:
+        run: which one.
+        classes: (m,) its most probable class.
+        hits: (m,) whether that is right.
+    """
+
+    run: Run
+    classes: NDArray[np.integer]
+    hits: NDArray[np.bool_]
+
+    @property
+    def share(self) -> float:
+        """Acc@1, in [0, 1]."""
+        return float(self.hits.mean())
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runs on the same pictures.
+
+    Attributes:
+        first: a run.
+        second: another one.
+        both: pictures that both get right.
+        first_only: pictures that the first one alone gets right.
+        second_only: pictures that the second one alone gets right.
+        neither: pictures that both get wrong.
+        same: pictures of which both say the same, right or wrong.
+        p_value: of the exact McNemar test.
+        adjusted: the p-value, adjusted by Holm for all pairs that were tested with it.
+    """
+
+    first: Run
+    second: Run
+    both: int
+    first_only: int
+    second_only: int
+    neither: int
+    same: int
+    p_value: float
+    adjusted: float
+
+    @property
+    def n(self) -> int:
+        """Number of pictures."""
+        return self.both + self.first_only + self.second_only + self.neither
+
+    @property
+    def difference(self) -> float:
+        """Acc@1 of the first less that of the second, in [-1, 1]."""
+        return (self.first_only - self.second_only) / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the difference."""
+        return paired_interval(self.first_only, self.second_only, self.n)
+
+    @property
+    def kappa(self) -> float:
+        """Cohen's kappa of which pictures are right: error consistency."""
+        return cohen_kappa(self.both, self.first_only, self.second_only, self.neither)
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """How many pictures of a class each of two runs gets right."""
+
+    label: int
+    first: int
+    second: int
+    n: int
+
+
+def answers(store: PredictionStore, run: Run, right: LabelSet) -> Answers:
+    """What a run said first, of the rows that count.
+
+    Raises:
+        BenchmarkError: the run is broken, or has too few rows.
+    """
+    said = store.classes(run)
+    return Answers(run, right.of(said[:, 0]), correct(said, right, k=1))
+
+
+def check_same_pictures(store: PredictionStore, runs: Sequence[Run]) -> None:
+    """Make sure that runs can be compared picture by picture.
+
+    Raises:
+        BenchmarkError: they were made on pictures with different fingerprints.
+    """
+    made_on = {run: store.provenance(run).fingerprint for run in runs}
+    first, *others = runs
+    for other in others:
+        if made_on[other] != made_on[first]:
+            raise BenchmarkError(
+                f"{first} was made on pictures with fingerprint {made_on[first]}, {other} with "
+                f"{made_on[other]}; --mix-pictures compares them all the same, by name."
+            )
+
+
+def in_rows_of(right: LabelSet, ours: ImageRows, theirs: ImageRows) -> LabelSet:
+    """A label set for the rows of another image set, which has the same pictures by name.
+
+    Raises:
+        BenchmarkError: it lacks one.
+    """
+    if ours.keys == theirs.keys:
+        return right
+    places = {key: row for row, key in enumerate(theirs.keys)}
+    names = [ours.keys[row] for row in right.rows]
+    missing = [name for name in names if name not in places]
+    if missing:
+        raise BenchmarkError(
+            f"{len(missing)} of {len(names)} pictures of the first run are none of the second's, "
+            f"as {missing[0]!r}."
+        )
+    return LabelSet(np.array([places[name] for name in names]), right.classes)
+
+
+def every_pair(runs: Sequence[Answers]) -> list[Pair]:
+    """Every pair of runs, in the order given, tested and adjusted together."""
+    pairs = list(combinations(runs, 2))
+    counts = [_counts(first, second) for first, second in pairs]
+    tests = [mcnemar_test(first_only, second_only) for _, first_only, second_only, _, _ in counts]
+    return [
+        Pair(first.run, second.run, *count, p_value=test, adjusted=float(adjusted))
+        for (first, second), count, test, adjusted in zip(
+            pairs, counts, tests, holm(tests), strict=True
+        )
+    ]
+
+
+def class_changes(first: Answers, second: Answers, right: LabelSet) -> list[ClassChange]:
+    """Classes in which two runs differ, those in which the first gains most at the head.
+
+    A picture with several right classes counts for the first of them.
+    """
+    labels = right.classes[:, 0]
+    size = int(labels.max()) + 1
+    totals = np.bincount(labels, minlength=size)
+    ones, others = (np.bincount(labels, run.hits, size).astype(int) for run in (first, second))
+    changed = np.flatnonzero(ones != others)
+    order = changed[np.argsort(others[changed] - ones[changed], kind="stable")]
+    return [
+        ClassChange(*map(int, (label, ones[label], others[label], totals[label])))
+        for label in order
+    ]
+
+
+def _counts(first: Answers, second: Answers) -> tuple[int, int, int, int, int]:
+    both = int(np.count_nonzero(first.hits & second.hits))
+    ones, others = (int(np.count_nonzero(run.hits)) for run in (first, second))
+    neither = len(first.hits) - ones - others + both
+    same = int(np.count_nonzero(first.classes == second.classes))
+    return both, ones - both, others - both, neither, same

@@ -1,0 +1,256 @@
+"""Label sets by name or from files, and subsets of pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking.downloads import cache_folder
+from benchmarking.errors import BenchmarkError
+from benchmarking.imagenet import class_of_wnid, validation_number
+from benchmarking.labels import NO_CLASS, LabelSet, every_image
+
+NAMES = ("original", "real", "corrected")
+"""Label sets that need no file of one's own."""
+
+CONSENSUS = (3, 4, 5)
+"""Votes, of five, that can decide a corrected label."""
+
+
+def label_set(
+    name: str, keys: Sequence[str], original: NDArray[np.int64], consensus: int = 3
+) -> LabelSet:
+    """A label set by its name, or from a file.
+
+    Args:
+        name: "original", "real", "corrected", or the path of a .csv, .json or .npy file.
+        keys: name of each picture of the image set.
+        original: (n,) class of each, as stored with the set.
+        consensus: votes, of five, that decide a corrected label.
+
+    Raises:
+        BenchmarkError: the labels are not there, or are not of these pictures.
+    """
+    if name == "original":
+        return every_image(original)
+    if name == "real":
+        return real_labels(_fetched("real-labels", "real.json"), keys)
+    if name == "corrected":
+        votes = _fetched("label-errors", "imagenet_mturk.json")
+        return corrected_labels(votes, keys, original, consensus)
+    path = Path(name)
+    if not path.is_file():
+        raise BenchmarkError(
+            f"labels {name!r} are neither {', '.join(NAMES)} nor a file; give a .csv, .json or "
+            ".npy file of pictures and their classes."
+        )
+    return labels_from(path, keys)
+
+
+def real_labels(path: Path, keys: Sequence[str]) -> LabelSet:
+    """ReaL: all classes that people saw in a picture; those in which they saw none are left out.
+
+    Source: L. Beyer et al. (2020), Are we done with ImageNet? real.json has a list of classes for
+    validation picture 1, 2 and so on.
+
+    Raises:
+        BenchmarkError: the file is broken, or a picture is none of the validation set.
+    """
+    lists = _json(path)
+    numbers = _numbers(keys, "ReaL labels")
+    try:
+        return _of_lists({row: lists[number - 1] for row, number in enumerate(numbers)})
+    except (TypeError, ValueError, LookupError) as error:
+        raise BenchmarkError(f"{path} is not real.json: {error!r}.") from error
+
+
+def corrected_labels(
+    path: Path, keys: Sequence[str], original: NDArray[np.int64], consensus: int = 3
+) -> LabelSet:
+    """ImageNet's labels, as five people judged each of 5,440 that looked wrong.
+
+    They chose between the given label, another one that a model proposed, both and neither. Where
+    so many agree on the given one it stands; on the proposed one, it takes its place; pictures with
+    any other outcome are left out. All other pictures keep their label. Source: C. G. Northcutt,
+    A. Athalye and J. Mueller (2021), Pervasive label errors in test sets destabilize machine
+    learning benchmarks.
+
+    Raises:
+        BenchmarkError: the file is broken, or a picture is none of the validation set.
+    """
+    try:
+        votes = {entry["id"]: entry for entry in _json(path)}
+        classes = np.array(original, dtype=np.int64)
+        for row, number in enumerate(_numbers(keys, "corrected labels")):
+            entry = votes.get(number)
+            if entry and entry["mturk"]["given"] < consensus:
+                proposed = entry["mturk"]["guessed"] >= consensus
+                classes[row] = entry["our_guessed_label"] if proposed else NO_CLASS
+    except (TypeError, LookupError) as error:
+        raise BenchmarkError(f"{path} is not imagenet_mturk.json: {error!r}.") from error
+    rows = np.flatnonzero(classes != NO_CLASS)
+    return LabelSet(rows, classes[rows, None])
+
+
+def labels_from(path: Path, keys: Sequence[str]) -> LabelSet:
+    """Labels from a file; pictures that it does not name are left out.
+
+    A .csv has a picture's name and its class or classes on each line; a .json has an object of
+    names and classes, or a list of classes for each row; an .npy has a class for each row, or
+    several, filled up with -1. Classes are numbers or WordNet ids. Names are those of the image
+    set; folders before them do not matter.
+
+    Raises:
+        BenchmarkError: the file is broken, or names pictures or classes that do not exist.
+    """
+    try:
+        found = _READERS[path.suffix.lower()](path)
+        if not isinstance(found, Mapping):
+            if len(found) != len(keys):
+                raise ValueError(f"{len(found)} labels for {len(keys)} pictures")
+            return _of_lists(dict(enumerate(found)))
+        rows = _rows_of(found, keys)
+        return _of_lists(dict(zip(rows, found.values(), strict=True)))
+    except KeyError as error:
+        raise BenchmarkError(
+            f"{path}: {error.args[0]!r} is unknown; expected {_EXPECTED}."
+        ) from error
+    except (TypeError, ValueError, OSError, BenchmarkError) as error:
+        raise BenchmarkError(f"{path}: {error}; expected {_EXPECTED}.") from error
+
+
+def rows_of(
+    names: Sequence[str], keys: Sequence[str], original: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Rows that are meant by WordNet ids, or by files with names of pictures or numbers of rows.
+
+    Raises:
+        BenchmarkError: a name is neither, or a file names what does not exist.
+    """
+    return np.unique(np.concatenate([_rows(name, keys, original) for name in names]))
+
+
+_EXPECTED = "a .csv, .json or .npy file of pictures and their classes"
+
+
+def _rows(name: str, keys: Sequence[str], original: NDArray[np.int64]) -> NDArray[np.int64]:
+    if name in class_of_wnid():
+        return np.flatnonzero(original == class_of_wnid()[name])
+    path = Path(name)
+    if not path.is_file():
+        raise BenchmarkError(
+            f"{name!r} is neither a WordNet id such as n01440764 nor a file; give a .npy file of "
+            "row numbers, or a .txt, .csv or .json file of pictures' names."
+        )
+    try:
+        if path.suffix.lower() == ".npy":
+            rows = np.load(path, allow_pickle=False)
+            if rows.ndim != 1 or rows.dtype.kind not in "iu":
+                raise ValueError("it holds no row of whole numbers")
+            if rows.size and not 0 <= rows.min() <= rows.max() < len(keys):
+                raise ValueError(f"a row is not among the {len(keys)} rows")
+            return np.asarray(rows, dtype=np.int64)
+        if path.suffix.lower() == ".json":
+            found = list(_json(path))
+        else:
+            with path.open(encoding="utf-8", newline="") as file:
+                found = [line[0] for line in csv.reader(file) if line]
+        return np.array(_rows_of(found, keys), dtype=np.int64)
+    except (TypeError, ValueError, OSError, BenchmarkError) as error:
+        raise BenchmarkError(f"{path}: {error}.") from error
+
+
+def _fetched(collection: str, file: str) -> Path:
+    path = cache_folder(collection) / file
+    if not path.is_file():
+        raise BenchmarkError(
+            f"{path} is not there; run 'imagenet-benchmark fetch {collection}' once."
+        )
+    return path
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BenchmarkError(f"{path} is no whole .json file: {error}.") from error
+
+
+def _numbers(keys: Sequence[str], what: str) -> list[int]:
+    """Number of each validation picture."""
+    numbers = [validation_number(PurePosixPath(key).name) for key in keys]
+    for key, number in zip(keys, numbers, strict=True):
+        if number is None:
+            raise BenchmarkError(
+                f"{what} are of ImageNet's validation pictures, and {key!r} is none; choose "
+                "another image set with --images, or other labels."
+            )
+    return [number for number in numbers if number]
+
+
+def _of_lists(classes: Mapping[int, Any]) -> LabelSet:
+    """Rows with a class or a list of classes; those without any are left out."""
+    lists = {row: _classes(found) for row, found in classes.items()}
+    rows = sorted(row for row, found in lists.items() if found)
+    width = max((len(lists[row]) for row in rows), default=1)
+    filled = [lists[row] + [NO_CLASS] * (width - len(lists[row])) for row in rows]
+    return LabelSet(
+        np.array(rows, dtype=np.int64), np.array(filled, dtype=np.int64).reshape(-1, width)
+    )
+
+
+def _classes(found: Any) -> list[int]:
+    """Classes from a number, a WordNet id, or a list of them; -1 stands for none."""
+    several = found if isinstance(found, Sequence) and not isinstance(found, str) else [found]
+    classes = [_class(one) for one in several if one is not None and one != ""]
+    return [one for one in classes if one != NO_CLASS]
+
+
+def _class(one: Any) -> int:
+    if isinstance(one, str) and one.startswith("n"):
+        return class_of_wnid()[one]
+    number = int(one)
+    if number != float(one) or number < NO_CLASS:
+        raise ValueError(f"{one!r} is no class")
+    return number
+
+
+def _rows_of(names: Iterable[str], keys: Sequence[str]) -> list[int]:
+    """Row of each picture, by its name, whatever folder is before it."""
+    rows = {key: row for row, key in enumerate(keys)}
+    rows |= {PurePosixPath(key).name: row for row, key in enumerate(keys)}
+    wanted = [name if name in rows else PurePosixPath(str(name)).name for name in names]
+    unknown = [name for name in wanted if name not in rows]
+    if unknown:
+        raise ValueError(
+            f"{len(unknown)} of {len(wanted)} names are no pictures of the set, as {unknown[0]!r}"
+        )
+    return [rows[name] for name in wanted]
+
+
+def _from_csv(path: Path) -> Mapping[str, Sequence[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = [line for line in csv.reader(file) if line]
+    if lines and not any(cell.lstrip("n-").isdigit() for cell in lines[0][1:]):
+        del lines[0]  # headings
+    found = {line[0]: line[1:] for line in lines}
+    if len(found) < len(lines):
+        raise ValueError(f"{len(lines) - len(found)} names are there more than once")
+    return found
+
+
+def _from_npy(path: Path) -> Sequence[Any]:
+    found = np.load(path, allow_pickle=False)
+    if found.ndim not in (1, 2) or found.dtype.kind not in "iu":
+        raise ValueError(f"it holds {found.dtype} of shape {found.shape}")
+    rows: Sequence[Any] = found.tolist()
+    return rows
+
+
+_READERS = {".csv": _from_csv, ".json": _json, ".npy": _from_npy}

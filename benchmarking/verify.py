@@ -1,0 +1,251 @@
+"""Does a run reproduce what was published of its weights, and if not, why not?
+
+The rules look at the run and its recipe, never at the name of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from statistics import median
+from typing import Any
+
+from benchmarking.imagenet import is_validation_set, validation_number
+from benchmarking.labels import LabelSet, every_image
+from benchmarking.metrics import accuracy, expected_calibration_error
+from benchmarking.provenance import Provenance
+from benchmarking.published import published, weights_source
+from benchmarking.sources import all_specs
+from benchmarking.specs import Preprocessing, Published, Run
+from benchmarking.statistics import sign_test, wilson_interval
+from benchmarking.store import ImageRows, PredictionStore
+
+REPRODUCED = 0.0005
+"""As a share: 25 of 50,000 pictures; JPEG decoders alone move 10."""
+BACKEND_NOISE = 0.0015
+"""As a share: what another resize of the same kind moves."""
+CHANCE = 0.01
+"""Acc@1 below which labels and classes are taken to be in different orders; chance is 0.001."""
+ECE_FACTOR = 3
+"""Times the median of the other runs, from which a calibration error is an alarm."""
+ECE_RUNS = 5
+"""Other runs on the same pictures that such a comparison needs."""
+LOW_SHARE, LOW_LEVEL = 0.9, 0.001
+"""Share of a source's runs below what was published, and the sign test's level, for an alarm."""
+
+
+class Verdict(StrEnum):
+    """What a comparison with the published accuracy comes to."""
+
+    REPRODUCED = "reproduced"
+    BACKEND_NOISE = "within backend noise"
+    CONSISTENT = "consistent"
+    NOT_REPRODUCED = "not reproduced"
+    NO_REFERENCE = "no reference"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A likely cause of a wrong accuracy, and what points to it."""
+
+    what: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one run.
+
+    Attributes:
+        run: which one.
+        platform: its framework.
+        acc1: measured, in [0, 1].
+        n: pictures.
+        ece: expected calibration error, in [0, 1].
+        published: what it is compared with; None if there is nothing.
+        verdict: of the comparison.
+        causes: of a difference, the most telling first.
+    """
+
+    run: Run
+    platform: str
+    acc1: float
+    n: int
+    ece: float
+    published: Published | None
+    verdict: Verdict
+    causes: tuple[Cause, ...]
+
+    @property
+    def difference(self) -> float | None:
+        """Measured less published acc@1, as a share; None if nothing was published."""
+        return self.acc1 - self.published.acc1 / 100 if self.published else None
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """What published figures say of an image set: something of it, or of all of it."""
+
+    right: LabelSet
+    comparable: bool
+    whole: bool
+
+
+def _pictures(rows: ImageRows) -> _Pictures:
+    return _Pictures(
+        every_image(rows.labels),
+        comparable=all(validation_number(key) for key in rows.keys),
+        whole=is_validation_set(rows.labels),
+    )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    run: Run
+    provenance: Provenance
+    acc1: float
+    n: int
+    ece: float
+    reference: Published | None
+    whole: bool
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.reference is None:
+            return Verdict.NO_REFERENCE
+        target = self.reference.acc1 / 100
+        if not self.whole:
+            low, high = wilson_interval(round(self.acc1 * self.n), self.n)
+            return Verdict.CONSISTENT if low <= target <= high else Verdict.NOT_REPRODUCED
+        distance = round(abs(self.acc1 - target), 9)
+        if distance <= REPRODUCED:
+            return Verdict.REPRODUCED
+        return Verdict.BACKEND_NOISE if distance <= BACKEND_NOISE else Verdict.NOT_REPRODUCED
+
+
+def verify(store: PredictionStore, runs: Sequence[Run]) -> list[Finding]:
+    """Verdicts on runs; all runs on the same pictures help to find causes.
+
+    Raises:
+        BenchmarkError: a run or an image set's list of pictures is broken.
+    """
+    findings: list[Finding] = []
+    for images in dict.fromkeys(run.images for run in runs):
+        pictures = _pictures(store.rows(images))
+        measured = [_measure(store, run, pictures) for run in store.runs(images)]
+        low = _low_sources(measured)
+        for one in measured:
+            if one.run in runs:
+                others = [other.ece for other in measured if other is not one]
+                findings.append(_finding(one, others, low))
+    return findings
+
+
+def _measure(store: PredictionStore, run: Run, pictures: _Pictures) -> _Measured:
+    said, made = store.read(run), store.provenance(run)
+    known = published(run.source, run.model)
+    return _Measured(
+        run,
+        made,
+        accuracy(said.classes, pictures.right, k=1),
+        len(pictures.right),
+        expected_calibration_error(said, pictures.right),
+        known if pictures.comparable and not made.is_random else None,
+        pictures.whole,
+    )
+
+
+def _finding(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str]) -> Finding:
+    verdict = one.verdict
+    fine = verdict in (Verdict.REPRODUCED, Verdict.BACKEND_NOISE, Verdict.CONSISTENT)
+    causes = () if fine or one.provenance.is_random else tuple(_causes(one, other_eces, low))
+    platform = one.provenance.platform
+    return Finding(one.run, platform, one.acc1, one.n, one.ece, one.reference, verdict, causes)
+
+
+def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str]) -> list[Cause]:
+    """Every rule that a run meets, the most telling first."""
+    causes = []
+    if one.acc1 < CHANCE:
+        causes.append(
+            Cause(
+                "labels in another order than the model's classes",
+                f"acc@1 {100 * one.acc1:.2f} % is near chance",
+            )
+        )
+    used = _preprocessing(one.provenance)
+    if used and used.pads:
+        causes.append(
+            Cause(
+                "black border", f"the crop, {used.crop}, is larger than the resize, {used.resize}"
+            )
+        )
+    typical = median(other_eces) if len(other_eces) >= ECE_RUNS else None
+    if typical is not None and one.ece > ECE_FACTOR * typical:
+        causes.append(
+            Cause(
+                "wrong scaling or padding",
+                f"calibration error {100 * one.ece:.1f} %, against {100 * typical:.1f} % as the "
+                f"median of {len(other_eces)} other runs",
+            )
+        )
+    different = _differences(one)
+    if different:
+        causes.append(Cause("recipe is not the published one", different))
+    if one.run.source in low and not different:
+        causes.append(Cause("an altered copy of the pictures; run the doctor", low[one.run.source]))
+    return causes
+
+
+def _differences(one: _Measured) -> str:
+    """What a run did to pictures, and what was published, where both are known and differ."""
+    used = _preprocessing(one.provenance)
+    weights = weights_source(one.run.source), one.run.model.casefold()
+    reference = _published_recipes().get(weights)
+    if used is None or reference is None or used == reference:
+        return ""
+    if str(used) != str(reference):
+        return f"{used}; published: {reference}"
+    return "how lengths are rounded to pixels"
+
+
+def _low_sources(measured: Sequence[_Measured]) -> dict[str, str]:
+    """Sources whose runs, made as published, are low throughout, and the evidence."""
+    found = {}
+    for source in {one.run.source for one in measured}:
+        below = [
+            one.acc1 < one.reference.acc1 / 100
+            for one in measured
+            if one.run.source == source and one.reference and not _differences(one)
+        ]
+        if not below or sum(below) < LOW_SHARE * len(below):
+            continue
+        p_value = sign_test(sum(below), len(below))
+        if p_value < LOW_LEVEL:
+            found[source] = (
+                f"{sum(below)} of {len(below)} runs of {source} with the published preprocessing "
+                f"are below what was published, sign test p = {p_value:.1g}"
+            )
+    return found
+
+
+def _preprocessing(made: Provenance) -> Preprocessing | None:
+    """What a run's provenance says of its preprocessing; None if nothing."""
+    if not made.preprocessing:
+        return None
+    known: dict[str, Any] = dict(made.preprocessing)
+    if isinstance(known["resize"], list):
+        known["resize"] = tuple(known["resize"])
+    return Preprocessing(**known)
+
+
+@cache
+def _published_recipes() -> dict[tuple[str, str], Preprocessing]:
+    """The recipe that each source's weights were published with, by source and model."""
+    return {
+        (spec.source, spec.name.casefold()): spec.recipes["published"]
+        for spec in all_specs()
+        if "published" in spec.recipes
+    }

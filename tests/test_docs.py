@@ -1,0 +1,71 @@
+"""Every command of docs/ gives the output that stands under it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import DATA
+
+DOCS = Path(__file__).parents[1] / "docs"
+BLOCKS = [
+    (page.name, command, output)
+    for page in sorted(DOCS.glob("*.md"))
+    for command, output in re.findall(
+        r"^```console\n\$ (.+)\n((?:.*\n)*?)```$", page.read_text(), re.MULTILINE
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def place(imported_2019, tmp_path_factory):
+    """A folder with the runs of 2019 as `2019`, and a cache with the labels that are fetched."""
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "2019").symlink_to(imported_2019.folder)
+    for collection, source, name in (
+        ("real-labels", "real.json", "real.json"),
+        ("label-errors", "mturk.json", "imagenet_mturk.json"),
+    ):
+        there = folder / "cache" / "imagenet-benchmarking" / collection
+        there.mkdir(parents=True)
+        shutil.copy(DATA / "imagenet_val" / source, there / name)
+    return folder
+
+
+def run(command, place):
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "XDG_CACHE_HOME": str(place / "cache"),
+    }
+    done = subprocess.run(
+        command, shell=True, cwd=place, env=environment, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def test_there_is_a_page_per_question_with_its_commands():
+    assert {page for page, _, _ in BLOCKS} == {
+        "does-it-reproduce.md",
+        "is-it-different.md",
+        "which-labels.md",
+    }
+    assert len(BLOCKS) >= 8
+
+
+@pytest.mark.parametrize(("page", "command", "output"), BLOCKS, ids=[c for _, c, _ in BLOCKS])
+def test_a_command_gives_the_output_under_it(page, command, output, place):
+    found = run(command, place)
+    assert [line.rstrip() for line in found.splitlines()] == output.splitlines()
+
+
+def test_every_pair_of_2019_is_in_its_file(place):
+    found = run("imagenet-benchmark compare --all --store 2019", place)
+    assert found == (DOCS / "compare-all-2019.txt").read_text()
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in (*DOCS.glob("*.md"), DOCS.parent / "README.md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

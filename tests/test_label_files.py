@@ -1,0 +1,241 @@
+"""Label sets by name and from files, and subsets."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import DATA
+
+from benchmarking.aggregate import aggregate
+from benchmarking.arrays_2019 import IMAGES
+from benchmarking.errors import BenchmarkError
+from benchmarking.imagenet import validation_key, validation_labels, validation_rows, wnids
+from benchmarking.label_files import corrected_labels, label_set, labels_from, real_labels, rows_of
+from benchmarking.labels import NO_CLASS
+
+KEYS = ("a.png", "n01440764/b.png", "c.png", "d.png")
+CLASSES = np.array([0, 0, 1, 7])
+
+
+def lists(labels):
+    """What is right, by row."""
+    return {
+        int(row): [int(one) for one in classes if one != NO_CLASS]
+        for row, classes in zip(labels.rows, labels.classes, strict=True)
+    }
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return [validation_key(row + 1) for row in validation_rows().tolist()]
+
+
+@pytest.fixture(scope="module")
+def original():
+    return validation_labels()[validation_rows()].astype(np.int64)
+
+
+@pytest.fixture(scope="module")
+def published():
+    if not (DATA / "imagenet_val").is_dir():
+        pytest.skip(f"{DATA / 'imagenet_val'} is missing: ReaL labels and votes on label errors")
+    return DATA / "imagenet_val"
+
+
+def test_real_labels_are_those_of_each_picture(published, keys):
+    labels = real_labels(published / "real.json", keys)
+    assert len(labels) == 46_837
+    found, published_lists = lists(labels), json.loads((published / "real.json").read_text())
+    for row, key in enumerate(keys):
+        assert found.get(row, []) == published_lists[int(key[-13:-5]) - 1]
+
+
+def test_real_accuracies_of_the_34_are_those_counted_elsewhere(published, keys, imported_2019):
+    labels = {"ReaL ": real_labels(published / "real.json", keys)}
+    table = aggregate(imported_2019, IMAGES, labels=labels)
+    golden = DATA.parent / "reference" / "golden_2019_predictions.csv"
+    expected = {
+        row["stored_file"]: (row["real_acc1"], row["real_acc5"])
+        for row in csv.DictReader(golden.read_text().splitlines())
+    }
+    assert {
+        f"{row.run.model}_{row.run.source.removeprefix('2019-')}": tuple(
+            f"{100 * row.scores[f'ReaL Acc@{k}'].share:.2f}" for k in (1, 5)
+        )
+        for row in table.rows
+    } == expected
+
+
+@pytest.mark.parametrize(("consensus", "n"), [(3, 48_512), (4, 47_407), (5, 46_044)])
+def test_corrected_labels_follow_from_the_votes(published, keys, original, consensus, n):
+    labels = corrected_labels(published / "mturk.json", keys, original, consensus)
+    found = {row: one for row, (one,) in lists(labels).items()}
+    assert len(found) == n
+    votes = {vote["id"]: vote for vote in json.loads((published / "mturk.json").read_text())}
+    for row, key in enumerate(keys):
+        vote = votes.get(int(key[-13:-5]))
+        if vote is None or vote["mturk"]["given"] >= consensus:
+            assert found[row] == original[row]
+        elif vote["mturk"]["guessed"] >= consensus:
+            assert found[row] == vote["our_guessed_label"]
+        else:
+            assert row not in found
+
+
+@pytest.mark.parametrize(
+    ("consensus", "published_share"),
+    [(3, 0.8373008512129269), (4, 0.8447621457489879), (5, 0.8517513780980077)],
+)
+def test_corrected_accuracy_is_close_to_that_of_the_studys_authors(
+    published, keys, original, imported_2019, consensus, published_share
+):
+    """imagenet_benchmarks/cleaned_and_corrected_*.csv of 2019; its votes were not yet all in."""
+    labels = corrected_labels(published / "mturk.json", keys, original, consensus)
+    table = aggregate(imported_2019, IMAGES, labels={"corrected ": labels})
+    best = table.rows[0]
+    assert best.run.model == "nasnetlarge"
+    assert best.scores["corrected Acc@1"].share == pytest.approx(published_share, abs=0.0006)
+
+
+def test_published_labels_are_of_validation_pictures_alone(published):
+    with pytest.raises(BenchmarkError, match=r"validation pictures, and 'a.png' is none"):
+        real_labels(published / "real.json", KEYS)
+
+
+def test_labels_that_were_not_fetched_say_how_to(tmp_path, monkeypatch, keys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(BenchmarkError, match="run 'imagenet-benchmark fetch real-labels' once"):
+        label_set("real", keys[:1], np.array([0]))
+    with pytest.raises(BenchmarkError, match="run 'imagenet-benchmark fetch label-errors' once"):
+        label_set("corrected", keys[:1], np.array([0]))
+
+
+def test_fetched_labels_are_found_by_name(published, tmp_path, monkeypatch, keys, original):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for collection, source, name in (
+        ("real-labels", "real.json", "real.json"),
+        ("label-errors", "mturk.json", "imagenet_mturk.json"),
+    ):
+        place = tmp_path / "imagenet-benchmarking" / collection
+        place.mkdir(parents=True)
+        shutil.copy(published / source, place / name)
+    assert len(label_set("original", keys, original)) == 50_000
+    assert len(label_set("real", keys, original)) == 46_837
+    assert len(label_set("corrected", keys, original, consensus=5)) == 46_044
+
+
+FILES = {
+    "with headings": ("l.csv", "key,class\na.png,3\nc.png,4\n", {0: [3], 2: [4]}),
+    "without": ("l.csv", "a.png,3\nc.png,4\n", {0: [3], 2: [4]}),
+    "in any order": ("l.csv", "c.png,4\na.png,3\n", {0: [3], 2: [4]}),
+    "several classes": ("l.csv", "a.png,3,5\nc.png,4,\n", {0: [3, 5], 2: [4]}),
+    "WordNet ids": ("l.csv", f"a.png,{wnids()[9]}\n", {0: [9]}),
+    "other folders": ("l.csv", "x/b.png,3\nn01440764/a.png,2\n", {0: [2], 1: [3]}),
+    "an object": ("l.json", '{"a.png": 3, "c.png": [4, 5], "d.png": []}', {0: [3], 2: [4, 5]}),
+    "a list": ("l.json", "[1, [2, 3], null, []]", {0: [1], 1: [2, 3]}),
+    "no class": ("l.json", "[1, -1, 2, 3]", {0: [1], 2: [2], 3: [3]}),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), FILES.values(), ids=FILES)
+def test_labels_come_from_files_of_names_and_classes(tmp_path, name, text, expected):
+    (tmp_path / name).write_text(text)
+    assert lists(labels_from(tmp_path / name, KEYS)) == expected
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.array([1, 2, 3, 4]), {0: [1], 1: [2], 2: [3], 3: [4]}),
+        (np.array([1, -1, 3, 4]), {0: [1], 2: [3], 3: [4]}),
+        (np.array([[1, 2], [3, -1], [-1, -1], [4, 5]]), {0: [1, 2], 1: [3], 3: [4, 5]}),
+    ],
+)
+def test_labels_come_from_arrays_with_a_line_for_each_row(tmp_path, array, expected):
+    np.save(tmp_path / "l.npy", array)
+    assert lists(labels_from(tmp_path / "l.npy", KEYS)) == expected
+
+
+WRONG = {
+    "unknown picture": (
+        "l.csv",
+        "e.png,3\n",
+        "1 of 1 names are no pictures of the set",
+    ),
+    "no number": ("l.csv", "a.png,1\nb.png,tench\n", "invalid literal|unknown"),
+    "unknown wnid": ("l.csv", "a.png,n99999999\n", "'n99999999' is unknown"),
+    "twice": ("l.csv", "a.png,3\na.png,4\n", "1 names are there more than once"),
+    "half a class": ("l.json", "[1, 2.5, 3, 4]", "2.5 is no class"),
+    "below 0": ("l.json", "[1, -2, 3, 4]", "-2 is no class"),
+    "too few": ("l.json", "[1, 2]", "2 labels for 4 pictures"),
+    "no JSON": ("l.json", "{", "is no whole .json file"),
+    "nothing": ("l.json", "[[], [], [], []]", "at least one row"),
+    "other suffix": ("l.xml", "", "'.xml' is unknown; expected a .csv, .json or .npy file"),
+    "not text": ("l.csv", b"\xff\xfe\x00", "expected a .csv, .json or .npy file"),
+    "a pickle": ("l.npy", b"\x80\x04K\x01.", "expected a .csv, .json or .npy file"),
+    "deep": ("l.json", "[" * 100_000, "is no whole .json file"),
+    "nested": ("l.json", "[[[1]], 2, 3, 4]", "expected a .csv, .json or .npy file"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "message"), WRONG.values(), ids=WRONG)
+def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(BenchmarkError, match=message) as refusal:
+        labels_from(path, KEYS)
+    assert str(path) in str(refusal.value)
+
+
+def test_labels_that_are_neither_known_nor_a_file_are_refused():
+    with pytest.raises(BenchmarkError, match="labels 'rael' are neither original, real, corrected"):
+        label_set("rael", KEYS, CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rows"),
+    [
+        ("rows.txt", "c.png\na.png\n", [0, 2]),
+        ("rows.csv", "b.png,whatever\n", [1]),
+        ("rows.json", '["d.png", "n01440764/b.png"]', [1, 3]),
+        ("rows.npy", np.array([3, 0]), [0, 3]),
+    ],
+)
+def test_rows_come_from_files(tmp_path, name, content, rows):
+    path = tmp_path / name
+    if isinstance(content, str):
+        path.write_text(content)
+    else:
+        np.save(path, content)
+    assert rows_of([str(path)], KEYS, CLASSES).tolist() == rows
+
+
+def test_rows_come_from_wordnet_ids():
+    assert rows_of([wnids()[0], wnids()[7]], KEYS, CLASSES).tolist() == [0, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.npy", np.array([4]), "a row is not among the 4 rows"),
+        ("rows.npy", np.array([-1]), "a row is not among the 4 rows"),
+        ("rows.npy", np.array([0.5]), "it holds no row of whole numbers"),
+        ("rows.txt", "e.png\n", "1 of 1 names are no pictures of the set"),
+        ("rows.json", "7", "not iterable"),
+    ],
+)
+def test_wrong_rows_are_refused(tmp_path, name, content, message):
+    path = tmp_path / name
+    if isinstance(content, str):
+        path.write_text(content)
+    else:
+        np.save(path, content)
+    with pytest.raises(BenchmarkError, match=message):
+        rows_of([str(path)], KEYS, CLASSES)
+
+
+def test_a_name_that_is_no_wordnet_id_is_refused():
+    with pytest.raises(BenchmarkError, match="'n123' is neither a WordNet id .* nor a file"):
+        rows_of(["n123"], KEYS, CLASSES)

