@@ -87,7 +87,7 @@ def aggregate(
         left_out += list(_on_other_pictures(counts, expected))
         counts = [run for run in counts if run.provenance.fingerprint == expected]
     # Published figures are of all validation pictures, with their own labels.
-    if is_validation_set(right) and len(label_sets.get("", ())) == len(right):
+    if is_validation_set(right) and _is_plain(label_sets.get(""), right):
         counts = [_compared(run) for run in counts]
     if measure:
         first = next(iter(label_sets.values()))
@@ -135,6 +135,15 @@ def _count(
     hits = {name: correct(said, labels) for name, (correct, labels) in columns.items()}
     counted = {name: (int(np.count_nonzero(found)), len(found)) for name, found in hits.items()}
     return Counts(run, provenance, counted, np.packbits(next(iter(hits.values()))))
+
+
+def _is_plain(labels: LabelSet | None, right: NDArray[np.int64]) -> bool:
+    """Whether these are all rows with the classes that are stored with them."""
+    return (
+        labels is not None
+        and np.array_equal(labels.rows, np.arange(len(right)))
+        and np.array_equal(labels.classes[:, 0], right)
+    )
 
 
 def _compared(run: Counts) -> Counts:

@@ -13,10 +13,10 @@ stored in half precision and has seven such ties, one of which decides a picture
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -28,9 +28,10 @@ from numpy.typing import NDArray
 from benchmarking import files
 from benchmarking.downloads import collections
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.imagenet import is_validation_set, validation_labels, validation_rows
+from benchmarking.imagenet import validation_labels, validation_number, validation_rows
+from benchmarking.npy_files import read_array, read_integers, write_array
 from benchmarking.predictions import Classes, TopK, best_first
-from benchmarking.provenance import UNKNOWN, Provenance
+from benchmarking.provenance import UNKNOWN, Provenance, imported
 from benchmarking.specs import Probabilities, Run
 
 RECIPE = "northcutt2019"
@@ -50,19 +51,33 @@ class ArrayFolders:
     Attributes:
         folders: where the arrays are.
         known_labels: true class of each row, by image set, where they are known from elsewhere.
+        platforms: the only platform that is read from a folder, where not all are.
     """
 
     folders: tuple[Path, ...]
     known_labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    platforms: Mapping[Path, str] = field(default_factory=dict)
 
     @cached_property
     def _stems(self) -> dict[Run, Path]:
         """Each run and what the paths of its files begin with.
 
         Raises:
-            StoreError: a folder cannot be read.
+            StoreError: a folder cannot be read, or two hold the same run.
         """
-        return {_run(stem): stem for folder in self.folders for stem in _stems_in(folder)}
+        found: dict[Run, Path] = {}
+        for stem in (stem for folder in self.folders for stem in self._stems_in(folder)):
+            run = _run(stem)
+            if run in found and not stem.parent.samefile(found[run].parent):
+                raise StoreError(f"{stem} and {found[run]} are the same run; leave out one folder.")
+            found[run] = stem
+        return found
+
+    def _stems_in(self, folder: Path) -> Iterator[Path]:
+        platform = self.platforms.get(folder)
+        for stem in _stems_in(folder):
+            if platform is None or f"_{platform}_" in stem.name:
+                yield stem
 
     def image_sets(self) -> list[str]:
         """Names of the image sets that runs are on, sorted."""
@@ -82,18 +97,26 @@ class ArrayFolders:
             return self.known_labels[images]
         if images == IMAGES:
             return validation_labels()[validation_rows()].astype(np.int64)
-        kept = (_file(self._stems[run], "labels.npy") for run in self.runs(images))
-        for path in kept:
-            if path.exists():
+        for run in self.runs(images):
+            if (path := _file(self._stems[run], "labels.npy")).exists():
                 return read_integers(path)
-        raise StoreError(f"the labels of {images} are not known; give them with -l FILE.")
+        raise StoreError(
+            f"the labels of {images} are not known; give those of all its rows with -l FILE, or "
+            "put them beside a model's arrays as MODEL_PLATFORM_SET_labels.npy."
+        )
 
     def classes(self, run: Run) -> Classes:
         """The five most probable classes of every row, best first.
 
         Raises:
-            StoreError: a file is missing or broken.
+            StoreError: a file is missing or broken, or the labels beside it are not the set's.
         """
+        kept = _file(self._stems[run], "labels.npy")
+        if kept.exists() and not np.array_equal(read_integers(kept), self.labels(run.images)):
+            raise StoreError(
+                f"{kept} has other labels than {run.images}, so its rows are in another order or "
+                "of other pictures."
+            )
         return self.read(run).classes
 
     def read(self, run: Run) -> TopK:
@@ -103,15 +126,20 @@ class ArrayFolders:
             StoreError: a file is missing or broken; the message names it.
         """
         stem = self._stems[run]
-        classes = _read(_file(stem, "top5preds.npy"), "iu")
-        probabilities = _read(_file(stem, "top5probs.npy"), "f")
-        limit = 1000 if run.images == IMAGES else 2**16
+        classes = read_array(_file(stem, "top5preds.npy"), "iu")
+        probabilities = read_array(_file(stem, "top5probs.npy"), "f")
+        limit = classes_of(run.images)
         if classes.ndim != 2 or classes.shape[1] != _TOP or not len(classes):
             raise StoreError(f"{_file(stem, 'top5preds.npy')} has shape {classes.shape}; (n, 5).")
         if classes.min() < 0 or classes.max() >= limit:
             raise StoreError(
                 f"{_file(stem, 'top5preds.npy')} holds classes from {classes.min()} to "
                 f"{classes.max()}; expected 0 to {limit - 1}."
+            )
+        if probabilities.dtype.itemsize > 4:
+            raise StoreError(
+                f"{_file(stem, 'top5probs.npy')} holds {probabilities.dtype}; expected float32 or "
+                "float16."
             )
         if probabilities.shape != classes.shape:
             raise StoreError(
@@ -134,12 +162,18 @@ class ArrayFolders:
         if document:
             return Provenance.from_document(document["provenance"])
         arrays = [_file(stem, f"top5{kind}.npy").name for kind in ("preds", "probs")]
-        return _imported(run, arrays)
+        title = _TITLES[run.source.removeprefix("2019-")]
+        return imported(title, run.images, {"files": dict.fromkeys(arrays, UNKNOWN)})
 
     def paths(self, run: Run) -> tuple[Path, Path]:
         """The files of a run: classes and probabilities."""
         stem = self._stems[run]
         return _file(stem, "top5preds.npy"), _file(stem, "top5probs.npy")
+
+
+def classes_of(images: str) -> int:
+    """How many classes a set can have: ImageNet's, or as many as a store can hold."""
+    return 1000 if images == IMAGES else 2**16
 
 
 def folders_below(folder: Path) -> list[Path]:
@@ -172,7 +206,7 @@ def names_2019() -> dict[str, tuple[str, ...]]:
 
 
 def save(
-    folder: Path,
+    stem: Path,
     run: Run,
     top: TopK,
     labels: NDArray[np.int64],
@@ -182,28 +216,34 @@ def save(
 ) -> Path:
     """Write a run as arrays that the scripts of 2019 read, and return the path of its classes.
 
+    Args:
+        stem: the folder, and what `stem_of` gives.
+        run: which one.
+        top: what it said.
+        labels: true class of each row.
+        provenance: how it was made.
+        probabilities: of all classes, if they were kept.
+
     Raises:
-        BenchmarkError: its platform is none of theirs, or the folder cannot be written.
+        BenchmarkError: the folder cannot be written.
     """
-    stem = folder / stem_of(run, labels, provenance)
     document = {"run": asdict(run), "provenance": asdict(provenance)}
-    files.write(_file(stem, "provenance.json"), json.dumps(document, indent=1).encode())
-    arrays: dict[str, NDArray[Any]] = {
+    # Without its classes, which go first and come last, nobody reads a run that is half another's.
+    arrays: dict[str, NDArray[Any] | None] = {
+        "top5preds.npy": None,
+        "probs.npy": probabilities,
         "labels.npy": labels.astype(np.int64),
         "top5probs.npy": top.probabilities.astype(np.float32),
-        "top5preds.npy": top.classes.astype(np.int64),
     }
-    if probabilities is not None:
-        arrays["probs.npy"] = probabilities
     for kind, array in arrays.items():
-        buffer = io.BytesIO()
-        np.save(buffer, array, allow_pickle=False)
-        files.write(_file(stem, kind), buffer.getvalue())
+        write_array(_file(stem, kind), array)
+    files.write(_file(stem, "provenance.json"), json.dumps(document, indent=1).encode())
+    write_array(_file(stem, "top5preds.npy"), top.classes.astype(np.int64))
     return _file(stem, "top5preds.npy")
 
 
-def stem_of(run: Run, labels: NDArray[np.int64], provenance: Provenance) -> str:
-    """What the names of a run's arrays begin with.
+def stem_of(run: Run, keys: Sequence[str], provenance: Provenance) -> str:
+    """What the names of a run's arrays begin with; keys are the names of its pictures.
 
     Raises:
         BenchmarkError: its platform is none of theirs.
@@ -213,27 +253,17 @@ def stem_of(run: Run, labels: NDArray[np.int64], provenance: Provenance) -> str:
         known = " and ".join(_TITLES.values())
         raise BenchmarkError(f"{run}: arrays can be of {known} only, not {provenance.platform}.")
     old = {name.casefold(): name for name in names_2019()[platform]}
-    images = _WHOLE_SET if is_validation_set(labels) else run.images
+    numbers = [validation_number(key) for key in keys]
+    whole = numbers == (validation_rows() + 1).tolist()
+    part = "part-of-imagenet" if run.images == _WHOLE_SET else run.images
+    images = _WHOLE_SET if whole else part
     return f"{old.get(run.model.casefold(), run.model)}_{platform}_{images}"
-
-
-def read_integers(path: Path) -> NDArray[np.int64]:
-    """A row of numbers from an .npy file: labels, or row numbers.
-
-    Raises:
-        StoreError: it cannot be read, or holds anything else.
-    """
-    found = _read(path, "iub")
-    if found.dtype.kind == "b":
-        raise StoreError(f"{path} holds a mask of True and False; save np.flatnonzero(mask).")
-    if found.ndim != 1:
-        raise StoreError(f"{path} has shape {found.shape}; expected one row of numbers.")
-    return found.astype(np.int64)
 
 
 def _stems_in(folder: Path) -> Iterator[Path]:
     try:
-        names = sorted(path.name for path in folder.iterdir())
+        # macOS leaves companions of copied files, whose names begin with a dot.
+        names = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
     except OSError as error:
         raise StoreError(f"{folder} cannot be read: {error.strerror}.") from error
     found = (_NAME.fullmatch(name) for name in names)
@@ -249,10 +279,13 @@ def _run(stem: Path) -> Run:
     match = _NAME.fullmatch(f"{stem.name}_top5preds.npy")
     assert match  # stems come from names that match
     images = IMAGES if match["set"] == _WHOLE_SET else match["set"]
-    document = _document(stem)
-    if document:
-        return Run(**{**document["run"], "images": images})
-    return Run(images, f"2019-{match['platform']}", match["model"], RECIPE)
+    with suppress(StoreError):  # a broken document comes to light when the run is read
+        if document := _document(stem):
+            return Run(**{**document["run"], "images": images})
+    try:
+        return Run(images, f"2019-{match['platform']}", match["model"], RECIPE)
+    except BenchmarkError as error:
+        raise StoreError(f"{ascii(str(stem))}: {error}") from error
 
 
 def _document(stem: Path) -> dict[str, Any]:
@@ -265,37 +298,3 @@ def _document(stem: Path) -> dict[str, Any]:
         return {}
     except (OSError, LookupError, ValueError, TypeError, BenchmarkError) as error:
         raise StoreError(f"{path} is broken: {error}") from error
-
-
-def _read(path: Path, kinds: str) -> NDArray[Any]:
-    """An array of one of NumPy's kinds of numbers; what lies about its size takes no memory."""
-    try:
-        found = np.lib.format.open_memmap(path, mode="r")  # of pickles it wants nothing
-    except FileNotFoundError as error:
-        raise StoreError(f"{path} is missing; a run has classes and probabilities.") from error
-    except (ValueError, OSError, EOFError) as error:
-        raise StoreError(f"{path} is no whole .npy file: {error}") from error
-    if found.dtype.kind not in kinds:
-        wanted = "probabilities" if kinds == "f" else "whole numbers"
-        raise StoreError(f"{path} holds {found.dtype}; expected {wanted}.")
-    return np.asarray(found)
-
-
-def _imported(run: Run, arrays: Sequence[str]) -> Provenance:
-    """What is known of a run of which there are arrays alone."""
-    return Provenance(
-        platform=_TITLES[run.source.removeprefix("2019-")],
-        weights={"name": UNKNOWN},
-        preprocessing={},
-        images={"name": run.images, "n": None, "fingerprint": UNKNOWN},
-        versions={},
-        device=UNKNOWN,
-        precision=UNKNOWN,
-        batch_size=None,
-        input_shapes=(),
-        executor="imported",
-        process_id=None,
-        started=UNKNOWN,
-        seconds=None,
-        origin={"files": dict.fromkeys(arrays, UNKNOWN)},
-    )

@@ -31,7 +31,12 @@ def rows_of(images: str, labels: NDArray[np.int64]) -> ImageSet:
     Args:
         images: name of the image set.
         labels: true class of each row.
+
+    Raises:
+        StoreError: there are none, or one is below 0.
     """
+    if not len(labels) or labels.min() < 0:
+        raise StoreError(f"the labels of {images} must be one class from 0 up for each row.")
     if images == IMAGES:
         keys = [validation_key(row + 1) for row in validation_rows().tolist()]
     else:
@@ -51,14 +56,15 @@ def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Prediction
             f"{arrays.paths(run)[0]} was exported from a store; copy the run's .safetensors file "
             "instead, which has the names of the pictures as well."
         )
+    said = arrays.read(run)
     made = replace(
         made,
-        preprocessing=_preprocessing(run),
+        preprocessing=_preprocessing(run) if run.images == IMAGES else {},
         images={"name": rows.name, "n": len(rows), "fingerprint": rows.fingerprint},
         origin=_origin(arrays.paths(run)),
     )
     if not store.path(run).exists():
-        store.write(run, rows, arrays.read(run), made)
+        store.write(run, rows, said, made)
         return True
     if store.provenance(run).origin != made.origin:
         raise StoreError(
@@ -75,8 +81,8 @@ def export_arrays(store: PredictionStore, runs: Sequence[Run], folder: Path) -> 
         BenchmarkError: two runs would have the same files, a run is broken or of another platform,
             or the folder cannot be written.
     """
-    labels = {images: store.labels(images) for images in {run.images for run in runs}}
-    stems = {run: stem_of(run, labels[run.images], store.provenance(run)) for run in runs}
+    rows = {images: store.rows(images) for images in {run.images for run in runs}}
+    stems = {run: stem_of(run, rows[run.images].keys, store.provenance(run)) for run in runs}
     for stem, n in Counter(stems.values()).items():
         if n > 1:
             same = " and ".join(str(run) for run in runs if stems[run] == stem)
@@ -88,7 +94,8 @@ def export_arrays(store: PredictionStore, runs: Sequence[Run], folder: Path) -> 
         said, made = store.read(run), store.provenance(run)
         all_of_them = store.keeps_all_probabilities(run)
         everything = store.read_probabilities(run) if all_of_them else None
-        yield save(folder, run, said, labels[run.images], made, probabilities=everything)
+        labels = rows[run.images].labels
+        yield save(folder / stems[run], run, said, labels, made, probabilities=everything)
 
 
 def export_tables(store: PredictionStore, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
@@ -122,8 +129,7 @@ def _preprocessing(run: Run) -> dict[str, object]:
     platform = run.source.removeprefix("2019-")
     for spec in all_specs():
         if (spec.framework, spec.name.casefold()) == (platform, run.model.casefold()):
-            known = spec.recipes.get(run.recipe) if run.recipe == RECIPE else None
-            return asdict(known) if known else {}
+            return asdict(spec.recipes[RECIPE]) if RECIPE in spec.recipes else {}
     return {}
 
 

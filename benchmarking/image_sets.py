@@ -123,6 +123,8 @@ def difference(expected: Sequence[Picture], found: Sequence[Picture]) -> str:
         if names:
             one = min(map(str, names))
             return f"{len(found)} pictures for {len(expected)} rows, {len(names)} {kind}, as {one}"
+    if len(expected) != len(found):
+        return f"{len(found)} pictures for {len(expected)} rows, some more than once"
     for name, picture in ours.items():
         if picture.label != theirs[name].label:
             return f"{name} is in class {theirs[name].label}, not {picture.label}"

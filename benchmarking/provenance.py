@@ -72,3 +72,29 @@ class Provenance:
     def fingerprint(self) -> str:
         """Of the pictures; UNKNOWN if it is not."""
         return str(self.images["fingerprint"])
+
+
+def imported(platform: str, images: str, origin: Mapping[str, Any]) -> Provenance:
+    """What is known of a run that was made elsewhere: where its files come from, and little more.
+
+    Args:
+        platform: title of the framework.
+        images: name of the image set.
+        origin: see `Provenance`.
+    """
+    return Provenance(
+        platform=platform,
+        weights={"name": UNKNOWN},
+        preprocessing={},
+        images={"name": images, "n": None, "fingerprint": UNKNOWN},
+        versions={},
+        device=UNKNOWN,
+        precision=UNKNOWN,
+        batch_size=None,
+        input_shapes=(),
+        executor="imported",
+        process_id=None,
+        started=UNKNOWN,
+        seconds=None,
+        origin=origin,
+    )

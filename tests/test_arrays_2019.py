@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import DATA
+from conftest import DATA, an_image_set
 
 from benchmarking.aggregate import aggregate
 from benchmarking.arrays_2019 import (
@@ -13,11 +13,13 @@ from benchmarking.arrays_2019 import (
     ArrayFolders,
     folders_below,
     names_2019,
-    read_integers,
     save,
+    stem_of,
 )
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.imagenet import validation_labels, validation_rows
+from benchmarking.imagenet import validation_key, validation_labels, validation_rows
+from benchmarking.labels import every_image
+from benchmarking.npy_files import read_integers
 from benchmarking.predictions import top_k
 from benchmarking.specs import Run
 
@@ -83,6 +85,13 @@ def test_another_set_is_read_with_its_own_name(folder):
         assert dict(zip(said.classes[row], said.probabilities[row], strict=True)) == pairs
 
 
+def test_classes_of_any_whole_type_are_read(tmp_path):
+    preds, probs = some()
+    for dtype in (np.uint8, np.int16, np.uint64):
+        write(tmp_path / "arrays", preds.astype(dtype), probs)
+        assert (ArrayFolders((tmp_path / "arrays",)).read(CIFAR).classes < 10).all()
+
+
 def test_half_precision_is_read_as_it_is(tmp_path):
     write(tmp_path / "arrays", *some(dtype=np.float16))
     said = ArrayFolders((tmp_path / "arrays",)).read(CIFAR)
@@ -91,7 +100,9 @@ def test_half_precision_is_read_as_it_is(tmp_path):
 
 def test_labels_of_another_set_have_to_be_given_or_kept(folder):
     arrays = ArrayFolders((folder,))
-    with pytest.raises(StoreError, match="labels of cifar10 are not known; give them with -l FILE"):
+    with pytest.raises(
+        StoreError, match="labels of cifar10 are not known; give those of all its rows"
+    ):
         arrays.labels("cifar10")
     np.save(folder / "vgg16_bn_pytorch_cifar10_labels.npy", np.arange(6))
     assert arrays.labels("cifar10").tolist() == [0, 1, 2, 3, 4, 5]
@@ -141,6 +152,7 @@ BROKEN = {
     "NaN": ("probs", PROBS * np.float32("nan"), None, "contain NaN or infinity"),
     "negative": ("probs", -PROBS, None, r"lie outside \[0, 1\]"),
     "percent": ("probs", PROBS * 100, None, r"lie outside \[0, 1\]"),
+    "double precision": ("probs", PROBS.astype(np.float64), None, "float64; expected float32 or"),
     "a class twice": ("preds", PREDS * 0, None, "name a class twice"),
 }
 
@@ -213,7 +225,7 @@ def saved(folder, a_provenance, images, model="MobileNetV2", **more):
     run = Run(images.name, "keras", model, "published")
     made = replace(a_provenance(images), platform="Keras")
     said = top_k(np.random.default_rng(1).dirichlet(np.ones(9), 3).astype(np.float32))
-    save(folder, run, said, images.labels, made, **more)
+    save(folder / stem_of(run, images.keys, made), run, said, images.labels, made, **more)
     return said, made
 
 
@@ -242,10 +254,8 @@ def test_files_have_their_names_and_types_of_2019(tmp_path, three_pictures, a_pr
 
 def test_arrays_of_other_frameworks_are_refused(tmp_path, three_pictures, a_provenance):
     run = Run("three", "somewhere", "vgg16", "published")
-    said = top_k(np.full((3, 9), 1 / 9, np.float32))
     with pytest.raises(BenchmarkError, match="can be of Keras and PyTorch only, not Abacus"):
-        save(tmp_path, run, said, three_pictures.labels, a_provenance(three_pictures))
-    assert list(tmp_path.glob("*.npy")) == []
+        stem_of(run, three_pictures.keys, a_provenance(three_pictures))
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[]", '{"run": {}, "provenance": {}}'])
@@ -253,8 +263,20 @@ def test_a_broken_document_beside_the_arrays_is_named(tmp_path, three_pictures, 
     saved(tmp_path, a_provenance, three_pictures)
     path = tmp_path / "mobilenetV2_keras_three_provenance.json"
     path.write_text(text)
+    arrays = ArrayFolders((tmp_path,))
+    (run,) = arrays.runs("three")
     with pytest.raises(StoreError, match=f"{path.name} is broken"):
-        ArrayFolders((tmp_path,)).image_sets()
+        arrays.provenance(run)
+    with pytest.raises(StoreError, match=f"{path.name} is broken"):
+        aggregate(arrays, "three")
+
+
+def test_a_run_that_two_folders_hold_is_refused_not_chosen(tmp_path):
+    for name in ("one", "other"):
+        write(tmp_path / name, *some())
+    arrays = ArrayFolders((tmp_path / "one", tmp_path / "other"))
+    with pytest.raises(StoreError, match="are the same run; leave out one folder"):
+        arrays.image_sets()
 
 
 def test_the_document_says_which_run_it_is(tmp_path, three_pictures, a_provenance):
@@ -268,6 +290,7 @@ def test_the_document_says_which_run_it_is(tmp_path, three_pictures, a_provenanc
     [
         (np.array([True, False]), "holds a mask of True and False; save np.flatnonzero"),
         (np.array([0.5]), "holds float64; expected whole numbers"),
+        (np.array([2**64 - 1], np.uint64), "which is no row and no class"),
         (np.zeros((2, 2), int), r"has shape \(2, 2\); expected one row of numbers"),
     ],
 )
@@ -275,3 +298,57 @@ def test_a_list_of_numbers_is_one_row_of_whole_numbers(tmp_path, array, message)
     np.save(tmp_path / "rows.npy", array)
     with pytest.raises(StoreError, match=message):
         read_integers(tmp_path / "rows.npy")
+
+
+def test_companions_of_copied_files_are_not_arrays(folder):
+    (folder / "._vgg16_pytorch_cifar10_top5preds.npy").write_bytes(b"?")
+    assert ArrayFolders((folder,)).runs("cifar10") == [CIFAR]
+
+
+def test_a_name_that_cannot_be_is_told_with_its_path(folder):
+    (folder / "my model_pytorch_cifar10_top5preds.npy").write_bytes(b"?")
+    with pytest.raises(StoreError, match=r"my model_pytorch_cifar10.*cannot name anything here"):
+        ArrayFolders((folder,)).image_sets()
+
+
+def test_of_a_folder_for_one_platform_no_other_is_read(tmp_path):
+    write(tmp_path / "arrays", *some())
+    write(tmp_path / "arrays", *some(), stem="vgg16_keras_cifar10")
+    arrays = ArrayFolders((tmp_path / "arrays",), platforms={tmp_path / "arrays": "keras"})
+    assert [run.source for run in arrays.runs("cifar10")] == ["2019-keras"]
+
+
+def test_rows_in_another_order_are_seen_by_their_labels(folder):
+    np.save(folder / "vgg16_bn_pytorch_cifar10_labels.npy", np.arange(6))
+    write(folder, *some(), stem="vgg19_bn_pytorch_cifar10")
+    np.save(folder / "vgg19_bn_pytorch_cifar10_labels.npy", np.arange(6)[::-1])
+    table = aggregate(ArrayFolders((folder,)), "cifar10")
+    assert [row.run.model for row in table.rows] == ["vgg16_bn"]
+    assert "vgg19_bn_pytorch_cifar10_labels.npy has other labels than cifar10" in table.left_out[0]
+
+
+def test_a_run_that_is_written_again_leaves_nothing_of_the_first(
+    tmp_path, three_pictures, a_provenance
+):
+    saved(tmp_path, a_provenance, three_pictures, probabilities=np.full((3, 9), 1 / 9, np.float32))
+    saved(tmp_path, a_provenance, three_pictures)
+    assert not (tmp_path / "mobilenetV2_keras_three_probs.npy").exists()
+
+
+def test_the_whole_validation_set_has_its_name_of_2019_and_no_other_has(a_provenance, tmp_path):
+    keys = [validation_key(row + 1) for row in validation_rows().tolist()]
+    made = replace(a_provenance(an_image_set(tmp_path / "p", {"a": 1})), platform="PyTorch")
+    run = Run("imagenet-val", "torchvision", "vgg16", "published")
+    assert stem_of(run, keys, made) == "vgg16_pytorch_imagenet"
+    assert stem_of(run, [key.replace("JPEG", "jpg") for key in keys], made).endswith("_imagenet")
+    assert stem_of(run, [f"x{key}" for key in keys], made) == "vgg16_pytorch_imagenet-val"
+    part = replace(run, images="imagenet")
+    assert stem_of(part, keys[:3], made) == "vgg16_pytorch_part-of-imagenet"
+
+
+def test_published_figures_stand_beside_the_sets_own_labels_alone(arrays_of_2019):
+    arrays = ArrayFolders((arrays_of_2019 / "keras_imagenet",))
+    own = every_image(arrays.labels(IMAGES))
+    for labels, shown in ((own, True), (own.relabelled(np.zeros(50_000, int)), False)):
+        table = aggregate(arrays, IMAGES, labels={"": labels})
+        assert all((row.published is not None) is shown for row in table.rows)

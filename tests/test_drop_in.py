@@ -1,18 +1,24 @@
 """The three commands of 2019, as their users call them."""
 
 import csv
+import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import DATA
 
+from benchmarking import cli
+from benchmarking.cli import main as cli_main
 from benchmarking.drop_in import predictions, table
 from benchmarking.drop_in.predictions import KERAS, PYTORCH
+from benchmarking.image_sets import Picture, difference
 from benchmarking.imagenet import validation_key, validation_labels, validation_rows, wnids
+from benchmarking.provenance import imported
 
 ROOT = Path(__file__).parents[1]
 LABELS = validation_labels()[validation_rows()].astype(np.int64)
@@ -97,13 +103,58 @@ def test_without_any_arrays_the_way_to_them_is_told(call, capsys):
     assert "Run 'imagenet-benchmark fetch predictions-2019' once" in capsys.readouterr().err
 
 
+def test_after_fetching_no_argument_is_needed(call, arrays_of_2019, tmp_path, capsys):
+    assert cli_main(["fetch", "predictions-2019", "--from", str(arrays_of_2019)]) == 0
+    (tmp_path / "keras_imagenet").mkdir()  # an empty one is none
+    capsys.readouterr()
+    assert call() == 0
+    assert len(rows_of_default(tmp_path)) == 34
+    assert capsys.readouterr().err == "wrote benchmarking_results.csv\n"
+    assert cli_main(["import", "--store", str(tmp_path / "store")]) == 0
+    assert "34 runs stored" in capsys.readouterr().out
+
+
+def test_each_option_reads_its_own_platform(call, one_model, tmp_path):
+    for path in (tmp_path / "pytorch_imagenet").glob("*.npy"):
+        shutil.copy(path, path.with_name(path.name.replace("_pytorch_", "_keras_")))
+    assert call("-p", tmp_path / "pytorch_imagenet") == 0
+    assert [row["Platform"] for row in rows_of_default(tmp_path)] == ["PyTorch"]
+    folder = tmp_path / "pytorch_imagenet"
+    assert call("-p", folder, "-k", folder) == 0
+    assert sorted(row["Platform"] for row in rows_of_default(tmp_path)) == ["Keras", "PyTorch"]
+
+
+def test_a_file_without_a_suffix_is_csv_as_in_2019(call, one_model, tmp_path):
+    assert call("-o", "results") == 0
+    assert (tmp_path / "results").read_text().startswith("Platform,Model,Acc@1,Acc@5,Rank@1,Rank@5")
+
+
+def test_own_predictions_are_not_under_the_name_of_2019(call, one_model, tmp_path, capsys):
+    document = {
+        "run": {"images": "v", "source": "torchvision", "model": "vgg16", "recipe": "published"},
+        "provenance": asdict(imported("PyTorch", "v", {})),
+    }
+    path = tmp_path / "pytorch_imagenet" / "vgg16_pytorch_imagenet_provenance.json"
+    path.write_text(json.dumps(document))
+    assert call() == 0
+    (row,) = rows_of_default(tmp_path)
+    assert (row["Images"], row["Source"], row["Recipe"]) == (
+        *("imagenet-val", "torchvision"),
+        "published",
+    )
+    out, err = capsys.readouterr()
+    assert out.startswith("imagenet-val, 50000 pictures")
+    assert "missing: 33 (" in err, "vgg16 of PyTorch is there"
+    assert "other" not in err
+
+
 def test_a_model_that_is_none_of_the_34_is_a_row_and_a_note(call, one_model, tmp_path, capsys):
     for kind in ("preds", "probs"):
         name = f"pytorch_imagenet/{{}}_pytorch_imagenet_top5{kind}.npy"
         shutil.copy(tmp_path / name.format("vgg16"), tmp_path / name.format("mine"))
     assert call() == 0
     assert [row["Model"] for row in rows_of_default(tmp_path)] == ["mine", "vgg16"]
-    assert "note: other: 1 (pytorch/mine)" in capsys.readouterr().err
+    assert "note: other: 1 (PyTorch/mine)" in capsys.readouterr().err
 
 
 def test_a_broken_model_is_named_and_the_others_are_shown(call, arrays_of_2019, tmp_path, capsys):
@@ -181,12 +232,13 @@ def test_masks_and_labels_score_what_counting_row_by_row_gives(call, tmp_path, c
         omit, keep, labels = random_case(random, n, classes=8)
         row = scored(call, tmp_path, omit, keep, labels)
         expected = slowly(preds, probs, truth, omit, keep, labels)
-        if omit is None and keep is None:  # labels of all rows are this set's labels
-            expected = (expected[1], expected[3]) if labels else (expected[0], expected[2])
-            names = ["Acc@1", "Acc@5"]
-        else:
-            names = ["Acc@1", "cAcc@1", "Acc@5", "cAcc@5"]
+        names = ["Acc@1", "cAcc@1", "Acc@5", "cAcc@5"]
+        if omit is None and keep is None and labels is None:
+            names, expected = ["Acc@1", "Acc@5"], (expected[0], expected[2])
         assert [float(row[name]) for name in names] == list(expected)
+        assert int(row["n"]) == (n if labels is None or omit == keep else len(labels))
+        if "cn" in row:
+            assert int(row["cn"]) == len(labels or keep or range(n - len(omit or ())))
         seen.add((omit is None, keep is None, labels is None))
     assert len(seen) == 6
     capsys.readouterr()
@@ -234,6 +286,7 @@ REFUSED = {
     "kept below 0": ({"-j": [-1]}, "row -1 is"),
     "too few labels": ({"-j": [1, 2, 3], "-l": [4, 5]}, "-l.npy: 2 labels for 3 rows"),
     "too many labels": ({"-i": [0], "-l": [0] * 50_000}, "50000 labels for 49999 rows"),
+    "no such file": ({"-i": None}, "-i.npy is no file; expected an .npy file with a row of"),
     "no such class": ({"-j": [1], "-l": [1000]}, "-l.npy: 1000 is no class; expected 0 to 999"),
     "a class below 0": ({"-j": [1], "-l": [-1]}, "-l.npy: a row has no right class"),
     "nothing left": ({"-i": list(range(50_000))}, "needs at least one row"),
@@ -242,27 +295,29 @@ REFUSED = {
 
 @pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED)
 def test_masks_that_mean_nothing_are_refused(call, one_model, tmp_path, capsys, options, message):
-    arguments = [
-        part
-        for flag, rows in options.items()
-        for part in (flag, save(tmp_path / f"{flag}.npy", *rows))
-    ]
-    assert call(*arguments) == 2
+    files = {flag: tmp_path / f"{flag}.npy" for flag in options}
+    for flag, path in files.items():
+        if options[flag] is not None:
+            save(path, *options[flag])
+    assert call(*(part for option in files.items() for part in option)) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "benchmarking_results.csv").exists()
 
 
 def test_with_labels_their_accuracy_sorts_the_table(call, arrays_of_2019, tmp_path):
-    with_mask = save(tmp_path / "kept.npy", *range(0, 50_000, 50))
-    labels = save(tmp_path / "labels.npy", *LABELS[::50])
+    rows_kept = np.arange(0, 50_000, 50)
+    kept = save(tmp_path / "kept.npy", *rows_kept)
+    said = np.load(arrays_of_2019 / "pytorch_imagenet" / "alexnet_pytorch_imagenet_top5preds.npy")
+    sure = np.load(arrays_of_2019 / "pytorch_imagenet" / "alexnet_pytorch_imagenet_top5probs.npy")
+    labels = save(tmp_path / "labels.npy", *said[rows_kept, sure[rows_kept].argmax(axis=1)])
     arguments = both(arrays_of_2019)
-    call(*arguments, "-j", with_mask)
-    assert [int(row["Rank@1"]) for row in rows_of_default(tmp_path)] == sorted(
-        int(row["Rank@1"]) for row in rows_of_default(tmp_path)
-    )
-    call(*arguments, "-j", with_mask, "-l", labels)
-    ranks = [int(row["cRank@1"]) for row in rows_of_default(tmp_path)]
-    assert ranks == sorted(ranks)
+    call(*arguments, "-j", kept)
+    assert rows_of_default(tmp_path)[0]["Rank@1"] == "1"
+    call(*arguments, "-j", kept, "-l", labels)
+    first = rows_of_default(tmp_path)[0]
+    assert (first["Model"], first["cAcc@1"], first["cRank@1"]) == ("alexnet", "1.0", "1")
+    assert first["Rank@1"] != "1"
+    assert first["Tier"] == "1", "tiers are of what sorts the table"
 
 
 def test_a_comparison_with_published_figures_is_of_all_rows_alone(call, one_model, tmp_path):
@@ -316,13 +371,80 @@ def test_other_pictures_and_places_are_refused(call, one_model, tree, capsys):
     assert "'/nowhere' is neither a folder nor a known picture set" in capsys.readouterr().err
 
 
+def test_a_picture_that_is_there_twice_is_one_too_many(call, one_model, val, capsys):
+    (val / wnids()[0] / "ILSVRC2012_val_00000293.jpg").touch()
+    assert call(val) == 2
+    assert "50001 pictures for 50000 rows, some more than once" in capsys.readouterr().err
+
+
+def test_lists_of_pictures_differ_in_names_classes_or_order():
+    one, two, three = (
+        Picture(f"{name}.png", label, Path()) for name, label in zip("abc", (1, 1, 2), strict=True)
+    )
+    assert difference([one, two], [one, two]) == ""
+    assert "1 missing, as b.png" in difference([one, two], [one])
+    assert "1 too many, as c.png" in difference([one, two], [one, two, three])
+    other = replace(two, label=5)
+    assert difference([one, two], [one, other]) == "b.png is in class 5, not 1"
+    assert difference([one, two], [two, one]) == "row 0 is a.png, but picture 0 is b.png"
+
+
+FULL = "-m vgg16 -g 2 -b 7 -o out --save-all-probs --save-labels --recipe northcutt2019"
+
+
+@pytest.mark.parametrize(
+    ("script", "given", "predict", "exported"),
+    [
+        (
+            PYTORCH,
+            "",
+            "--models torchvision/* --recipe published --weights published --batch-size 32",
+            "pytorch_imagenet",
+        ),
+        (
+            KERAS,
+            "",
+            "--models keras/* --recipe published --weights published --batch-size 1",
+            "keras_imagenet",
+        ),
+        (PYTORCH, "-g 0", "--models torchvision/* --batch-size 32", "pytorch_imagenet"),
+        (
+            KERAS,
+            f"{FULL} --store s --weights-dir w",
+            "--models keras/vgg16 --recipe northcutt2019 --store s --batch-size 7 --gpu 2 "
+            "--weights-dir w --save-all-probs",
+            "out",
+        ),
+    ],
+)
+def test_the_scripts_predict_and_then_export(monkeypatch, tree, script, given, predict, exported):
+    calls = []
+    monkeypatch.setattr(cli, "main", lambda words: calls.append(words) or len(calls) % 2)
+    assert predictions.main(script, [str(tree), *given.split()]) == 1, "a failure is not lost"
+    first, second = calls
+    assert first[:4] == ["predict", str(tree), "--images", "tree"]
+    assert [word for word in predict.split() if word not in first] == []
+    assert ("--gpu" in first) is ("--gpu" in predict)
+    assert second[:4] == ["export", exported, "--to", "npy"]
+    assert second[4:10] == first[2:8]
+
+
+@pytest.mark.parametrize("words", ["-b 0", "-b x", "-g x", "-m resnet5"])
+def test_a_wrong_option_is_refused_under_the_scripts_name(words, tree, capsys):
+    with pytest.raises(SystemExit):
+        predictions.main(PYTORCH, [str(tree), *words.split()])
+    assert capsys.readouterr().err.startswith("usage: imagenet_pytorch_get_predictions.py ")
+
+
 def test_another_set_is_scored_with_labels_of_all_its_rows(call, tmp_path, capsys):
     folder = tmp_path / "pytorch_cifar10"
     folder.mkdir()
     np.save(folder / "vgg16_pytorch_cifar10_top5preds.npy", np.arange(10).reshape(2, 5))
     np.save(folder / "vgg16_pytorch_cifar10_top5probs.npy", np.full((2, 5), 0.1, np.float32))
     assert call("-p", folder) == 2
-    assert "the labels of cifar10 are not known; give them with -l FILE" in capsys.readouterr().err
+    assert (
+        "the labels of cifar10 are not known; give those of all its rows" in capsys.readouterr().err
+    )
     assert call("-p", folder, "-l", save(tmp_path / "l.npy", 0, 9)) == 0
     (row,) = rows_of_default(tmp_path)
     assert (row["Acc@1"], row["Acc@5"], row["Images"]) == ("0.5", "1.0", "cifar10")

@@ -104,10 +104,49 @@ def test_a_broken_pair_is_named_and_the_others_are_imported(tmp_path, capsys):
     assert [run.model for run in runs] == ["alexnet"]
 
 
+def test_half_a_pair_is_named_and_the_others_are_imported(tmp_path, capsys):
+    folder = few(tmp_path / "a")
+    few(folder, model="alexnet")
+    (folder / "vgg16_pytorch_few_top5probs.npy").unlink()
+    assert call("import", folder, "--store", tmp_path / "store") == 1
+    assert "left out: " in capsys.readouterr().err
+    assert [run.model for run in PredictionStore(tmp_path / "store").runs("few")] == ["alexnet"]
+
+
+def test_a_set_whose_labels_cannot_be_is_left_out_and_the_others_are_imported(tmp_path, capsys):
+    folder = few(tmp_path / "a")
+    few(folder, images="many")
+    np.save(folder / "vgg16_pytorch_few_labels.npy", np.array([0, 1, -1, 2]))
+    assert call("import", folder, "--store", tmp_path / "store") == 1
+    assert "labels of few must be one class from 0 up for each row" in capsys.readouterr().err
+    assert PredictionStore(tmp_path / "store").image_sets() == ["many"]
+
+
+def test_labels_that_are_given_are_not_imagenets(arrays_of_2019, tmp_path):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    for kind in ("preds", "probs"):
+        name = f"vgg16_keras_imagenet_top5{kind}.npy"
+        (folder / name).symlink_to(arrays_of_2019 / "keras_imagenet" / name)
+    np.save(tmp_path / "zeros.npy", np.zeros(50_000, int))
+    arguments = ("-l", tmp_path / "zeros.npy", "--store", tmp_path / "store")
+    assert call("import", folder, *arguments) == 0
+    assert PredictionStore(tmp_path / "store").labels(IMAGES).max() == 999
+
+
+def test_of_a_set_that_is_not_imagenets_no_preprocessing_is_known(tmp_path):
+    call("import", few(tmp_path / "a"), "--store", tmp_path / "store")
+    run = Run("few", "2019-pytorch", "vgg16", "northcutt2019")
+    assert PredictionStore(tmp_path / "store").provenance(run).preprocessing == {}
+
+
 def test_labels_of_another_set_can_be_given(tmp_path, capsys):
     folder = few(tmp_path / "a", labels=False)
-    assert call("import", folder, "--store", tmp_path / "store") == 2
-    assert "labels of few are not known; give them with -l FILE" in capsys.readouterr().err
+    assert call("import", folder, "--store", tmp_path / "store") == 1
+    assert (
+        "labels of few are not known; give those of all its rows with -l FILE"
+        in capsys.readouterr().err
+    )
     np.save(tmp_path / "labels.npy", np.array([1, 2, 3, 4]))
     arguments = ("--store", tmp_path / "store", "-l", tmp_path / "labels.npy")
     assert call("import", folder, *arguments) == 0

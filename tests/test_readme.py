@@ -68,8 +68,8 @@ def place(tmp_path, monkeypatch, arrays_of_2019):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name in ("precomputed", "mine"):
         (tmp_path / name).symlink_to(ROOT / "precomputed")
-    for path in arrays_of_2019.iterdir():
-        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "your").symlink_to(arrays_of_2019)
+    main(["fetch", "predictions-2019", "--from", str(arrays_of_2019)])
     np.save("rows_to_keep.npy", np.array([5, 3]))
     np.save("their_labels.npy", np.array([7, 0]))
     return tmp_path

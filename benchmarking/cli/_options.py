@@ -171,3 +171,11 @@ def warn_of_left_out(tables: Sequence[Table]) -> int:
     for reason in reasons:
         print(f"left out: {reason}", file=sys.stderr)
     return 1 if reasons else 0
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 up, from an argument."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number

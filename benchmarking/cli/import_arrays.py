@@ -43,10 +43,11 @@ def run(args: argparse.Namespace) -> int:
     """Import every run on every set; 1 if some cannot be."""
     from tqdm import tqdm
 
-    from benchmarking.arrays_2019 import ArrayFolders, folders_below, read_integers
+    from benchmarking.arrays_2019 import IMAGES, ArrayFolders, folders_below
     from benchmarking.downloads import cache_folder
     from benchmarking.errors import BenchmarkError
     from benchmarking.exchange import import_run, rows_of
+    from benchmarking.npy_files import read_integers
     from benchmarking.store import PredictionStore
 
     places = args.folders or [cache_folder("predictions-2019")]
@@ -54,8 +55,14 @@ def run(args: argparse.Namespace) -> int:
     arrays, store = ArrayFolders(tuple(folders)), PredictionStore(chosen_store(args))
     stored, failures = [], 0
     for images in arrays.image_sets():
-        labels = read_integers(args.labels) if args.labels else arrays.labels(images)
-        rows = rows_of(images, labels)
+        given = args.labels and images != IMAGES
+        try:
+            labels = read_integers(args.labels) if given else arrays.labels(images)
+            rows = rows_of(images, labels)
+        except BenchmarkError as error:
+            failures += 1
+            print(f"left out: {error}", file=sys.stderr)
+            continue
         for each in tqdm(arrays.runs(images), images, **BAR):
             try:
                 stored.append(import_run(arrays, each, rows, store))

@@ -22,7 +22,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from benchmarking.cli._models import chosen
-from benchmarking.cli._options import BAR, add_store, add_weights, chosen_store
+from benchmarking.cli._options import BAR, add_store, add_weights, chosen_store, positive
 
 if TYPE_CHECKING:
     from benchmarking.errors import BenchmarkError
@@ -64,13 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--limit",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="a trial on N pictures, evenly spread; it is stored as an image set of its own",
     )
     add(
         "--batch-size",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="pictures per forward pass (default: PyTorch 32 on a CPU and 256 on a GPU, Keras 1)",
     )
@@ -83,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--workers",
-        type=_positive,
+        type=positive,
         default=cores,
         metavar="N",
         help=f"threads that decode pictures (default: one for each core, here {cores})",
@@ -262,13 +262,6 @@ def _recorded(arguments: Sequence[str]) -> tuple[str, ...]:
 
     parts = (argument.partition("=") for argument in arguments)
     return tuple(f"{last_part(name)}{sign}{last_part(value)}" for name, sign, value in parts)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
 
 
 def _gpu(text: str) -> int:

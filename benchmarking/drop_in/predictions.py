@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarking import cli
 from benchmarking.arrays_2019 import names_2019
-from benchmarking.cli._options import add_store, add_weights
+from benchmarking.cli._options import add_store, add_weights, positive
 from benchmarking.datasets import default_name, open_pictures
 
 _DESCRIPTION = """\
@@ -60,7 +60,7 @@ def _run(script: Script, args: argparse.Namespace) -> int:
     which += ["--weights", args.weights, *_given({"--store": args.store})]
     how = {
         "--batch-size": args.batch_size,
-        "--gpu": args.gpu,
+        "--gpu": None if args.gpu == "0" else args.gpu,  # GPU 0 if there is one, as in 2019
         "--weights-dir": args.weights_dir,
     }
     everything = ["--save-all-probs"] * args.save_all_probs
@@ -96,13 +96,14 @@ def _parser(script: Script) -> argparse.ArgumentParser:
     )
     add(
         *("-g", "--gpu"),
+        type=_gpu,
         metavar="ID",
         help="number of the GPU, among the visible ones, or 'none' for the CPU (default: 0, or the "
         "CPU where there is none)",
     )
     add(
         *("-b", "--batch-size"),
-        type=int,
+        type=positive,
         default=script.batch_size,
         metavar="N",
         help="pictures per forward pass (default: %(default)s)",
@@ -127,3 +128,9 @@ def _parser(script: Script) -> argparse.ArgumentParser:
     add_weights(parser, "'random' tries the machinery without any file of weights")
     add_store(parser)
     return parser
+
+
+def _gpu(text: str) -> str:
+    if text != "none" and not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor 'none'")
+    return text

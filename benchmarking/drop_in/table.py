@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,15 @@ from numpy.typing import NDArray
 
 from benchmarking import files
 from benchmarking.aggregate import aggregate
-from benchmarking.arrays_2019 import IMAGES, ArrayFolders, names_2019, read_integers
+from benchmarking.arrays_2019 import IMAGES, ArrayFolders, classes_of, names_2019
 from benchmarking.cli import reported
 from benchmarking.cli._options import warn_of_left_out
 from benchmarking.downloads import cache_folder, collections, complete
 from benchmarking.errors import BenchmarkError, PictureError, StoreError
 from benchmarking.labels import LabelSet, every_image
+from benchmarking.npy_files import read_integers
 from benchmarking.reports import render_as
-from benchmarking.specs import Run
+from benchmarking.table import Row, Table
 
 PROGRAM = "imagenet_benchmarking.py"
 _PLATFORMS = ("keras", "pytorch")
@@ -45,20 +47,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    arrays = ArrayFolders(_folders(args))
+    arrays = _arrays(args)
     images = _image_set(args, arrays)
     labels = _labels(args, arrays, images)
-    if args.val_dir:
+    if args.val_dir is not None:
         _check_pictures(args.val_dir, images, labels)
-    arrays = ArrayFolders(arrays.folders, {images: labels})
     label_sets = _label_sets(args, images, labels)
     by = "cAcc@1" if args.custom_labels and "c" in label_sets else None
-    table = aggregate(arrays, images, labels=label_sets, by=by, pictures="any")
-    print(render_as(Path("table.txt"), [table]), end="")
-    files.write(args.output_dir, render_as(args.output_dir, [table]).encode())
-    print(f"wrote {args.output_dir}", file=sys.stderr)
-    for note in _notes([row.run for row in table.rows] if images == IMAGES else []):
-        print(f"note: {note}", file=sys.stderr)
+    known = replace(arrays, known_labels={images: labels})
+    table = _titled(aggregate(known, images, labels=label_sets, by=by, pictures="any"))
+    text = render_as(Path("table.txt"), [table])
+    output = args.output_dir
+    files.write(output, render_as(output if output.suffix else Path("t.csv"), [table]).encode())
+    print(text, end="")
+    print(f"wrote {output}", file=sys.stderr)
+    if images == IMAGES:
+        for note in _notes(table.rows):
+            print(f"note: {note}", file=sys.stderr)
     return warn_of_left_out([table])
 
 
@@ -69,53 +74,59 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_MASKS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add(
-        "val_dir",
-        nargs="?",
-        help="ImageNet's validation pictures, to check that they are the rows' (not needed)",
-    )
+    what = "ImageNet's validation pictures, to check that they are the rows' (not needed)"
+    parser.add_argument("val_dir", nargs="?", help=what)
     for platform in _PLATFORMS:
-        add(
-            f"-{platform[0]}",
-            f"--{platform}-dir",
-            type=Path,
-            metavar="DIR",
-            help=f"folder of {platform} arrays (default: ./{platform}_imagenet)",
-        )
-    add(
-        "-o",
-        "--output-dir",
-        type=Path,
-        metavar="FILE",
-        default=Path("benchmarking_results.csv"),
-        help="file for the table; .csv, .md, .tex, .json or .txt (default: %(default)s)",
-    )
+        what = f"folder of {platform} arrays (default: ./{platform}_imagenet)"
+        _add_path(parser, platform[0], f"{platform}-dir", "DIR", what)
+    what = "file for the table; .csv, .md, .tex, .json or .txt (default: %(default)s)"
+    _add_path(parser, "o", "output-dir", "FILE", what, Path("benchmarking_results.csv"))
     for letter, name, what in (
         ("i", "indices_to_omit", "rows to leave out"),
         ("j", "indices_to_keep", "rows to keep, all others being left out"),
         ("l", "custom_labels", "other labels"),
     ):
-        add(f"-{letter}", f"--{name}", type=Path, metavar="FILE", help=f".npy file of {what}")
-    add("--images", metavar="SET", help="set of pictures, where the arrays are of several")
+        _add_path(parser, letter, name, "FILE", f".npy file of {what}")
+    what = "set of pictures, where the arrays are of several"
+    parser.add_argument("--images", metavar="SET", help=what)
     return parser
 
 
-def _folders(args: argparse.Namespace) -> tuple[Path, ...]:
-    """Folders of arrays: those asked for, else those here, else those that were fetched."""
+def _add_path(
+    parser: argparse.ArgumentParser,
+    letter: str,
+    name: str,
+    metavar: str,
+    what: str,
+    default: Path | None = None,
+) -> None:
+    parser.add_argument(
+        f"-{letter}", f"--{name}", type=Path, metavar=metavar, help=what, default=default
+    )
+
+
+def _arrays(args: argparse.Namespace) -> ArrayFolders:
+    """Arrays in the folders asked for, else those here, else those that were fetched."""
     asked = {name: getattr(args, f"{name}_dir") for name in _PLATFORMS}
-    here = [asked[name] or Path(f"{name}_imagenet") for name in _PLATFORMS]
-    found = [path for path in here if path in asked.values() or path.is_dir()]
-    if found:
-        return tuple(dict.fromkeys(found))
+    here = {name: asked[name] or Path(f"{name}_imagenet") for name in _PLATFORMS}
+    found = {name: path for name, path in here.items() if asked[name] or _holds_arrays(path)}
     collection = collections()["predictions-2019"]
     cache = cache_folder(collection.name)
-    if complete(collection, cache):
-        return tuple(cache / f"{name}_imagenet" for name in _PLATFORMS)
-    raise StoreError(
-        "there are no arrays in ./keras_imagenet, ./pytorch_imagenet or the cache. Run "
-        "'imagenet-benchmark fetch predictions-2019' once, or name folders with -k and -p."
-    )
+    if not found and complete(collection, cache):
+        found = {name: cache / f"{name}_imagenet" for name in _PLATFORMS}
+    if not found:
+        raise StoreError(
+            "there are no arrays in ./keras_imagenet, ./pytorch_imagenet or the cache. Run "
+            "'imagenet-benchmark fetch predictions-2019' once, or name folders with -k and -p."
+        )
+    folders = tuple(dict.fromkeys(found.values()))
+    one_each = len(folders) == len(found)
+    platforms = {path: name for name, path in found.items()} if one_each else {}
+    return ArrayFolders(folders, platforms=platforms)
+
+
+def _holds_arrays(path: Path) -> bool:
+    return path.is_dir() and any(path.glob("*_top5preds.npy"))
 
 
 def _image_set(args: argparse.Namespace, arrays: ArrayFolders) -> str:
@@ -133,11 +144,15 @@ def _image_set(args: argparse.Namespace, arrays: ArrayFolders) -> str:
 
 
 def _labels(args: argparse.Namespace, arrays: ArrayFolders, images: str) -> NDArray[np.int64]:
-    """The true class of every row; for sets without labels of their own, those of -l."""
-    masked = args.indices_to_omit or args.indices_to_keep
-    if images != IMAGES and args.custom_labels and not masked:
-        return read_integers(args.custom_labels)
-    return arrays.labels(images)
+    """The true class of every row; those of -l for a set of which none are kept."""
+    try:
+        return arrays.labels(images)
+    except StoreError:
+        if not args.custom_labels or args.indices_to_omit or args.indices_to_keep:
+            raise
+    # From here on they are the set's own, and no other labels to compare them with.
+    labels, args.custom_labels = read_integers(args.custom_labels), None
+    return labels
 
 
 def _label_sets(
@@ -153,8 +168,9 @@ def _label_sets(
         left = _from_file(args.indices_to_keep, everything.only)
     if left is not everything:
         print(f"cAcc: {len(left)} of {len(everything)} rows", file=sys.stderr)
-    if args.custom_labels and not (images != IMAGES and left is everything):
-        return {"": left, "c": _from_file(args.custom_labels, left.relabelled, 1000)}
+    if args.custom_labels:
+        known = classes_of(images)
+        return {"": left, "c": _from_file(args.custom_labels, left.relabelled, known)}
     return {"": everything} if left is everything else {"": everything, "c": left}
 
 
@@ -178,6 +194,8 @@ def _check_pictures(val_dir: str, images: str, labels: NDArray[np.int64]) -> Non
     from benchmarking.image_sets import difference
 
     if images != IMAGES:
+        if not Path(val_dir).exists():
+            raise PictureError(f"{val_dir!r} does not exist; leave it out to score the arrays.")
         print(f"note: {val_dir} was not looked at: {images} has no names", file=sys.stderr)
         return
     found = difference(rows_of(images, labels).pictures, open_pictures(val_dir))
@@ -186,17 +204,31 @@ def _check_pictures(val_dir: str, images: str, labels: NDArray[np.int64]) -> Non
             f"{val_dir} is not what the rows stand for: {found}. Leave it out to score the arrays "
             "with the package's own labels."
         )
+    print(f"{val_dir} holds the {len(labels)} pictures that the rows stand for", file=sys.stderr)
 
 
-def _notes(runs: Sequence[Run]) -> Iterator[str]:
-    """Models of 2019 that are missing, and others that are there."""
-    found = {(run.source.removeprefix("2019-"), run.model) for run in runs}
-    old = {(platform, model) for platform, models in names_2019().items() for model in models}
-    for models, what in (
-        (old - found, "of the 34 models of 2019, missing"),
-        (found - old, "other"),
-    ):
-        if models:
-            names = sorted(f"{platform}/{model}" for platform, model in models)
-            shown = ", ".join(names[:5]) + ", …" * (len(names) > 5)
+def _titled(table: Table) -> Table:
+    """The table under the name of its pictures, which are those of 2019 only where a run is."""
+    if table.images != IMAGES or any(row.run.source.startswith("2019-") for row in table.rows):
+        return table
+    rows = (replace(row, run=replace(row.run, images="imagenet-val")) for row in table.rows)
+    return replace(table, images="imagenet-val", rows=tuple(rows))
+
+
+def _notes(rows: Sequence[Row]) -> Iterator[str]:
+    """Models of 2019 that are missing, and others that are there, whatever their case."""
+    found = {
+        f"{row.provenance.platform}/{row.run.model}".casefold(): f"{row.platform}/{row.run.model}"
+        for row in rows
+    }
+    old = {
+        f"{platform}/{model}".casefold(): f"{platform}/{model}"
+        for platform, models in names_2019().items()
+        for model in models
+    }
+    missing = [old[name] for name in old if name not in found]
+    others = [found[name] for name in found if name not in old]
+    for names, what in ((missing, "of the 34 models of 2019, missing"), (others, "other")):
+        if names:
+            shown = ", ".join(sorted(names)[:5]) + ", …" * (len(names) > 5)
             yield f"{what}: {len(names)} ({shown})"

@@ -20,13 +20,14 @@ def _line(table: Table, row: Row) -> Mapping[str, object]:
     line |= {"Source": run.source, "Recipe": run.recipe, "Images": run.images}
     for name, score in scores.items():
         line |= {f"{name} low": score.low, f"{name} high": score.high}
+    line |= {f"{prefix}n": n for prefix, n in table.sizes.items()}
+    line |= {"Fingerprint": row.provenance.fingerprint}
     if row.place:
         line |= {"Tier": row.place.tier, "Rank from": row.place.best, "Rank to": row.place.worst}
-    line |= {f"{prefix}n": n for prefix, n in table.sizes.items()}
     line |= {"Subset": table.subset} if table.subset else {}
     line |= row.measures
     line |= _published(row)
-    return line | {"Fingerprint": row.provenance.fingerprint}
+    return line
 
 
 def _published(row: Row) -> Mapping[str, object]:
