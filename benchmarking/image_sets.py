@@ -150,7 +150,8 @@ def fingerprint(keys: Sequence[str], digests: Sequence[str]) -> str:
     True
     """
     lines = sorted(f"{key} {digest}\n" for key, digest in zip(keys, digests, strict=True))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    data = "".join(lines).encode("utf-8", "surrogateescape")  # names need not be UTF-8
+    return hashlib.sha256(data).hexdigest()
 
 
 def sha256_of(picture: Picture) -> str:

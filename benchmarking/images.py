@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,41 @@ from benchmarking.errors import PictureError, requires
 from benchmarking.specs import Interpolation, Library, Preprocessing, Rounding
 
 _ROUND: Mapping[Rounding, Callable[[float], int]] = {"floor": math.floor, "half-even": round}
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What a picture's file says of itself.
+
+    Attributes:
+        format: Pillow's name of it, such as "JPEG".
+        mode: Pillow's name of its colours, such as "RGB", "L" (grey) or "CMYK".
+        size: width and height in pixels, before any rotation by EXIF.
+        table: the JPEG quantisation table of luminance, 64 values; () in other formats.
+        progressive: whether it is a progressive JPEG.
+        rotated: whether EXIF says to turn it, as OpenCV does and Pillow does not.
+        comment: its own, or "".
+        software: the program that EXIF names, or "".
+        ended: whether a JPEG has its end marker; without it, it was cut.
+    """
+
+    format: str
+    mode: str
+    size: tuple[int, int]
+    table: tuple[int, ...]
+    progressive: bool
+    rotated: bool
+    comment: str
+    software: str
+    ended: bool
+
+
+class Undecodable(PictureError):
+    """A picture that Pillow cannot decode; `kind` names the finding about it."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 def crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -31,6 +68,32 @@ def crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
         MissingDependency: the library is not installed.
     """
     return _CROP[preprocessing.library](data, preprocessing)
+
+
+def inspect(data: bytes) -> PictureFacts:
+    """Decode a picture in full, as the recipes that use Pillow do, and say what its file says.
+
+    Raises:
+        Undecodable: Pillow cannot.
+        MissingDependency: Pillow is not installed.
+    """
+    with requires("pytorch"):
+        from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(BytesIO(data)) as file:
+            facts = _facts(file, data)
+            file.convert("RGB")
+    except UnidentifiedImageError as error:
+        jpeg = data.startswith(b"\xff\xd8\xff")
+        kind = "undecodable" if jpeg else "no-picture"
+        raise Undecodable(kind, "is in no format that Pillow knows.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise Undecodable("too-many-pixels", str(error)) from error
+    except Exception as error:  # whatever a damaged file provokes in one of Pillow's many readers
+        kind = "truncated" if "truncated" in str(error).lower() else "undecodable"
+        raise Undecodable(kind, f"cannot be decoded by Pillow: {error}") from error
+    return facts
 
 
 def library_versions(library: Library) -> dict[str, str]:
@@ -89,6 +152,9 @@ def _pillow_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]
 
     try:
         with Image.open(BytesIO(data)) as file:
+            if preprocessing.library == "pillow-draft":
+                height, width = resized(file.height, file.width, preprocessing)
+                file.draft("RGB", (width, height))
             picture = file.convert("RGB")
     except UnidentifiedImageError as error:
         raise PictureError("is in no format that Pillow knows.") from error
@@ -96,9 +162,32 @@ def _pillow_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]
         raise PictureError(f"cannot be decoded by Pillow: {error}") from error
     height, width = resized(picture.height, picture.width, preprocessing)
     if picture.size != (width, height):
-        filter_ = Image.Resampling[preprocessing.interpolation.upper()]
+        filter_ = Image.Resampling[_PILLOW_FILTERS[preprocessing.interpolation]]
         picture = picture.resize((width, height), filter_)
     return _centre(np.asarray(picture), preprocessing)
+
+
+def _facts(file: Any, data: bytes) -> PictureFacts:
+    """What an opened picture says of itself; broken EXIF counts as none."""
+    try:
+        exif = file.getexif()
+        orientation, software = exif.get(0x0112, 1), str(exif.get(0x0131, ""))
+    except Exception:  # it is read lazily, by a parser of its own, and pixels do not depend on it
+        orientation, software = 1, ""
+    comment = file.info.get("comment", b"")
+    comment = comment.decode("latin-1") if isinstance(comment, bytes) else str(comment)
+    return PictureFacts(
+        file.format or "",
+        file.mode,
+        file.size,
+        tuple(getattr(file, "quantization", {}).get(0, ())),
+        bool(file.info.get("progressive")),
+        orientation in range(2, 9),
+        comment,
+        software,
+        # Neither marker occurs within the data of a scan; an EXIF thumbnail has both, and earlier.
+        file.format != "JPEG" or data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda"),
+    )
 
 
 def _pillow_versions() -> dict[str, str]:
@@ -138,16 +227,25 @@ def _opencv_versions() -> dict[str, str]:
     return {"OpenCV": cv2.__version__, "OpenCV's JPEG library": found}
 
 
+_PILLOW_FILTERS: Mapping[Interpolation, str] = {
+    "nearest": "NEAREST",
+    "bilinear": "BILINEAR",
+    "bicubic": "BICUBIC",
+    "area": "BOX",
+}
 _OPENCV_FILTERS: Mapping[Interpolation, str] = {
     "nearest": "INTER_NEAREST",
     "bilinear": "INTER_LINEAR",
     "bicubic": "INTER_CUBIC",
+    "area": "INTER_AREA",  # the only one that antialiases
 }
 _CROP: Mapping[Library, Callable[[bytes, Preprocessing], NDArray[np.uint8]]] = {
     "pillow": _pillow_crop,
+    "pillow-draft": _pillow_crop,
     "opencv": _opencv_crop,
 }
 _VERSIONS: Mapping[Library, Callable[[], dict[str, str]]] = {
     "pillow": _pillow_versions,
+    "pillow-draft": _pillow_versions,
     "opencv": _opencv_versions,
 }

@@ -85,7 +85,7 @@ class PredictionStore:
         """
         path = self.folder / images / _ROWS
         try:
-            with path.open(encoding="utf-8", newline="") as file:
+            with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
                 lines = csv.reader(file)
                 next(lines, None)
                 keys, labels = zip(*lines, strict=True)
@@ -253,4 +253,4 @@ def _csv(images: ImageSet) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["key", "class"])
     writer.writerows((picture.key, picture.label) for picture in images.pictures)
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8", "surrogateescape")

@@ -1,6 +1,7 @@
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from PIL import Image
 
 from benchmarking.cli import main
 from benchmarking.cli._options import store_folder
+from benchmarking.imagenet import wnids
 from benchmarking.specs import Run
 from benchmarking.store import PredictionStore
 
@@ -261,3 +263,17 @@ def test_where_nothing_is_at_hand_the_store_is_in_the_users_data(tmp_path, monke
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     folder = store_folder(None, {}, tmp_path)
     assert folder == Path("/data/imagenet-benchmarking/precomputed")
+
+
+def test_predict_warns_of_what_names_tell(predict, tree, capsys):
+    (tree / wnids()[5]).mkdir()
+    assert predict() == 0
+    assert "warning: empty-folder" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of other systems are Unicode")
+def test_a_picture_whose_name_is_not_utf8_is_predicted_and_kept(predict, tree, store):
+    path = os.fsencode(tree / wnids()[1]) + b"/caf\xe9.png"
+    shutil.copy(tree / wnids()[1] / "a.png", path)
+    assert predict() == 0
+    assert os.fsdecode(b"caf\xe9.png") in store.rows("grey").keys

@@ -14,14 +14,16 @@ ROOT = Path(benchmarking.__file__).parent
 # A module imports from lower levels, or from its own folder: its __init__ and _private modules.
 LEVELS = {
     "errors": 0,
-    **dict.fromkeys(["specs", "provenance", "labels", "plugins", "files"], 1),
+    **dict.fromkeys(["specs", "provenance", "labels", "plugins", "files", "findings"], 1),
     **dict.fromkeys(["predictions", "published", "statistics", "imagenet", "downloads"], 2),
+    "npy_files": 2,
     **dict.fromkeys(["image_sets", "metrics", "table", "arrays_2019", "images", "weights"], 3),
-    **dict.fromkeys(["store", "label_files"], 4),
+    **dict.fromkeys(["store", "label_files", "signs", "file_names"], 4),
     "frameworks": 4,
     **dict.fromkeys(["sources", "datasets", "executors", "reports"], 5),
     **dict.fromkeys(["aggregate", "compare", "verify", "predict", "exchange", "prepare"], 6),
-    "sweep": 7,
+    "layout": 6,
+    **dict.fromkeys(["sweep", "audits", "doctor"], 7),
     "cli": 8,
     **dict.fromkeys(["drop_in", "__main__"], 9),
 }

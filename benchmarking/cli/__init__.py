@@ -26,6 +26,7 @@ examples:
   {PROGRAM} predict demo            20 pictures that a package ships
   {PROGRAM} predict /path/to/val    ImageNet's validation set, or a part of it
   {PROGRAM} table -o table.md       everything stored, as Markdown
+  {PROGRAM} doctor /path/to/val     is this copy whole and unaltered?
   {PROGRAM} prepare TAR DIR         class folders from the official validation tar
   {PROGRAM} fetch predictions-2019  what 34 models said in 2019, for imagenet_benchmarking.py
   {PROGRAM} COMMAND --help          more about one command

@@ -111,12 +111,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict, store and report; 1 if a model that was asked for failed."""
     from benchmarking.datasets import default_name, open_pictures
+    from benchmarking.doctor import quick
     from benchmarking.image_sets import spread
     from benchmarking.specs import check_name
     from benchmarking.store import PredictionStore
     from benchmarking.sweep import Sweep
 
     pictures = open_pictures(args.pictures)
+    for found in quick(args.pictures, pictures=pictures):
+        print(f"warning: {found}", file=sys.stderr)
     name = check_name(args.images or default_name(args.pictures, pictures))
     if args.limit and args.limit < len(pictures):
         pictures, name = spread(pictures, args.limit), f"{name}-limit-{args.limit}"

@@ -33,7 +33,7 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
     Raises:
         PictureError: there are no pictures, or names do not tell their classes.
     """
-    folders, files = _entries(Path(where))
+    folders, files = entries(Path(where))
     if folders and files:
         raise PictureError(
             f"{where} holds {len(folders)} folders and {len(files)} pictures beside them; "
@@ -50,7 +50,7 @@ def _by_wnid(where: str, folders: Sequence[Path]) -> tuple[Picture, ...]:
     _refuse(where, "folders", [f.name for f in folders if f.name not in classes], len(folders))
     found = []
     for folder in folders:
-        deeper, pictures = _entries(folder)
+        deeper, pictures = entries(folder)
         if deeper:
             raise PictureError(f"{folder} holds folders, such as {deeper[0].name}; {_EXPECTED}.")
         found += [Picture(path.name, classes[folder.name], path) for path in pictures]
@@ -66,12 +66,23 @@ def _by_number(where: str, files: Sequence[Path]) -> tuple[Picture, ...]:
     return in_order(found, wnids())
 
 
-def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Folders and pictures in a folder, hidden ones and notes left out."""
-    visible = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    folders = [entry for entry in visible if entry.is_dir()]
-    files = [entry for entry in visible if entry.suffix.lower() not in _NO_PICTURES]
-    return folders, [entry for entry in files if entry not in set(folders)]
+def entries(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Folders and pictures in a folder, hidden ones and notes left out.
+
+    Raises:
+        PictureError: it cannot be read.
+    """
+    try:
+        visible = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise PictureError(f"{folder} cannot be read: {error.strerror}.") from error
+    folders, files = [], []
+    for entry in visible:
+        if entry.is_dir():
+            folders.append(entry)
+        elif entry.suffix.lower() not in _NO_PICTURES:
+            files.append(entry)
+    return folders, files
 
 
 def _refuse_contradictions(pictures: Sequence[Picture]) -> None:

@@ -29,7 +29,7 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
     path = Path(where)
     labels = validation_labels()
     found = []
-    for member in _members(path):
+    for member in members_of(path):
         name = PurePosixPath(member.name).name
         number = validation_number(name)
         if member.isdir():
@@ -46,7 +46,7 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
     return in_order(found, wnids())
 
 
-def _members(path: Path) -> list[tarfile.TarInfo]:
+def members_of(path: Path) -> list[tarfile.TarInfo]:
     """Everything in the tar, which has to be whole: tarfile stops at a bad header as at the end."""
     try:
         with tarfile.open(path, "r:") as tar:

@@ -1,0 +1,99 @@
+"""Look for what is wrong with pictures, before hours are spent on them.
+
+PICTURES is what 'predict' takes, or what it refuses: a tar, a folder, or 'demo'. All problems are
+told at once: pictures that are missing, in the wrong folder, cut, repeated or no pictures at all,
+and the signs of a copy that was resized or encoded again, on which no accuracy compares with a
+published one. Exit status 1 if there is any.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarking.cli._options import BAR
+
+if TYPE_CHECKING:
+    from benchmarking.doctor import Report
+    from benchmarking.findings import Finding
+
+NAME = "doctor"
+HELP = "look for what is wrong with pictures"
+
+_SHOWN = 3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument(
+        "pictures", metavar="PICTURES", help="a tar or folder of labelled pictures, or 'demo'"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="look at names and sizes alone; read no picture"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="write all as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is known and what is wrong; 1 if anything is."""
+    import json
+    import warnings
+
+    from tqdm import tqdm
+
+    from benchmarking import files
+    from benchmarking.doctor import checkups, report
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.findings import printable
+    from benchmarking.layout import look
+
+    if args.output and args.output.suffix.lower() != ".json":
+        raise BenchmarkError(f"{args.output} must end in .json, the only format of a report.")
+    layout = look(args.pictures)
+    checked = []
+    if not args.quick:
+        with warnings.catch_warnings():
+            # Of odd metadata and large pictures; what matters of them is found.
+            warnings.filterwarnings("ignore", module="PIL")
+            bar = tqdm(checkups(layout.files), "doctor", len(layout.files), unit=" images", **BAR)
+            checked = list(bar)
+    found = report(args.pictures, layout, checked)
+    if args.output:
+        data = {"place": args.pictures} | found.as_data()
+        files.write(args.output, json.dumps(data, indent=1).encode() + b"\n")
+    print("\n".join(printable(line) for line in _lines(found)))
+    return 1 if found.findings else 0
+
+
+def _lines(found: Report) -> list[str]:
+    fewest, most = found.per_class
+    each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    lines = [f"{found.name}: {found.n:,} pictures, {found.classes:,} classes, {each} of each class"]
+    lines += [f"  {kind}: {_commonest(counts)}" for kind, counts in found.facts.items() if counts]
+    for each_finding in found.findings:
+        lines += ["", *_told(each_finding)]
+    fingerprint = found.fingerprint or "none, since no picture was read"
+    if found.facts and not found.fingerprint:
+        fingerprint = "none, since predict cannot use the pictures as they are"
+    return [*lines, "", found.verdict, f"fingerprint: {fingerprint}"]
+
+
+def _commonest(counts: Mapping[str, int]) -> str:
+    """The commonest values with their numbers, and how many other values there are."""
+    if list(counts) == ["yes"]:
+        return f"{counts['yes']:,}"
+    shown = ", ".join(f"{value} ({n:,})" for value, n in list(counts.items())[:_SHOWN])
+    return f"{shown} and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else shown
+
+
+def _told(finding: Finding) -> list[str]:
+    more = len(finding.names) - len(finding.examples)
+    examples = [f"    {name}" for name in finding.examples]
+    return [
+        f"{finding.kind}: {finding.what}",
+        *examples,
+        *([f"    and {more:,} more"] if more else []),
+        f"  {finding.advice}",
+    ]

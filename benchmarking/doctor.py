@@ -1,0 +1,238 @@
+"""Whether pictures are what they seem to be, before hours are spent on them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from benchmarking.datasets import default_name, image_set
+from benchmarking.errors import PictureError
+from benchmarking.file_names import FORMATS, NO_CLASS
+from benchmarking.findings import Finding, finding
+from benchmarking.image_sets import Picture
+from benchmarking.images import PictureFacts, Undecodable, inspect
+from benchmarking.layout import Layout, look
+from benchmarking.signs import signs, tool
+
+_COPY_AGAIN = "copy or unpack them again"
+# What is wrong with pictures that cannot be decoded, and what to do.
+_TROUBLE = {
+    "unreadable-file": ("files that cannot be read: {n}", _COPY_AGAIN),
+    "truncated": ("pictures that are cut: {n}", _COPY_AGAIN),
+    "undecodable": ("damaged pictures, which cannot be decoded: {n}", _COPY_AGAIN),
+    "no-picture": (
+        "files that are no pictures, whatever they are called: {n}",
+        "move them elsewhere",
+    ),
+    "too-many-pixels": (
+        "files that claim more pixels than memory may hold: {n}",
+        "remove them: no ImageNet picture is like that",
+    ),
+}
+# Colours that ImageNet's JPEGs have: colour, grey, and for print.
+_JPEG_MODES = ("RGB", "L", "CMYK")
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What reading one picture showed.
+
+    Attributes:
+        picture: with its name within the place as key.
+        digest: sha256 of its bytes; "" if they cannot be read.
+        facts: of its file; None if it cannot be decoded.
+        trouble: kind of the finding about that; "" if there is none.
+    """
+
+    picture: Picture
+    digest: str
+    facts: PictureFacts | None
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known of a place, and what is wrong with it.
+
+    Attributes:
+        name: of the image set that predict would make of it.
+        n: pictures, or files that are there to be pictures.
+        per_class: fewest and most pictures of a class that has any.
+        facts: numbers of pictures by format, colours, size and so on; empty after a quick look.
+        findings: () if all is well.
+        fingerprint: of the image set; None after a quick look, or if predict would refuse it.
+    """
+
+    name: str
+    n: int
+    classes: int
+    per_class: tuple[int, int]
+    facts: Mapping[str, Mapping[str, int]]
+    findings: tuple[Finding, ...]
+    fingerprint: str | None
+
+    @property
+    def verdict(self) -> str:
+        """One line: no findings, or how many and of which kinds."""
+        if not self.findings:
+            return "no findings"
+        kinds = ", ".join(found.kind for found in self.findings)
+        return f"{len(self.findings)} finding{'s' * (len(self.findings) > 1)}: {kinds}"
+
+    def as_data(self) -> dict[str, Any]:
+        """The report in dicts, lists, numbers and text."""
+        return asdict(self) | {"verdict": self.verdict}
+
+
+def quick(where: str, *, pictures: Sequence[Picture] = ()) -> list[Finding]:
+    """Findings about names, folders and sizes, without reading a picture.
+
+    Args:
+        where: a folder, a tar or the name of a picture set.
+        pictures: all that `datasets.open_pictures` gave of it, which saves listing it once more.
+
+    Raises:
+        BenchmarkError: there is nothing of the kind, or nothing in it can be listed.
+    """
+    return list(look(where, pictures).findings)
+
+
+def checkups(files: Sequence[Picture]) -> Iterator[Checkup]:
+    """Read and decode each file, in order, by several threads."""
+    with ThreadPoolExecutor() as pool:
+        yield from pool.map(_checkup, files)
+
+
+def report(where: str, layout: Layout, checked: Sequence[Checkup] = ()) -> Report:
+    """All that is known; without checkups, what a quick look tells.
+
+    Args:
+        where: the place, after which the image set is called.
+        layout: what its names say.
+        checked: one for each of its files, in order.
+    """
+    held = Counter(file.label for file in layout.files if file.label != NO_CLASS)
+    facts = {c.picture.key: c.facts for c in checked if c.facts}
+    in_full = [*_troubles(checked), *_same_content(checked), *_odd_formats(facts), *signs(facts)]
+    findings = {found.kind: found for found in (*layout.findings, *in_full)}
+    return Report(
+        default_name(where, layout.pictures),
+        len(layout.files),
+        len(held),
+        (min(held.values(), default=0), max(held.values(), default=0)),
+        _counts(facts) if checked else {},
+        tuple(findings.values()),
+        _fingerprint(layout, checked),
+    )
+
+
+def _checkup(picture: Picture) -> Checkup:
+    try:
+        data = picture.read()
+    except PictureError:
+        return Checkup(picture, "", None, "unreadable-file")
+    digest = hashlib.sha256(data).hexdigest()
+    if not data:
+        return Checkup(picture, digest, None, "empty-file")
+    try:
+        facts = inspect(data)
+    except Undecodable as error:
+        return Checkup(picture, digest, None, error.kind)
+    return Checkup(picture, digest, facts, "" if facts.ended else "truncated")
+
+
+def _troubles(checked: Sequence[Checkup]) -> list[Finding]:
+    found = []
+    for kind, (what, advice) in _TROUBLE.items():
+        found += finding(kind, what, [c.picture.key for c in checked if c.trouble == kind], advice)
+    return found
+
+
+def _same_content(checked: Sequence[Checkup]) -> list[Finding]:
+    groups = defaultdict(list)
+    for one in checked:
+        if one.trouble not in ("unreadable-file", "empty-file"):
+            groups[one.digest].append(one.picture)
+    repeated = [group for group in groups.values() if len(group) > 1]
+    across = [group for group in repeated if len({picture.label for picture in group}) > 1]
+    within = [group for group in repeated if group not in across]
+    return [
+        *finding(
+            "same-content-in-two-classes",
+            "pictures in several classes, byte for byte: {n}",
+            map(_equation, across),
+            "find out which class is right: all but one of them count as errors",
+        ),
+        *finding(
+            "same-content",
+            "pictures that are there several times, byte for byte: {n}",
+            map(_equation, within),
+            "keep one of each, or copy again what should be in the others' place",
+        ),
+    ]
+
+
+def _equation(pictures: Sequence[Picture]) -> str:
+    return " = ".join(sorted(picture.key for picture in pictures))
+
+
+def _odd_formats(facts: Mapping[str, PictureFacts]) -> list[Finding]:
+    expected = {key: FORMATS.get(PurePosixPath(key).suffix.lower()) for key in facts}
+    other = [k for k, formats in expected.items() if formats and facts[k].format not in formats]
+    as_jpeg = [key for key, formats in expected.items() if formats and "JPEG" in formats]
+    odd = [key for key in as_jpeg if facts[key].mode not in _JPEG_MODES]
+    return [
+        *finding(
+            "other-format",
+            "pictures in another format than their names say: {n}",
+            [f"{key} is {facts[key].format}" for key in other],
+            "get the original pictures: they were changed, or their names",
+        ),
+        *finding(
+            "odd-colours",
+            "pictures named as JPEG with colours that no JPEG has: {n}",
+            [f"{key} is {facts[key].mode}" for key in odd],
+            "get the original pictures: transparency, palettes and 16 bits are lost differently "
+            "by each library",
+        ),
+    ]
+
+
+def _counts(facts: Mapping[str, PictureFacts]) -> dict[str, dict[str, int]]:
+    """Numbers of pictures by what their files say, commonest first."""
+    pictures = facts.values()
+    by_kind = {
+        "formats": Counter(p.format for p in pictures),
+        "colours": Counter(p.mode for p in pictures),
+        "sizes": Counter("{}x{}".format(*p.size) for p in pictures),
+        "shorter sides": Counter(str(min(p.size)) for p in pictures),
+        "longer sides": Counter(str(max(p.size)) for p in pictures),
+        "quantisation tables": Counter(_short_digest(p.table) for p in pictures if p.table),
+        "progressive": Counter("yes" for p in pictures if p.progressive),
+        "turned by EXIF": Counter("yes" for p in pictures if p.rotated),
+        "written by": Counter(
+            name for p in pictures for name in {tool(p.software), tool(p.comment)} if name
+        ),
+    }
+    return {
+        kind: dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+        for kind, counts in by_kind.items()
+    }
+
+
+def _short_digest(table: tuple[int, ...]) -> str:
+    return hashlib.sha256(repr(table).encode()).hexdigest()[:8]
+
+
+def _fingerprint(layout: Layout, checked: Sequence[Checkup]) -> str | None:
+    if not checked or not layout.pictures or not all(one.digest for one in checked):
+        return None
+    try:
+        return image_set("checked", layout.pictures, [one.digest for one in checked]).fingerprint
+    except (PictureError, UnicodeEncodeError):  # names repeat or are no text, as a finding tells
+        return None

@@ -1,0 +1,149 @@
+"""Signs that pictures are an altered copy: resized, or encoded again, before they came here.
+
+Thresholds lie between what was measured on 500 original pictures, one for each of 500 classes,
+and on altered copies of them: `docs/is-my-copy-intact.md` has the figures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+from benchmarking.findings import Finding, finding
+from benchmarking.images import PictureFacts
+
+_RESIZED = "accuracy on resized pictures compares with no other; get the original ones"
+_ENCODED = "accuracy on pictures encoded again compares with no other; get the original ones"
+
+
+@dataclass(frozen=True)
+class _Sign:
+    """Too many pictures that share a value.
+
+    Attributes:
+        kind: name of the finding.
+        share: of the pictures, from which on it is a finding.
+        least: pictures, below which chance alone could reach the share.
+        what: the finding; `{n}`, `{of}` and `{value}` are filled in.
+        advice: what to do.
+    """
+
+    kind: str
+    share: float
+    least: int
+    what: str
+    advice: str
+
+    def look(self, values: Mapping[str, Hashable]) -> list[Finding]:
+        """The finding about values by picture, None meaning none; [] if too few share one."""
+        counts = Counter(value for value in values.values() if value is not None)
+        if len(values) < self.least or not counts:
+            return []
+        value, n = counts.most_common(1)[0]
+        if n < self.share * len(values):
+            return []
+        what = self.what.replace("{of}", f"{len(values):,}").replace("{value}", str(value))
+        return finding(self.kind, what, (k for k, v in values.items() if v == value), self.advice)
+
+
+_ONE_SIZE = _Sign(
+    kind="one-size",
+    share=0.8,
+    least=20,
+    what="{n} of {of} pictures have one size, {value}; of originals, 21 % do",
+    advice=_RESIZED,
+)
+_ONE_SHORTER_SIDE = _Sign(
+    kind="one-shorter-side",
+    share=0.8,
+    least=20,
+    what="{n} of {of} pictures have one shorter side, {value} pixels; of originals, 27 % do",
+    advice=_RESIZED,
+)
+_ONE_LONGER_SIDE = _Sign(
+    kind="one-longer-side",
+    share=0.95,
+    least=50,
+    what="{n} of {of} pictures have one longer side, {value} pixels; of originals, 70 % do",
+    advice=_RESIZED,
+)
+_ONE_TABLE = _Sign(
+    kind="one-quantisation-table",
+    share=0.95,
+    least=50,
+    what="{n} of {of} JPEGs have one quantisation table; of originals, 67 % do",
+    advice=_ENCODED,
+)
+_PROGRESSIVE = _Sign(
+    kind="progressive",
+    share=0.5,
+    least=20,
+    what="{n} of {of} JPEGs are progressive; of 500 originals, none is",
+    advice=_ENCODED,
+)
+_ONE_TOOL = _Sign(
+    kind="one-tool",
+    share=0.25,
+    least=20,
+    what="{n} of {of} pictures were written by {value}; of originals, 3 % by any one tool",
+    advice=_ENCODED,
+)
+# Chance that two pictures, taken at random, have one size; of originals it is 6 %.
+_FEW_SIZES, _LEAST_FOR_FEW_SIZES = 0.25, 50
+
+
+def signs(pictures: Mapping[str, PictureFacts]) -> list[Finding]:
+    """Findings about a whole set, from the facts of each picture by name.
+
+    Of signs in the sizes only the plainest is told: what has one size has one shorter side too.
+    """
+    jpegs = {name: facts for name, facts in pictures.items() if facts.table}
+    sizes = {name: facts.size for name, facts in pictures.items()}
+    in_sizes = (
+        _ONE_SIZE.look({name: "{}x{}".format(*size) for name, size in sizes.items()})
+        or _ONE_SHORTER_SIDE.look({name: min(size) for name, size in sizes.items()})
+        or _ONE_LONGER_SIDE.look({name: max(size) for name, size in sizes.items()})
+        or _few_sizes(sizes)
+    )
+    return [
+        *in_sizes,
+        *_ONE_TABLE.look({name: facts.table for name, facts in jpegs.items()}),
+        *_PROGRESSIVE.look({name: facts.progressive or None for name, facts in jpegs.items()}),
+        *(
+            _ONE_TOOL.look({name: tool(facts.software) for name, facts in pictures.items()})
+            or _ONE_TOOL.look({name: tool(facts.comment) for name, facts in pictures.items()})
+        ),
+    ]
+
+
+def same_size(sizes: Mapping[str, tuple[int, int]]) -> float:
+    """Chance that two different pictures, taken at random, have the same size.
+
+    It does not depend on how many pictures there are, as the number of different sizes does.
+
+    >>> round(same_size({"a": (500, 375), "b": (500, 375), "c": (375, 500)}), 2)
+    0.33
+    """
+    n = len(sizes)
+    return sum(c * (c - 1) for c in Counter(sizes.values()).values()) / max(n * (n - 1), 1)
+
+
+def tool(mark: str) -> str | None:
+    """The program that a comment or EXIF names, without its version; None without a mark.
+
+    >>> tool("CREATOR: gd-jpeg v1.0 (using IJG JPEG v62), quality = 95")
+    'CREATOR: gd-jpeg v'
+    """
+    start = re.match(r"\D{1,60}", mark)
+    return (start[0] if start else mark[:60]).strip() or None
+
+
+def _few_sizes(sizes: Mapping[str, tuple[int, int]]) -> list[Finding]:
+    chance = same_size(sizes)
+    if len(sizes) < _LEAST_FOR_FEW_SIZES or chance < _FEW_SIZES:
+        return []
+    common = [f"{w}x{h}" for (w, h), _ in Counter(sizes.values()).most_common(4)]
+    what = f"two pictures at random have one size in {chance:.0%} of cases; of originals, in 6 %"
+    return [Finding("few-sizes", what, len(set(sizes.values())), tuple(common), _RESIZED)]
