@@ -11,13 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 from platform import python_version
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking import __version__
 from benchmarking.errors import BenchmarkError, PictureError
+from benchmarking.frameworks import Device
 from benchmarking.image_sets import Picture
 from benchmarking.images import crop, library_versions
 from benchmarking.predictions import check_probabilities
@@ -100,26 +101,60 @@ def answer(job: Job) -> Iterator[Setting | Batch]:
     spec = spec_of(job.run.source, job.run.model)
     preprocessing = spec.recipes[job.run.recipe]
     framework = framework_of(spec)
-    path = weights_path(spec, job.weights_folder) if job.seed is None else None
-    sha256 = check(path, spec.weights) if path else ""  # before the framework sees the file
-    device = framework.prepare(job.gpu)
-    if job.seed is not None:
-        framework.seed(job.seed)
-    model = source_of(spec).build(spec, path)
-    predictor = framework.predictor(model, SCALINGS[preprocessing.scaling], device)
-    batch_size = job.batch_size or framework.BATCH_SIZES[device.kind]
+    loaded = load(spec, job.gpu, weights_folder=job.weights_folder, seed=job.seed)
+    batch_size = job.batch_size or framework.BATCH_SIZES[loaded.device.kind]
     versions = framework.versions() | library_versions(preprocessing.library)
     yield Setting(
-        sha256,
+        loaded.sha256,
         _versions(spec) | versions,
-        device.title,
+        loaded.device.title,
         framework.PRECISION,
         batch_size,
         os.getpid(),
     )
-    yield from predict(
-        predictor, crops(job.pictures, preprocessing, job.workers), batch_size, spec.classes
-    )
+    seen = crops(job.pictures, preprocessing, job.workers)
+    yield from predict(loaded.predictor(preprocessing.scaling), seen, batch_size, spec.classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A model that is ready to run.
+
+    Attributes:
+        spec: which one.
+        model: the framework's own object.
+        device: where it runs.
+        sha256: of the file that it was filled from; empty for random values.
+    """
+
+    spec: ModelSpec
+    model: Any
+    device: Device
+    sha256: str
+
+    def predictor(self, scaling: str) -> Predictor:
+        """The model as a function of crops, which are scaled by one of `SCALINGS`."""
+        found: Predictor = framework_of(self.spec).predictor(
+            self.model, SCALINGS[scaling], self.device
+        )
+        return found
+
+
+def load(
+    spec: ModelSpec, gpu: int | None, *, weights_folder: Path | None = None, seed: int | None = None
+) -> Loaded:
+    """Load a model in this process; for what the arguments mean see `Job`.
+
+    Raises:
+        BenchmarkError: its weights are missing or not the published ones, or there is no such GPU.
+    """
+    framework = framework_of(spec)
+    path = weights_path(spec, weights_folder) if seed is None else None
+    sha256 = check(path, spec.weights) if path else ""  # before the framework sees the file
+    device = framework.prepare(gpu)
+    if seed is not None:
+        framework.seed(seed)
+    return Loaded(spec, source_of(spec).build(spec, path), device, sha256)
 
 
 def predict(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -21,8 +21,8 @@ Probabilities = NDArray[np.float32]
 Predictor = Callable[[Crops], Probabilities]
 """A loaded model as the harness sees it."""
 
-Library = Literal["pillow", "opencv"]
-Interpolation = Literal["nearest", "bilinear", "bicubic"]
+Library = Literal["pillow", "pillow-draft", "opencv"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "area"]
 Rounding = Literal["floor", "half-even"]
 ChannelOrder = Literal["rgb", "bgr"]
 
@@ -91,12 +91,18 @@ class Scaling:
 
 
 # The three modes of keras.applications.imagenet_utils.preprocess_input, operation by operation.
-SCALINGS: Mapping[str, Scaling] = {
+_PUBLISHED_SCALINGS: Mapping[str, Scaling] = {
     "tf": Scaling(127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), "rgb"),
     "torch": Scaling(255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb"),
     "caffe": Scaling(1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "bgr"),
-    # "tf" with the channels as OpenCV reads them: what a mistake costs.
-    "tf-bgr": Scaling(127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), "bgr"),
+}
+# And each with the channels the wrong way round, to tell what that mistake costs.
+SCALINGS: Mapping[str, Scaling] = {
+    **_PUBLISHED_SCALINGS,
+    **{
+        f"{name}-swapped": replace(scaling, channels="bgr" if scaling.channels == "rgb" else "rgb")
+        for name, scaling in _PUBLISHED_SCALINGS.items()
+    },
 }
 
 
@@ -105,7 +111,8 @@ class Preprocessing:
     """How a picture becomes model input.
 
     Attributes:
-        library: decodes and resizes; it defines what the filter's name means.
+        library: decodes and resizes; it defines what the filter's name means. "pillow-draft" lets
+            the JPEG decoder shrink pictures first, which is faster and not the same.
         interpolation: the resampling filter.
         resize: shorter side in pixels, or (height, width) to ignore the aspect ratio.
         crop: side of the central square in pixels; where the picture is smaller, it is padded

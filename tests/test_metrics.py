@@ -23,9 +23,6 @@ IMAGES = "imagenet-val-2019"
 GOLDEN = DATA.parent / "reference" / "golden_2019_predictions.csv"
 
 
-# ---- accuracy ----
-
-
 @given(st.integers(1, 30), st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_accuracy_is_what_counting_one_by_one_gives(n, k, seed):
     random = np.random.default_rng(seed)
@@ -52,9 +49,6 @@ def test_rows_that_the_predictions_do_not_have_are_refused():
     said = top_k(np.eye(6, dtype=np.float32)[[4, 2, 5]]).classes
     with pytest.raises(BenchmarkError, match="row 3 is not among 3 rows, 0 to 2"):
         correct(said, every_image([1, 2, 3, 4]), k=1)
-
-
-# ---- expected calibration error ----
 
 
 def guesses(sure, hits):
@@ -115,6 +109,13 @@ def test_a_bin_ends_with_its_upper_edge(neighbour, together):
     assert found == pytest.approx(expected, abs=1e-7)
 
 
+def test_a_probability_a_rounding_error_above_an_edge_is_in_the_next_bin():
+    above = float(np.float32(1 / 15))
+    assert Fraction(above) > Fraction(1, 15)
+    found = expected_calibration_error(*guesses([above, 0.05], [1, 0]))
+    assert found == pytest.approx((1 - above + 0.05) / 2)
+
+
 @pytest.mark.parametrize(
     ("sure", "hit", "expected"),
     [(0.0, 0, 0.0), (0.0, 1, 1.0), (1.0, 1, 0.0), (1.0, 0, 1.0), (1 + 2**-20, 1, 2**-20)],
@@ -157,8 +158,6 @@ def test_calibration_errors_of_2019_are_the_known_ones(imported_2019):
     assert len(found) == 34
     assert found == expected
 
-
-# ---- negative log-likelihood and Brier score ----
 
 measures = pytest.mark.parametrize("measure", [negative_log_likelihood, brier_score])
 

@@ -50,6 +50,8 @@ def test_there_are_commands_to_test():
 # What a command says of a place that does not exist.
 NOWHERE = {
     "predict": "'/path/to/val' is neither a folder nor a known picture set",
+    "audit": "'/path/to/val' is neither a folder nor a known picture set",
+    "doctor": "'/path/to/val' is neither a folder nor",
     "prepare": "ILSVRC2012_img_val.tar is no file",
     "imagenet_pytorch_get_predictions.py": "'/path/to/val' is neither a folder nor",
     "imagenet_keras_get_predictions.py": "'/path/to/val' is neither a folder nor",

@@ -1,5 +1,4 @@
 import gc
-from math import comb
 
 import numpy as np
 import pytest
@@ -25,6 +24,7 @@ from benchmarking.statistics import (
 )
 
 IMAGES = "imagenet-val-2019"
+NOTHING_TO_SCIPY = 1e-250  # scipy 1.17 takes binomial tails below 1e-253 for 0 from n = 1,075
 
 outcomes = st.integers(1, 60_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 counts = st.integers(0, 3_000)
@@ -49,9 +49,6 @@ def hits_of_2019(imported_2019):
         (run.source, run.model): correct(imported_2019.classes(run), right, k=1)
         for run in imported_2019.runs(IMAGES)
     }
-
-
-# ---- Wilson's interval ----
 
 
 @given(outcomes, st.sampled_from([0.8, 0.95, 0.99]))
@@ -111,19 +108,16 @@ def test_95_of_100_simulated_wilson_intervals_hold_the_true_accuracy():
     assert held.mean() == pytest.approx(0.95, abs=0.001)
 
 
-# ---- ranks ----
-
-
 @given(st.lists(st.integers(0, 5) | st.floats(0, 100), min_size=1))
 def test_ranks_are_scipys_competition_ranks(scores):
     assert competition_ranks(scores) == rankdata([-s for s in scores], method="min").tolist()
 
 
-# ---- sign test and McNemar's ----
-
-
 def sign_test_in_whole_numbers(successes, n):
-    tail = sum(comb(n, k) for k in range(min(successes, n - successes) + 1))
+    orders = tail = 1
+    for k in range(min(successes, n - successes)):
+        orders = orders * (n - k) // (k + 1)
+        tail += orders
     return min(1.0, 2 * tail / 2**n)
 
 
@@ -133,12 +127,20 @@ def test_sign_test_is_scipys_for_every_outcome_of_few_trials(n):
     assert [sign_test(k, n) for k in range(n + 1)] == pytest.approx(expected, rel=1e-9)
 
 
-@given(st.integers(1_000, 50_000), st.floats(0, 37), st.booleans())
-def test_sign_test_is_scipys_for_many_trials_from_the_middle_to_1e_300(n, deviations, swapped):
-    fewer = max(0, int(n / 2 - deviations * n**0.5 / 2))
+@given(st.integers(1_000, 50_000), st.floats(0, 28), st.booleans())
+def test_sign_test_is_scipys_for_many_trials_from_the_middle_to_1e_200(n, deviations, swapped):
+    fewer = int(n / 2 - deviations * n**0.5 / 2)
     successes = n - fewer if swapped else fewer
     expected = binomtest(successes, n, 0.5).pvalue
-    assert sign_test(successes, n) == pytest.approx(expected, rel=1e-9, abs=1e-305)
+    assert expected > NOTHING_TO_SCIPY
+    assert sign_test(successes, n) == pytest.approx(expected, rel=1e-9, abs=0)
+
+
+@given(st.integers(1, 5_000), st.floats(0, 38))
+def test_sign_test_is_what_whole_numbers_give_down_to_1e_300(n, deviations):
+    fewer = max(0, int(n / 2 - deviations * n**0.5 / 2))
+    expected = sign_test_in_whole_numbers(fewer, n)
+    assert sign_test(fewer, n) == pytest.approx(expected, rel=1e-9, abs=1e-309)
 
 
 @pytest.mark.parametrize("n", [999, 1_000, 49_999, 50_000])
@@ -174,7 +176,8 @@ def test_no_trials_show_nothing():
 def test_mcnemars_test_is_statsmodels(statsmodels, first_only, second_only):
     table = [[7, first_only], [second_only + (first_only == second_only == 0), 5]]
     expected = statsmodels.mcnemar(table, exact=True).pvalue
-    assert mcnemar_test(table[0][1], table[1][0]) == pytest.approx(expected, rel=1e-9, abs=1e-305)
+    found = mcnemar_test(table[0][1], table[1][0])
+    assert found == pytest.approx(expected, rel=1e-9, abs=NOTHING_TO_SCIPY)
 
 
 @given(counts, counts)
@@ -196,9 +199,6 @@ def test_equal_simulated_models_are_told_apart_in_at_most_5_of_100_cases():
     first_only = np.random.default_rng(1947).binomial(2_000, 0.5, 200_000)
     noise = 3 * (0.05 * 0.95 / 200_000) ** 0.5
     assert 0.04 <= rejected_of_2000()[first_only].mean() <= 0.05 + noise
-
-
-# ---- many tests ----
 
 
 @given(st.lists(p_values, min_size=1, max_size=40))
@@ -226,9 +226,6 @@ def test_holms_adjustment_leaves_what_it_is_given_as_it_is():
 def test_one_test_needs_no_adjustment_and_none_at_all_gives_none():
     assert holm([0.03]).tolist() == [0.03]
     assert holm([]).tolist() == []
-
-
-# ---- the difference of two models ----
 
 
 def differences(first_only, second_only, n):
@@ -259,7 +256,7 @@ def test_swapping_the_models_turns_the_paired_interval_round(first_only, second_
 def test_identical_models_may_still_differ_a_little(n):
     low, high = paired_interval(0, 0, n)
     assert low < 0 < high
-    assert high == pytest.approx(1.959964 * 2**0.5 / (n + 2), rel=1e-6) or n == 1
+    assert high == pytest.approx(1.959964 * 2**0.5 / (n + 2), rel=1e-6)
 
 
 def test_paired_interval_stays_between_minus_1_and_1():
@@ -301,9 +298,6 @@ def test_95_of_100_simulated_paired_intervals_hold_the_true_difference(n, both, 
     assert 0.94 <= held <= 0.97
 
 
-# ---- agreement ----
-
-
 @pytest.mark.parametrize("seed", range(40))
 def test_kappa_is_scikit_learns(seed):
     from sklearn.metrics import cohen_kappa_score, confusion_matrix
@@ -329,9 +323,6 @@ def test_kappa_of_models_that_are_always_right_or_always_wrong_is_not_a_number(t
 )
 def test_kappa_of_full_agreement_none_and_chance(table, expected):
     assert cohen_kappa(*table) == expected
-
-
-# ---- many models ----
 
 
 def some_hits(seed, models, pictures):
@@ -420,9 +411,6 @@ def test_models_that_all_differ_have_a_tier_and_a_rank_each(models):
     different = ~np.eye(models, dtype=bool)
     assert rank_tiers(different) == list(range(1, models + 1))
     assert rank_ranges(different) == [(place, place) for place in range(1, models + 1)]
-
-
-# ---- the models of 2019 ----
 
 
 def table_of(first, second):

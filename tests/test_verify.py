@@ -258,7 +258,7 @@ model = source_of(spec).build(spec, weights_path(spec, None))
 for recipe, used, shift in (
     ("fine", right, 0),
     ("padded", replace(right, resize=160), 0),
-    ("bgr", replace(right, scaling="tf-bgr"), 0),
+    ("bgr", replace(right, scaling="tf-swapped"), 0),
     ("meanstd", replace(right, scaling="torch"), 0),
     ("shuffled", right, 1),
 ):
@@ -286,7 +286,7 @@ def test_runs_made_wrong_on_purpose_get_the_right_cause(sample_images, store):
     assert found["fine"].acc1 > 0.8
     assert whats(found["padded"]) == ["black border", "recipe is not the published one"]
     assert whats(found["bgr"]) == ["recipe is not the published one"]
-    assert "scaling tf-bgr; published: " in found["bgr"].causes[0].evidence
+    assert "scaling tf-swapped; published: " in found["bgr"].causes[0].evidence
     assert whats(found["meanstd"]) == ["recipe is not the published one"]
     assert "scaling torch; published: " in found["meanstd"].causes[0].evidence
     assert whats(found["shuffled"]) == ["labels in another order than the model's classes"]

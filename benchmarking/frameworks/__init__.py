@@ -2,8 +2,9 @@
 
 A module has NAME, TITLE (the table's Platform), MODULES (what it imports), EXTRA (which installs
 them), EXECUTOR (how its jobs are isolated), PRECISION, BATCH_SIZES by kind of device ("cpu",
-"gpu"), `prepare(gpu) -> Device`, `seed(number)`, `predictor(model, scaling, device) -> Predictor`
-and `versions()`.
+"gpu"), `prepare(gpu) -> Device`, `seed(number)`, `predictor(model, scaling, device) -> Predictor`,
+`layer_outputs(model, scaling, device, crops)`: what each layer with weights says, by its name, and
+`versions()`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from benchmarking.errors import BenchmarkError
 
 CONTRACT = (
     *("NAME", "TITLE", "MODULES", "EXTRA", "EXECUTOR", "PRECISION", "BATCH_SIZES"),
-    *("prepare", "seed", "predictor", "versions"),
+    *("prepare", "seed", "predictor", "layer_outputs", "versions"),
 )
 
 NO_GPU = -1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError, requires
 from benchmarking.frameworks import Device, choose_gpu
@@ -73,14 +74,39 @@ def predictor(model: keras.Model, scaling: Scaling, device: Device) -> Predictor
 
     def predict(crops: Crops) -> Probabilities:
         with tf.device(device.address):
-            # Not in the compiled graph, which would turn the divisions into multiplications.
-            pixels = tf.cast(crops, tf.float32)
-            if scaling.channels == "bgr":
-                pixels = tf.reverse(pixels, axis=[-1])
-            pixels = (pixels / scaling.divisor - scaling.mean) / scaling.std
-            return np.asarray(compiled(pixels), dtype=np.float32)
+            return np.asarray(compiled(_scaled(crops, scaling)), dtype=np.float32)
 
     return predict
+
+
+def layer_outputs(
+    model: keras.Model, scaling: Scaling, device: Device, crops: Crops
+) -> dict[str, NDArray[np.float32]]:
+    """What each layer with weights says, by its name, in order, channels last."""
+    import keras
+    import tensorflow as tf
+
+    layers = [layer for layer in model.layers if layer.weights]
+    inside = keras.Model(model.inputs, [layer.output for layer in layers])
+    with tf.device(device.address):
+        outputs = inside(_scaled(crops, scaling), training=False)
+    return {
+        layer.name: np.asarray(output, dtype=np.float32)
+        for layer, output in zip(layers, outputs, strict=True)
+    }
+
+
+def _scaled(crops: Crops, scaling: Scaling) -> Any:
+    """Pixels as the model expects them.
+
+    Not in the compiled graph, which would turn the divisions into multiplications.
+    """
+    import tensorflow as tf
+
+    pixels = tf.cast(crops, tf.float32)
+    if scaling.channels == "bgr":
+        pixels = tf.reverse(pixels, axis=[-1])
+    return (pixels / scaling.divisor - scaling.mean) / scaling.std
 
 
 def versions() -> dict[str, str]:

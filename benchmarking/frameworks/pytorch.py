@@ -7,6 +7,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarking.errors import requires
 from benchmarking.frameworks import Device, choose_gpu
 from benchmarking.specs import Crops, Predictor, Probabilities, Scaling
@@ -77,6 +80,29 @@ def predictor(model: torch.nn.Module, scaling: Scaling, device: Device) -> Predi
             return probabilities
 
     return predict
+
+
+def layer_outputs(
+    model: torch.nn.Module, scaling: Scaling, device: Device, crops: Crops
+) -> dict[str, NDArray[np.float32]]:
+    """What each layer with weights of its own says, by its name, in order, channels last."""
+    outputs: dict[str, NDArray[np.float32]] = {}
+
+    def remember(name: str, output: torch.Tensor) -> None:
+        found = output.detach().float().cpu()
+        outputs[name] = (found.permute(0, 2, 3, 1) if found.ndim == 4 else found).numpy().copy()
+
+    handles = [
+        layer.register_forward_hook(lambda _, __, output, name=name: remember(name, output))
+        for name, layer in model.named_modules()
+        if next(layer.parameters(recurse=False), None) is not None
+    ]
+    try:
+        predictor(model, scaling, device)(crops)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return outputs
 
 
 def versions() -> dict[str, str]:

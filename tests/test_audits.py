@@ -1,0 +1,291 @@
+"""Audits: what is found in sound models, and in models with a planted fault."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarking.audits import Said, batching, recipes, twins
+from benchmarking.audits.batching import effect, every_batch_size
+from benchmarking.audits.recipes import RecipeTest, harms, recipe_from, variations
+from benchmarking.audits.twins import Layers, layer_differences
+from benchmarking.cli import main
+from benchmarking.errors import BenchmarkError
+from benchmarking.image_sets import Picture
+from benchmarking.sources import all_specs
+from benchmarking.specs import Preprocessing
+from benchmarking.statistics import mcnemar_test
+
+ROOT = Path(__file__).parents[1]
+RECIPE = Preprocessing("pillow", "bicubic", resize=256, crop=224, scaling="tf")
+
+
+def crops_of(n=50):
+    return np.random.default_rng(0).integers(0, 256, (n, 6, 6, 3), dtype=np.uint8)
+
+
+def softmax(logits):
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+WEIGHTS = np.random.default_rng(1).normal(size=(108, 10)).astype(np.float32) / 20
+
+
+def sound(crops):
+    return softmax(crops.reshape(len(crops), -1).astype(np.float32) / 50 @ WEIGHTS)
+
+
+def over_the_batch(crops):
+    """As a layer that normalises by the statistics of its batch."""
+    pixels = crops.reshape(len(crops), -1).astype(np.float32)
+    spread = pixels.std(axis=0) + 1
+    return softmax((pixels - pixels.mean(axis=0)) / spread @ WEIGHTS)
+
+
+def dropping():
+    """As dropout that was left on."""
+    random = np.random.default_rng(2)
+
+    def predict(crops):
+        pixels = crops.reshape(len(crops), -1).astype(np.float32) / 50
+        return softmax(pixels * random.integers(0, 2, pixels.shape) @ WEIGHTS)
+
+    return predict
+
+
+def by_place(crops):
+    """As a buffer that is used again: the last picture of a batch gets the answer of the first."""
+    said = sound(crops)
+    said[-1] = said[0]
+    return said
+
+
+def effects(predictor):
+    reference, *others = every_batch_size(predictor, crops_of(), classes=10)
+    assert reference.title == "batch 1"
+    return [effect(reference, other) for other in others]
+
+
+def test_a_sound_model_says_the_same_in_every_batch():
+    found = effects(sound)
+    assert [one.title for one in found] == [
+        *("batch 2", "batch 8", "batch 32"),
+        "batch 32, reverse order",
+    ]
+    assert all(one.is_noise for one in found)
+
+
+@pytest.mark.parametrize("predictor", [over_the_batch, dropping(), by_place])
+def test_a_model_that_depends_on_its_batch_is_caught(predictor):
+    found = effects(predictor)
+    assert not any(one.is_noise for one in found)
+    assert any(one.top1 for one in found)
+
+
+def test_flips_are_the_rows_that_changed():
+    before = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], np.float32)
+    after = np.array([[0.5, 0.3, 0.2], [0.3, 0.5, 0.2], [0.5, 0.2, 0.3]], np.float32)
+    found = effect(Said("before", before), Said("after", after))
+    assert (found.top1, found.top5) == ((1,), (1, 2))
+    assert found.difference == pytest.approx(0.2)
+    assert not found.is_noise
+
+
+@pytest.mark.parametrize(("off", "noise"), [(5e-5, True), (2e-4, False)])
+def test_a_little_is_rounding_and_more_is_not(off, noise):
+    before = np.array([[0.6, 0.4]], np.float32)
+    after = before + np.array([[off, -off]], np.float32)
+    assert effect(Said("a", before), Said("b", after)).is_noise is noise
+
+
+FAULTS = """
+import sys
+import numpy as np
+import torch
+from benchmarking.audits.batching import effect, every_batch_size
+from benchmarking.frameworks import Device, pytorch
+from benchmarking.specs import SCALINGS
+
+class Stubborn(torch.nn.Sequential):
+    def eval(self):
+        return self.train()
+
+class Dropping(torch.nn.Module):
+    def forward(self, pixels):
+        return torch.nn.functional.dropout(pixels, 0.2, training=True)
+
+def net(kind):
+    torch.manual_seed(0)
+    norm = torch.nn.BatchNorm2d(8, track_running_stats=kind != "batch statistics")
+    layers = [torch.nn.Conv2d(3, 8, 3), norm, torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(4)]
+    layers += [Dropping()] if kind == "dropout" else []
+    layers += [torch.nn.Flatten(), torch.nn.Linear(128, 1000)]
+    model = (Stubborn if kind == "training mode" else torch.nn.Sequential)(*layers)
+    torch.nn.init.normal_(model[-1].weight, std=1)
+    return model
+
+crops = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
+for kind in ("sound", "training mode", "dropout", "batch statistics"):
+    predictor = pytorch.predictor(net(kind), SCALINGS["torch"], Device("cpu", "cpu", "cpu"))
+    reference, *others = every_batch_size(predictor, crops, 1000)
+    print(kind, sum(not effect(reference, other).is_noise for other in others), sep=":")
+"""
+
+
+def test_faults_planted_in_pytorch_models_are_caught_and_a_sound_one_passes():
+    done = subprocess.run([sys.executable, "-c", FAULTS], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = dict(line.split(":") for line in done.stdout.splitlines())
+    assert found["sound"] == "0"
+    assert {kind: n for kind, n in found.items() if kind != "sound"} == {
+        "training mode": "4",
+        "dropout": "4",
+        "batch statistics": "4",
+    }
+
+
+def test_recipes_differ_from_the_published_one_in_one_part_each():
+    found = variations(RECIPE)
+    assert next(iter(found)) == "published"
+    for title, recipe in found.items():
+        parts = [
+            name
+            for name in ("library", "interpolation", "resize", "crop", "scaling")
+            if getattr(recipe, name) != getattr(RECIPE, name)
+        ]
+        assert len(parts) == (title != "published"), title
+    assert len(set(found.values())) == len(found)
+
+
+@pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: f"{spec.source}/{spec.name}")
+def test_every_model_has_a_variation_of_every_part(spec):
+    changed = variations(spec.recipes["published"]).values()
+    published = spec.recipes["published"]
+    for part in ("library", "interpolation", "resize", "scaling"):
+        assert any(getattr(one, part) != getattr(published, part) for one in changed), part
+    assert any(one.pads for one in changed)
+
+
+def pictures(labels):
+    return tuple(Picture(f"{n}", label, Path()) for n, label in enumerate(labels))
+
+
+def said(title, guesses):
+    return Said(title, np.eye(5, dtype=np.float32)[guesses])
+
+
+def test_the_most_harmful_recipe_comes_first_with_its_paired_test():
+    labels = np.arange(40) % 5
+    worse, same = (labels + (np.arange(40) < 12)) % 5, labels.copy()
+    recipes_ = {"published": RECIPE, "worse": RECIPE, "same": RECIPE}
+    test = RecipeTest(None, pictures(labels), recipes_)
+    found = harms(test, [said("published", labels), said("worse", worse), said("same", same)])
+    assert [one.title for one in found] == ["worse", "published", "same"]
+    assert (found[0].acc1, found[0].flips, found[0].n) == (0.7, 12, 40)
+    assert found[0].difference == pytest.approx(-0.3)
+    assert found[0].p_value == mcnemar_test(0, 12)
+    low, high = found[0].interval
+    assert low < -0.3 < high < 0
+
+
+def test_a_recipe_of_ones_own_names_what_differs():
+    assert recipe_from({"resize": 232}, RECIPE) == replace(RECIPE, resize=232)
+    assert recipe_from({"resize": [224, 224]}, RECIPE).resize == (224, 224)
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"size": 3}, "a recipe has no 'size'; it has crop, crop_rounding, interpolation,"),
+        ({"scaling": "keras"}, "preprocessing 'keras' is none of tf, torch, caffe"),
+        ({"resize": "big"}, "no such value|must be"),
+        ({"crop": 0}, "must be 1 pixel or more"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused(document, message):
+    with pytest.raises(BenchmarkError, match=message):
+        recipe_from(document, RECIPE)
+
+
+def test_the_twins_are_those_with_one_file_of_weights():
+    assert [(one.name, one.framework, other.framework) for one, other in twins.twins()] == [
+        (f"efficientnet-lite{n}", "pytorch", "keras") for n in range(3)
+    ]
+
+
+def test_layers_are_compared_by_name_in_order():
+    first = Layers({"a": np.zeros(3), "b": np.ones(3), "c": np.ones(3)})
+    second = Layers({"b": np.full(3, 1.5), "a": np.zeros(3)})
+    found = [(one.name, one.difference, one.scale) for one in layer_differences(first, second)]
+    assert found == [("a", 0.0, 0.0), ("b", 0.5, 1.0)]
+
+
+@pytest.mark.parametrize("module", [batching, recipes, twins])
+def test_what_runs_models_can_be_sent_to_another_process(module):
+    assert module.answer.__module__ == module.__name__
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("mine.toml", "resize = ", "is no readable .toml or .json file"),
+        ("mine.json", "[1]", "holds no names and values"),
+        ("mine.json", json.dumps({"size": 1}), "a recipe has no 'size'"),
+    ],
+)
+def test_a_recipe_file_that_is_wrong_is_named(tmp_path, capsys, name, text, message):
+    (tmp_path / name).write_text(text)
+    arguments = ["audit", "recipe", "efficientnet-lite-pytorch/efficientnet-lite0", "demo"]
+    assert main([*arguments, "--recipe-file", str(tmp_path / name)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarking", "audit", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.models
+def test_batching_does_not_change_what_real_models_say(tmp_path):
+    models = ("--models", "efficientnet-lite0", "--limit", "8", "-o", tmp_path / "t.csv")
+    done = command("batch", "demo", *models)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = (tmp_path / "t.csv").read_text().splitlines()[1:]
+    assert len(lines) == 2 * 6
+    assert {line.rpartition(",")[2] for line in lines} == {"rounding"}
+    assert {line.split(",")[2] for line in lines} >= {"batch 32", "fresh process", "1 thread"}
+
+
+@pytest.mark.models
+def test_a_real_model_pays_for_a_wrong_recipe(tmp_path):
+    (tmp_path / "mine.toml").write_text("resize = [224, 224]\nscaling = 'caffe'\n")
+    model = "efficientnet-lite-pytorch/efficientnet-lite0"
+    done = command("recipe", model, "demo", "--recipe-file", tmp_path / "mine.toml")
+    assert done.returncode == 0, done.stderr
+    titles = [line.split("  ")[0] for line in done.stdout.splitlines()[2:] if line]
+    assert set(titles[:2]) == {"mine", "scaling caffe"}
+    assert "published" in titles
+
+
+@pytest.mark.models
+def test_the_twins_agree_layer_by_layer():
+    done = command("frameworks", "demo", "--models", "efficientnet-lite0", "--layers")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    layers = [line for line in lines if line[:1] == ["efficientnet-lite0"] and len(line) == 4]
+    (whole, *inside) = layers
+    assert float(whole[1]) < 1e-5
+    assert whole[2:] == ["0", "0"]
+    assert inside[0][1] == "_conv_stem"
+    assert inside[-1][1] == "_fc"
+    assert len(inside) > 90
+    assert all(float(difference) < 1e-3 * float(scale) for _, _, difference, scale in inside)
