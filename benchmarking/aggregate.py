@@ -105,8 +105,10 @@ def calibration(store: PredictionStore, run: Run, right: LabelSet) -> dict[str, 
         StoreError: the run is broken.
     """
     found = {"ECE": expected_calibration_error(store.read(run), right)}
-    if right.classes.shape[1] == 1 and store.keeps_all_probabilities(run):
-        probabilities = store.read_probabilities(run)
+    if right.classes.shape[1] > 1 or not store.keeps_all_probabilities(run):
+        return found
+    probabilities = store.read_probabilities(run)
+    if right.classes.max() < probabilities.shape[1]:
         found["NLL"] = negative_log_likelihood(probabilities, right)
         found["Brier"] = brier_score(probabilities, right)
     return found

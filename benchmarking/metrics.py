@@ -72,7 +72,7 @@ def expected_calibration_error(said: TopK, right: LabelSet, bins: int = 15) -> f
 def negative_log_likelihood(probabilities: Probabilities, right: LabelSet) -> float:
     """Mean of -ln(probability of the true class); lower is better, 0 is perfect.
 
-    A probability of 0 counts as the smallest that float32 has, so that one picture is not all.
+    A probability of 0 counts as the smallest normal float32, so that one picture is not all.
 
     Args:
         probabilities: (n, classes).
@@ -82,7 +82,8 @@ def negative_log_likelihood(probabilities: Probabilities, right: LabelSet) -> fl
         BenchmarkError: a row has several right classes, or one that the model does not know.
     """
     true = _true_probabilities(probabilities, right)
-    return float(-np.log(np.maximum(true, np.finfo(np.float32).tiny)).mean())
+    logs = np.log(np.clip(true, np.finfo(np.float32).tiny, 1.0))
+    return abs(float(logs.mean()))  # not -0.0
 
 
 def brier_score(probabilities: Probabilities, right: LabelSet) -> float:

@@ -29,7 +29,9 @@ def wilson_interval(right: int, n: int, confidence: float = 0.95) -> tuple[float
     centre = share + z * z / (2 * n)
     margin = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return max(0.0, (centre - margin) / scale), min(1.0, (centre + margin) / scale)
+    low = 0.0 if right == 0 else (centre - margin) / scale  # exact where rounding is not
+    high = 1.0 if right == n else (centre + margin) / scale
+    return low, high
 
 
 def competition_ranks(scores: Sequence[float]) -> list[int]:
@@ -51,8 +53,8 @@ def sign_test(successes: int, n: int) -> float:
     (0.021484375, 1.0, 1.0)
     """
     fewer = min(successes, n - successes)
-    # Terms of the tail from its largest one down, by the ratios of neighbours; after six standard
-    # deviations and more they no longer matter.
+    # Terms of the tail from its largest one down, by the ratios of neighbours; after twelve
+    # standard deviations they no longer matter.
     k = np.arange(fewer, max(0, fewer - int(6 * sqrt(n)) - 10), -1)
     terms = np.concatenate(([1.0], np.cumprod(k / (n - k + 1))))
     largest = lgamma(n + 1) - lgamma(fewer + 1) - lgamma(n - fewer + 1) - n * log(2)

@@ -53,7 +53,9 @@ for scaling, rule in SCALINGS.items():
     inputs = keras.Input((6, 5, 3))
     same = keras.Model(inputs, keras.layers.Activation("linear")(inputs))
     seen[scaling] = framework.predictor(same, rule, device)(pixels)
-    seen["expected_" + scaling] = preprocess_input(pixels.astype("float32"), mode=scaling)
+    mode = scaling.removesuffix("-swapped")
+    given = pixels[..., ::-1] if scaling != mode else pixels
+    seen["expected_" + scaling] = preprocess_input(given.astype("float32"), mode=mode)
 seen["floatx"] = keras.config.floatx()
 seen["policy"] = keras.config.dtype_policy().name
 seen["layout"] = keras.config.image_data_format()

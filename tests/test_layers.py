@@ -29,7 +29,17 @@ LEVELS = {
 }
 HEAVY = {
     *("torch", "torchvision", "tensorflow", "keras", "pandas", "scipy", "PIL", "cv2", "tqdm"),
-    *("ray", "plotly", "pooch", "requests", "timm", "foolbox", "efficientnet_lite_pytorch"),
+    *(
+        "ray",
+        "plotly",
+        "pooch",
+        "requests",
+        "timm",
+        "statsmodels",
+        "sklearn",
+        "foolbox",
+        "efficientnet_lite_pytorch",
+    ),
 }
 # The one module that knows a library.
 ONLY_USER = {"PIL": "images", "cv2": "images", "safetensors": "store", "pooch": "downloads"}
