@@ -72,6 +72,7 @@ def aggregate(
     right = stored.labels(images)
     label_sets = labels or {"": every_image(right)}
     columns = _columns(label_sets, proportions)
+    names = tuple(columns)
     if by:
         columns = {by: columns[by], **columns}
     counts, left_out = [], []
@@ -94,7 +95,6 @@ def aggregate(
         counts = [replace(run, measures=measure(run.run, first)) for run in counts]
     fingerprints = {run.provenance.fingerprint for run in counts}
     fingerprint = fingerprints.pop() if len(fingerprints) == 1 else UNKNOWN
-    names = tuple(_columns(label_sets, proportions))
     return Table(images, len(right), fingerprint, names, tabulate(counts), tuple(left_out))
 
 

@@ -102,7 +102,7 @@ def answer(job: Job) -> Iterator[Setting | Batch]:
     preprocessing = spec.recipes[job.run.recipe]
     framework = framework_of(spec)
     loaded = load(spec, job.gpu, weights_folder=job.weights_folder, seed=job.seed)
-    batch_size = job.batch_size or framework.BATCH_SIZES[loaded.device.kind]
+    batch_size = job.batch_size or loaded.batch_size
     versions = framework.versions() | library_versions(preprocessing.library)
     yield Setting(
         loaded.sha256,
@@ -131,6 +131,12 @@ class Loaded:
     model: Any
     device: Device
     sha256: str
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures per forward pass that its framework takes on this device."""
+        size: int = framework_of(self.spec).BATCH_SIZES[self.device.kind]
+        return size
 
     def predictor(self, scaling: str) -> Predictor:
         """The model as a function of crops, which are scaled by one of `SCALINGS`."""

@@ -279,6 +279,15 @@ def test_several_label_sets_stand_side_by_side(hundred, tmp_path, capsys):
     assert rows[0]["Acc@1 [95 % interval]"].startswith("90.00 ")
 
 
+def test_two_files_of_labels_with_one_name_are_refused_not_merged(hundred, tmp_path, capsys):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "l.csv").write_text("000,0\n")
+    both = [part for folder in "ab" for part in ("--labels", str(tmp_path / folder / "l.csv"))]
+    assert main(["table", "--store", str(hundred.folder), *both]) == 2
+    assert "would share its columns with another" in capsys.readouterr().err
+
+
 def test_a_subset_is_named_and_counted(hundred, tmp_path, capsys):
     caption, rows = table_of(capsys, hundred, "--only", "n01440764", "n01443537")
     assert caption.startswith("hundred, 100 pictures, only n01440764, n01443537, fingerprint ")

@@ -15,9 +15,6 @@ from benchmarking.predict import crops, predict
 from benchmarking.specs import Preprocessing
 from benchmarking.statistics import mcnemar_test, paired_interval
 
-# Keras one at a time, as it is always run here.
-_BATCH_SIZES = {"pytorch": 32, "keras": 1}
-
 
 @dataclass(frozen=True)
 class RecipeTest:
@@ -107,10 +104,10 @@ def answer(test: RecipeTest) -> Iterator[Said]:
         BenchmarkError: the model cannot be loaded or a picture cannot be decoded.
     """
     loaded = test.model.load()
-    size = _BATCH_SIZES.get(test.model.spec.framework, 32)
     for title, recipe in test.recipes.items():
         seen = crops(test.pictures, recipe, test.model.workers)
-        batches = predict(loaded.predictor(recipe.scaling), seen, size, test.model.spec.classes)
+        predictor, classes = loaded.predictor(recipe.scaling), loaded.spec.classes
+        batches = predict(predictor, seen, loaded.batch_size, classes)
         yield Said(title, np.concatenate([batch.probabilities for batch in batches]))
 
 

@@ -14,8 +14,6 @@ from benchmarking.predict import crops
 from benchmarking.sources import all_specs, framework_of
 from benchmarking.specs import SCALINGS, ModelSpec
 
-_BATCH_SIZES = {"pytorch": 32, "keras": 1}
-
 
 @dataclass(frozen=True)
 class TwinTest:
@@ -76,8 +74,8 @@ def answer(test: TwinTest) -> Iterator[Said | Layers]:
     recipe = spec.recipes["published"]
     seen = np.stack(list(crops(test.pictures, recipe, test.model.workers)))
     loaded = test.model.load()
-    size = _BATCH_SIZES.get(spec.framework, 32)
-    yield Said(spec.framework, answers(loaded.predictor(recipe.scaling), seen, size, spec.classes))
+    predictor = loaded.predictor(recipe.scaling)
+    yield Said(spec.framework, answers(predictor, seen, loaded.batch_size, spec.classes))
     if test.in_layers:
         framework = framework_of(spec)
         scaling = SCALINGS[recipe.scaling]

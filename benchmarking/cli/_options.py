@@ -112,6 +112,7 @@ def label_sets(
     """
     import numpy as np
 
+    from benchmarking.errors import BenchmarkError
     from benchmarking.label_files import label_set, rows_of
 
     kept = np.arange(len(rows))
@@ -124,6 +125,11 @@ def label_sets(
     for name in names:
         labels = label_set(name, rows.keys, rows.labels, args.consensus)
         prefix = {"original": "", "real": "ReaL "}.get(name, f"{Path(name).stem} ")
+        if prefix in found:
+            raise BenchmarkError(
+                f"--labels {name} would share its columns with another; rename one of the files, "
+                "or give it once."
+            )
         found[prefix] = labels if whole else labels.within(kept)
     return found
 

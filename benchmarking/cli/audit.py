@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarking.cli._options import BAR, add_weights
+from benchmarking.cli._options import BAR, add_weights, positive
 
 if TYPE_CHECKING:
     from benchmarking.audits import Model
@@ -41,15 +41,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add("pictures", metavar="PICTURES", help="a tar or folder of labelled pictures, or 'demo'")
         add(
             "--limit",
-            type=int,
+            type=positive,
             default=limit,
             metavar="N",
             help="pictures, evenly spread (default: %(default)s)",
         )
         add("--gpu", type=int, metavar="ID", help="number of the GPU (default: as in 'predict')")
-        add("--workers", type=int, default=2, metavar="N", help="threads that decode pictures")
+        add("--workers", type=positive, default=2, metavar="N", help="threads that decode pictures")
         add("--weights-dir", type=Path, metavar="DIR", help="folder with the files of weights")
-        add("-o", "--output", type=Path, metavar="FILE", help="also write a .csv file")
+        add(
+            "-o",
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="also write a .csv file, with --layers of the layers",
+        )
         return found
 
     batch = audit("batch", _batch, "does batching change the answer?", 100)
@@ -102,7 +108,8 @@ def _batch(args: argparse.Namespace) -> int:
                     verdict,
                 ]
             )
-    _print(args, lines, left=3, about=f"{len(pictures)} pictures each")
+    _print(lines, left=3, about=f"{len(pictures)} pictures each")
+    _write(args, lines)
     for spec, found in changed:
         keys = ", ".join(pictures[row].key for row in found.top1[:_SHOWN])
         if keys:
@@ -115,6 +122,7 @@ def _recipe(args: argparse.Namespace) -> int:
 
     args.models, args.weights = [args.model], "published"
     pictures = _pictures(args)
+    written: list[list[str]] = []
     for spec in _ready(args):
         published = spec.recipes["published"]
         own = {
@@ -134,7 +142,9 @@ def _recipe(args: argparse.Namespace) -> int:
                 [harm.title, f"{100 * harm.acc1:.2f}", *([""] * 3 if is_reference else costs)]
             )
         about = f"{spec.source}/{spec.name}, {len(pictures)} pictures; published: {published}"
-        _print(args, lines, left=1, about=about)
+        _print(lines, left=1, about=about)
+        written += [[f"{spec.source}/{spec.name}", *line] for line in lines[1:]]
+    _write(args, [["Model", *lines[0]], *written])
     return 0
 
 
@@ -165,10 +175,10 @@ def _frameworks(args: argparse.Namespace) -> int:
                 [name, one.name, f"{one.difference:.1e}", f"{one.scale:.1e}"]
                 for one in twins.layer_differences(*layers)
             ]
-    _print(args, lines, left=1, about=f"PyTorch and Keras, {len(pictures)} pictures each")
+    _print(lines, left=1, about=f"PyTorch and Keras, {len(pictures)} pictures each")
     if args.layers:
-        args.output = None
-        _print(args, inside, left=2, about="after each layer, of the first four pictures")
+        _print(inside, left=2, about="after each layer, of the first four pictures")
+    _write(args, inside if args.layers else lines)
     return 0
 
 
@@ -240,14 +250,18 @@ def _document(path: Path) -> Mapping[str, Any]:
     return found
 
 
-def _print(args: argparse.Namespace, lines: Sequence[Sequence[str]], left: int, about: str) -> None:
-    """Print a table, and write it if that is asked for."""
-    import io
-
-    from benchmarking import files
+def _print(lines: Sequence[Sequence[str]], left: int, about: str) -> None:
     from benchmarking.reports import aligned
 
     print(f"{about}\n{aligned(lines, left)}")
+
+
+def _write(args: argparse.Namespace, lines: Sequence[Sequence[str]]) -> None:
+    """Write a table, if that is asked for."""
+    import io
+
+    from benchmarking import files
+
     if args.output:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(lines)

@@ -49,11 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     arrays = _arrays(args)
     images = _image_set(args, arrays)
-    labels = _labels(args, arrays, images)
+    labels, custom = _labels(args, arrays, images)
     if args.val_dir is not None:
         _check_pictures(args.val_dir, images, labels)
-    label_sets = _label_sets(args, images, labels)
-    by = "cAcc@1" if args.custom_labels and "c" in label_sets else None
+    label_sets = _label_sets(args, images, labels, custom)
+    by = "cAcc@1" if custom else None
     known = replace(arrays, known_labels={images: labels})
     table = _titled(aggregate(known, images, labels=label_sets, by=by, pictures="any"))
     text = render_as(Path("table.txt"), [table])
@@ -143,20 +143,23 @@ def _image_set(args: argparse.Namespace, arrays: ArrayFolders) -> str:
     return str(wanted)
 
 
-def _labels(args: argparse.Namespace, arrays: ArrayFolders, images: str) -> NDArray[np.int64]:
-    """The true class of every row; those of -l for a set of which none are kept."""
+def _labels(
+    args: argparse.Namespace, arrays: ArrayFolders, images: str
+) -> tuple[NDArray[np.int64], Path | None]:
+    """The true class of every row, and the file of other labels to compare them with.
+
+    For a set of which no labels are kept those of -l are its own, and there are no others.
+    """
     try:
-        return arrays.labels(images)
+        return arrays.labels(images), args.custom_labels
     except StoreError:
         if not args.custom_labels or args.indices_to_omit or args.indices_to_keep:
             raise
-    # From here on they are the set's own, and no other labels to compare them with.
-    labels, args.custom_labels = read_integers(args.custom_labels), None
-    return labels
+    return read_integers(args.custom_labels), None
 
 
 def _label_sets(
-    args: argparse.Namespace, images: str, labels: NDArray[np.int64]
+    args: argparse.Namespace, images: str, labels: NDArray[np.int64], custom: Path | None
 ) -> Mapping[str, LabelSet]:
     """What the columns count against: without a prefix, and with masks and labels as "c"."""
     if args.indices_to_omit and args.indices_to_keep:
@@ -168,9 +171,8 @@ def _label_sets(
         left = _from_file(args.indices_to_keep, everything.only)
     if left is not everything:
         print(f"cAcc: {len(left)} of {len(everything)} rows", file=sys.stderr)
-    if args.custom_labels:
-        known = classes_of(images)
-        return {"": left, "c": _from_file(args.custom_labels, left.relabelled, known)}
+    if custom:
+        return {"": left, "c": _from_file(custom, left.relabelled, classes_of(images))}
     return {"": everything} if left is everything else {"": everything, "c": left}
 
 
