@@ -125,31 +125,27 @@ class ArrayFolders:
         Raises:
             StoreError: a file is missing or broken; the message names it.
         """
-        stem = self._stems[run]
-        classes = read_array(_file(stem, "top5preds.npy"), "iu")
-        probabilities = read_array(_file(stem, "top5probs.npy"), "f")
+        preds, probs = self.paths(run)
+        classes, probabilities = read_array(preds, "iu"), read_array(probs, "f")
         limit = classes_of(run.images)
         if classes.ndim != 2 or classes.shape[1] != _TOP or not len(classes):
-            raise StoreError(f"{_file(stem, 'top5preds.npy')} has shape {classes.shape}; (n, 5).")
+            raise StoreError(f"{preds} has shape {classes.shape}; (n, 5).")
         if classes.min() < 0 or classes.max() >= limit:
             raise StoreError(
-                f"{_file(stem, 'top5preds.npy')} holds classes from {classes.min()} to "
+                f"{preds} holds classes from {classes.min()} to "
                 f"{classes.max()}; expected 0 to {limit - 1}."
             )
         if probabilities.dtype.itemsize > 4:
-            raise StoreError(
-                f"{_file(stem, 'top5probs.npy')} holds {probabilities.dtype}; expected float32 or "
-                "float16."
-            )
+            raise StoreError(f"{probs} holds {probabilities.dtype}; expected float32 or float16.")
         if probabilities.shape != classes.shape:
             raise StoreError(
-                f"{_file(stem, 'top5probs.npy')} has shape {probabilities.shape}, but the classes "
+                f"{probs} has shape {probabilities.shape}, but the classes "
                 f"beside it {classes.shape}; both must come from one run."
             )
         try:
             return best_first(classes, probabilities.astype(np.float32))
         except BenchmarkError as error:
-            raise StoreError(f"{_file(stem, 'top5probs.npy')}: {error}") from error
+            raise StoreError(f"{probs}: {error}") from error
 
     def provenance(self, run: Run) -> Provenance:
         """How a run was made, as far as it is known.
@@ -164,6 +160,10 @@ class ArrayFolders:
         arrays = [_file(stem, f"top5{kind}.npy").name for kind in ("preds", "probs")]
         title = _TITLES[run.source.removeprefix("2019-")]
         return imported(title, run.images, {"files": dict.fromkeys(arrays, UNKNOWN)})
+
+    def classes_and_provenance(self, run: Run) -> tuple[Classes, Provenance]:
+        """Both; StoreError if a file is missing or broken."""
+        return self.classes(run), self.provenance(run)
 
     def paths(self, run: Run) -> tuple[Path, Path]:
         """The files of a run: classes and probabilities."""
@@ -277,7 +277,7 @@ def _file(stem: Path, kind: str) -> Path:
 
 def _run(stem: Path) -> Run:
     match = _NAME.fullmatch(f"{stem.name}_top5preds.npy")
-    assert match  # stems come from names that match
+    assert match  # noqa: S101 - tells mypy; stems come from names that match
     images = IMAGES if match["set"] == _WHOLE_SET else match["set"]
     with suppress(StoreError):  # a broken document comes to light when the run is read
         if document := _document(stem):
@@ -296,5 +296,5 @@ def _document(stem: Path) -> dict[str, Any]:
         return found
     except FileNotFoundError:
         return {}
-    except (OSError, LookupError, ValueError, TypeError, BenchmarkError) as error:
+    except (OSError, LookupError, ValueError, TypeError, RecursionError, BenchmarkError) as error:
         raise StoreError(f"{path} is broken: {error}") from error

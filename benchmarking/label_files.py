@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.downloads import cache_folder
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.imagenet import class_of_wnid, validation_number
 from benchmarking.labels import NO_CLASS, LabelSet, every_image
+from benchmarking.npy_files import read_array, read_integers
 
 NAMES = ("original", "real", "corrected")
 """Label sets that need no file of one's own."""
@@ -64,10 +66,10 @@ def real_labels(path: Path, keys: Sequence[str]) -> LabelSet:
     """
     lists = _json(path)
     numbers = _numbers(keys, "ReaL labels")
-    try:
+    with _made_of(path, "real.json"):
+        if not isinstance(lists, list):
+            raise TypeError("no list")
         return _of_lists({row: lists[number - 1] for row, number in enumerate(numbers)})
-    except (TypeError, ValueError, LookupError) as error:
-        raise BenchmarkError(f"{path} is not real.json: {error!r}.") from error
 
 
 def corrected_labels(
@@ -84,18 +86,18 @@ def corrected_labels(
     Raises:
         BenchmarkError: the file is broken, or a picture is none of the validation set.
     """
-    try:
-        votes = {entry["id"]: entry for entry in _json(path)}
-        classes = np.array(original, dtype=np.int64)
-        for row, number in enumerate(_numbers(keys, "corrected labels")):
+    entries = _json(path)
+    numbers = _numbers(keys, "corrected labels")
+    classes = np.array(original, dtype=np.int64)
+    with _made_of(path, "imagenet_mturk.json"):
+        votes = {entry["id"]: entry for entry in entries}
+        for row, number in enumerate(numbers):
             entry = votes.get(number)
             if entry and entry["mturk"]["given"] < consensus:
                 proposed = entry["mturk"]["guessed"] >= consensus
-                classes[row] = entry["our_guessed_label"] if proposed else NO_CLASS
-    except (TypeError, LookupError) as error:
-        raise BenchmarkError(f"{path} is not imagenet_mturk.json: {error!r}.") from error
-    rows = np.flatnonzero(classes != NO_CLASS)
-    return LabelSet(rows, classes[rows, None])
+                classes[row] = _class(entry["our_guessed_label"]) if proposed else NO_CLASS
+        rows = np.flatnonzero(classes != NO_CLASS)
+        return LabelSet(rows, classes[rows, None])
 
 
 def labels_from(path: Path, keys: Sequence[str]) -> LabelSet:
@@ -112,6 +114,8 @@ def labels_from(path: Path, keys: Sequence[str]) -> LabelSet:
     try:
         found = _READERS[path.suffix.lower()](path)
         if not isinstance(found, Mapping):
+            if not isinstance(found, list):
+                raise TypeError("neither an object nor a list")
             if len(found) != len(keys):
                 raise ValueError(f"{len(found)} labels for {len(keys)} pictures")
             return _of_lists(dict(enumerate(found)))
@@ -121,7 +125,9 @@ def labels_from(path: Path, keys: Sequence[str]) -> LabelSet:
         raise BenchmarkError(
             f"{path}: {error.args[0]!r} is unknown; expected {_EXPECTED}."
         ) from error
-    except (TypeError, ValueError, OSError, BenchmarkError) as error:
+    except StoreError:
+        raise  # it names the file
+    except (*_BROKEN, OSError, csv.Error, BenchmarkError) as error:
         raise BenchmarkError(f"{path}: {error}; expected {_EXPECTED}.") from error
 
 
@@ -137,6 +143,10 @@ def rows_of(
 
 
 _EXPECTED = "a .csv, .json or .npy file of pictures and their classes"
+# What other data than expected can raise, on its way to a LabelSet; there is an infinity in JSON.
+_BROKEN = (TypeError, ValueError, OverflowError)
+_LARGEST_CLASS = 2**16 - 1  # that a store can hold
+_MOST_CLASSES = 1000  # of one picture; for so many there is room in the lines of all others
 
 
 def _rows(name: str, keys: Sequence[str], original: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -150,20 +160,29 @@ def _rows(name: str, keys: Sequence[str], original: NDArray[np.int64]) -> NDArra
         )
     try:
         if path.suffix.lower() == ".npy":
-            rows = np.load(path, allow_pickle=False)
-            if rows.ndim != 1 or rows.dtype.kind not in "iu":
-                raise ValueError("it holds no row of whole numbers")
+            rows = read_integers(path)
             if rows.size and not 0 <= rows.min() <= rows.max() < len(keys):
                 raise ValueError(f"a row is not among the {len(keys)} rows")
-            return np.asarray(rows, dtype=np.int64)
+            return rows
         if path.suffix.lower() == ".json":
             found = list(_json(path))
         else:
             with path.open(encoding="utf-8", newline="") as file:
                 found = [line[0] for line in csv.reader(file) if line]
         return np.array(_rows_of(found, keys), dtype=np.int64)
-    except (TypeError, ValueError, OSError, BenchmarkError) as error:
+    except (*_BROKEN, OSError, csv.Error) as error:
         raise BenchmarkError(f"{path}: {error}.") from error
+
+
+@contextmanager
+def _made_of(path: Path, name: str) -> Iterator[None]:
+    """Turn what a published file of another content raises into an error that names it."""
+    try:
+        yield
+    except (*_BROKEN, LookupError) as error:
+        raise BenchmarkError(f"{path} is not {name}: {error!r}.") from error
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{path}: {error}") from error
 
 
 def _fetched(collection: str, file: str) -> Path:
@@ -199,10 +218,12 @@ def _of_lists(classes: Mapping[int, Any]) -> LabelSet:
     lists = {row: _classes(found) for row, found in classes.items()}
     rows = sorted(row for row, found in lists.items() if found)
     width = max((len(lists[row]) for row in rows), default=1)
-    filled = [lists[row] + [NO_CLASS] * (width - len(lists[row])) for row in rows]
-    return LabelSet(
-        np.array(rows, dtype=np.int64), np.array(filled, dtype=np.int64).reshape(-1, width)
-    )
+    if width > _MOST_CLASSES:
+        raise ValueError(f"{width} classes for one picture; at most {_MOST_CLASSES}")
+    filled = np.full((len(rows), width), NO_CLASS, dtype=np.int64)
+    for line, row in zip(filled, rows, strict=True):
+        line[: len(lists[row])] = lists[row]
+    return LabelSet(np.array(rows, dtype=np.int64), filled)
 
 
 def _classes(found: Any) -> list[int]:
@@ -216,7 +237,7 @@ def _class(one: Any) -> int:
     if isinstance(one, str) and one.startswith("n"):
         return class_of_wnid()[one]
     number = int(one)
-    if number != float(one) or number < NO_CLASS:
+    if number != float(one) or not NO_CLASS <= number <= _LARGEST_CLASS:
         raise ValueError(f"{one!r} is no class")
     return number
 
@@ -246,8 +267,8 @@ def _from_csv(path: Path) -> Mapping[str, Sequence[str]]:
 
 
 def _from_npy(path: Path) -> Sequence[Any]:
-    found = np.load(path, allow_pickle=False)
-    if found.ndim not in (1, 2) or found.dtype.kind not in "iu":
+    found = read_array(path, "iu")
+    if found.ndim not in (1, 2):
         raise ValueError(f"it holds {found.dtype} of shape {found.shape}")
     rows: Sequence[Any] = found.tolist()
     return rows

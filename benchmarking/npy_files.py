@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import math
+import os
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking import files
 from benchmarking.errors import StoreError
+
+_HEADER = 2**14
+"""Bytes; NumPy refuses headers of more than 10,000."""
 
 
 def read_array(path: Path, kinds: str) -> NDArray[Any]:
@@ -24,15 +30,15 @@ def read_array(path: Path, kinds: str) -> NDArray[Any]:
         StoreError: it is missing or broken, or holds something else.
     """
     try:
-        found = np.lib.format.open_memmap(path, mode="r")  # of pickles it wants nothing
+        found = _mapped(path)
     except FileNotFoundError as error:
         raise StoreError(f"{path} is missing; a run has classes and probabilities.") from error
-    except (ValueError, OSError, EOFError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         raise StoreError(f"{path} is no whole .npy file: {error}") from error
     if found.dtype.kind not in kinds:
         wanted = "probabilities" if kinds == "f" else "whole numbers"
         raise StoreError(f"{path} holds {found.dtype}; expected {wanted}.")
-    return np.asarray(found)
+    return found
 
 
 def read_integers(path: Path) -> NDArray[np.int64]:
@@ -69,3 +75,45 @@ def write_array(path: Path, array: NDArray[Any] | None) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     files.write(path, buffer.getvalue())
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    """The array that a file describes, which is as long as it says; read when it is looked at.
+
+    Raises:
+        OSError, OverflowError, ValueError: there is no such array.
+    """
+    with path.open("rb") as file:
+        start = io.BytesIO(file.read(_HEADER))  # a header that says it is longer ends here
+        size = file.seek(0, os.SEEK_END)
+    shape, is_fortran, dtype = _header(start)
+    if dtype.hasobject or not dtype.itemsize:
+        raise ValueError(f"it holds {dtype}")
+    needed = math.prod(shape) * dtype.itemsize
+    if needed > size - start.tell():
+        raise ValueError(f"{dtype} of shape {shape} are {needed} bytes, and it has fewer")
+    if not needed:
+        return np.zeros(shape, dtype)
+    order: Literal["C", "F"] = "F" if is_fortran else "C"
+    return np.asarray(np.memmap(path, dtype, "r", start.tell(), shape, order))
+
+
+def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether it is in Fortran's order, and type, as the file says.
+
+    Raises:
+        ValueError: it says nothing of the kind.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of headers that Python 2 wrote, and of odd literals
+        try:
+            version = np.lib.format.read_magic(file)
+            if version == (1, 0):
+                shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+            elif version in ((2, 0), (3, 0)):  # which differ for the names of fields alone
+                shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(file)
+            else:
+                raise ValueError(f"it is of version {version}")
+        except Exception as error:  # the header is Python, so all that its parser can raise
+            raise ValueError(str(error) or type(error).__name__) from error
+    return tuple(map(int, shape)), is_fortran, dtype  # True counts as a number there

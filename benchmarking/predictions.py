@@ -87,6 +87,7 @@ def best_first(classes: Classes, probabilities: Probabilities) -> TopK:
     >>> best_first(np.array([[5, 9, 2]]), np.array([[0.2, 0.4, 0.4]], np.float32)).classes
     array([[9, 2, 5]], dtype=uint16)
     """
+    check_probabilities(probabilities)
     # Bits of positive floats sort like the floats; with column and class below, one sort does all.
     keys = (probabilities + np.float32(0)).view(np.int32).astype(np.int64)
     np.invert(keys, out=keys)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,37 @@ from PIL import Image
 
 from benchmarking import executors, frameworks, sources
 from benchmarking.cli import main
-from benchmarking.image_sets import ImageSet, Picture, fingerprint, sha256_of
+from benchmarking.image_sets import ImageSet, Picture, fingerprint
 from benchmarking.imagenet import wnids
 from benchmarking.provenance import Provenance
 from benchmarking.store import PredictionStore
 
 PLUGINS = Path(__file__).parent / "plugins"
 DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full",
+        action="store_true",
+        help="torture as 'make torture' does, for minutes: 10,000 mutations for each reader of "
+        "files, not 300, and as many more of other faults; with TORTURE_TALLY=FILE.jsonl set, "
+        "what was tried is added to FILE.jsonl (default: a short form that ends within seconds)",
+    )
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether tests of faults try as many as they can, or a few."""
+    return bool(request.config.getoption("--full"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests leave the user's cache alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -96,8 +121,16 @@ def an_image_set(folder: Path, labels: dict[str, int], name: str = "three") -> I
     for key in labels:
         (folder / key).write_text(key)
     pictures = tuple(Picture(key, label, folder / key) for key, label in labels.items())
-    digests = [sha256_of(picture) for picture in pictures]
-    return ImageSet(name, pictures, fingerprint(tuple(labels), digests))
+    return ImageSet(name, pictures, fingerprint(tuple(labels), digests(pictures)))
+
+
+def sha256_of(picture: Picture) -> str:
+    return hashlib.sha256(picture.read()).hexdigest()
+
+
+def digests(pictures: Iterable[Picture]) -> list[str]:
+    """What `inspected` says of each picture's bytes, with one thread and no decoder."""
+    return [sha256_of(picture) for picture in pictures]
 
 
 @pytest.fixture

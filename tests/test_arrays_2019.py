@@ -127,10 +127,45 @@ def huge():
     return buffer.getvalue() + bytes(80)
 
 
+def says(header, version=1, claim=0):
+    """A file with this header, and with a wrong length of it if that is claimed."""
+    text = header.encode("latin1") + b"\n"
+    length = (claim or len(text)).to_bytes(2 if version == 1 else 4, "little")
+    return b"\x93NUMPY" + bytes([version, 0]) + length + text + bytes(240)
+
+
+SHAPE = "{'descr': '<i8', 'fortran_order': False, 'shape': %s}"
+KIND = "{'descr': %s, 'fortran_order': False, 'shape': (6, 5)}"
+HEADERS = {
+    "more than there is": says(SHAPE % "(1000000, 5)"),
+    "more than a machine can count": says(SHAPE % f"({2**64}, 5)"),
+    "below 0": says(SHAPE % "(-6, -5)"),
+    "True and nothing": says(SHAPE % f"(True, 0, {2**63})"),
+    "nothing of a huge width": says(SHAPE % f"(0, {2**63 - 1}, {2**63 - 1})"),
+    "an open bracket": says(SHAPE % "(6, 5"),
+    "an odd indent": says("{'descr': '<i8',\n   'shape': (6, 5)\n 'fortran_order': False"),
+    "no names": says("{None: 1, 'shape': (6, 5)}"),
+    "a list for a name": says("{[]: 1}"),
+    "deep": says("(" * 3000),
+    "an empty type": says(KIND % "[()]"),
+    "a letter that numpy gives up": says(KIND % "'a500'"),
+    "types without a size": says(KIND % "'S0'").replace(b"(6, 5)", b"(600000,)"),
+    "a length of 4 GB": says(SHAPE % "(6, 5)", version=2, claim=2**32 - 1),
+    "another version": says(SHAPE % "(6, 5)", version=9),
+}
+
+
 def archive():
     buffer = io.BytesIO()
     np.savez(buffer, preds=np.zeros((6, 5)))
     return buffer.getvalue()
+
+
+def signalling():
+    """Probabilities with a NaN that makes a noise whenever it is computed with."""
+    probs = some()[1]
+    probs.view(np.uint32)[1, 2] = 0x7F800001
+    return probs
 
 
 PREDS, PROBS = some()
@@ -150,6 +185,7 @@ BROKEN = {
     "too high": ("preds", PREDS + 65530, None, "to 65539; expected 0 to 65535"),
     "another length": ("probs", PROBS[:5], None, r"has shape \(5, 5\), but the classes beside it"),
     "NaN": ("probs", PROBS * np.float32("nan"), None, "contain NaN or infinity"),
+    "signalling NaN": ("probs", signalling(), None, "contain NaN or infinity"),
     "negative": ("probs", -PROBS, None, r"lie outside \[0, 1\]"),
     "percent": ("probs", PROBS * 100, None, r"lie outside \[0, 1\]"),
     "double precision": ("probs", PROBS.astype(np.float64), None, "float64; expected float32 or"),
@@ -166,6 +202,21 @@ def test_a_broken_file_is_named_with_what_is_wrong(folder, kind, array, change, 
     with pytest.raises(StoreError, match=message) as refusal:
         ArrayFolders((folder,)).read(CIFAR)
     assert "vgg16_bn_pytorch_cifar10_top5" in str(refusal.value)
+
+
+@pytest.mark.parametrize("data", HEADERS.values(), ids=HEADERS)
+def test_whatever_a_header_says_the_file_is_named(folder, data):
+    path = folder / "vgg16_bn_pytorch_cifar10_top5preds.npy"
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match=f"{path} is no whole .npy file: ."):
+        ArrayFolders((folder,)).read(CIFAR)
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_arrays_of_every_version_of_the_format_are_read(folder, version):
+    with (folder / "vgg16_bn_pytorch_cifar10_top5preds.npy").open("wb") as file:
+        np.lib.format.write_array(file, np.asfortranarray(PREDS), version=version)
+    assert (np.sort(ArrayFolders((folder,)).read(CIFAR).classes) == np.sort(PREDS)).all()
 
 
 @pytest.mark.parametrize("kind", ["preds", "probs"])
@@ -258,7 +309,9 @@ def test_arrays_of_other_frameworks_are_refused(tmp_path, three_pictures, a_prov
         stem_of(run, three_pictures.keys, a_provenance(three_pictures))
 
 
-@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"run": {}, "provenance": {}}'])
+@pytest.mark.parametrize(
+    "text", ["{", "{}", "[]", '{"run": {}, "provenance": {}}', "[" * 100_000, '{"a":' * 100_000]
+)
 def test_a_broken_document_beside_the_arrays_is_named(tmp_path, three_pictures, a_provenance, text):
     saved(tmp_path, a_provenance, three_pictures)
     path = tmp_path / "mobilenetV2_keras_three_provenance.json"

@@ -1,6 +1,9 @@
 import io
 import math
 import re
+import struct
+import subprocess
+import sys
 from fractions import Fraction
 
 import cv2
@@ -12,7 +15,15 @@ from PIL import Image, ImageCms
 from torchvision.transforms import v2
 
 from benchmarking.errors import PictureError
-from benchmarking.images import crop, crop_corner, library_versions, resized
+from benchmarking.images import (
+    Undecodable,
+    check,
+    crop,
+    crop_corner,
+    inspect,
+    library_versions,
+    resized,
+)
 from benchmarking.sources import all_specs
 from benchmarking.specs import Preprocessing
 
@@ -156,6 +167,44 @@ def test_what_opencv_cannot_decode_is_an_error(damage):
         crop(damage(b""), OPENCV[0])
 
 
+def claiming(width: int, height: int) -> bytes:
+    """A small JPEG that says it has another size; decoders take what is missing for grey."""
+    data = encoded(Image.fromarray(noise(16, 16, 3)), "JPEG")
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_picture_that_would_fill_the_memory_is_refused_before_it_is_decoded():
+    for look in (lambda data: crop(data, PILLOW[0]), inspect, check):
+        with pytest.raises(Undecodable, match="too large: it claims 9460 x 9460 .* 89,478,485 are"):
+            look(claiming(9460, 9460))
+
+
+def test_opencv_is_told_how_many_pixels_it_may_decode():
+    """In a process of its own: OpenCV reads its limits when it is imported."""
+    code = f"""
+from benchmarking.images import crop
+from benchmarking.specs import Preprocessing
+crop({claiming(9460, 9460)!r}, Preprocessing("opencv", "bicubic", 256, 224, "caffe"))
+"""
+    failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "PictureError: cannot be decoded by OpenCV: pixels <= CV_IO_MAX" in failed.stderr
+
+
+@pytest.mark.parametrize("recipe", [PILLOW[0], OPENCV[0]], ids=lambda recipe: recipe.library)
+@pytest.mark.parametrize("size", [(1, 1400), (1400, 1)], ids=["high", "wide"])
+def test_a_picture_so_narrow_that_its_resize_would_fill_the_memory_is_refused(recipe, size):
+    with pytest.raises(PictureError, match=r"too large: resized, it would have \d+ x \d+ pixels"):
+        crop(claiming(*size), recipe)
+
+
+@pytest.mark.parametrize("recipe", [PILLOW[0], OPENCV[0]], ids=lambda recipe: recipe.library)
+def test_a_narrow_picture_within_reason_is_cropped(recipe):
+    data = encoded(Image.fromarray(noise(600, 20, 3)), "PNG")
+    assert crop(data, recipe).shape == (recipe.crop, recipe.crop, 3)
+
+
 def test_versions_name_opencvs_jpeg_library():
     found = library_versions("opencv")
     assert found["OpenCV"] == cv2.__version__
@@ -164,3 +213,28 @@ def test_versions_name_opencvs_jpeg_library():
 
 def test_versions_name_the_jpeg_library():
     assert library_versions("pillow").keys() == {"Pillow", "libjpeg-turbo"}
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("how", [{}, {"progressive": True}])
+def test_the_quick_check_finds_what_decoding_in_full_finds(form, how):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, form, **how)
+    data = file.getvalue()
+    check(data)
+    for cut in range(0, len(data), max(1, len(data) // 150)):
+        refusals = []
+        for look in (check, inspect):
+            try:
+                look(data[:cut])
+            except Undecodable as error:
+                refusals.append(error.kind)
+        assert len(refusals) in (0, 2), f"{form} cut at {cut} of {len(data)}: {refusals}"
+
+
+def test_a_picture_that_pillow_would_give_to_ghostscript_is_none(tmp_path):
+    file = io.BytesIO()
+    Image.new("RGB", (20, 20)).save(file, "EPS")
+    with pytest.raises(Undecodable, match="is in no format"):
+        check(file.getvalue())

@@ -1,6 +1,7 @@
 """Label sets by name and from files, and subsets."""
 
 import csv
+import io
 import json
 import shutil
 
@@ -158,6 +159,14 @@ def test_labels_come_from_arrays_with_a_line_for_each_row(tmp_path, array, expec
     assert lists(labels_from(tmp_path / "l.npy", KEYS)) == expected
 
 
+def huge() -> bytes:
+    """An .npy file whose header promises eight terabytes."""
+    file = io.BytesIO()
+    header = {"descr": "<i8", "fortran_order": False, "shape": (2**40,)}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue() + bytes(32)
+
+
 WRONG = {
     "unknown picture": (
         "l.csv",
@@ -174,9 +183,18 @@ WRONG = {
     "nothing": ("l.json", "[[], [], [], []]", "at least one row"),
     "other suffix": ("l.xml", "", "'.xml' is unknown; expected a .csv, .json or .npy file"),
     "not text": ("l.csv", b"\xff\xfe\x00", "expected a .csv, .json or .npy file"),
-    "a pickle": ("l.npy", b"\x80\x04K\x01.", "expected a .csv, .json or .npy file"),
+    "a pickle": ("l.npy", b"\x80\x04K\x01.", "is no whole .npy file"),
     "deep": ("l.json", "[" * 100_000, "is no whole .json file"),
     "nested": ("l.json", "[[[1]], 2, 3, 4]", "expected a .csv, .json or .npy file"),
+    "infinite": ("l.json", "[1, Infinity, 3, 4]", "cannot convert float infinity to integer"),
+    "endless": ("l.json", f"[1, {10**400}, 3, 4]", "int too large to convert to float"),
+    "too high": ("l.json", "[1, 65536, 3, 4]", "65536 is no class"),
+    "one text": ("l.json", '"1234"', "neither an object nor a list"),
+    "many": ("l.json", f"[{[1] * 1001}, 2, 3, 4]", "1001 classes for one picture; at most 1000"),
+    "no end": ("l.csv", 'a.png,"' + "7" * 200_000, "field larger than field limit"),
+    "huge": ("l.npy", huge(), "is no whole .npy file: int64 of shape .1099511627776,. are"),
+    "an archive": ("l.npy", b"PK\x03\x04", "is no whole .npy file"),
+    "empty": ("l.npy", b"", "is no whole .npy file"),
 }
 
 
@@ -186,6 +204,45 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path, name, content, messa
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(BenchmarkError, match=message) as refusal:
         labels_from(path, KEYS)
+    assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[Infinity]]", "is not real.json: OverflowError"),
+        (f"[[{10**400}]]", "is not real.json: OverflowError"),
+        ("[[70000]]", "is not real.json: .*70000 is no class"),
+        ('"7"', "is not real.json: TypeError"),
+        ("[]", "is not real.json: IndexError"),
+        ("[[]]", "real.json: a set of labels needs at least one row"),
+    ],
+)
+def test_real_labels_of_another_content_are_named(tmp_path, text, message):
+    path = tmp_path / "real.json"
+    path.write_text(text)
+    with pytest.raises(BenchmarkError, match=message) as refusal:
+        real_labels(path, [validation_key(1)])
+    assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("guessed", "message"),
+    [
+        ('"tench"', "is not imagenet_mturk.json: ValueError"),
+        ("Infinity", "is not imagenet_mturk.json: OverflowError"),
+        (str(10**30), "is not imagenet_mturk.json: ValueError"),
+        ("2.5", "is not imagenet_mturk.json: .*2.5 is no class"),
+        ("-2", "is not imagenet_mturk.json: .*-2 is no class"),
+        ("-1", "imagenet_mturk.json: a set of labels needs at least one row"),
+    ],
+)
+def test_votes_for_what_is_no_class_are_named(tmp_path, guessed, message):
+    path = tmp_path / "imagenet_mturk.json"
+    votes = '{"given": 0, "guessed": 5}'
+    path.write_text(f'[{{"id": 1, "our_guessed_label": {guessed}, "mturk": {votes}}}]')
+    with pytest.raises(BenchmarkError, match=message) as refusal:
+        corrected_labels(path, [validation_key(1)], np.array([65]))
     assert str(path) in str(refusal.value)
 
 
@@ -221,7 +278,8 @@ def test_rows_come_from_wordnet_ids():
     [
         ("rows.npy", np.array([4]), "a row is not among the 4 rows"),
         ("rows.npy", np.array([-1]), "a row is not among the 4 rows"),
-        ("rows.npy", np.array([0.5]), "it holds no row of whole numbers"),
+        ("rows.npy", np.array([0.5]), "holds float64; expected whole numbers"),
+        ("rows.npy", np.array([True]), r"holds a mask of True and False; save np.flatnonzero"),
         ("rows.txt", "e.png\n", "1 of 1 names are no pictures of the set"),
         ("rows.json", "7", "not iterable"),
     ],
