@@ -37,11 +37,8 @@ class StoredRuns(Protocol):
     def labels(self, images: str) -> NDArray[np.int64]:
         """True class of each of its rows."""
 
-    def classes(self, run: Run) -> Classes:
-        """The five most probable classes of every row, best first."""
-
-    def provenance(self, run: Run) -> Provenance:
-        """How a run was made."""
+    def classes_and_provenance(self, run: Run) -> tuple[Classes, Provenance]:
+        """The five most probable classes of every row, best first, and how the run was made."""
 
 
 def aggregate(
@@ -75,10 +72,12 @@ def aggregate(
     names = tuple(columns)
     if by:
         columns = {by: columns[by], **columns}
+    first = next(iter(label_sets.values()))
     counts, left_out = [], []
     for run in stored.runs(images):
         try:
-            counts.append(_count(stored, run, right, columns))
+            found = _count(stored, run, right, columns)
+            counts.append(replace(found, measures=measure(run, first)) if measure else found)
         except StoreError as error:
             left_out.append(str(error))
     if not counts:
@@ -90,9 +89,6 @@ def aggregate(
     # Published figures are of all validation pictures, with their own labels.
     if is_validation_set(right) and _is_plain(label_sets.get(""), right):
         counts = [_compared(run) for run in counts]
-    if measure:
-        first = next(iter(label_sets.values()))
-        counts = [replace(run, measures=measure(run.run, first)) for run in counts]
     fingerprints = {run.provenance.fingerprint for run in counts}
     fingerprint = fingerprints.pop() if len(fingerprints) == 1 else UNKNOWN
     return Table(images, len(right), fingerprint, names, tabulate(counts), tuple(left_out))
@@ -131,7 +127,7 @@ def _count(
     right: NDArray[np.int64],
     columns: Mapping[str, tuple[Correct, LabelSet]],
 ) -> Counts:
-    said, provenance = stored.classes(run), stored.provenance(run)
+    said, provenance = stored.classes_and_provenance(run)
     if len(said) != len(right):
         raise StoreError(f"{run} has {len(said)} rows for {len(right)} pictures.")
     hits = {name: correct(said, labels) for name, (correct, labels) in columns.items()}

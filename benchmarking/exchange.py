@@ -17,6 +17,7 @@ from benchmarking import files
 from benchmarking.arrays_2019 import IMAGES, RECIPE, ArrayFolders, save, stem_of
 from benchmarking.downloads import collections
 from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.escapes import csv_cell
 from benchmarking.image_sets import ImageSet, without_pictures
 from benchmarking.imagenet import validation_key, validation_rows
 from benchmarking.provenance import UNKNOWN
@@ -120,7 +121,7 @@ def _table(store: PredictionStore, run: Run) -> str:
     for key, label, classes, probabilities in zip(
         rows.keys, rows.labels.tolist(), said.classes.tolist(), said.probabilities, strict=True
     ):
-        writer.writerow([key, label, *classes, *map(str, probabilities)])
+        writer.writerow([csv_cell(key), label, *classes, *map(str, probabilities)])
     return text.getvalue()
 
 

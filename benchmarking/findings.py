@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from benchmarking.escapes import printable
+
 SHOWN = 5
 
 
@@ -50,12 +52,3 @@ def finding(kind: str, what: str, names: Iterable[str], advice: str) -> list[Fin
         return []
     told = what.replace("{n}", f"{len(ordered):,}")
     return [Finding(kind, told, len(ordered), tuple(ordered), advice)]
-
-
-def printable(text: str) -> str:
-    r"""Text with each character escaped that could steer a terminal or cannot be encoded.
-
-    >>> print(printable("cat\x1b[2J.jpg"))
-    cat\x1b[2J.jpg
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

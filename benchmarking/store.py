@@ -1,57 +1,35 @@
-"""The folder where stored predictions live; the only module that knows its names and formats.
+"""The folder where stored predictions live; the only module that knows its names.
 
     {store}/{image set}/images.csv                              key,class of each row
     {store}/{image set}/{source}/{model}.{recipe}.safetensors   one run
 
-A run's file holds `top5_index` uint16 (n, 5), `top5_prob` float32 (n, 5), `probabilities` float32
-(n, classes) if all were kept, and in its metadata one JSON with the format version, the run and
-its provenance. A file is complete or absent: it is written under another name, synced to disk and
-renamed.
+`run_files` knows what is in a run's file. A file is complete or absent: it is written under another
+name, synced to disk and renamed.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from benchmarking import files
+from benchmarking import files, image_rows
 from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.escapes import printable
+from benchmarking.image_rows import ImageRows
 from benchmarking.image_sets import ImageSet
-from benchmarking.predictions import Classes, TopK
+from benchmarking.predictions import Classes, TopK, check_probabilities
 from benchmarking.provenance import Provenance
+from benchmarking.run_files import opened, packed
 from benchmarking.specs import Probabilities, Run
 
-FORMAT = 1
-_METADATA_KEY = "imagenet-benchmark"
 _SUFFIX = ".safetensors"
 _ROWS = "images.csv"
-
-
-@dataclass(frozen=True, eq=False)
-class ImageRows:
-    """The pictures of an image set as the store knows them, one per row.
-
-    Attributes:
-        keys: names of the pictures.
-        labels: (n,) true class of each.
-    """
-
-    keys: tuple[str, ...]
-    labels: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.keys)
 
 
 @dataclass(frozen=True)
@@ -65,38 +43,66 @@ class PredictionStore:
         return sorted({path.parts[-3] for path in self.folder.glob(f"*/*/[!.]*{_SUFFIX}")})
 
     def runs(self, images: str) -> list[Run]:
-        """Every stored run on an image set, by source, model and recipe.
+        """Every stored run on an image set, by source, model and recipe."""
+        return sorted(found for found in self._found(images) if isinstance(found, Run))
 
-        Raises:
-            StoreError: a file's name is not one that a run can have.
-        """
-        paths = self.folder.joinpath(images).glob(f"*/[!.]*{_SUFFIX}")
-        return sorted(self._run_at(path) for path in paths)
+    def misnamed(self, images: str) -> list[str]:
+        """Why other files among the runs are none: their names are not ones that runs can have."""
+        return sorted(str(found) for found in self._found(images) if isinstance(found, StoreError))
+
+    def strays(self) -> list[Path]:
+        """Files that nothing here is kept in, such as those of a write that was cut short."""
+        kept = {*self.folder.glob(f"*/{_ROWS}"), *self.folder.glob(f"*/*/[!.]*{_SUFFIX}")}
+        found = (path for path in self.folder.rglob("*") if path.is_file() and path not in kept)
+        return sorted(path for path in found if not self._is_hidden(path))
 
     def path(self, run: Run) -> Path:
         """Where a run is, or would be, stored."""
         return self.folder / run.images / run.source / f"{run.model}.{run.recipe}{_SUFFIX}"
 
+    def unfinished(self, run: Run) -> Path:
+        """Folder for what is done of a run that is not complete."""
+        path = self.path(run)
+        return path.with_name(f".{path.name}.unfinished")
+
+    def claim(self, run: Run, stack: ExitStack) -> bool:
+        """Keep other processes from working on a run until the stack closes, if none does yet.
+
+        What processes that were killed have left half-written is removed.
+
+        Raises:
+            BenchmarkError: the folder cannot be written.
+        """
+        if not files.claim(self.unfinished(run) / "lock", stack):
+            return False
+        path = self.path(run)
+        for part in path.parent.glob(f".{path.name}.*.part"):
+            part.unlink(missing_ok=True)
+        return True
+
     def rows(self, images: str) -> ImageRows:
         """The pictures of an image set and their classes.
 
         Raises:
-            StoreError: the set's list of pictures is missing or broken.
+            StoreError: the set's list of pictures is missing or broken, or is not the one that its
+                runs were stored with.
         """
         path = self.folder / images / _ROWS
         try:
-            with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-                lines = csv.reader(file)
-                next(lines, None)
-                keys, labels = zip(*lines, strict=True)
-            rows = ImageRows(keys, np.array(labels, dtype=np.int64))
-            if rows.labels.min() < 0:
-                raise ValueError("there is a class below 0")
-            return rows
+            data = path.read_bytes()
+            rows = image_rows.parsed(data)
         except FileNotFoundError as error:
             raise StoreError(f"{path} is missing; without it no run can be scored.") from error
-        except (ValueError, csv.Error) as error:
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+        except ValueError as error:
             raise StoreError(f"{path} is broken: {error}; each line must be key,class.") from error
+        if not self._are_recorded(image_rows.digest(data), images):
+            raise StoreError(
+                f"{path} is damaged: no run was stored with these rows. Restore a copy; 'predict' "
+                "on the same pictures writes it anew as well."
+            )
+        return rows
 
     def labels(self, images: str) -> NDArray[np.int64]:
         """True class of each picture of an image set, (n,).
@@ -112,9 +118,17 @@ class PredictionStore:
         Raises:
             StoreError: there is no such run, or its file is broken.
         """
-        with self._opened(run) as file:
-            classes: Classes = file.get_tensor("top5_index")
-            return classes
+        with opened(self.path(run), run) as stored:
+            return stored.array("top5_index")
+
+    def classes_and_provenance(self, run: Run) -> tuple[Classes, Provenance]:
+        """Both, for which the file is opened once.
+
+        Raises:
+            StoreError: there is no such run, or its file is broken or of another format.
+        """
+        with opened(self.path(run), run) as stored:
+            return stored.array("top5_index"), stored.provenance
 
     def read(self, run: Run) -> TopK:
         """The five most probable classes of every picture.
@@ -122,8 +136,8 @@ class PredictionStore:
         Raises:
             StoreError: there is no such run, or its file is broken.
         """
-        with self._opened(run) as file:
-            return TopK(file.get_tensor("top5_index"), file.get_tensor("top5_prob"))
+        with opened(self.path(run), run) as stored:
+            return TopK(stored.array("top5_index"), stored.array("top5_prob"))
 
     def read_probabilities(self, run: Run) -> Probabilities:
         """The probabilities of all classes, (n, classes).
@@ -131,15 +145,16 @@ class PredictionStore:
         Raises:
             StoreError: there is no such run, its file is broken, or only its top-5 was kept.
         """
-        with self._opened(run) as file:
-            probabilities: Probabilities = file.get_tensor("probabilities")
+        with opened(self.path(run), run) as stored:
+            probabilities: Probabilities = stored.array("probabilities")
+            check_probabilities(probabilities)
             return probabilities
 
     def keeps_all_probabilities(self, run: Run) -> bool:
         """Whether a run is stored, readable, and keeps the probabilities of all classes."""
         try:
-            with self._opened(run) as file:
-                return "probabilities" in set(file.keys())
+            with opened(self.path(run), run) as stored:
+                return "probabilities" in stored.names
         except StoreError:
             return False
 
@@ -149,13 +164,23 @@ class PredictionStore:
         Raises:
             StoreError: there is no such run, or its file is broken or of another format.
         """
-        with self._opened(run) as file:
-            document = json.loads((file.metadata() or {}).get(_METADATA_KEY, "{}"))
-            if document.pop("format", None) != FORMAT:
-                raise StoreError(f"not of format {FORMAT}, the one this version reads")
-            if document.pop("run", None) != asdict(run):
-                raise StoreError("holds another run than its name says")
-            return Provenance.from_document(document)
+        with opened(self.path(run), run) as stored:
+            return stored.provenance
+
+    def check(self, run: Run) -> bool:
+        """Compare all that a run's file holds with the digests in it; False if it has none.
+
+        Raises:
+            StoreError: there is no such run, its file is damaged, or it was stored with another
+                list of pictures.
+        """
+        path = self.folder / run.images / _ROWS
+        rows = image_rows.digest(path.read_bytes()) if path.is_file() else ""
+        with opened(self.path(run), run) as stored:
+            has_digests = stored.check()
+            if rows and stored.rows not in ("", rows):
+                raise StoreError(f"was stored with another {_ROWS} than is there now.")
+            return has_digests
 
     def admit(self, images: ImageSet) -> None:
         """Make room for runs on an image set, whose name must mean the same pictures here.
@@ -166,12 +191,7 @@ class PredictionStore:
             StoreError: other pictures are stored under this name.
             BenchmarkError: the folder cannot be written.
         """
-        stored = set(self._fingerprints(images.name))
-        for other in stored - {images.fingerprint}:
-            raise _other_pictures(images, f"fingerprint {other}")
-        if stored and not np.array_equal(self.rows(images.name).labels, images.labels):
-            raise _other_pictures(images, "other classes")
-        files.write(self.folder / images.name / _ROWS, _csv(images))
+        self._admit(images, image_rows.written(images))
 
     def write(
         self,
@@ -193,47 +213,64 @@ class PredictionStore:
             raise StoreError(
                 f"{run}: {len(top)} predictions for the {len(images)} pictures of {images.name}."
             )
-        self.admit(images)
+        rows = image_rows.written(images)
+        self._admit(images, rows)
         tensors: dict[str, NDArray[Any]] = {
             "top5_index": top.classes.astype(np.uint16),
             "top5_prob": top.probabilities.astype(np.float32),
         }
         if probabilities is not None:
-            tensors["probabilities"] = probabilities
-        document = {"format": FORMAT, "run": asdict(run), **asdict(provenance)}
-        files.write(self.path(run), save(tensors, metadata={_METADATA_KEY: json.dumps(document)}))
+            tensors["probabilities"] = probabilities.astype(np.float32, copy=False)
+        data = packed(run, tensors, provenance, image_rows.digest(rows))
+        files.write(self.path(run), data)
         return self.path(run)
 
+    def _admit(self, images: ImageSet, rows: bytes) -> None:
+        stored = set(self._fingerprints(images.name))
+        for other in stored - {images.fingerprint}:
+            raise _other_pictures(images, f"fingerprint {other}")
+        if stored and self._has_other_classes(images, rows):
+            raise _other_pictures(images, "other classes")
+        files.write(self.folder / images.name / _ROWS, rows)
+
+    def _is_hidden(self, path: Path) -> bool:
+        """Whether others keep it here; what a write that was cut short left is hidden in vain."""
+        parts = path.relative_to(self.folder).parts
+        return path.suffix != ".part" and any(part.startswith(".") for part in parts)
+
     def _fingerprints(self, images: str) -> Iterator[str]:
-        for path in self.folder.joinpath(images).glob(f"*/[!.]*{_SUFFIX}"):
+        for run in self.runs(images):
             with suppress(StoreError):
-                yield self.provenance(self._run_at(path)).fingerprint
+                yield self.provenance(run).fingerprint
 
-    def _run_at(self, path: Path) -> Run:
-        images, source, name = path.relative_to(self.folder).parts
-        model, _, recipe = name.removesuffix(_SUFFIX).rpartition(".")
+    def _has_other_classes(self, images: ImageSet, rows: bytes) -> bool:
+        """A list of pictures that cannot be read is known by its digest in the runs."""
         try:
-            return Run(images, source, model, recipe)
-        except BenchmarkError as error:
-            raise StoreError(f"{path} is not named like a stored run: {error}") from error
+            return not np.array_equal(self.labels(images.name), images.labels)
+        except StoreError:
+            return not self._are_recorded(image_rows.digest(rows), images.name)
 
-    @contextmanager
-    def _opened(self, run: Run) -> Iterator[Any]:
-        path = self.path(run)
-        try:
-            with safe_open(path, framework="numpy") as file:
-                yield file
-        except FileNotFoundError as error:
-            raise StoreError(f"{path} does not exist.") from error
-        except (
-            SafetensorError,
-            BenchmarkError,
-            LookupError,
-            ValueError,
-            TypeError,
-            OSError,
-        ) as error:
-            raise StoreError(f"{path}: {error}") from error
+    def _are_recorded(self, rows: str, images: str) -> bool:
+        """Whether a run was stored with this list of pictures, or the first one does not tell."""
+        recorded = self._recorded_rows(images)
+        first = next(recorded, "")
+        return first in ("", rows) or rows in recorded
+
+    def _recorded_rows(self, images: str) -> Iterator[str]:
+        """Digest of the list of pictures, or "", in each run that can be read."""
+        for run in self._found(images):
+            if isinstance(run, Run):
+                with suppress(StoreError), opened(self.path(run), run) as stored:
+                    yield stored.rows
+
+    def _found(self, images: str) -> Iterator[Run | StoreError]:
+        for path in self.folder.joinpath(images).glob(f"*/[!.]*{_SUFFIX}"):
+            model, _, recipe = path.name.removesuffix(_SUFFIX).rpartition(".")
+            try:
+                yield Run(images, path.parent.name, model, recipe)
+            except BenchmarkError as error:
+                where = printable(str(path))
+                yield StoreError(f"{where} is not named like a stored run: {error}")
 
 
 def bytes_needed(pictures: int, *, classes: int = 0) -> int:
@@ -246,11 +283,3 @@ def _other_pictures(images: ImageSet, found: str) -> StoreError:
         f"image set {images.name!r} is stored with {found}; these are {len(images)} pictures with "
         f"fingerprint {images.fingerprint}. Name them otherwise with --images."
     )
-
-
-def _csv(images: ImageSet) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["key", "class"])
-    writer.writerows((picture.key, picture.label) for picture in images.pictures)
-    return text.getvalue().encode("utf-8", "surrogateescape")

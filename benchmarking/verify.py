@@ -12,6 +12,8 @@ from functools import cache
 from statistics import median
 from typing import Any
 
+from benchmarking.errors import BenchmarkError
+from benchmarking.image_rows import ImageRows
 from benchmarking.imagenet import is_validation_set, validation_number
 from benchmarking.labels import LabelSet, every_image
 from benchmarking.metrics import accuracy, expected_calibration_error
@@ -20,7 +22,7 @@ from benchmarking.published import published, weights_source
 from benchmarking.sources import all_specs
 from benchmarking.specs import Preprocessing, Published, Run
 from benchmarking.statistics import sign_test, wilson_interval
-from benchmarking.store import ImageRows, PredictionStore
+from benchmarking.store import PredictionStore
 
 REPRODUCED = 0.0005
 """As a share: 25 of 50,000 pictures; JPEG decoders alone move 10."""
@@ -236,9 +238,12 @@ def _preprocessing(made: Provenance) -> Preprocessing | None:
     if not made.preprocessing:
         return None
     known: dict[str, Any] = dict(made.preprocessing)
-    if isinstance(known["resize"], list):
+    if isinstance(known.get("resize"), list):
         known["resize"] = tuple(known["resize"])
-    return Preprocessing(**known)
+    try:
+        return Preprocessing(**known)
+    except (TypeError, ValueError, BenchmarkError):  # another program's
+        return None
 
 
 @cache

@@ -10,9 +10,6 @@ Usage: python benchmarks/table.py [FILE.md]
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,13 +18,13 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from safetensors import safe_open
-from safetensors.numpy import save_file
+from _measure import cost, in_turn, machine, ratio
 
 from benchmarking.arrays_2019 import ArrayFolders, folders_below, names_2019
 from benchmarking.downloads import cache_folder, collections, complete
 from benchmarking.exchange import import_run, rows_of
 from benchmarking.imagenet import validation_key, validation_labels, wnids
+from benchmarking.run_files import opened, packed
 from benchmarking.specs import Run
 from benchmarking.store import PredictionStore
 
@@ -71,23 +68,6 @@ print(pd.DataFrame(rows, columns=["source", "model", "Acc@1", "Acc@5"]).sort_val
 """
 
 
-# A small parent: on Linux a process starts with the peak memory of the one that it was forked from.
-WATCH = """
-import resource, subprocess, sys, time
-start = time.perf_counter()
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-"""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Wall-clock seconds of a process, from the start of its interpreter, and its peak in MiB."""
-
-    seconds: float
-    mebibytes: float
-
-
 @dataclass(frozen=True)
 class Contest:
     """Two commands that make the same table, and how often each of them does."""
@@ -96,14 +76,6 @@ class Contest:
     ours: Sequence[object]
     other: Sequence[object]
     repeats: int
-
-
-def cost(command: Sequence[object]) -> Cost:
-    """What a command costs; it must succeed."""
-    watched = [sys.executable, "-S", "-c", WATCH, *command]
-    done = subprocess.run(list(map(str, watched)), check=True, stdout=subprocess.PIPE, text=True)
-    seconds, kibibytes = map(float, done.stdout.split())
-    return Cost(seconds, kibibytes / 1024)
 
 
 def arrays(folder: Path) -> list[Path]:
@@ -151,12 +123,12 @@ def stores(folder: Path, found: ArrayFolders) -> tuple[Path, Path]:
 
 def copied(few: PredictionStore, many: PredictionStore, run: Run, model: str) -> None:
     """Copy a run to another store as another model, without the store's care for durability."""
-    path = many.path(replace(run, model=model))
+    copy = replace(run, model=model)
+    path = many.path(copy)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with safe_open(few.path(run), framework="numpy") as file:
-        metadata = {key: text.replace(run.model, model) for key, text in file.metadata().items()}
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    save_file(tensors, path, metadata)
+    with opened(few.path(run), run) as stored:
+        arrays = {name: stored.array(name) for name in stored.names}
+        path.write_bytes(packed(copy, arrays, stored.provenance, stored.rows))
 
 
 def main() -> None:
@@ -186,8 +158,7 @@ def main() -> None:
 def heading() -> list[str]:
     """Machine, versions and the head of the table."""
     return [
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy "
-        f"{np.__version__}; medians of interleaved repeats, made by benchmarks/table.py",
+        f"{machine('numpy')}; medians of interleaved repeats, made by benchmarks/table.py",
         "",
         "| Table of | Ours | Straightforward script | Ratio of times | Repeats |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -196,17 +167,19 @@ def heading() -> list[str]:
 
 def line(contest: Contest) -> str:
     """Run a contest, in turn, and say how it went."""
-    pairs = []
-    for _ in range(contest.repeats):
-        print(contest.title, file=sys.stderr)
-        pairs.append(tuple(cost([sys.executable, *c]) for c in (contest.ours, contest.other)))
-    ours, other = (
+    title, repeats = contest.title, contest.repeats
+    ways = {
+        title: lambda: cost([sys.executable, *contest.ours]),
+        f"{title}, the other": lambda: cost([sys.executable, *contest.other]),
+    }
+    ours, other = in_turn(ways, repeats).values()
+    shown = " | ".join(
         f"{median(cost.seconds for cost in costs):.2f} s, "
         f"{max(cost.mebibytes for cost in costs):.0f} MiB"
-        for costs in zip(*pairs, strict=True)
+        for costs in (ours, other)
     )
-    ratio = median(other.seconds / ours.seconds for ours, other in pairs)
-    return f"| {contest.title} | {ours} | {other} | {ratio:.1f} | {contest.repeats} |"
+    faster = ratio([cost.seconds for cost in other], [cost.seconds for cost in ours])
+    return f"| {title} | {shown} | {faster:.1f} | {repeats} |"
 
 
 if __name__ == "__main__":

@@ -58,6 +58,11 @@ def test_the_table_of_2019_follows_from_its_arrays(imported_2019, suffix):
     assert path.read_text() == render_as(path, [aggregate(imported_2019, "imagenet-val-2019")])
 
 
+@pytest.mark.parametrize("images", SHIPPED)
+def test_every_shipped_run_is_as_its_digests_say(images):
+    assert [STORE.check(run) for run in STORE.runs(images)] == 6 * [True]
+
+
 def test_shipped_provenance_names_no_folder_of_a_machine():
     for run in [run for images in SHIPPED for run in STORE.runs(images)]:
         assert not any(re.search(r"[/\\]", part) for part in STORE.provenance(run).arguments)

@@ -1,11 +1,15 @@
+import hashlib
 import json
+import zlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from conftest import an_image_set
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from benchmarking.digests import digests_of, sealed
 from benchmarking.errors import StoreError
 from benchmarking.predictions import top_k
 from benchmarking.specs import Run
@@ -105,38 +109,134 @@ def test_too_few_predictions_are_never_stored(store, three_pictures, a_provenanc
     assert store.runs("three") == []
 
 
+def rewrite(path, change, arrays=lambda arrays: arrays):
+    """Store a changed document, and arrays, with digests that are right."""
+    with safe_open(path, "numpy") as file:
+        document = json.loads(file.metadata()["imagenet-benchmark"])
+    del document["sha256"], document["digests"]
+    found = arrays(load_file(path))
+    digests = {name: digests_of(array) for name, array in found.items()}
+    text = sealed(change(document), digests)
+    save_file(found, path, metadata={"imagenet-benchmark": text})
+
+
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    "damage",
     [
-        (lambda data: data[: len(data) // 2], "model-v1.0.published.safetensors: "),
-        (lambda data: b"", "model-v1.0.published.safetensors: "),
-        (lambda data: data.replace(b'format\\": 1', b'format\\": 9'), "not of format 1"),
-        (lambda data: data.replace(b"model-v1.0", b"model-v2.0"), "another run than its name"),
+        lambda data: data[: len(data) // 2],
+        lambda data: b"",
+        lambda data: data.replace(b"beads", b"beans"),
+        lambda data: data[:-1] + b"\xff",
     ],
+    ids=["cut", "empty", "another device", "another probability"],
 )
-def test_a_broken_run_is_named(stored, damage, message):
+def test_a_damaged_run_is_named_with_what_to_do(stored, damage):
     path = stored.path(RUN)
     before = path.read_bytes()
     path.write_bytes(damage(before))
     assert path.read_bytes() != before
-    with pytest.raises(StoreError, match=message):
-        stored.provenance(RUN)
-
-
-def test_predictions_that_cannot_be_are_named(stored):
-    path = stored.path(RUN)
-    tensors = load_file(path)
-    tensors["top5_prob"][1, 2] = np.nan
-    save_file(tensors, path, metadata={"imagenet-benchmark": json.dumps({})})
-    with pytest.raises(StoreError, match=r"published.safetensors: .*1 of 3 pictures contain NaN"):
+    with pytest.raises(StoreError, match=f"{path} is damaged: .*Restore a copy, or .*--again"):
         stored.read(RUN)
 
 
-def test_a_foreign_file_among_the_runs_is_named(stored):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda made: made | {"format": 2}, "not of format 1, the one this version reads"),
+        (lambda made: made | {"run": {"images": "three"}}, "another run than its name says"),
+        (lambda made: made | {"weights": "w.bin"}, "weights is 'w.bin', not names and values"),
+        (lambda made: made | {"images": {"n": 3}}, "images has no fingerprint"),
+        (lambda made: made | {"batch_size": True}, "batch_size is True, not a whole number"),
+        (lambda made: made | {"arguments": "x"}, "arguments is 'x', not a list of texts"),
+        (lambda made: made | {"input_shapes": [[2, "8"]]}, "not a list of shapes"),
+        (lambda made: made | {"other": 1}, "unexpected keyword argument 'other'"),
+    ],
+)
+def test_a_document_that_is_none_of_ours_is_named(stored, change, message):
+    path = stored.path(RUN)
+    rewrite(path, change)
+    with pytest.raises(StoreError, match=f"published.safetensors.*{message}"):
+        stored.provenance(RUN)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda found: found["top5_prob"].fill(np.nan), "3 of 3 pictures contain NaN"),
+        (lambda found: found.update(top5_index=np.zeros(3, np.uint16)), r"of shape \(3,\)"),
+        (lambda found: found.update(top5_index=np.zeros((3, 0), np.uint16)), r"of shape \(3, 0\)"),
+        (lambda found: found.update(top5_index=found["top5_prob"]), "top5_index is float32"),
+        (lambda found: found.update(top5_prob=found["top5_prob"][:2]), "2 rows, and top5_index 3"),
+    ],
+)
+def test_predictions_that_cannot_be_are_named(stored, change, message):
+    path = stored.path(RUN)
+    rewrite(path, lambda made: made, lambda found: (change(found), found)[1])
+    with pytest.raises(StoreError, match=f"published.safetensors: .*{message}"):
+        stored.read(RUN)
+
+
+def test_a_foreign_file_among_the_runs_is_no_run_and_named(stored):
     foreign = stored.folder / "three" / "source" / "weights.safetensors"
     foreign.touch()
-    with pytest.raises(StoreError, match="weights.safetensors is not named like a stored run"):
-        stored.runs("three")
+    assert stored.runs("three") == [RUN]
+    (reason,) = stored.misnamed("three")
+    assert reason.startswith(f"{foreign} is not named like a stored run: ")
+
+
+def test_a_run_of_an_earlier_version_has_no_digests_and_is_read_as_before(stored):
+    path = stored.path(RUN)
+    with safe_open(path, "numpy") as file:
+        document = json.loads(file.metadata()["imagenet-benchmark"])
+    before = stored.read(RUN).probabilities, stored.provenance(RUN)
+    assert stored.check(RUN)
+    del document["sha256"], document["digests"]
+    save_file(load_file(path), path, metadata={"imagenet-benchmark": json.dumps(document)})
+    assert (stored.read(RUN).probabilities == before[0]).all()
+    assert stored.provenance(RUN) == before[1]
+    assert stored.rows("three").keys == ("a", "b", "c")
+    assert not stored.check(RUN)
+
+
+def test_the_digests_in_a_file_are_those_that_its_documentation_says(stored):
+    path = stored.path(RUN)
+    with safe_open(path, "numpy") as file:
+        text = file.metadata()["imagenet-benchmark"]
+    document = json.loads(text)
+    for name, array in load_file(path).items():
+        assert document["digests"][name] == {
+            "dtype": array.dtype.name,
+            "shape": [3, 5],
+            "crc32": f"{zlib.crc32(array.tobytes()):08x}",
+            "sha256": hashlib.sha256(array.tobytes()).hexdigest(),
+        }
+    before, after = text.split(', "sha256": "' + document["sha256"])
+    assert after == '"}'
+    assert hashlib.sha256(before.encode() + b"}").hexdigest() == document["sha256"]
+    rows = (stored.folder / "three" / "images.csv").read_bytes()
+    assert document["digests"]["images.csv"] == {"sha256": hashlib.sha256(rows).hexdigest()}
+
+
+def test_a_list_of_pictures_that_no_run_was_stored_with_is_named(stored):
+    path = stored.folder / "three" / "images.csv"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))  # as git may
+    assert stored.labels("three").tolist() == [1, 1, 3]
+    path.write_text("key,class\na,1\nb,2\nc,3\n")
+    with pytest.raises(StoreError, match=r"images.csv is damaged: .*Restore a copy; 'predict'"):
+        stored.labels("three")
+
+
+@pytest.mark.parametrize("damaged", ["", "key,class\na,1\nb,2\nc,3\n"])
+def test_a_damaged_list_of_pictures_is_written_anew_from_the_same_pictures(
+    stored, three_pictures, damaged
+):
+    path = stored.folder / "three" / "images.csv"
+    path.write_text(damaged)
+    other = replace(three_pictures, pictures=three_pictures.pictures[::-1])
+    with pytest.raises(StoreError, match="'three' is stored with other classes"):
+        stored.admit(other)
+    stored.admit(three_pictures)
+    assert stored.labels("three").tolist() == [1, 1, 3]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarking import __version__
+from benchmarking.cli._options import indented
+from benchmarking.cli._printable import printable_output
 from benchmarking.errors import BenchmarkError
 from benchmarking.plugins import discover
 
@@ -49,12 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def reported(program: str, run: Callable[[], int]) -> int:
     """Exit status of a command, whose problems are told in a line, under its name."""
     try:
-        status = run()
-        sys.stdout.flush()
-        return status
-    except BenchmarkError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return 2
+        with printable_output():
+            return _run(program, run)
     except KeyboardInterrupt:
         print(f"\n{program}: stopped.", file=sys.stderr)
         return 130
@@ -62,6 +60,16 @@ def reported(program: str, run: Callable[[], int]) -> int:
         # The reader, such as head, has had enough; keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + 13  # as if ended by SIGPIPE
+
+
+def _run(program: str, run: Callable[[], int]) -> int:
+    try:
+        status = run()
+        sys.stdout.flush()
+        return status
+    except BenchmarkError as error:
+        print(f"{program}: {indented(error)}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

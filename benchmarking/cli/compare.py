@@ -124,11 +124,13 @@ def _all(args: argparse.Namespace, store: PredictionStore) -> str:
 def _heading(
     args: argparse.Namespace, store: PredictionStore, runs: Sequence[Run], n: int, images: str = ""
 ) -> list[str]:
+    from benchmarking.escapes import printable
+
     what = ", ".join(
         filter(None, [f"labels {args.labels}" * (args.labels != "original"), subset(args)])
     )
     about = f"{images or runs[0].images}, {n} pictures" + (f", {what}" if what else "")
-    prints = {store.provenance(run).fingerprint[:12] for run in runs}
+    prints = {printable(store.provenance(run).fingerprint[:12]) for run in runs}
     lines = [about + (f", fingerprint {' and '.join(sorted(prints))}" if prints else "")]
     return [*lines, *(f"{letter}  {run}" for letter, run in zip("AB", runs, strict=False)), ""]
 

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking import files
     from benchmarking.doctor import checkups, report
     from benchmarking.errors import BenchmarkError
-    from benchmarking.findings import printable
+    from benchmarking.escapes import printable
     from benchmarking.layout import look
 
     if args.output and args.output.suffix.lower() != ".json":

@@ -24,14 +24,18 @@ def run(args: argparse.Namespace) -> int:
     """Print what is known, a line each."""
     from dataclasses import asdict
 
+    from benchmarking.escapes import printable
     from benchmarking.store import PredictionStore
 
     store = PredictionStore(chosen_store(args))
     found = the_run(args, store, args.pattern)
     document = {"run": str(found), "file": str(store.path(found))}
-    lines = list(_lines({**document, **asdict(store.provenance(found))}))
+    made = asdict(store.provenance(found))
+    if not made["incidents"]:
+        del made["incidents"]  # there were none, which is not unknown
+    lines = list(_lines({**document, **made}))
     width = max(len(name) for name, _ in lines)
-    print("\n".join(f"{name:{width}}  {text}" for name, text in lines))
+    print("\n".join(printable(f"{name:{width}}  {text}") for name, text in lines))
     return 0
 
 

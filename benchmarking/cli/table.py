@@ -82,13 +82,20 @@ def run(args: argparse.Namespace) -> int:
         raise StoreError(
             f"{store.folder} has no image set {args.images!r}; it has {', '.join(known)}."
         )
-    tables = [_table(args, store, images) for images in known if args.images in (None, images)]
+    tables, broken = [], []
+    for images in known if args.images is None else [args.images]:
+        try:
+            tables.append(_table(args, store, images))
+        except StoreError as error:
+            broken += [str(error), *store.misnamed(images)]
+    if not tables:
+        raise StoreError("\n".join(broken))
     if args.output is None:
         print(render_as(Path("table.txt"), tables), end="")
     else:
         files.write(args.output, render_as(args.output, tables).encode())
         print(f"wrote {args.output}", file=sys.stderr)
-    return warn_of_left_out(tables)
+    return warn_of_left_out(tables, broken)
 
 
 def _table(args: argparse.Namespace, store: PredictionStore, images: str) -> Table:
@@ -105,4 +112,5 @@ def _table(args: argparse.Namespace, store: PredictionStore, images: str) -> Tab
         measure=partial(calibration, store) if args.calibration else None,
         pictures="any" if args.mix_pictures else "same",
     )
-    return replace(table, subset=subset(args))
+    left_out = (*table.left_out, *store.misnamed(images))
+    return replace(table, subset=subset(args), left_out=left_out)

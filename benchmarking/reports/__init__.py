@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.errors import BenchmarkError, requires
+from benchmarking.escapes import printable
 from benchmarking.plugins import discover
 from benchmarking.table import Row, Score, Table, rank_of
 
@@ -68,7 +69,8 @@ def cells(table: Table) -> list[list[str]]:
 def caption(table: Table) -> str:
     """What a table is about: image set, size and fingerprint."""
     subset = f", {table.subset}" if table.subset else ""
-    return f"{table.images}, {table.n} pictures{subset}, fingerprint {table.fingerprint[:12]}"
+    text = f"{table.images}, {table.n} pictures{subset}, fingerprint {table.fingerprint[:12]}"
+    return printable(text)
 
 
 def pandas_frame(tables: Sequence[Table]) -> pd.DataFrame:
@@ -87,6 +89,7 @@ def pandas_frame(tables: Sequence[Table]) -> pd.DataFrame:
 
 def aligned(lines: Sequence[Sequence[str]], left: int) -> str:
     """Lines of cells in columns, the first few flush left and the others flush right."""
+    lines = [[printable(cell) for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ""
     for line in lines:

@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from benchmarking.escapes import csv_cell
 from benchmarking.reports._lines import lines
 from benchmarking.table import Table
 
@@ -18,10 +19,14 @@ SUFFIX = ".csv"
 
 def render(tables: Sequence[Table]) -> str:
     """All tables under one line of headings; what a table lacks is left empty."""
-    found = lines(tables)
+    found = [{_cell(name): _cell(value) for name, value in line.items()} for line in lines(tables)]
     text = io.StringIO()
     headings = dict.fromkeys(heading for line in found for heading in line)
     writer = csv.DictWriter(text, headings, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(found)
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    return csv_cell(value) if isinstance(value, str) else value

@@ -20,7 +20,7 @@ def render(tables: Sequence[Table]) -> str:
         "made_by": f"imagenet-benchmarking {__version__}",
         "tables": list(map(_one, tables)),
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=1) + "\n"
 
 
 def _one(table: Table) -> dict[str, Any]:

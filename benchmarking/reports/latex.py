@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from benchmarking.escapes import printable
 from benchmarking.reports import caption, cells
 from benchmarking.table import Table
 
@@ -26,8 +27,9 @@ def render(tables: Sequence[Table]) -> str:
 
 
 def _one(table: Table) -> str:
-    headings, *rows = [" & ".join(map(_escaped, line)) + r" \\" for line in cells(table)]
-    columns = "lll" + "r" * (headings.count("&") - 2)
+    found = cells(table)
+    headings, *rows = [" & ".join(map(_escaped, line)) + r" \\" for line in found]
+    columns = "lll" + "r" * (len(found[0]) - 3)
     lines = [
         f"% {caption(table)}",
         rf"\begin{{tabular}}{{{columns}}}",
@@ -38,5 +40,7 @@ def _one(table: Table) -> str:
 
 
 def _escaped(cell: str) -> str:
-    minus = re.sub(r"^-(?=[0-9])", "\N{MINUS SIGN}", cell)
-    return minus.translate(_ESCAPES)
+    minus = re.sub(r"^-(?=[0-9])", "\N{MINUS SIGN}", printable(cell))
+    # Before these, the \\ or \midrule of the line above would look for its argument.
+    apart = "{}" * minus.startswith(("[", "*"))
+    return apart + minus.translate(_ESCAPES)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarking.escapes import printable
 from benchmarking.reports import caption, cells
 from benchmarking.table import Table
 
 NAME = "markdown"
 SUFFIX = ".md"
+
+_ENTITIES = str.maketrans({character: f"&#{ord(character)};" for character in "&<>|`\\*"})
 
 
 def render(tables: Sequence[Table]) -> str:
@@ -19,5 +22,10 @@ def render(tables: Sequence[Table]) -> str:
 def _one(table: Table) -> str:
     headings, *lines = cells(table)
     rule = ["---"] * 3 + ["---:"] * (len(headings) - 3)
-    rows = "".join(f"| {' | '.join(line)} |\n" for line in (headings, rule, *lines))
-    return f"## {caption(table)}\n\n{rows}"
+    rows = "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in (headings, rule, *lines))
+    return f"## {_escaped(caption(table))}\n\n{rows}"
+
+
+def _escaped(text: str) -> str:
+    """Text with no markup, HTML or further cells in it; a link is one by the ( after its ]."""
+    return printable(text).translate(_ENTITIES).replace("](", "]&#40;")

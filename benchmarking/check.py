@@ -1,0 +1,78 @@
+"""Stored runs, each against its own digests, its list of pictures, and the others beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from benchmarking.errors import StoreError
+from benchmarking.specs import Run
+from benchmarking.store import PredictionStore
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A run, or an image set's list of pictures, that has been looked at.
+
+    Attributes:
+        what: which one.
+        problem: what is wrong with it, its file being named; empty if nothing is.
+        has_digests: whether it could be told from any other that is well-formed.
+    """
+
+    what: Run | str
+    problem: str
+    has_digests: bool
+
+
+def check(store: PredictionStore, runs: Sequence[Run]) -> Iterator[Checked]:
+    """Each image set's list of pictures, then its runs, as soon as each has been looked at."""
+    for images in dict.fromkeys(run.images for run in runs):
+        of_set = [run for run in runs if run.images == images]
+        try:
+            n, problem = len(store.rows(images)), ""
+        except StoreError as error:
+            n, problem = 0, str(error)
+        yield Checked(images, problem, has_digests=True)
+        usual = _usual_fingerprint(store, of_set)
+        for run in of_set:
+            try:
+                yield Checked(run, "", _checked(store, run, n, usual))
+            except StoreError as error:
+                yield Checked(run, str(error), has_digests=True)
+
+
+def _checked(store: PredictionStore, run: Run, n: int, fingerprint: str) -> bool:
+    """Whether a run has digests; all else is as it should be.
+
+    Args:
+        store: where it is.
+        run: which one.
+        n: number of pictures; 0 if it is not known.
+        fingerprint: of the pictures of most runs on the set.
+
+    Raises:
+        StoreError: something is not.
+    """
+    has_digests = store.check(run)
+    said, made = store.read(run), store.provenance(run)
+    if store.keeps_all_probabilities(run):
+        store.read_probabilities(run)
+    if n and len(said) != n:
+        raise StoreError(f"{store.path(run)} has {len(said)} rows for {n} pictures.")
+    if made.fingerprint != fingerprint:
+        raise StoreError(
+            f"{store.path(run)} was made on other pictures (fingerprint {made.fingerprint}) than "
+            f"most runs beside it ({fingerprint}); move it to another store."
+        )
+    return has_digests
+
+
+def _usual_fingerprint(store: PredictionStore, runs: Sequence[Run]) -> str:
+    found: Counter[str] = Counter()
+    for run in runs:
+        with suppress(StoreError):
+            found[store.provenance(run).fingerprint] += 1
+    return found.most_common(1)[0][0] if found else ""

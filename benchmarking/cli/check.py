@@ -1,0 +1,84 @@
+"""Check every stored run against the digests that were stored with it.
+
+A file that is cut, has a flipped bit, or holds what cannot be is named, and what to do about it;
+so are files that no run is kept in, such as those that a killed process left. Exit status 1 if
+anything is damaged.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from benchmarking.cli._options import BAR, add_store, add_weights, chosen_runs, chosen_store
+
+if TYPE_CHECKING:
+    from benchmarking.check import Checked
+    from benchmarking.store import PredictionStore
+
+NAME = "check"
+HELP = "check stored runs against their digests"
+
+_SHOWN = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add = parser.add_argument
+    add("--images", metavar="NAME", help="runs on this image set alone (default: all)")
+    add("--models", nargs="+", metavar="MODEL", help="names, wildcards, sources or SOURCE/NAME")
+    add("--recipe", metavar="NAME", help="runs with this recipe alone (default: all)")
+    add_weights(parser, "'random' checks the runs of 'predict --weights random' instead")
+    add_store(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is damaged, then how many runs are as they were written; 1 if any is not."""
+    from tqdm import tqdm
+
+    from benchmarking.check import check
+    from benchmarking.store import PredictionStore
+
+    store = PredictionStore(chosen_store(args))
+    runs = chosen_runs(args, store)
+    sets = sorted({run.images for run in runs})
+    seen = list(tqdm(check(store, runs), "check", len(runs) + len(sets), **BAR))
+    everything = not (args.models or args.recipe)
+    damaged = [one.problem for one in seen if one.problem]
+    damaged += _misnamed(store, args.images) if everything else []
+    lines = [f"damaged: {problem}" for problem in damaged]
+    lines += _strays(store) if everything and not args.images else []
+    print("\n".join([*lines, *_without_digests(seen), _summary(seen, len(sets))]))
+    return 1 if damaged else 0
+
+
+def _misnamed(store: PredictionStore, images: str | None) -> list[str]:
+    sets = [images] if images else store.image_sets()
+    return [reason for each in sets for reason in store.misnamed(each)]
+
+
+def _strays(store: PredictionStore) -> list[str]:
+    from benchmarking.escapes import printable
+
+    return [
+        f"left over: {printable(str(path))}; no run is kept in it, remove it if nobody needs it"
+        for path in store.strays()
+    ]
+
+
+def _without_digests(seen: Sequence[Checked]) -> Iterator[str]:
+    older = [str(one.what) for one in seen if not one.has_digests]
+    if older:
+        more = f" and {len(older) - _SHOWN} more" if len(older) > _SHOWN else ""
+        yield (
+            f"no digests: {', '.join(older[:_SHOWN])}{more}; stored by an earlier version, so that "
+            "no more than their form could be checked"
+        )
+
+
+def _summary(seen: Sequence[Checked], sets: int) -> str:
+    n = len(seen) - sets
+    wrong = sum(bool(one.problem) for one in seen if not isinstance(one.what, str))
+    fine = "all as they were written" if not wrong else f"{wrong} damaged"
+    return f"{n} runs on {sets} image set{'s' * (sets != 1)}: {fine}"

@@ -1,0 +1,64 @@
+"""The list of an image set's pictures as a store keeps it: images.csv, key,class of each row."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking.digests import sha256
+from benchmarking.image_sets import ImageSet
+
+_LARGEST = np.iinfo(np.uint16).max  # what a run's file can hold
+
+
+@dataclass(frozen=True, eq=False)
+class ImageRows:
+    """The pictures of an image set as the store knows them, one per row.
+
+    Attributes:
+        keys: names of the pictures.
+        labels: (n,) true class of each.
+    """
+
+    keys: tuple[str, ...]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def parsed(data: bytes) -> ImageRows:
+    """The rows of a file.
+
+    Raises:
+        ValueError: it is broken.
+    """
+    text = io.TextIOWrapper(io.BytesIO(data), "utf-8", "surrogateescape", newline="")
+    lines = csv.reader(text)
+    try:
+        next(lines, None)
+        keys, labels = zip(*lines, strict=True)
+        rows = ImageRows(keys, np.array(labels, dtype=np.int64))
+    except (csv.Error, OverflowError) as error:
+        raise ValueError(str(error)) from error
+    if rows.labels.min() < 0 or rows.labels.max() > _LARGEST:
+        raise ValueError(f"there is a class below 0 or above {_LARGEST}")
+    return rows
+
+
+def written(images: ImageSet) -> bytes:
+    """The file of an image set."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["key", "class"])
+    writer.writerows((picture.key, picture.label) for picture in images.pictures)
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def digest(data: bytes) -> str:
+    """The sha256 of a file, whatever its ends of lines, which git can change."""
+    return sha256(data.replace(b"\r\n", b"\n"))

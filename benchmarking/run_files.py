@@ -1,0 +1,155 @@
+"""The file of a run; the only module that knows its format.
+
+It is a safetensors file: `top5_index` uint16 (n, 5), `top5_prob` float32 (n, 5), `probabilities`
+float32 (n, classes) if all were kept, and in its metadata one JSON document with the format
+version, the run, its provenance, and digests of all these and of the set's list of pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from benchmarking.digests import Damaged, check_tensor, digests_of, sealed, unsealed
+from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.provenance import Provenance
+from benchmarking.specs import Run
+
+FORMAT = 1
+_KEY = "imagenet-benchmark"
+_DTYPES = {"top5_index": np.uint16, "top5_prob": np.float32, "probabilities": np.float32}
+_ROWS = "images.csv"
+_MEND = (
+    "Restore a copy, or make the run anew: 'imagenet-benchmark predict --again', or 'import' if it "
+    "was imported."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class RunFile:
+    """An open file of a run; what is read of it has to be what was written.
+
+    Attributes:
+        file: as safetensors has it.
+        document: its metadata, checked.
+    """
+
+    file: Any
+    document: Mapping[str, Any]
+
+    @property
+    def names(self) -> set[str]:
+        """Of its arrays."""
+        return set(self.file.keys())
+
+    @property
+    def rows(self) -> str:
+        """Digest of the list of pictures that it was stored with; empty if none was recorded."""
+        return str(self._digests.get(_ROWS, {}).get("sha256", ""))
+
+    @property
+    def provenance(self) -> Provenance:
+        """How the run was made."""
+        others = ("format", "run", "digests")
+        return Provenance.from_document(
+            {name: value for name, value in self.document.items() if name not in others}
+        )
+
+    def check_names(self) -> None:
+        """Make sure that it has the arrays that were written, if that is known."""
+        if self._digests and self.names != self._digests.keys() - {_ROWS}:
+            raise Damaged(f"it holds {' and '.join(sorted(self.names)) or 'nothing'}")
+
+    def array(self, name: str) -> NDArray[Any]:
+        """One of its arrays, (n, classes)."""
+        return self._array(name, "crc32")
+
+    def check(self) -> bool:
+        """Compare all that it holds with its digests; False if it has none."""
+        for name in self.names:
+            self._array(name, "sha256")
+        return bool(self._digests)
+
+    def _rows_of(self, name: str) -> int:
+        shape: list[int] = self.file.get_slice(name).get_shape()
+        return shape[0] if shape else 0
+
+    @property
+    def _digests(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.document.get("digests", {})
+        return found
+
+    def _array(self, name: str, kind: str) -> NDArray[Any]:
+        array: NDArray[Any] = self.file.get_tensor(name)
+        if self._digests:
+            check_tensor(name, array, self._digests.get(name, {}), kind)
+        if array.ndim != 2 or not array.shape[1] or array.dtype != _DTYPES.get(name):
+            raise StoreError(
+                f"{name} is {array.dtype} of shape {array.shape}; it has to be "
+                f"{np.dtype(_DTYPES.get(name)).name} (pictures, classes)."
+            )
+        if name != "top5_index" and len(array) != (n := self._rows_of("top5_index")):
+            raise StoreError(f"{name} has {len(array)} rows, and top5_index {n}.")
+        return array
+
+
+def packed(
+    run: Run, arrays: Mapping[str, NDArray[Any]], provenance: Provenance, rows: str
+) -> bytes:
+    """What the file of a run holds.
+
+    Args:
+        run: which one.
+        arrays: by their names.
+        provenance: how it was made.
+        rows: digest of the list of pictures.
+    """
+    digests = {name: digests_of(array) for name, array in arrays.items()}
+    digests[_ROWS] = {"sha256": rows}
+    document = {"format": FORMAT, "run": asdict(run), **asdict(provenance)}
+    data: bytes = save(dict(arrays), metadata={_KEY: sealed(document, digests)})
+    return data
+
+
+@contextmanager
+def opened(path: Path, run: Run) -> Iterator[RunFile]:
+    """The file of a run, to be read within the block.
+
+    Raises:
+        StoreError: it does not exist, is damaged, of another format or of another run; or what is
+            read in the block is damaged.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            stored = RunFile(file, _document(file, run))
+            stored.check_names()
+            yield stored
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} does not exist.") from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (Damaged, SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
+        raise StoreError(f"{path} is damaged: {error}. {_MEND}") from error
+    except BenchmarkError as error:
+        raise StoreError(f"{path}: {error}") from error
+
+
+def _document(file: Any, run: Run) -> Mapping[str, Any]:
+    """What the metadata of an open file say, which has to be this run's."""
+    document = unsealed((file.metadata() or {}).get(_KEY, "{}"))
+    if document.get("format") != FORMAT:
+        raise StoreError(
+            f"not of format {FORMAT}, the one this version reads; it is another program's file, "
+            "or a newer version's."
+        )
+    if document.get("run") != vars(run):
+        raise StoreError("holds another run than its name says; was it renamed or moved?")
+    return document
