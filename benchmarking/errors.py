@@ -26,6 +26,10 @@ class WeightsError(BenchmarkError):
     """Weights that are missing, or are not the ones that were published."""
 
 
+class OutOfMemory(BenchmarkError):
+    """A model and its batch need more memory than there is."""
+
+
 @contextmanager
 def requires(extra: str) -> Iterator[None]:
     """Turn a failed import inside the block into advice on which extra to install.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
-from contextlib import suppress
+import shutil
+from contextlib import ExitStack, suppress
 from importlib import resources
 from pathlib import Path
 
@@ -31,6 +33,56 @@ def write(path: Path, data: bytes) -> None:
         raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
     with suppress(OSError):  # some network file systems cannot; the file is in its place
         _sync_folder(path.parent)
+
+
+def claim(path: Path, stack: ExitStack) -> bool:
+    """Take the lock of this name, until the stack closes or the process ends, if it is free now.
+
+    Returns:
+        Whether it was free.
+
+    Raises:
+        BenchmarkError: a lock cannot be made here.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(FileLock(path).acquire(blocking=False))
+    except Timeout:
+        return False
+    except (OSError, NotImplementedError) as error:
+        raise BenchmarkError(f"{path} cannot be locked: {error}.") from error
+    return True
+
+
+def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of the data at a place in an open file; threads may do so at the same time."""
+    left = memoryview(data).cast("B")
+    while left:
+        written = os.pwrite(handle, left, offset)
+        left, offset = left[written:], offset + written
+
+
+def reserve(handle: int, size: int) -> None:
+    """Have the disk keep room for an open file, so that a full one is noticed now.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(handle, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise  # those say that the file system cannot reserve
+
+
+def free(folder: Path) -> int:
+    """Bytes that the disk of a folder has free, whether the folder is there yet or not."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    return shutil.disk_usage(there).free
 
 
 def shipped_rows(name: str) -> list[dict[str, str]]:

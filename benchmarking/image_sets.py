@@ -154,11 +154,6 @@ def fingerprint(keys: Sequence[str], digests: Sequence[str]) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def sha256_of(picture: Picture) -> str:
-    """The sha256 of a picture's bytes, in hex; PictureError if they cannot be read."""
-    return hashlib.sha256(picture.read()).hexdigest()
-
-
 def spread(pictures: Sequence[Picture], limit: int) -> tuple[Picture, ...]:
     """At most `limit` of the pictures, evenly spaced, so that a trial sees many classes.
 

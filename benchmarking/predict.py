@@ -3,77 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 from platform import python_version
-from typing import Any, Literal
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking import __version__
-from benchmarking.errors import BenchmarkError, PictureError
+from benchmarking.crops import crops
+from benchmarking.errors import BenchmarkError, OutOfMemory
 from benchmarking.frameworks import Device
-from benchmarking.image_sets import Picture
-from benchmarking.images import crop, library_versions
-from benchmarking.predictions import check_probabilities
+from benchmarking.images import library_versions
+from benchmarking.jobs import Job, Part, Setting
+from benchmarking.predictions import check_probabilities, top_k
 from benchmarking.sources import framework_of, source_of, spec_of, weights_path
-from benchmarking.specs import SCALINGS, ModelSpec, Predictor, Preprocessing, Probabilities, Run
+from benchmarking.specs import SCALINGS, ModelSpec, Predictor, Probabilities
 from benchmarking.weights import check
-
-Keep = Literal["top5", "all"]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run to compute, by names alone, so that any process can load the model itself.
-
-    Attributes:
-        run: source, model, recipe and image set.
-        pictures: what to predict, in order.
-        batch_size: pictures per forward pass; None takes the framework's own for the device.
-        gpu: number of the GPU among those visible; None takes the first one, else the CPU; -1
-            takes the CPU.
-        workers: threads that decode pictures.
-        weights_folder: where the weights are; None looks where the framework keeps them.
-        seed: of random weights, in place of the published ones; None for the published ones.
-        keep: the five most probable classes of each picture, or the probabilities of all.
-    """
-
-    run: Run
-    pictures: tuple[Picture, ...]
-    batch_size: int | None
-    gpu: int | None
-    workers: int
-    weights_folder: Path | None = None
-    seed: int | None = None
-    keep: Keep = "top5"
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a model runs on, known once it is loaded.
-
-    Attributes:
-        weights_sha256: of the file that the model was filled from; empty for random values.
-        versions: of every library that could change the answer.
-        device: title of the device.
-        precision: of the forward pass.
-        batch_size: pictures per forward pass.
-        process_id: the process that runs the model.
-    """
-
-    weights_sha256: str
-    versions: dict[str, str]
-    device: str
-    precision: str
-    batch_size: int
-    process_id: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,29 +44,71 @@ class Batch:
     probabilities: Probabilities
 
 
-def answer(job: Job) -> Iterator[Setting | Batch]:
+def answer(job: Job) -> Iterator[Setting | Part]:
     """Load a job's model and predict its pictures: first the setting, then every batch in order.
 
+    Pictures that `job.begun` answers under the same setting are left out.
+
     Raises:
+        OutOfMemory: there is not enough of it.
         BenchmarkError: the model cannot be loaded, a picture cannot be decoded, or the model's
             output is not one distribution per picture.
     """
     spec = spec_of(job.run.source, job.run.model)
-    preprocessing = spec.recipes[job.run.recipe]
     framework = framework_of(spec)
-    loaded = load(spec, job.gpu, weights_folder=job.weights_folder, seed=job.seed)
-    batch_size = job.batch_size or loaded.batch_size
-    versions = framework.versions() | library_versions(preprocessing.library)
-    yield Setting(
+    try:
+        with ExitStack() as stack:
+            # Where rows are left out, how many is known only when the model is loaded.
+            seen = None if job.begun else stack.enter_context(_seen(job, 0))
+            loaded = load(
+                spec,
+                job.gpu,
+                weights_folder=job.weights_folder,
+                seed=job.seed,
+                precision=job.precision,
+            )
+            setting = _setting(job, loaded)
+            yield setting
+            first = 0
+            if job.begun and setting.goes_on_from(job.begun.setting):
+                first = job.begun.rows
+            if seen is None:
+                seen = stack.enter_context(_seen(job, first))
+            predictor = loaded.predictor(spec.recipes[job.run.recipe].scaling)
+            for batch in predict(predictor, seen, setting.batch_size, spec.classes):
+                everything = batch.probabilities if job.keep == "all" else None
+                top = top_k(batch.probabilities, k=5)
+                yield Part(first + batch.first, batch.input_shape, top, everything)
+    except Exception as error:
+        if isinstance(error, MemoryError) or framework.is_out_of_memory(error):
+            raise OutOfMemory(f"out of memory: {_first_line(error)}") from error
+        raise
+
+
+def _seen(job: Job, first: int) -> AbstractContextManager[Iterator[NDArray[np.uint8]]]:
+    """Crops of the job's pictures from a row on, decoded from now on."""
+    recipe = spec_of(job.run.source, job.run.model).recipes[job.run.recipe]
+    if job.crops:
+        return job.crops.crops(job.pictures, recipe, job.workers, first)
+    return crops(job.pictures[first:], recipe, job.workers)
+
+
+def _setting(job: Job, loaded: Loaded) -> Setting:
+    spec = loaded.spec
+    library = spec.recipes[job.run.recipe].library
+    return Setting(
         loaded.sha256,
-        _versions(spec) | versions,
+        _versions(spec) | framework_of(spec).versions() | library_versions(library),
         loaded.device.title,
-        framework.PRECISION,
-        batch_size,
+        loaded.precision,
+        job.batch_size or loaded.batch_size,
         os.getpid(),
     )
-    seen = crops(job.pictures, preprocessing, job.workers)
-    yield from predict(loaded.predictor(preprocessing.scaling), seen, batch_size, spec.classes)
+
+
+def _first_line(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}"
+    return text.partition("\n")[0][:300]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +120,14 @@ class Loaded:
         model: the framework's own object.
         device: where it runs.
         sha256: of the file that it was filled from; empty for random values.
+        precision: of its forward pass.
     """
 
     spec: ModelSpec
     model: Any
     device: Device
     sha256: str
+    precision: str
 
     @property
     def batch_size(self) -> int:
@@ -141,26 +138,33 @@ class Loaded:
     def predictor(self, scaling: str) -> Predictor:
         """The model as a function of crops, which are scaled by one of `SCALINGS`."""
         found: Predictor = framework_of(self.spec).predictor(
-            self.model, SCALINGS[scaling], self.device
+            self.model, SCALINGS[scaling], self.device, self.precision
         )
         return found
 
 
 def load(
-    spec: ModelSpec, gpu: int | None, *, weights_folder: Path | None = None, seed: int | None = None
+    spec: ModelSpec,
+    gpu: int | None,
+    *,
+    weights_folder: Path | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
 ) -> Loaded:
     """Load a model in this process; for what the arguments mean see `Job`.
 
     Raises:
-        BenchmarkError: its weights are missing or not the published ones, or there is no such GPU.
+        BenchmarkError: its weights are missing or not the published ones, there is no such GPU, or
+            the framework does not compute in this precision.
     """
     framework = framework_of(spec)
     path = weights_path(spec, weights_folder) if seed is None else None
     sha256 = check(path, spec.weights) if path else ""  # before the framework sees the file
-    device = framework.prepare(gpu)
+    device = framework.prepare(gpu, _precision(framework, precision))
     if seed is not None:
         framework.seed(seed)
-    return Loaded(spec, source_of(spec).build(spec, path), device, sha256)
+    model = source_of(spec).build(spec, path)
+    return Loaded(spec, model, device, sha256, _precision(framework, precision))
 
 
 def predict(
@@ -177,42 +181,20 @@ def predict(
     Raises:
         BenchmarkError: the output is of another shape, holds NaN or does not sum to one.
     """
-    remaining, first = iter(crops), 0
-    while batch := list(islice(remaining, batch_size)):
-        pixels = np.stack(batch)
-        yield Batch(first, pixels.shape, _checked(predictor(pixels), (len(batch), classes)))
-        first += len(batch)
+    batches, first = _stacked(crops, batch_size), 0
+    with ThreadPoolExecutor(1) as beside:  # the next batch is put together while the model runs
+        coming = beside.submit(next, batches, None)
+        while (pixels := coming.result()) is not None:
+            coming = beside.submit(next, batches, None)
+            shape = (len(pixels), classes)
+            yield Batch(first, pixels.shape, _checked(predictor(pixels), shape))
+            first += len(pixels)
 
 
-def crops(
-    pictures: Iterable[Picture], preprocessing: Preprocessing, workers: int
-) -> Iterator[NDArray[np.uint8]]:
-    """Crops of the pictures in order, decoded ahead of their use by several threads.
-
-    Raises:
-        PictureError: a picture cannot be read or decoded; the message names it.
-    """
-    ahead = 64 * workers
-    remaining = iter(pictures)
-    waiting: deque[Future[NDArray[np.uint8]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for picture in islice(remaining, ahead):
-                waiting.append(pool.submit(_crop_of, picture, preprocessing))
-            while waiting:
-                yield waiting.popleft().result()
-                for picture in islice(remaining, 1):
-                    waiting.append(pool.submit(_crop_of, picture, preprocessing))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _crop_of(picture: Picture, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    data = picture.read()
-    try:
-        return crop(data, preprocessing)
-    except PictureError as error:
-        raise PictureError(f"{picture.key} in {picture.path.parent} {error}") from error
+def _stacked(crops: Iterable[NDArray[np.uint8]], size: int) -> Iterator[NDArray[np.uint8]]:
+    remaining = iter(crops)
+    while batch := list(islice(remaining, size)):
+        yield np.stack(batch)
 
 
 def _checked(probabilities: Probabilities, shape: tuple[int, int]) -> Probabilities:
@@ -228,6 +210,17 @@ def _checked(probabilities: Probabilities, shape: tuple[int, int]) -> Probabilit
             f"the model's output sums to one only within {off:.3g}; expected softmax probabilities."
         )
     return probabilities
+
+
+def _precision(framework: ModuleType, asked: str | None) -> str:
+    known: tuple[str, ...] = framework.PRECISIONS
+    if asked is None:
+        return known[0]
+    if asked not in known:
+        raise BenchmarkError(
+            f"{framework.TITLE} does not compute in {asked} here; it has {', '.join(known)}."
+        )
+    return asked
 
 
 def _versions(spec: ModelSpec) -> dict[str, str]:

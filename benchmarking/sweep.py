@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from benchmarking import executors
+from benchmarking.answers import Answers
 from benchmarking.errors import BenchmarkError, StoreError, WeightsError
 from benchmarking.executors import Event as JobEvent
-from benchmarking.executors import Failed, Piece
+from benchmarking.executors import Failed, Finished, Piece, Quiet
 from benchmarking.image_sets import ImageSet
+from benchmarking.jobs import Begun, Job, Setting
 from benchmarking.plugins import discover
-from benchmarking.predict import Batch, Job, Setting, answer
-from benchmarking.predictions import TopK, join, top_k
+from benchmarking.predict import answer
+from benchmarking.predictions import TopK
 from benchmarking.provenance import RANDOM, Provenance
+from benchmarking.retries import PutAside, Retries
 from benchmarking.sources import framework_of, spec_of, weights_path
-from benchmarking.specs import Probabilities
+from benchmarking.specs import Run
 from benchmarking.store import PredictionStore
+from benchmarking.unfinished import Unfinished
 from benchmarking.weights import check
 
 
@@ -51,37 +56,14 @@ class Stored:
     seconds: float
 
 
-Event = Started | Progress | Stored | Failed[Job]
+Event = Started | Progress | Stored | PutAside | Failed[Job]
+
+PAUSE = 0.5
+"""Seconds between two looks at runs that other processes work on."""
 
 
-class TopFive:
-    """Keeps the five most probable classes of every picture."""
-
-    def __init__(self) -> None:
-        self._batches: list[TopK] = []
-
-    def add(self, probabilities: Probabilities) -> None:
-        """Take the next batch, (n, classes)."""
-        self._batches.append(top_k(probabilities, k=5))
-
-    def result(self) -> TopK:
-        """All batches so far, at least one."""
-        return join(self._batches)
-
-
-class AllProbabilities:
-    """Keeps every probability."""
-
-    def __init__(self) -> None:
-        self._batches: list[Probabilities] = []
-
-    def add(self, probabilities: Probabilities) -> None:
-        """Take the next batch, (n, classes)."""
-        self._batches.append(probabilities)
-
-    def result(self) -> Probabilities:
-        """All batches so far, at least one, as (n, classes)."""
-        return np.concatenate(self._batches)
+def _unheard(notice: str) -> None:
+    pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +75,16 @@ class Sweep:
         store: receives each run as soon as it is complete.
         clock: tells the time, in UTC.
         arguments: of the command, to be recorded.
+        timeout: seconds after which a job that nothing is heard of is given up; None waits.
+        notice: is told what a user should know meanwhile, in words.
     """
 
     images: ImageSet
     store: PredictionStore
     clock: Callable[[], datetime]
     arguments: tuple[str, ...] = ()
+    timeout: float | None = None
+    notice: Callable[[str], None] = _unheard
 
     def has(self, job: Job) -> bool:
         """Whether the store holds this run, complete and made with the same ingredients.
@@ -118,62 +104,129 @@ class Sweep:
         enough = job.keep == "top5" or self.store.keeps_all_probabilities(job.run)
         return enough and made_with == self._ingredients(job, sha256) and _has_weights(job, sha256)
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+    def run(self, jobs: Sequence[Job]) -> Generator[Event, None, None]:
         """Predict and store job after job, those of one executor together.
 
-        Every job ends with `Stored` or `Failed`; one that fails does not stop the others.
+        Every job ends with `Stored` or `Failed`, but for those that another process has stored
+        meanwhile; one that fails does not stop the others. A job whose process died is tried once
+        more by itself, and one that ran out of memory with half the batch, as often as there is
+        half a batch. What an interrupted job has answered is kept, and gone on with.
         """
         known = discover(executors)
-        kept = [self._at_least_as_rich(job) for job in jobs]
-        for name, group in groupby(sorted(kept, key=_executor), key=_executor):
-            yield from self._run_in(known[name], list(group))
+        retries = Retries()
+        for name, group in groupby(sorted(jobs, key=_executor), key=_executor):
+            yield from self._run_in(known[name], group, retries)
+            while retries.waiting:
+                yield from self._run_in(known[name], [retries.waiting.pop(0)], retries)
 
-    def _at_least_as_rich(self, job: Job) -> Job:
-        """A run that keeps all probabilities is never replaced by one that does not."""
-        return replace(job, keep="all") if self.store.keeps_all_probabilities(job.run) else job
+    def _run_in(
+        self, executor: ModuleType, jobs: Iterable[Job], retries: Retries
+    ) -> Iterator[Event]:
+        events: Iterator[JobEvent[Job]] = executor.run(answer, self._claimed(jobs), self.timeout)
+        for begun in events:
+            yield from self._follow(begun.job, events, retries)
 
-    def _run_in(self, executor: ModuleType, jobs: Sequence[Job]) -> Iterator[Event]:
-        events: Iterator[JobEvent[Job]] = executor.run(answer, jobs)
-        for job in jobs:
-            yield Started(job)
-            yield from self._follow(job, events)
+    def _claimed(self, jobs: Iterable[Job]) -> Iterator[Job]:
+        """Jobs one by one, each while no other process works on its run; taken ones last."""
+        waiting = deque(jobs)
+        taken: set[Run] = set()
+        while waiting:
+            job = waiting.popleft()
+            with ExitStack() as stack:
+                if not self.store.claim(job.run, stack):
+                    waiting.append(job)
+                    if job.run not in taken:
+                        self.notice(f"{job.run.model}: another process works on it")
+                    elif all(one.run in taken for one in waiting):
+                        time.sleep(PAUSE)
+                    taken.add(job.run)
+                    continue
+                stack.callback(self._unfinished(job).tidy)
+                if job.run in taken and self.has(job):
+                    self.notice(f"{job.run.model}: another process has stored it")
+                else:
+                    yield self._with_what_is_done(job)
 
-    def _follow(self, job: Job, events: Iterator[JobEvent[Job]]) -> Iterator[Event]:
+    def _with_what_is_done(self, job: Job) -> Job:
+        """A job with what an interruption has left of it.
+
+        A run that keeps all probabilities is never replaced by one that does not.
+        """
+        if self.store.keeps_all_probabilities(job.run):
+            job = replace(job, keep="all")
+        pieces = self._unfinished(job).pieces(self._made_with(job))
+        if not pieces:
+            return replace(job, begun=None)
+        last = pieces[-1]
+        begun = Begun(last.first + len(last.top), last.circumstances.setting)
+        return replace(job, begun=begun, incidents=job.incidents or last.circumstances.incidents)
+
+    def _follow(
+        self, job: Job, events: Iterator[JobEvent[Job]], retries: Retries
+    ) -> Iterator[Event]:
         """Events of one job up to its end, which the executor delivers job after job."""
-        answers = _Answers(job, self.clock())
-        for event in events:
-            if isinstance(event, Piece):
-                yield Progress(job, answers.add(event.value))
-            elif isinstance(event, Failed):
-                yield event
-                return
-            else:
-                yield self._store(answers)
-                return
+        answers = Answers(job, self._made_with(job), self._unfinished(job), self.clock)
+        yield Started(job)
+        try:
+            for event in events:
+                if isinstance(event, Piece):
+                    yield Progress(job, answers.add(event.value))
+                    if answers.is_due:
+                        self._keep(answers)
+                elif isinstance(event, Quiet):
+                    yield Progress(job, 0)
+                elif isinstance(event, Finished):
+                    yield self._store(answers)
+                    return
+                elif isinstance(event, Failed):
+                    self._keep(answers)
+                    yield retries.put_aside(event, answers.setting) or event
+                    return
+        except BaseException:  # such as Ctrl-C
+            self._keep(answers)
+            raise
         yield Failed(job, "its executor ended before it did", "")
 
-    def _store(self, answers: _Answers) -> Stored | Failed[Job]:
-        job, setting, n = answers.job, answers.setting, answers.pictures
+    def _keep(self, answers: Answers) -> None:
+        """Put on disk what is done; a full disk costs no more than what could not be put there."""
+        try:
+            answers.keep()
+        except BenchmarkError as error:
+            self.notice(f"what is done of {answers.job.run.model} cannot be kept: {error}")
+
+    def _store(self, answers: Answers) -> Stored | Failed[Job]:
+        job, setting, n = answers.job, answers.setting, len(answers)
         if setting is None or n != len(self.images):
             return Failed(job, f"{n} answers for {len(self.images)} pictures", "")
-        seconds = (self.clock() - answers.started).total_seconds()
-        top = answers.top.result()
+        how = answers.circumstances
+        top = answers.top
         provenance = Provenance(
             **self._ingredients(job, setting.weights_sha256),
             **_environment(setting),
             platform=framework_of(spec_of(job.run.source, job.run.model)).TITLE,
-            input_shapes=tuple(answers.input_shapes),
+            input_shapes=how.input_shapes,
             executor=_executor(job),
-            started=answers.started.isoformat(timespec="seconds"),
-            seconds=round(seconds, 3),
+            started=how.started,
+            seconds=round(how.seconds, 3),
             arguments=self.arguments,
+            incidents=how.incidents,
         )
-        probabilities = answers.everything.result() if answers.everything else None
         try:
-            self.store.write(job.run, self.images, top, provenance, probabilities=probabilities)
+            self.store.write(
+                job.run, self.images, top, provenance, probabilities=answers.probabilities
+            )
         except BenchmarkError as error:
+            self._keep(answers)
             return Failed(job, str(error), "")
-        return Stored(job, top, seconds)
+        self._unfinished(job).discard()
+        return Stored(job, top, how.seconds)
+
+    def _unfinished(self, job: Job) -> Unfinished:
+        return Unfinished(self.store.unfinished(job.run))
+
+    def _made_with(self, job: Job) -> dict[str, Any]:
+        """What a piece of an unfinished run must have been made with; its setting says the rest."""
+        return {**self._ingredients(job, ""), "keep": job.keep}
 
     def _ingredients(self, job: Job, sha256: str) -> dict[str, Any]:
         """What decides the answer, as it looks once stored; sha256 is that of the weights."""
@@ -189,34 +242,6 @@ class Sweep:
         }
         plain: dict[str, Any] = json.loads(json.dumps(ingredients))
         return plain
-
-
-class _Answers:
-    """What has come back of one job so far."""
-
-    def __init__(self, job: Job, started: datetime) -> None:
-        self.job = job
-        self.started = started
-        self.setting: Setting | None = None
-        self.input_shapes: list[tuple[int, ...]] = []
-        self.top = TopFive()
-        self.everything = AllProbabilities() if job.keep == "all" else None
-        self.pictures = 0
-
-    def add(self, piece: Setting | Batch) -> int:
-        """Take the next piece and return how many pictures it answers."""
-        if isinstance(piece, Setting):
-            self.setting = piece
-            return 0
-        if piece.first != self.pictures:
-            raise ValueError(f"batch of row {piece.first} where row {self.pictures} is due")
-        if piece.input_shape not in self.input_shapes:
-            self.input_shapes.append(piece.input_shape)
-        self.top.add(piece.probabilities)
-        if self.everything:
-            self.everything.add(piece.probabilities)
-        self.pictures += len(piece.probabilities)
-        return len(piece.probabilities)
 
 
 def _recorded_weights(job: Job, sha256: str) -> dict[str, Any]:

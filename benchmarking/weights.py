@@ -7,9 +7,11 @@ cannot fetch another; so neither is asked for its cache.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 from benchmarking import downloads
 from benchmarking.errors import WeightsError
@@ -53,6 +55,23 @@ def missing(weights: Weights, folder: Path, why: str = "") -> WeightsError:
     )
 
 
+class _Bounded(io.BufferedIOBase):
+    """A file that takes little more than a file of weights has, so that no server fills a disk."""
+
+    def __init__(self, file: BinaryIO, weights: Weights) -> None:
+        self._file, self._weights = file, weights
+        # Published sizes are rounded, and some are in MB.
+        self._left = round(2**20 * (1.1 * weights.megabytes + 1)) if weights.megabytes else 2**34
+
+    def write(self, block: Any, /) -> int:
+        self._left -= len(block)
+        if self._left < 0:
+            weights = self._weights
+            size = f"{weights.megabytes:.0f} MiB" if weights.megabytes else "16 GiB"
+            raise WeightsError(f"{weights.url} serves more than the {size} of {weights.file}.")
+        return self._file.write(block)
+
+
 def download(weights: Weights, folder: Path) -> Path:
     """Fetch a file of weights into a folder, with a progress bar, and check it.
 
@@ -71,7 +90,7 @@ def download(weights: Weights, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file, tqdm.wrapattr(file, "write", **bar) as into:
-            downloads.download(weights.url, into)
+            downloads.download(weights.url, cast(BinaryIO, _Bounded(into, weights)))
         check(part, weights)
         part.replace(path)
     except downloads.DownloadError as error:

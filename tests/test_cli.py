@@ -1,3 +1,4 @@
+import argparse
 import io
 import os
 import re
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 
 from benchmarking.cli import main
-from benchmarking.cli._options import store_folder
+from benchmarking.cli._options import chosen_store, store_folder
+from benchmarking.crops import CropFile
 from benchmarking.imagenet import wnids
 from benchmarking.specs import Run
 from benchmarking.store import PredictionStore
@@ -95,7 +97,7 @@ def test_a_failed_model_is_reported_the_others_go_on_and_the_status_is_1(predict
     assert predict(models=("shaky", "steady")) == 1
     out, err = capsys.readouterr()
     assert "steady (Arithmetic): acc@1" in out
-    assert "failed: brightness/shaky: MemoryError: too heavy" in err
+    assert "failed: brightness/shaky: out of memory: MemoryError: too heavy" in err
     assert [run.model for run in store.runs("grey")] == ["steady"]
 
 
@@ -171,10 +173,12 @@ def test_on_a_terminal_a_bar_shows_speed_and_time_left(predict, monkeypatch):
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr("benchmarking.cli.predict._BAR", {"unit": " images", "mininterval": 0})
+    for module in ("_progress", "_pictures"):
+        bar = {"unit": " images", "mininterval": 0}
+        monkeypatch.setattr(f"benchmarking.cli.{module}.IMAGES", bar)
     predict()
     shown = terminal.getvalue()
-    assert "fingerprint: 100%" in shown
+    assert "reading: 100%" in shown
     assert "steady (Arithmetic):   0%" in shown
     assert "loading" in shown
     assert re.search(r"6/6 \[00:00<00:00, .* images/s\]", shown)
@@ -277,3 +281,90 @@ def test_a_picture_whose_name_is_not_utf8_is_predicted_and_kept(predict, tree, s
     shutil.copy(tree / wnids()[1] / "a.png", path)
     assert predict() == 0
     assert os.fsdecode(b"caf\xe9.png") in store.rows("grey").keys
+
+
+@pytest.fixture
+def spoilt(tree):
+    """The tree, of whose six pictures one is cut short and one is a text."""
+    cut, text = next(tree.glob("*/d.png")), next(tree.glob("*/a.png"))
+    cut.write_bytes(cut.read_bytes()[:60])
+    text.write_text("not a picture")
+    return cut, text
+
+
+def test_bad_pictures_stop_a_run_before_its_first_prediction_with_the_whole_list(
+    predict, store, spoilt, capsys
+):
+    assert predict() == 2
+    err = capsys.readouterr().err
+    assert "2 of 6 pictures cannot be used:" in err
+    for path in spoilt:
+        assert str(path) in err
+    assert "--on-bad-image skip" in err
+    assert not store.folder.exists()
+
+
+def test_bad_pictures_can_be_left_out_which_makes_another_set(predict, store, spoilt, capsys):
+    assert predict("--on-bad-image", "skip") == 0
+    err = capsys.readouterr().err
+    for path in spoilt:
+        assert str(path) in err
+    assert "4 pictures remain: image set grey-without-2" in err
+    assert store.image_sets() == ["grey-without-2"]
+    assert store.rows("grey-without-2").keys == ("c.png", "b.png", "e.png", "f.png")
+    (run,) = store.runs("grey-without-2")
+    assert len(store.read(run)) == 4
+
+
+def test_where_every_picture_is_bad_none_is_predicted(predict, tree, store, capsys):
+    for path in tree.glob("*/*.png"):
+        path.write_bytes(b"")
+    assert predict("--on-bad-image", "skip") == 2
+    assert "6 of 6 pictures cannot be used" in capsys.readouterr().err
+    assert not store.folder.exists()
+
+
+def test_crops_that_models_share_go_when_the_sweep_ends(predict, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    complete = []
+    remove = CropFile.remove
+    monkeypatch.setattr(
+        CropFile, "remove", lambda file: complete.append(file.is_complete) or remove(file)
+    )
+    predict(models=("steady", "steadier"))
+    assert complete == [True]
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_crops_stay_in_a_folder_that_the_user_names(predict, tmp_path):
+    predict("--crop-cache", tmp_path / "mine")
+    (file,) = (tmp_path / "mine").glob("*.crops")
+    assert file.stat().st_size == 6 * (8 * 8 * 3 + 4)
+
+
+@pytest.mark.parametrize("how", [["--crop-cache", "none"], []])
+def test_one_model_alone_keeps_no_crops(predict, how, monkeypatch):
+    monkeypatch.setattr(CropFile, "crops", None)
+    assert predict(*how) == 0
+
+
+def test_a_precision_that_a_framework_lacks_fails_that_model(predict, capsys):
+    assert predict("--precision", "bf16") == 1
+    assert "Arithmetic does not compute in bf16 here; it has exact." in capsys.readouterr().err
+
+
+def test_runs_in_fewer_bits_are_kept_apart(tmp_path):
+    def place(**options):
+        return chosen_store(argparse.Namespace(store=tmp_path / "s", **options)).name
+
+    assert place(precision="bf16") == "s-bf16"
+    assert place(precision=None, weights="published") == "s"
+    assert place(precision="tf32", weights="random") == "s-random-tf32"
+
+
+def test_a_disk_without_room_is_found_before_anything_is_read(predict, store, monkeypatch, capsys):
+    monkeypatch.setattr("benchmarking.files.free", lambda folder: 4000)
+    assert predict() == 2
+    err = capsys.readouterr().err
+    assert f"the disk of {store.folder} has 4 kB free; these runs need up to 4 kB." in err
+    assert not store.folder.exists()

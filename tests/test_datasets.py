@@ -4,9 +4,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from conftest import digests
 
 from benchmarking import datasets
-from benchmarking.datasets import default_name, digests, image_set, open_pictures
+from benchmarking.datasets import default_name, image_set, open_pictures
 from benchmarking.errors import MissingDependency, PictureError
 from benchmarking.image_sets import Picture
 from benchmarking.imagenet import validation_labels, wnids
@@ -115,7 +116,7 @@ def test_flat_folder_class_tree_and_tar_have_the_same_fingerprint(tmp_path):
     with tarfile.open(tmp_path / "val.tar", "w") as tar:
         tar.add(flat, "val")
     one, *others = (
-        image_set("set", pictures := open_pictures(str(place)), digests(pictures, workers=3))
+        image_set("set", pictures := open_pictures(str(place)), digests(pictures))
         for place in (flat, tree, tmp_path / "val.tar")
     )
     for other in others:
@@ -162,7 +163,7 @@ def test_nothing_of_a_tar_is_written_wherever_its_names_point(tmp_path):
     (tmp_path / "inside").mkdir()
     path = a_tar(tmp_path / "inside" / "val.tar", member(f"../{NAME}"), member(f"/tmp/x/{NAME}"))
     with pytest.raises(PictureError, match="picture names repeat"):
-        image_set("set", pictures := open_pictures(path), digests(pictures, workers=1))
+        image_set("set", pictures := open_pictures(path), digests(pictures))
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["inside", "val.tar"]
 
 

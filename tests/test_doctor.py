@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import digests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarking import datasets
 from benchmarking.cli import main
-from benchmarking.datasets import digests, image_set, open_pictures
+from benchmarking.datasets import image_set, open_pictures
 from benchmarking.doctor import quick
 from benchmarking.errors import BenchmarkError, PictureError
 from benchmarking.image_sets import Picture
@@ -118,7 +119,7 @@ def test_500_original_pictures_give_no_finding_and_the_fingerprint_of_predict(
     assert main(["doctor", str(sample_images), "-o", str(output)]) == 0
     found = json.loads(output.read_text())
     pictures = open_pictures(str(sample_images))
-    expected = image_set("x", pictures, digests(pictures, workers=2)).fingerprint
+    expected = image_set("x", pictures, digests(pictures)).fingerprint
     assert (found["fingerprint"], found["verdict"]) == (expected, "no findings")
     assert (found["n"], found["classes"], found["per_class"]) == (500, 500, [1, 1])
     assert found["facts"]["colours"] == {"RGB": 491, "L": 9}

@@ -1,12 +1,13 @@
 import os
 import signal
 import sys
+import time
 
 import pytest
 
 from benchmarking import executors
-from benchmarking.errors import BenchmarkError
-from benchmarking.executors import Failed, Finished, Piece
+from benchmarking.errors import BenchmarkError, OutOfMemory
+from benchmarking.executors import Begun, Failed, Finished, Piece, Quiet
 from benchmarking.plugins import discover
 
 EVERY = pytest.mark.parametrize(
@@ -25,41 +26,60 @@ def act(job):
         raise BenchmarkError("do this instead")
     if job == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    if job == "starve":
+        raise MemoryError("no room")
+    if job == "want":
+        raise OutOfMemory("out of memory: of the device")
+    if job == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if job == "hang":
+        time.sleep(1000)
     if job == "exit":
         os._exit(3)
     yield os.getpid()
 
 
+ENDS = (Finished, Failed)
+
+
+def loud(events):
+    """All but Quiet, which comes whenever the machine is slow."""
+    return [event for event in events if not isinstance(event, Quiet)]
+
+
 def outcome(executor, jobs):
     """The last event of each job."""
-    return {event.job: event for event in executor.run(act, jobs) if not isinstance(event, Piece)}
+    return {event.job: event for event in executor.run(act, jobs) if isinstance(event, ENDS)}
 
 
 @EVERY
 def test_pieces_arrive_in_order_and_then_the_end(executor):
-    events = list(executor.run(act, ["a", "b"]))
-    assert [type(event) for event in events] == [Piece, Piece, Finished] * 2
-    assert [event.job for event in events] == ["a"] * 3 + ["b"] * 3
-    assert [events[0].value, events[3].value] == ["a began", "b began"]
+    events = loud(executor.run(act, ["a", "b"]))
+    assert [type(event) for event in events] == [Begun, Piece, Piece, Finished] * 2
+    assert [event.job for event in events] == ["a"] * 4 + ["b"] * 4
+    assert [events[1].value, events[5].value] == ["a began", "b began"]
 
 
 @EVERY
 @pytest.mark.parametrize(
-    ("job", "reason"),
+    ("job", "reason", "cause"),
     [
-        ("raise", "ValueError: no luck"),
-        ("advise", "do this instead"),
-        ("die", "its process was killed by SIGKILL"),
-        ("exit", "its process ended with status 3"),
+        ("raise", "ValueError: no luck", "error"),
+        ("advise", "do this instead", "error"),
+        ("starve", "MemoryError: no room", "memory"),
+        ("want", "out of memory: of the device", "memory"),
+        ("die", "its process was killed by SIGKILL", "killed"),
+        ("crash", "its process was killed by SIGSEGV", "died"),
+        ("exit", "its process ended with status 3", "died"),
     ],
 )
-def test_a_job_that_fails_says_why_and_the_others_go_on(executor, job, reason):
+def test_a_job_that_fails_says_why_and_the_others_go_on(executor, job, reason, cause):
     ends = outcome(executor, ["a", job, "b"])
     assert list(ends) == ["a", job, "b"]
     assert isinstance(ends["a"], Finished)
     assert isinstance(ends["b"], Finished)
     assert isinstance(ends[job], Failed)
-    assert ends[job].reason == reason
+    assert (ends[job].reason, ends[job].cause) == (reason, cause)
 
 
 @EVERY
@@ -97,6 +117,31 @@ def test_a_worker_that_met_an_unforeseen_error_is_not_used_again():
     assert first != second
 
 
+@EVERY
+def test_a_job_that_hangs_is_given_up_and_the_others_go_on(executor):
+    events = list(executor.run(act, ["hang", "b"], timeout=2))
+    first, second = (event for event in events if isinstance(event, ENDS))
+    assert (first.job, first.cause) == ("hang", "silent")
+    assert first.reason == "nothing came from its process for 2 s, so it was stopped"
+    assert "hang says so" not in first.reason
+    assert isinstance(second, Finished)
+    assert sum(isinstance(event, Quiet) and event.job == "hang" for event in events) >= 3
+
+
+@EVERY
+def test_a_job_is_taken_only_when_the_one_before_has_ended(executor):
+    seen = []
+
+    def jobs():
+        for job in ("a", "raise", "b"):
+            seen.append(job)
+            yield job
+
+    for event in executor.run(act, jobs()):
+        assert event.job == seen[-1]
+    assert seen == ["a", "raise", "b"]
+
+
 class Mine:
     """A large job whose process dies when it reads it."""
 
@@ -110,7 +155,7 @@ class Mine:
 @EVERY
 def test_a_process_that_dies_at_its_start_is_a_failure_not_a_wait_for_ever(executor):
     job = Mine()
-    (end,) = executor.run(act, [job])
+    *_, end = executor.run(act, [job])
     assert end.job is job
     assert end.reason == "its process ended with status 4"
 
@@ -123,7 +168,7 @@ def forever(job):
 @EVERY
 def test_an_abandoned_sweep_leaves_no_process_behind(executor):
     events = executor.run(forever, ["a"])
-    pid = next(events).value
+    pid = next(event.value for event in events if isinstance(event, Piece))
     events.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

@@ -43,6 +43,22 @@ seen["deterministic"] = torch.are_deterministic_algorithms_enabled()
 seen["tf32"] = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
 """
 
+PRECISIONS = """
+import torch
+
+net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(90, 7))
+outputs = []
+net[1].register_forward_hook(lambda layer, given, output: outputs.append(output.dtype))
+for precision in ("float32", "bf16", "fp16"):
+    device = framework.prepare(-1, precision)
+    seen[precision] = framework.predictor(net, SCALINGS["torch"], device, precision)(pixels)
+seen["dtypes"] = np.array([str(dtype) for dtype in outputs])
+try:
+    framework.prepare(-1, "tf32")
+except framework.BenchmarkError as error:
+    seen["tf32 on a CPU"] = np.array(str(error))
+"""
+
 KERAS = """
 import keras
 import tensorflow as tf
@@ -114,6 +130,40 @@ def test_keras_runs_in_float32_deterministic_without_tf32_whatever_the_user_has_
     assert keras["layout"] == "channels_last"
     assert keras["deterministic"]
     assert not keras["tf32"]
+
+
+def test_pytorch_computes_in_fewer_bits_when_asked(tmp_path):
+    seen = run(tmp_path, "pytorch", PRECISIONS)
+    assert seen["dtypes"].tolist() == ["torch.float32", "torch.bfloat16", "torch.float16"]
+    for precision in ("float32", "bf16", "fp16"):
+        assert seen[precision].dtype == np.float32
+        assert np.allclose(seen[precision].sum(axis=1), 1, atol=1e-6)
+        assert np.allclose(seen[precision], seen["float32"], atol=0.02)
+    assert (seen["bf16"] != seen["float32"]).any()
+    assert "tf32 is a mode of GPUs" in str(seen["tf32 on a CPU"])
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's."""
+
+
+class ResourceExhaustedError(Exception):
+    """Named as TensorFlow's."""
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "expected"),
+    [
+        ("pytorch", OutOfMemoryError("CUDA out of memory"), True),
+        ("pytorch", RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        ("pytorch", RuntimeError("not enough memory: you tried to allocate 3 bytes"), True),
+        ("pytorch", RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        ("keras", ResourceExhaustedError("OOM when allocating tensor"), True),
+        ("keras", ValueError("shape"), False),
+    ],
+)
+def test_a_framework_knows_its_own_errors_of_memory(name, error, expected):
+    assert discover(frameworks)[name].is_out_of_memory(error) is expected
 
 
 @pytest.mark.parametrize(

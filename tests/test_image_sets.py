@@ -2,6 +2,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from conftest import sha256_of
 
 from benchmarking.errors import PictureError
 from benchmarking.image_sets import (
@@ -9,7 +10,6 @@ from benchmarking.image_sets import (
     Picture,
     fingerprint,
     in_order,
-    sha256_of,
     spread,
 )
 

@@ -72,9 +72,26 @@ def test_each_keras_model_had_a_process_of_its_own_and_pytorch_models_shared_one
 def test_every_input_a_keras_model_saw_was_one_picture(store, model, side):
     assert store.provenance(run("keras", model)).input_shapes == ((1, side, side, 3),)
     assert store.provenance(run("pytorch", model)).input_shapes == (
-        (32, side, side, 3),
-        (20, side, side, 3),
+        (8, side, side, 3),
+        (4, side, side, 3),
     )
+
+
+def test_shared_crops_and_workers_change_no_bit_of_a_real_answer(sample_images, tmp_path):
+    models = ["--models", "squeezenet1_1", "alexnet", "--weights", "random", "--limit", "30"]
+    found = []
+    for how in (["none"], ["none", "--workers", "1"], [str(tmp_path / "crops")]):
+        folder = tmp_path / "-".join(how).replace("/", "")
+        predict(sample_images, folder, *models, "--crop-cache", *how)
+        store = PredictionStore(folder.with_name(f"{folder.name}-random"))
+        runs = store.runs("sample_images-limit-30")
+        assert [run.model for run in runs] == ["alexnet", "squeezenet1_1"]
+        found.append([store.read(run) for run in runs])
+    (crops,) = (tmp_path / "crops").glob("*.crops")
+    assert crops.stat().st_size == 30 * (224 * 224 * 3 + 4)
+    for one, other in zip(found[0] * 2, found[1] + found[2], strict=True):
+        assert (one.classes == other.classes).all()
+        assert (one.probabilities == other.probabilities).all()
 
 
 def test_timm_with_the_same_weights_and_its_own_transform_gives_the_same_top_5(
@@ -164,5 +181,5 @@ def test_ctrl_c_keeps_complete_runs_and_says_how_to_go_on(tmp_path):
         _, err = process.communicate(timeout=60)
     assert "acc@1 90.00 %" in lines[1]
     assert process.returncode == 130
-    assert err.strip() == "stopped; complete runs are stored, the same command goes on"
+    assert err.strip() == "stopped; what is done is kept, and the same command goes on"
     assert [run.model for run in PredictionStore(tmp_path).runs("demo")] == ["efficientnet-lite0"]

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import digests
 from PIL import Image
 
 from benchmarking import sources
 from benchmarking.cli import main
-from benchmarking.datasets import digests, image_set, open_pictures
+from benchmarking.datasets import image_set, open_pictures
 from benchmarking.drop_in import predictions, table
 from benchmarking.drop_in.predictions import KERAS, PYTORCH
 from benchmarking.frameworks import Device, pytorch
@@ -177,5 +178,5 @@ def test_the_fingerprint_can_be_had_from_the_command_line():
         text=True,
         check=True,
     )
-    ours = image_set("demo", pictures, digests(pictures, workers=2)).fingerprint
+    ours = image_set("demo", pictures, digests(pictures)).fingerprint
     assert done.stdout.split()[0] == ours

@@ -1,3 +1,4 @@
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -5,17 +6,20 @@ from itertools import count
 
 import numpy as np
 import pytest
-from conftest import PLUGINS
+from conftest import PLUGINS, digests
 
-from benchmarking import executors
-from benchmarking.datasets import digests, image_set, open_pictures
+from benchmarking import answers, executors, sources
+from benchmarking.datasets import image_set, open_pictures
 from benchmarking.errors import BenchmarkError
-from benchmarking.executors import Failed
+from benchmarking.executors import Begun, Failed
+from benchmarking.jobs import Job
 from benchmarking.plugins import discover
-from benchmarking.predict import Job
+from benchmarking.retries import PutAside
+from benchmarking.shared_crops import sharing
 from benchmarking.specs import Run
 from benchmarking.store import PredictionStore
 from benchmarking.sweep import Progress, Started, Stored, Sweep
+from benchmarking.unfinished import Unfinished
 
 pytestmark = pytest.mark.usefixtures("light")
 
@@ -23,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("light")
 @pytest.fixture
 def images(tree):
     pictures = open_pictures(str(tree))
-    return image_set("grey", pictures, digests(pictures, workers=2))
+    return image_set("grey", pictures, digests(pictures))
 
 
 @pytest.fixture
@@ -69,7 +73,7 @@ def test_provenance_says_how_the_run_was_made(sweep, images):
     assert (made.device, made.precision, made.batch_size) == ("abacus", "exact", 2)
     assert made.input_shapes == ((2, 8, 8, 3),)
     assert (made.executor, made.started) == ("in-process", "2026-01-02T00:00:00+00:00")
-    assert made.seconds == 1.0
+    assert made.seconds == 4.0
     assert made.arguments == ("predict", "tree")
 
 
@@ -77,7 +81,7 @@ def test_a_model_that_fails_leaves_nothing_and_stops_nobody(sweep, images):
     shaky, steady = a_job(images, "shaky"), a_job(images)
     ends = [event for event in sweep.run([shaky, steady]) if isinstance(event, (Failed, Stored))]
     assert [type(end) for end in ends] == [Failed, Stored]
-    assert ends[0].reason == "MemoryError: too heavy"
+    assert ends[0].reason == "out of memory: MemoryError: too heavy"
     assert sweep.store.runs("grey") == [steady.run]
 
 
@@ -149,7 +153,7 @@ def test_a_result_that_cannot_be_stored_is_a_failure_and_the_others_go_on(
 
 def test_a_job_that_its_executor_forgets_is_a_failure(sweep, images, monkeypatch):
     module = discover(executors)["in-process"]
-    monkeypatch.setattr(module, "run", lambda function, jobs: iter(()))
+    monkeypatch.setattr(module, "run", lambda function, jobs, timeout: iter([Begun(next(jobs))]))
     _, end = sweep.run([a_job(images)])
     assert end.reason == "its executor ended before it did"
 
@@ -158,9 +162,9 @@ def test_batches_out_of_order_are_never_stored(sweep, images, monkeypatch):
     module = discover(executors)["in-process"]
     run = module.run
 
-    def shuffled(function, jobs):
-        setting, first, second, *rest = run(function, jobs)
-        return iter([setting, second, first, *rest])
+    def shuffled(function, jobs, timeout):
+        begun, setting, first, second, *rest = run(function, jobs)
+        return iter([begun, setting, second, first, *rest])
 
     monkeypatch.setattr(module, "run", shuffled)
     with pytest.raises(ValueError, match="batch of row 2 where row 0 is due"):
@@ -185,3 +189,270 @@ def test_a_run_whose_file_of_weights_has_changed_is_not_the_same(sweep, images, 
     assert sweep.has(job)
     file.write_text("another")
     assert not sweep.has(job)
+
+
+class Interrupted(Exception):
+    """Stands for whatever ends a sweep from outside."""
+
+
+def predicting(monkeypatch, stop_before=None, fail=None):
+    """Have the light model note what it is given, and stop or fail at a row."""
+    module = discover(sources)["brightness"]
+    build, seen = module.build, []
+
+    def watched(spec, weights):
+        predict = build(spec, weights)
+
+        def noted(crops):
+            if stop_before is not None and sum(map(len, seen)) >= stop_before:
+                raise Interrupted
+            if fail and len(crops) > fail:
+                raise MemoryError(f"{len(crops)} crops")
+            seen.append(crops)
+            return predict(crops)
+
+        return noted
+
+    monkeypatch.setattr(module, "build", watched)
+    return seen
+
+
+def interrupted(sweep, job, monkeypatch, row):
+    """Run a job up to a row, in a way that leaves through every `finally`."""
+    with monkeypatch.context() as patch:
+        predicting(patch)
+        with closing(sweep.run([job])) as events:
+            done = 0
+            for event in events:
+                done += event.pictures if isinstance(event, Progress) else 0
+                if done >= row:
+                    return
+
+
+def test_an_interrupted_job_goes_on_where_it_stopped(sweep, images, monkeypatch):
+    job = a_job(images)
+    list(sweep.run([job]))
+    whole = sweep.store.read(job.run)
+    sweep.store.path(job.run).unlink()
+    interrupted(sweep, job, monkeypatch, row=2)
+    assert sweep.store.runs("grey") == []
+    seen = predicting(monkeypatch)
+    events = list(sweep.run([job]))
+    assert sum(map(len, seen)) == 4
+    assert [e.pictures for e in events if isinstance(e, Progress)] == [2, 2, 2]
+    again = sweep.store.read(job.run)
+    assert (again.classes == whole.classes).all()
+    assert (again.probabilities == whole.probabilities).all()
+    assert sweep.store.provenance(job.run).incidents == ("went on at picture 2",)
+    assert not sweep.store.unfinished(job.run).exists()
+
+
+def test_all_probabilities_go_on_where_they_stopped(sweep, images, monkeypatch):
+    job = a_job(images, keep="all")
+    interrupted(sweep, job, monkeypatch, row=4)
+    list(sweep.run([job]))
+    assert sweep.store.read_probabilities(job.run).shape == (6, 1000)
+    assert sweep.store.provenance(job.run).incidents == ("went on at picture 4",)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"batch_size": 3}, {"keep": "all"}, {"seed": 1}], ids=lambda changes: str(changes)
+)
+def test_what_was_done_otherwise_is_not_gone_on_with(sweep, images, monkeypatch, changes):
+    interrupted(sweep, a_job(images), monkeypatch, row=4)
+    job = a_job(images, **changes)
+    seen = predicting(monkeypatch)
+    list(sweep.run([job]))
+    assert sum(map(len, seen)) == 6
+    assert len(sweep.store.read(job.run)) == 6
+
+
+def test_a_damaged_piece_is_done_again(sweep, images, monkeypatch):
+    job = a_job(images)
+    interrupted(sweep, job, monkeypatch, row=4)
+    (piece,) = sweep.store.unfinished(job.run).glob("*.npz")
+    data = bytearray(piece.read_bytes())
+    data[len(data) // 2] ^= 1
+    piece.write_bytes(data)
+    seen = predicting(monkeypatch)
+    list(sweep.run([job]))
+    assert sum(map(len, seen)) == 6
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"top5_index": np.zeros((4, 5))},
+        {"top5_prob": np.full((4, 5), np.nan, np.float32)},
+        {"top5_prob": np.ones((3, 5), np.float32)},
+        {"document": np.array("{" * 2000)},
+        {"document": np.array("[]")},
+        {"document": np.array('{"setting": {"batch_size": 0}}')},
+    ],
+    ids=str,
+)
+def test_a_piece_that_holds_what_cannot_be_is_done_again(sweep, images, monkeypatch, change):
+    job = a_job(images)
+    interrupted(sweep, job, monkeypatch, row=4)
+    (piece,) = sweep.store.unfinished(job.run).glob("*.npz")
+    with np.load(piece) as arrays:
+        found = dict(arrays)
+    np.savez(piece, **{**found, **change})
+    seen = predicting(monkeypatch)
+    list(sweep.run([job]))
+    assert sum(map(len, seen)) == 6
+
+
+def test_what_is_done_is_put_on_disk_every_thousand_pictures_and_every_minute(
+    sweep, images, monkeypatch
+):
+    monkeypatch.setattr(answers, "MOST_LOST", 4)
+    kept = []
+    keep = Unfinished.keep
+    monkeypatch.setattr(
+        Unfinished, "keep", lambda self, piece: kept.append(len(piece.top)) or keep(self, piece)
+    )
+    list(sweep.run([a_job(images)]))
+    assert kept == [4]
+    monkeypatch.setattr(answers, "MOST_LOST", 1000)
+    monkeypatch.setattr(answers, "LONGEST_LOST", timedelta(seconds=2))
+    list(sweep.run([a_job(images, "steadier")]))
+    assert kept == [4, 4]
+
+
+def test_a_job_that_fails_keeps_what_it_has_done(sweep, images, monkeypatch):
+    job = a_job(images)
+    with monkeypatch.context() as patch:
+        predicting(patch, stop_before=4)
+        *_, end = sweep.run([job])
+        assert isinstance(end, Failed)
+    seen = predicting(monkeypatch)
+    list(sweep.run([job]))
+    assert sum(map(len, seen)) == 2
+
+
+def test_out_of_memory_halves_the_batch_until_it_fits(sweep, images, monkeypatch):
+    predicting(monkeypatch, fail=1)
+    job = a_job(images, batch_size=4)
+    events = list(sweep.run([job]))
+    aside = [event.reason for event in events if isinstance(event, PutAside)]
+    assert aside == [
+        "out of memory: MemoryError: 4 crops; 4 pictures at a time were too many, now 2",
+        "out of memory: MemoryError: 2 crops; 2 pictures at a time were too many, now 1",
+    ]
+    assert isinstance(events[-1], Stored)
+    made = sweep.store.provenance(job.run)
+    assert (made.batch_size, made.incidents) == (1, tuple(aside))
+
+
+def test_what_fits_into_memory_before_it_runs_out_is_not_done_again(sweep, images, monkeypatch):
+    module = discover(sources)["brightness"]
+    build, seen = module.build, []
+
+    def fragile(spec, weights):
+        def predict(crops):
+            if len(seen) == 1 and len(crops) > 1:
+                raise MemoryError
+            seen.append(len(crops))
+            return build(spec, weights)(crops)
+
+        return predict
+
+    monkeypatch.setattr(module, "build", fragile)
+    job = a_job(images)
+    list(sweep.run([job]))
+    assert seen == [2, 1, 1, 1, 1]
+    assert sweep.store.provenance(job.run).input_shapes == ((2, 8, 8, 3), (1, 8, 8, 3))
+
+
+def test_a_model_too_large_for_one_picture_fails_alone(sweep, images, monkeypatch):
+    module = discover(sources)["brightness"]
+    build = module.build
+
+    def heavy(spec, weights):
+        def predict(crops):
+            if spec.name == "steady":
+                raise MemoryError("always")
+            return build(spec, weights)(crops)
+
+        return predict
+
+    monkeypatch.setattr(module, "build", heavy)
+    events = list(sweep.run([a_job(images), a_job(images, "steadier")]))
+    ends = {e.job.run.model: type(e) for e in events if isinstance(e, (Failed, Stored))}
+    assert ends == {"steady": Failed, "steadier": Stored}
+
+
+@pytest.mark.parametrize(
+    ("cause", "tries"), [("died", 2), ("killed", 2), ("silent", 1), ("error", 1)]
+)
+def test_a_job_whose_process_died_is_tried_once_more(sweep, images, monkeypatch, cause, tries):
+    begun = []
+
+    def run(function, jobs, timeout):
+        for job in jobs:
+            begun.append(job)
+            yield Begun(job)
+            yield Failed(job, "it ended", "", cause)
+
+    monkeypatch.setattr(discover(executors)["in-process"], "run", run)
+    *_, end = sweep.run([a_job(images)])
+    assert isinstance(end, Failed)
+    assert len(begun) == tries
+
+
+def test_a_run_that_another_process_works_on_comes_last_and_is_not_done_twice(
+    sweep, images, monkeypatch
+):
+    monkeypatch.setattr("benchmarking.sweep.PAUSE", 0.01)
+    first, second = a_job(images, "steady"), a_job(images, "steadier")
+    heard = []
+    sweep = replace(sweep, notice=heard.append)
+    other = ExitStack()
+    assert sweep.store.claim(first.run, other)
+    ended = []
+    for event in sweep.run([first, second]):
+        if isinstance(event, Stored):
+            ended.append(event.job.run.model)
+            top, made = sweep.store.read(second.run), sweep.store.provenance(second.run)
+            made = replace(made, weights=made.weights)
+            sweep.store.write(first.run, images, top, made)  # as the other process would
+            other.close()
+    assert ended == ["steadier"]
+    assert heard == [
+        "steady: another process works on it",
+        "steady: another process has stored it",
+    ]
+    assert not list(sweep.store.folder.rglob("*.unfinished"))
+
+
+def test_a_sweep_waits_for_a_run_that_another_process_leaves_undone(sweep, images, monkeypatch):
+    other = ExitStack()
+    job = a_job(images)
+    assert sweep.store.claim(job.run, other)
+    monkeypatch.setattr("benchmarking.sweep.time.sleep", lambda seconds: other.close())
+    *_, end = sweep.run([job])
+    assert isinstance(end, Stored)
+
+
+def test_what_a_killed_process_has_half_written_is_removed(sweep, images):
+    job = a_job(images)
+    left = sweep.store.path(job.run).with_name(".steady.published.safetensors.99.part")
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    list(sweep.run([job]))
+    assert not left.exists()
+
+
+def test_with_and_without_shared_crops_the_answers_are_the_same(sweep, images, tmp_path):
+    jobs = [a_job(images, "steady"), a_job(images, "steadier")]
+    list(sweep.run(jobs))
+    apart = [sweep.store.read(job.run) for job in jobs]
+    together = sharing(jobs, images, tmp_path / "crops")
+    assert together[0].crops == together[1].crops
+    shared = replace(sweep, store=PredictionStore(tmp_path / "other"))
+    list(shared.run(together))
+    assert together[0].crops.is_complete
+    for job, one in zip(jobs, apart, strict=True):
+        assert (shared.store.read(job.run).probabilities == one.probabilities).all()
+        assert (shared.store.read(job.run).classes == one.classes).all()

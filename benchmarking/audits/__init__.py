@@ -6,15 +6,18 @@ compares them are pure functions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarking.crops import crops
+from benchmarking.image_sets import Picture
 from benchmarking.predict import Loaded, load, predict
 from benchmarking.sources import spec_of
-from benchmarking.specs import ModelSpec, Predictor, Probabilities
+from benchmarking.specs import ModelSpec, Predictor, Preprocessing, Probabilities
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,14 @@ class Said:
 
     title: str
     probabilities: Probabilities
+
+
+def all_crops(
+    pictures: Sequence[Picture], recipe: Preprocessing, workers: int
+) -> NDArray[np.uint8]:
+    """Crops of a few pictures, at once in memory: (n, crop, crop, 3)."""
+    with crops(pictures, recipe, workers) as seen:
+        return np.stack(list(seen))
 
 
 def answers(

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.audits import Model, Said, answers
+from benchmarking.audits import Model, Said, all_crops, answers
 from benchmarking.image_sets import Picture
-from benchmarking.predict import crops
 from benchmarking.predictions import top_k
 from benchmarking.specs import Predictor
 
@@ -82,7 +81,7 @@ def answer(test: BatchTest) -> Iterator[Said]:
             os.environ[name] = str(test.threads)
     spec = test.model.spec
     recipe = spec.recipes["published"]
-    seen = np.stack(list(crops(test.pictures, recipe, test.model.workers)))
+    seen = all_crops(test.pictures, recipe, test.model.workers)
     loaded = test.model.load()
     predictor = loaded.predictor(recipe.scaling)
     if test.title:

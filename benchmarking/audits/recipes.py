@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from benchmarking.audits import Model, Said
+from benchmarking.crops import crops
 from benchmarking.errors import BenchmarkError
 from benchmarking.image_sets import Picture
-from benchmarking.predict import crops, predict
+from benchmarking.predict import predict
 from benchmarking.specs import Preprocessing
 from benchmarking.statistics import mcnemar_test, paired_interval
 
@@ -105,10 +106,10 @@ def answer(test: RecipeTest) -> Iterator[Said]:
     """
     loaded = test.model.load()
     for title, recipe in test.recipes.items():
-        seen = crops(test.pictures, recipe, test.model.workers)
         predictor, classes = loaded.predictor(recipe.scaling), loaded.spec.classes
-        batches = predict(predictor, seen, loaded.batch_size, classes)
-        yield Said(title, np.concatenate([batch.probabilities for batch in batches]))
+        with crops(test.pictures, recipe, test.model.workers) as seen:
+            batches = predict(predictor, seen, loaded.batch_size, classes)
+            yield Said(title, np.concatenate([batch.probabilities for batch in batches]))
 
 
 def harms(test: RecipeTest, said: Sequence[Said]) -> list[Harm]:

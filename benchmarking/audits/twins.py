@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.audits import Model, Said, answers
+from benchmarking.audits import Model, Said, all_crops, answers
 from benchmarking.image_sets import Picture
-from benchmarking.predict import crops
 from benchmarking.sources import all_specs, framework_of
 from benchmarking.specs import SCALINGS, ModelSpec
 
@@ -72,7 +71,7 @@ def answer(test: TwinTest) -> Iterator[Said | Layers]:
     """
     spec = test.model.spec
     recipe = spec.recipes["published"]
-    seen = np.stack(list(crops(test.pictures, recipe, test.model.workers)))
+    seen = all_crops(test.pictures, recipe, test.model.workers)
     loaded = test.model.load()
     predictor = loaded.predictor(recipe.scaling)
     yield Said(spec.framework, answers(predictor, seen, loaded.batch_size, spec.classes))

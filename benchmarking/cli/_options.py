@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from benchmarking.image_rows import ImageRows
     from benchmarking.labels import LabelSet
     from benchmarking.specs import Run
-    from benchmarking.store import ImageRows, PredictionStore
+    from benchmarking.store import PredictionStore
     from benchmarking.table import Table
 
 BAR: dict[str, Any] = {"leave": False, "disable": None, "dynamic_ncols": True}
@@ -165,18 +167,29 @@ def store_folder(option: Path | None, environment: Mapping[str, str], here: Path
 
 
 def chosen_store(args: argparse.Namespace) -> Path:
-    """The store of this call; runs with random weights are kept in a folder apart."""
+    """The store of this call; runs of random weights or in fewer bits are kept in folders apart."""
     folder = store_folder(args.store, os.environ, Path.cwd())
-    random = getattr(args, "weights", "published") == "random"
-    return folder.with_name(f"{folder.name}-random") if random else folder
+    random = "random" if getattr(args, "weights", "published") == "random" else None
+    apart = [part for part in (random, getattr(args, "precision", None)) if part]
+    return folder.with_name("-".join([folder.name, *apart]))
 
 
-def warn_of_left_out(tables: Sequence[Table]) -> int:
-    """Name runs that are in no table; the exit status that tells whether there are any."""
-    reasons = [reason for table in tables for reason in table.left_out]
+def warn_of_left_out(tables: Sequence[Table], others: Sequence[str] = ()) -> int:
+    """Name runs that are in no table; the exit status that tells whether there are any.
+
+    Args:
+        tables: with reasons why runs are not in them.
+        others: more such reasons, of image sets that have no table at all.
+    """
+    reasons = [*others, *(reason for table in tables for reason in table.left_out)]
     for reason in reasons:
-        print(f"left out: {reason}", file=sys.stderr)
+        print(f"left out: {indented(reason)}", file=sys.stderr)
     return 1 if reasons else 0
+
+
+def indented(text: object) -> str:
+    """Text whose further lines, if there are any, cannot be taken for something else."""
+    return re.sub(r"\n(?! )", "\n  ", str(text))
 
 
 def positive(text: str) -> int:

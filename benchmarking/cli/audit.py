@@ -221,11 +221,15 @@ def _answers(
 
     found = []
     total = each * len(tests) or None
-    for event in tqdm(fresh_process.run(function, tests), title, total, **BAR):
-        if isinstance(event, Failed):
-            raise BenchmarkError(f"{title}: {event.reason}\n{event.details}".rstrip())
-        if isinstance(event, Piece):
-            found.append(event.value)
+    with tqdm(desc=title, total=total, **BAR) as bar:
+        for event in fresh_process.run(function, tests):
+            if isinstance(event, Failed):
+                raise BenchmarkError(f"{title}: {event.reason}\n{event.details}".rstrip())
+            if isinstance(event, Piece):
+                found.append(event.value)
+                bar.update()
+            else:
+                bar.refresh()
     return found
 
 
@@ -243,7 +247,7 @@ def _document(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text("utf-8")
         found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BenchmarkError(f"{path} is no readable .toml or .json file: {error}") from error
     if not isinstance(found, dict):
         raise BenchmarkError(f"{path} holds no names and values.")

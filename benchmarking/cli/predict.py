@@ -4,9 +4,10 @@ PICTURES is ILSVRC2012_img_val.tar as it comes, or a folder: either with a folde
 each class, named by WordNet id (n01440764), or with files named ILSVRC2012_val_00000001.JPEG and
 so on; any part of the validation set will do. Or it is 'demo': 20 pictures that a package ships.
 
-A complete run is stored at once and not computed again, so after an interruption the same
-command goes on with the models that are left. Weights of models that are asked for by name are
-downloaded where they are missing.
+A complete run is stored at once and not computed again, and what is done of another is kept, so
+after an interruption the same command goes on where it stopped. Every picture is read before the
+first is predicted, and models that look at the same crops share them. Weights of models that are
+asked for by name are downloaded where they are missing.
 """
 
 from __future__ import annotations
@@ -15,21 +16,23 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from textwrap import indent
 from typing import TYPE_CHECKING
 
 from benchmarking.cli._models import chosen
-from benchmarking.cli._options import BAR, add_store, add_weights, chosen_store, positive
+from benchmarking.cli._options import add_store, add_weights, chosen_store, positive
+from benchmarking.cli._pictures import image_set
+from benchmarking.cli._progress import notice, show, title
 
 if TYPE_CHECKING:
     from benchmarking.errors import BenchmarkError
-    from benchmarking.image_sets import ImageSet, Picture
-    from benchmarking.predict import Job
+    from benchmarking.image_sets import ImageSet
+    from benchmarking.jobs import Job
     from benchmarking.specs import ModelSpec
-    from benchmarking.sweep import Event, Stored, Sweep
+    from benchmarking.sweep import Sweep
 
 NAME = "predict"
 HELP = "predict pictures with pretrained models and store what they say"
@@ -37,7 +40,8 @@ HELP = "predict pictures with pretrained models and store what they say"
 # Of random weights: the same ones in every run.
 RANDOM_SEED = 0
 
-_BAR = BAR | {"unit": " images", "mininterval": 0.5}
+# Bytes on a disk that a user would want to know of.
+_WORTH_MENTIONING = 10**9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-size",
         type=positive,
         metavar="N",
-        help="pictures per forward pass (default: PyTorch 32 on a CPU and 256 on a GPU, Keras 1)",
+        help="pictures per forward pass (default: PyTorch 8 on a CPU and 256 on a GPU, Keras 1)",
     )
     add(
         "--gpu",
@@ -104,6 +108,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="store the probabilities of all classes, not the top-5 alone",
     )
+    add(
+        "--precision",
+        choices=("tf32", "bf16", "fp16"),
+        help="compute in fewer bits: faster on most GPUs, with other answers; such runs are kept "
+        "in a store of their own, named after it (default: float32 in full)",
+    )
+    add(
+        "--on-bad-image",
+        choices=("stop", "skip"),
+        default="stop",
+        help="stop before the first prediction if a picture cannot be decoded (the default), or "
+        "leave such pictures out, which makes another image set",
+    )
+    add(
+        "--crop-cache",
+        metavar="DIR",
+        help="keep crops in this folder for later sweeps as well, or 'none' to decode for each "
+        "model anew (default: in your cache while models share them and the disk has room)",
+    )
+    add(
+        "--timeout",
+        type=positive,
+        default=3600,
+        metavar="SECONDS",
+        help="give a model up when nothing comes of it for so long (default: %(default)s)",
+    )
     add("--again", action="store_true", help="compute complete runs once more")
     add_store(parser)
 
@@ -126,15 +156,24 @@ def run(args: argparse.Namespace) -> int:
     specs, obstacles = chosen(args)
     store = PredictionStore(chosen_store(args))
     print(_plan(args, name, len(pictures), specs, obstacles), flush=True)
-    images = _fingerprinted(name, pictures, args.workers)
+    _refuse_without_room(store.folder, _size(args, len(pictures), specs))
+    images = image_set(args, name, pictures)
     store.admit(images)
-    sweep = Sweep(images, store, lambda: datetime.now(UTC), _recorded(args.arguments))
+    sweep = Sweep(
+        images,
+        store,
+        lambda: datetime.now(UTC),
+        _recorded(args.arguments),
+        timeout=args.timeout,
+        notice=notice,
+    )
     jobs = [_job(args, spec, sweep) for spec in specs]
     todo = [job for job in jobs if args.again or not _is_done(sweep, job)]
     try:
-        failures = _show(sweep.run(todo))
+        with _crops_shared(args, todo, images) as sharing, closing(sweep.run(sharing)) as events:
+            failures = show(events)
     except KeyboardInterrupt:
-        print("\nstopped; complete runs are stored, the same command goes on", file=sys.stderr)
+        print("\nstopped; what is done is kept, and the same command goes on", file=sys.stderr)
         return 130
     if args.models:  # they were asked for
         for model, obstacle in obstacles.items():
@@ -153,36 +192,74 @@ def _plan(
     """One line, before anything is computed, that says what will be."""
     from benchmarking.errors import WeightsError
     from benchmarking.sources import framework_of
-    from benchmarking.store import bytes_needed
 
     titles = Counter(framework_of(spec).TITLE for spec in specs)
     kinds = [f"{count} {title}" for title, count in titles.items()]
     without = sum(isinstance(obstacle, WeightsError) for obstacle in obstacles.values())
     left_out = {"weights missing for": without, "cannot run:": len(obstacles) - without}
     kinds += [f"{what} {count}" for what, count in left_out.items() if count]
-    classes = (spec.classes if args.save_all_probs else 0 for spec in specs)
-    size = sum(bytes_needed(n, classes=count) for count in classes)
+    size = _size(args, n, specs)
     return (
         f"{len(specs)} model{'s' * (len(specs) != 1)} ({', '.join(kinds)}), recipe {args.recipe}, "
         f"{n} pictures of {name}; up to {_bytes(size)} into {chosen_store(args)}"
     )
 
 
+def _size(args: argparse.Namespace, n: int, specs: Sequence[ModelSpec]) -> int:
+    """Bytes that the runs will need at most."""
+    from benchmarking.store import bytes_needed
+
+    classes = (spec.classes if args.save_all_probs else 0 for spec in specs)
+    return sum(bytes_needed(n, classes=count) for count in classes)
+
+
+def _refuse_without_room(folder: Path, needed: int) -> None:
+    from benchmarking import files
+    from benchmarking.errors import StoreError
+
+    if files.free(folder) < needed:
+        raise StoreError(
+            f"the disk of {folder} has {_bytes(files.free(folder))} free; these runs need up to "
+            f"{_bytes(needed)}. Make room, or name another folder with --store."
+        )
+
+
 def _bytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
-def _fingerprinted(name: str, pictures: Sequence[Picture], workers: int) -> ImageSet:
-    from tqdm import tqdm
+@contextmanager
+def _crops_shared(
+    args: argparse.Namespace, jobs: Sequence[Job], images: ImageSet
+) -> Iterator[list[Job]]:
+    """Jobs that share the crops they share; the files of crops go when the sweep ends.
 
-    from benchmarking.datasets import digests, image_set
+    They stay where the user has named a folder for them.
+    """
+    from benchmarking.downloads import cache_folder
+    from benchmarking.shared_crops import sharing
 
-    read = digests(pictures, workers)
-    return image_set(name, pictures, tqdm(read, "fingerprint", len(pictures), **_BAR))
+    if args.crop_cache == "none":
+        yield list(jobs)
+        return
+    if args.crop_cache:
+        yield sharing(jobs, images, Path(args.crop_cache), at_least=1)
+        return
+    folder = cache_folder("crops")
+    shared = sharing(jobs, images, folder)
+    files = {job.crops for job in shared if job.crops}
+    size = sum(file.size for file in files)
+    if size >= _WORTH_MENTIONING:
+        notice(f"crops that models share are kept meanwhile: {_bytes(size)} in {folder}")
+    try:
+        yield shared
+    finally:
+        for file in files:
+            file.remove()
 
 
 def _job(args: argparse.Namespace, spec: ModelSpec, sweep: Sweep) -> Job:
-    from benchmarking.predict import Job, Keep
+    from benchmarking.jobs import Job, Keep
     from benchmarking.specs import Run
 
     run = Run(sweep.images.name, spec.source, spec.name, args.recipe)
@@ -196,6 +273,7 @@ def _job(args: argparse.Namespace, spec: ModelSpec, sweep: Sweep) -> Job:
         weights_folder=args.weights_dir,
         seed=RANDOM_SEED if args.weights == "random" else None,
         keep=keep,
+        precision=args.precision,
     )
 
 
@@ -203,56 +281,8 @@ def _is_done(sweep: Sweep, job: Job) -> bool:
     done = sweep.has(job)
     if done:
         when = sweep.store.provenance(job.run).started.partition("T")[0]
-        print(f"{_title(job)}: complete since {when}; --again computes it once more")
+        print(f"{title(job)}: complete since {when}; --again computes it once more")
     return done
-
-
-def _show(events: Iterable[Event]) -> int:
-    """Follow a sweep with a bar per model, then a line for each; how many failed."""
-    from tqdm import tqdm
-
-    from benchmarking import sweep
-
-    failures = 0
-    bar = tqdm(disable=True)
-    for event in events:
-        if isinstance(event, sweep.Started):
-            bar = tqdm(desc=_title(event.job), total=len(event.job.pictures), **_BAR)
-            bar.set_postfix_str("loading")
-        elif isinstance(event, sweep.Progress):
-            bar.set_postfix_str("", refresh=False)
-            bar.update(event.pictures)
-        else:
-            bar.close()
-            if isinstance(event, sweep.Stored):
-                print(_result(event), flush=True)
-            else:
-                failures += 1
-                run = event.job.run
-                print(f"failed: {run.source}/{run.model}: {event.reason}", file=sys.stderr)
-                print(indent(event.details, "  "), file=sys.stderr, end="")
-    return failures
-
-
-def _result(stored: Stored) -> str:
-    from benchmarking.labels import every_image
-    from benchmarking.metrics import accuracy
-
-    pictures = stored.job.pictures
-    right = every_image([picture.label for picture in pictures])
-    at1, at5 = (100 * accuracy(stored.top.classes, right, k) for k in (1, 5))
-    return (
-        f"{_title(stored.job)}: acc@1 {at1:.2f} %, acc@5 {at5:.2f} %, {len(pictures)} images, "
-        f"{stored.seconds:.0f} s"
-    )
-
-
-def _title(job: Job) -> str:
-    from benchmarking.sources import framework_of, spec_of
-
-    title = framework_of(spec_of(job.run.source, job.run.model)).TITLE
-    random = ", random weights" if job.seed is not None else ""
-    return f"{job.run.model} ({title}{random})"
 
 
 def _recorded(arguments: Sequence[str]) -> tuple[str, ...]:

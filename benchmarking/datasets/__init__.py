@@ -5,15 +5,18 @@ A module has NAME, DESCRIPTION, `recognises(where) -> bool` and `open_pictures(w
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarking.errors import PictureError
-from benchmarking.image_sets import ImageSet, Picture, fingerprint, sha256_of
+from benchmarking.image_sets import ImageSet, Picture, fingerprint
 from benchmarking.imagenet import validation_labels, validation_number
+from benchmarking.images import check
 from benchmarking.plugins import discover
 
 CONTRACT = ("NAME", "DESCRIPTION", "recognises", "open_pictures")
@@ -44,10 +47,39 @@ def default_name(where: str, pictures: Sequence[Picture]) -> str:
     )
 
 
-def digests(pictures: Sequence[Picture], workers: int) -> Iterable[str]:
-    """The sha256 of each picture's bytes, in order, read by several threads."""
+@dataclass(frozen=True)
+class Seen:
+    """What reading a picture to its end has shown.
+
+    Attributes:
+        sha256: of its bytes, in hex; "" if they cannot be read.
+        problem: why it cannot be used; "" if it can.
+    """
+
+    sha256: str
+    problem: str
+
+
+def inspected(pictures: Sequence[Picture], workers: int) -> Iterator[Seen]:
+    """What each picture's bytes are, and whether they can be decoded, in order, by threads."""
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(sha256_of, pictures, chunksize=1)
+        try:
+            yield from pool.map(_look, pictures)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _look(picture: Picture) -> Seen:
+    try:
+        data = picture.read()
+    except PictureError as error:
+        return Seen("", str(error))
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        check(data)
+    except PictureError as error:
+        return Seen(digest, str(error))
+    return Seen(digest, "")
 
 
 def image_set(name: str, pictures: Sequence[Picture], digests: Iterable[str]) -> ImageSet:

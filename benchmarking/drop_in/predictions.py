@@ -49,8 +49,7 @@ KERAS = Script("keras", "keras", "Keras", 1)
 
 def main(script: Script, argv: Sequence[str] | None = None) -> int:
     """Predict and write arrays; exit status as of `imagenet-benchmark predict`."""
-    args = _parser(script).parse_args(argv)
-    return cli.reported(script.program, lambda: _run(script, args))
+    return cli.reported(script.program, lambda: _run(script, _parser(script).parse_args(argv)))
 
 
 def _run(script: Script, args: argparse.Namespace) -> int:

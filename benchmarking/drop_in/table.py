@@ -42,8 +42,7 @@ masks and labels:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print and write the table; exit status 1 if an array is broken and its model left out."""
-    args = _parser().parse_args(argv)
-    return reported(PROGRAM, lambda: _run(args))
+    return reported(PROGRAM, lambda: _run(_parser().parse_args(argv)))
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -1,7 +1,8 @@
-"""Executors, one module each: where jobs run. A module has NAME and `run(function, jobs)`.
+"""Executors, one module each: where jobs run. A module has NAME and `run(function, jobs, timeout)`.
 
-`run` yields, for every job in order, the pieces that `function(job)` yields and then an end:
-`Finished`, or `Failed` if it raised or its process died. The others go on.
+`run` takes jobs one by one, each when the last has ended, and yields of every job in order that it
+has begun, the pieces that `function(job)` yields and then an end: `Finished`, or `Failed` if it
+raised, its process died, or nothing came of it for `timeout` seconds. The others go on.
 """
 
 from __future__ import annotations
@@ -13,19 +14,40 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, OutOfMemory
 
 CONTRACT = ("NAME", "run")
 
 J = TypeVar("J")
 Function = Callable[[J], Iterable[Any]]
+
+Cause = Literal["error", "memory", "killed", "died", "silent"]
+"""What ended a job early: an exception, no memory, SIGKILL (mostly the kernel's, where memory runs
+out), another end of its process, or that nothing was heard of it."""
+
+TICK = 0.5
+"""Seconds after which a job of which nothing came is `Quiet`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Begun(Generic[J]):
+    """A job has been handed out."""
+
+    job: J
+
+
+@dataclass(frozen=True, eq=False)
+class Quiet(Generic[J]):
+    """A job that goes on, of which nothing came for a moment."""
+
+    job: J
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,103 +73,147 @@ class Failed(Generic[J]):
         job: which one.
         reason: why, in a line or two.
         details: traceback and whatever the process wrote; empty where the reason says it all.
+        cause: the kind of reason.
     """
 
     job: J
     reason: str
     details: str
+    cause: Cause = "error"
 
 
-Event = Piece[J] | Finished[J] | Failed[J]
+Event = Begun[J] | Quiet[J] | Piece[J] | Finished[J] | Failed[J]
 
 _TASK, _LOG = "task", "output"
 
 
-def in_one_process(function: Function[J], jobs: Sequence[J]) -> Iterator[Event[J]]:
+def in_one_process(
+    function: Function[J], jobs: Iterator[J], timeout: float | None
+) -> Iterator[Event[J]]:
     """Run jobs one after another in one new process, until all have ended or it has to stop.
 
-    It stops where it dies, and after an error that may have left it in a bad state; jobs that it
-    had not begun by then have no events. The first job always has an end. What the process writes
-    to standard output and error is kept for `Failed.details`.
+    It stops where it dies or falls silent, and after an error that may have left it in a bad
+    state; further jobs are then left where they are. What the process writes to standard output
+    and error is kept for `Failed.details`.
     """
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / _LOG).touch()
-        # Not as arguments: a process that dies while it is given more than a pipe holds would
-        # leave us waiting for ever.
-        (folder / _TASK).write_bytes(pickle.dumps((function, list(jobs))))
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(folder, sender), daemon=True)
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(folder, theirs), daemon=True)
         process.start()
-        sender.close()  # ours; the pipe ends when the process's own copy does
+        theirs.close()  # the pipe ends when the process's own copy does
         try:
-            yield from _events(receiver, jobs, process, folder / _LOG)
+            for job in jobs:
+                yield Begun(job)
+                start = (folder / _LOG).stat().st_size
+                _hand_out(folder, ours, (function, job))
+                if not (yield from _events(ours, job, process, timeout, folder / _LOG, start)):
+                    return
         finally:
-            process.terminate()
+            process.kill()  # at once: it has nothing to tidy up
             process.join()
-            receiver.close()
+            ours.close()
+
+
+def _hand_out(folder: Path, worker: Connection, task: object) -> None:
+    """Give the process its next task.
+
+    In a file: a process that died while it was given more than a pipe holds would leave us
+    waiting for ever.
+    """
+    (folder / _TASK).write_bytes(pickle.dumps(task))
+    try:
+        worker.send("go on")
+    except OSError:
+        return  # it is dead, as the next thing heard of it will show
 
 
 def _events(
-    receiver: Connection, jobs: Sequence[J], process: SpawnProcess, log: Path
-) -> Iterator[Event[J]]:
-    for number, job in enumerate(jobs):
-        begun = None  # where the job's own output begins
-        while True:
-            try:
-                kind, *values = receiver.recv()
-            except EOFError:
-                process.join()
-                if begun is not None or number == 0:
-                    reason = f"its process {_cause(process.exitcode)}"
-                    yield Failed(job, reason, _since(log, begun or 0))
-                return
-            if kind == "piece":
-                yield Piece(job, *values)
-            elif kind == "begun":
-                (begun,) = values
-            else:
-                yield Finished(job) if kind == "finished" else Failed(job, *values)
-                break
+    worker: Connection,
+    job: J,
+    process: SpawnProcess,
+    timeout: float | None,
+    log: Path,
+    start: int,
+) -> Generator[Event[J], None, bool]:
+    """Events of one job; returns whether the process can take another."""
+    silent = 0.0
+    while True:
+        if not worker.poll(TICK):
+            silent += TICK
+            if timeout and silent >= timeout:
+                reason = f"nothing came from its process for {timeout:g} s, so it was stopped"
+                yield Failed(job, reason, _since(log, start), "silent")
+                return False
+            yield Quiet(job)
+            continue
+        silent = 0.0
+        try:
+            kind, *values = worker.recv()
+        except (EOFError, OSError):
+            process.join()
+            cause: Cause = "killed" if process.exitcode == -signal.SIGKILL else "died"
+            yield Failed(job, f"its process {_end(process)}", _since(log, start), cause)
+            return False
+        if kind == "piece":
+            yield Piece(job, *values)
+        elif kind == "finished":
+            yield Finished(job)
+            return True
+        else:
+            reason, details, cause, usable = values
+            yield Failed(job, reason, details, cause)
+            return bool(usable)
 
 
-def _work(folder: Path, sender: Connection) -> None:
-    """The new process: Ctrl-C is the parent's affair, and output goes to the log.
-
-    It may run ahead of the parent, so it is the one who knows which output is whose.
-    """
+def _work(folder: Path, master: Connection) -> None:
+    """The new process: Ctrl-C is the parent's affair, and output goes to the log."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log = folder / _LOG
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
     for standard in (1, 2):
         os.dup2(output, standard)
-    function, jobs = pickle.loads((folder / _TASK).read_bytes())
-    for job in jobs:
+    usable = True
+    while usable:
+        try:
+            master.recv()
+        except EOFError:
+            return  # nobody has anything to do any more
         start = log.stat().st_size
-        sender.send(("begun", start))
+        function, job = pickle.loads((folder / _TASK).read_bytes())
         try:
             for value in function(job):
-                sender.send(("piece", value))
-            sys.stdout.flush()
-            sender.send(("finished",))
+                master.send(("piece", value))
+            end: tuple[Any, ...] = ("finished",)
         except BrokenPipeError:
             return  # nobody listens any more
-        except BenchmarkError as error:
-            sys.stdout.flush()
-            sender.send(("failed", str(error), ""))
         except Exception as error:
             sys.stdout.flush()
-            details = _since(log, start) + traceback.format_exc()
-            sender.send(("failed", f"{type(error).__name__}: {error}", details))
-            return  # a device, for one, can be unusable after an error
+            reason, details, cause, usable = _account_of(error, log, start)
+            end = ("failed", reason, details, cause, usable)
+        sys.stdout.flush()
+        master.send(end)
+
+
+def _account_of(error: Exception, log: Path, start: int) -> tuple[str, str, Cause, bool]:
+    """Reason, details and cause, and whether the process is sound after such an error."""
+    if isinstance(error, OutOfMemory):
+        return str(error), "", "memory", False
+    if isinstance(error, BenchmarkError):
+        return str(error), "", "error", True
+    details = _since(log, start) + traceback.format_exc()
+    cause: Cause = "memory" if isinstance(error, MemoryError) else "error"
+    return f"{type(error).__name__}: {error}", details, cause, False  # a device can be unusable
 
 
 def _since(log: Path, start: int) -> str:
     return log.read_bytes()[start:].decode(errors="replace")
 
 
-def _cause(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
-        return f"was killed by {signal.Signals(-exitcode).name}"
-    return f"ended with status {exitcode}"
+def _end(process: SpawnProcess) -> str:
+    code = process.exitcode
+    if code is not None and code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with status {code}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from benchmarking.executors import Event, Function, J, in_one_process
 
 NAME = "fresh-process"
 
 
-def run(function: Function[J], jobs: Sequence[J]) -> Iterator[Event[J]]:
+def run(
+    function: Function[J], jobs: Iterable[J], timeout: float | None = None
+) -> Iterator[Event[J]]:
     """Events of every job, in order."""
     for job in jobs:
-        yield from in_one_process(function, [job])
+        yield from in_one_process(function, iter([job]), timeout)

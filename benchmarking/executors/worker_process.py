@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
-from benchmarking.executors import Event, Function, J, Piece, in_one_process
+from benchmarking.executors import Event, Function, J, in_one_process
 
 NAME = "worker-process"
 
 
-def run(function: Function[J], jobs: Sequence[J]) -> Iterator[Event[J]]:
+def run(
+    function: Function[J], jobs: Iterable[J], timeout: float | None = None
+) -> Iterator[Event[J]]:
     """Events of every job, in order."""
-    left = list(jobs)
-    while left:
-        for event in in_one_process(function, tuple(left)):
-            yield event
-            if not isinstance(event, Piece):
-                left.pop(0)
+    waiting = iter(jobs)
+    for job in waiting:  # the others are taken by the process itself
+        yield from in_one_process(function, chain([job], waiting), timeout)

@@ -1,10 +1,10 @@
 """Frameworks, one module each: how a model of theirs is run, the same for every source.
 
 A module has NAME, TITLE (the table's Platform), MODULES (what it imports), EXTRA (which installs
-them), EXECUTOR (how its jobs are isolated), PRECISION, BATCH_SIZES by kind of device ("cpu",
-"gpu"), `prepare(gpu) -> Device`, `seed(number)`, `predictor(model, scaling, device) -> Predictor`,
-`layer_outputs(model, scaling, device, crops)`: what each layer with weights says, by its name, and
-`versions()`.
+them), EXECUTOR (how its jobs are isolated), PRECISIONS (the first is the default), BATCH_SIZES by
+kind of device ("cpu", "gpu"), `prepare(gpu, precision) -> Device`, `seed(number)`,
+`predictor(model, scaling, device, precision) -> Predictor`, `layer_outputs(model, scaling, device,
+crops)`: what each layer with weights says, by its name, `is_out_of_memory(error)` and `versions()`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from benchmarking.errors import BenchmarkError
 
 CONTRACT = (
-    *("NAME", "TITLE", "MODULES", "EXTRA", "EXECUTOR", "PRECISION", "BATCH_SIZES"),
-    *("prepare", "seed", "predictor", "layer_outputs", "versions"),
+    *("NAME", "TITLE", "MODULES", "EXTRA", "EXECUTOR", "PRECISIONS", "BATCH_SIZES"),
+    *("prepare", "seed", "predictor", "layer_outputs", "is_out_of_memory", "versions"),
 )
 
 NO_GPU = -1

@@ -20,18 +20,21 @@ TITLE = "Keras"
 MODULES = ("keras", "tensorflow", "PIL")
 EXTRA = "keras"
 EXECUTOR = "fresh-process"
-PRECISION = "float32"
+# A softmax in 16 bits sums to one within a percent only, so Keras's mixed policies are not offered.
+PRECISIONS = ("float32", "tf32")
 BATCH_SIZES = {"cpu": 1, "gpu": 1}
 
 
-def prepare(gpu: int | None) -> Device:
-    """Make this process compute reproducibly in full float32, and choose its device.
+def prepare(gpu: int | None, precision: str = "float32") -> Device:
+    """Make this process compute reproducibly in one precision, and choose its device.
 
     Args:
         gpu: number of the GPU among those visible, or None or NO_GPU; see `choose_gpu`.
+        precision: one of PRECISIONS; tf32 shortens what tensor cores multiply.
 
     Raises:
-        BenchmarkError: there is no such GPU, or Keras already runs on another backend.
+        BenchmarkError: there is no such GPU, tf32 is asked of a CPU, or Keras already runs on
+            another backend.
         MissingDependency: Keras or TensorFlow is not installed.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -42,13 +45,15 @@ def prepare(gpu: int | None) -> Device:
     if keras.backend.backend() != "tensorflow":
         raise BenchmarkError(f"Keras runs on {keras.backend.backend()!r} here, not on TensorFlow.")
     # A user's keras.json can say otherwise.
-    keras.config.set_floatx(PRECISION)
-    keras.config.set_dtype_policy(PRECISION)
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
     keras.config.set_image_data_format("channels_last")
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
     tf.config.experimental.enable_op_determinism()
     gpus = tf.config.list_physical_devices("GPU")
     number = choose_gpu(gpu, len(gpus), "TensorFlow")
+    if number is None and precision == "tf32":
+        raise BenchmarkError("tf32 is a mode of GPUs; leave --precision away for the CPU.")
     if number is None:
         tf.config.set_visible_devices([], "GPU")
         return Device("/CPU:0", "cpu", "cpu")
@@ -66,8 +71,13 @@ def seed(number: int) -> None:
     keras.utils.set_random_seed(number)
 
 
-def predictor(model: keras.Model, scaling: Scaling, device: Device) -> Predictor:
-    """The model in inference mode, fed with crops scaled on its device; its output is softmax."""
+def predictor(
+    model: keras.Model, scaling: Scaling, device: Device, precision: str = "float32"
+) -> Predictor:
+    """The model in inference mode, fed with crops scaled on its device; its output is softmax.
+
+    The precision is the process's own, as it was prepared.
+    """
     import tensorflow as tf
 
     compiled = tf.function(lambda pixels: model(pixels, training=False))
@@ -107,6 +117,11 @@ def _scaled(crops: Crops, scaling: Scaling) -> Any:
     if scaling.channels == "bgr":
         pixels = tf.reverse(pixels, axis=[-1])
     return (pixels / scaling.divisor - scaling.mean) / scaling.std
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that a device, or the machine, has no memory left."""
+    return type(error).__name__ == "ResourceExhaustedError"
 
 
 def versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.errors import requires
+from benchmarking.errors import BenchmarkError, requires
 from benchmarking.frameworks import Device, choose_gpu
 from benchmarking.specs import Crops, Predictor, Probabilities, Scaling
 
@@ -22,18 +22,21 @@ TITLE = "PyTorch"
 MODULES = ("torch", "PIL")
 EXTRA = "pytorch"
 EXECUTOR = "worker-process"
-PRECISION = "float32"
-BATCH_SIZES = {"cpu": 32, "gpu": 256}
+PRECISIONS = ("float32", "tf32", "bf16", "fp16")
+# On a CPU eight are as fast as 32, and an answer comes sooner.
+BATCH_SIZES = {"cpu": 8, "gpu": 256}
 
 
-def prepare(gpu: int | None) -> Device:
-    """Make this process compute reproducibly in full float32, and choose its device.
+def prepare(gpu: int | None, precision: str = "float32") -> Device:
+    """Make this process compute reproducibly in one precision, and choose its device.
 
     Args:
         gpu: number of the GPU among those visible, or None or NO_GPU; see `choose_gpu`.
+        precision: one of PRECISIONS; tf32 shortens what tensor cores multiply, bf16 and fp16 are
+            those of `torch.autocast`.
 
     Raises:
-        BenchmarkError: there is no such GPU.
+        BenchmarkError: there is no such GPU, or tf32 is asked of a CPU.
         MissingDependency: PyTorch is not installed.
     """
     _keep_freed_memory()
@@ -44,9 +47,11 @@ def prepare(gpu: int | None) -> Device:
 
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     number = choose_gpu(gpu, torch.cuda.device_count(), TITLE)
+    if number is None and precision == "tf32":
+        raise BenchmarkError("tf32 is a mode of GPUs; leave --precision away for the CPU.")
     if number is None:
         return Device("cpu", "cpu", "cpu")
     return Device(f"cuda:{number}", "gpu", torch.cuda.get_device_name(number))
@@ -59,20 +64,30 @@ def seed(number: int) -> None:
     torch.manual_seed(number)
 
 
-def predictor(model: torch.nn.Module, scaling: Scaling, device: Device) -> Predictor:
-    """The model in evaluation mode, fed with crops scaled on its device."""
+def predictor(
+    model: torch.nn.Module, scaling: Scaling, device: Device, precision: str = "float32"
+) -> Predictor:
+    """The model in evaluation mode, fed with crops scaled on its device, always in float32."""
     import torch
 
-    model = model.to(device.address).eval()
+    # As crops are laid out; convolutions are up to twice as fast on it.
+    layout = torch.channels_last
+    model = model.to(device.address, memory_format=layout).eval()
     mean, std = (
         torch.tensor(values, device=device.address).view(1, 3, 1, 1)
         for values in (scaling.mean, scaling.std)
     )
+    shorter = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    shortened = torch.autocast(
+        device.address.partition(":")[0], shorter, enabled=shorter is not None
+    )
 
     def predict(crops: Crops) -> Probabilities:
-        with torch.inference_mode():
-            pixels = torch.from_numpy(crops).to(device.address).permute(0, 3, 1, 2)
-            pixels = pixels.float(memory_format=torch.contiguous_format)
+        with torch.inference_mode(), shortened:
+            pixels = torch.from_numpy(crops)
+            if device.kind == "gpu":
+                pixels = pixels.pin_memory().to(device.address, non_blocking=True)
+            pixels = pixels.permute(0, 3, 1, 2).float(memory_format=layout)
             if scaling.channels == "bgr":
                 pixels = pixels.flip(1)
             logits = model((pixels / scaling.divisor - mean) / std)
@@ -103,6 +118,14 @@ def layer_outputs(
         for handle in handles:
             handle.remove()
     return outputs
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that a device, or the machine, has no memory left."""
+    said_so = ("can't allocate memory", "not enough memory")  # of its allocators for the CPU
+    return type(error).__name__ == "OutOfMemoryError" or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in said_so)
+    )
 
 
 def versions() -> dict[str, str]:

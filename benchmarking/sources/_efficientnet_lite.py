@@ -50,12 +50,18 @@ def state_dict(weights: Path) -> dict[str, torch.Tensor]:
     """Tensors by parameter name.
 
     Raises:
+        WeightsError: the file holds more than tensors.
         MissingDependency: PyTorch, in whose format the weights are, is not installed.
     """
+    import pickle
+
     with requires("pytorch"):
         import torch
 
-    state: dict[str, torch.Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, torch.Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(f"{weights} holds more than tensors; it was not run.") from error
     return state
 
 

@@ -7,11 +7,11 @@ TITLE = "Arithmetic"
 MODULES = ("numpy",)
 EXTRA = "dev"
 EXECUTOR = "in-process"
-PRECISION = "exact"
+PRECISIONS = ("exact",)
 BATCH_SIZES = {"cpu": 2, "gpu": 2}
 
 
-def prepare(gpu):
+def prepare(gpu, precision):
     return Device("cpu", "cpu", "abacus")
 
 
@@ -19,12 +19,16 @@ def seed(number):
     pass
 
 
-def predictor(model, scaling, device):
+def predictor(model, scaling, device, precision):
     return model
 
 
 def layer_outputs(model, scaling, device, crops):
     return {"brightness": crops.mean(axis=(1, 2))}
+
+
+def is_out_of_memory(error):
+    return False
 
 
 def versions():

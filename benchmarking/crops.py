@@ -1,0 +1,259 @@
+"""Crops of many pictures, decoded ahead of their use; kept in a file where models share them.
+
+A file of crops is complete or absent. It holds the crops one after another, uint8 as they are
+before scaling, and then a CRC-32 of each, little-endian; its name says what they are crops of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking import files
+from benchmarking.errors import BenchmarkError, PictureError
+from benchmarking.image_sets import ImageSet, Picture
+from benchmarking.images import crop, library_versions
+from benchmarking.specs import Preprocessing
+
+Crop = NDArray[np.uint8]
+
+AHEAD = 64
+"""Crops per thread that are decoded before they are asked for, where they wait in memory."""
+
+AHEAD_ON_DISK = 8192
+"""Crops that are decoded before they are asked for, where they wait in a file."""
+
+WINDOW = 64
+"""Crops of a file that are mapped into memory at a time."""
+
+_CRC = np.dtype("<u4")
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@contextmanager
+def crops(
+    pictures: Sequence[Picture], preprocessing: Preprocessing, workers: int
+) -> Iterator[Iterator[Crop]]:
+    """Crops of the pictures in order, (crop, crop, 3) each; decoding begins at once, in threads.
+
+    Raises:
+        PictureError: a picture cannot be read or decoded; the message names it.
+    """
+
+    def decoded(picture: Picture) -> Crop:
+        return crop_of(picture, preprocessing)
+
+    with _ahead(decoded, pictures, workers, AHEAD * workers) as seen:
+        yield seen
+
+
+def crop_of(picture: Picture, preprocessing: Preprocessing) -> Crop:
+    """The crop of one picture.
+
+    Raises:
+        PictureError: it cannot be read or decoded; the message names it.
+    """
+    data = picture.read()
+    try:
+        return crop(data, preprocessing)
+    except PictureError as error:
+        raise PictureError(f"{picture.key} in {picture.path.parent} {error}") from error
+
+
+@dataclass(frozen=True)
+class CropFile:
+    """Where the crops of an image set by one recipe are kept, or would be.
+
+    Attributes:
+        path: of the file; its name tells pictures, recipe and decoder apart.
+        n: how many crops.
+        side: of a crop in pixels.
+    """
+
+    path: Path
+    n: int
+    side: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a crop."""
+        return (self.side, self.side, 3)
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.n * (self._stride + _CRC.itemsize)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is there, in full."""
+        return self.path.is_file() and self.path.stat().st_size == self.size
+
+    @property
+    def _stride(self) -> int:
+        return self.side * self.side * 3
+
+    @contextmanager
+    def crops(
+        self, pictures: Sequence[Picture], preprocessing: Preprocessing, workers: int, first: int
+    ) -> Iterator[Iterator[Crop]]:
+        """Crops of the pictures from row `first` on: read, or decoded and kept for the next.
+
+        A crop that is damaged in the file is decoded anew. Where another process is writing the
+        file, or the disk is full, crops are decoded and not kept.
+
+        Raises:
+            PictureError: a picture cannot be read or decoded; the message names it.
+        """
+        with ExitStack() as stack:
+            if not self.is_complete and first == 0:
+                handle = self._begin(stack)
+                if handle is not None:
+                    yield stack.enter_context(self._kept(handle, pictures, preprocessing, workers))
+                    return
+            if self.is_complete:
+                yield stack.enter_context(closing(self._read(pictures, preprocessing, first)))
+            else:
+                yield stack.enter_context(crops(pictures[first:], preprocessing, workers))
+
+    def remove(self) -> None:
+        """Delete it, and what an interruption may have left; not what another process writes."""
+        with ExitStack() as stack:
+            if self._is_claimed(stack):
+                for path in (self.path, self._part, self._lock):
+                    path.unlink(missing_ok=True)
+
+    @property
+    def _part(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.part")
+
+    @property
+    def _lock(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.lock")
+
+    def _is_claimed(self, stack: ExitStack) -> bool:
+        """Whether it is ours to write, until the stack closes."""
+        try:
+            return files.claim(self._lock, stack)
+        except BenchmarkError:
+            return False
+
+    def _begin(self, stack: ExitStack) -> int | None:
+        """A handle on a new file, all of its room reserved; None if it cannot be written now."""
+        if not hasattr(os, "pwrite"):  # Windows
+            return None
+        if not self._is_claimed(stack) or self.is_complete:
+            return None
+        try:
+            handle = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+            stack.callback(os.close, handle)
+            stack.callback(self._part.unlink, missing_ok=True)
+            files.reserve(handle, self.size)
+        except OSError:
+            return None
+        return handle
+
+    @contextmanager
+    def _kept(
+        self, handle: int, pictures: Sequence[Picture], preprocessing: Preprocessing, workers: int
+    ) -> Iterator[Iterator[Crop]]:
+        def keep(numbered: tuple[int, Picture]) -> int | Crop:
+            """Write a crop where it belongs: its checksum, or itself if it cannot be written."""
+            row, picture = numbered
+            pixels = np.ascontiguousarray(crop_of(picture, preprocessing))
+            try:
+                files.write_at(handle, pixels.data, row * self._stride)
+            except OSError:
+                return pixels
+            return zlib.crc32(pixels.data)
+
+        with _ahead(keep, list(enumerate(pictures)), workers, AHEAD_ON_DISK) as kept:
+            yield self._completed(handle, kept)
+
+    def _completed(self, handle: int, kept: Iterator[int | Crop]) -> Iterator[Crop]:
+        """Every crop; after the last, if all could be written, the file gets its name."""
+        sums = []
+        for row, one in enumerate(kept):
+            if isinstance(one, int):
+                sums.append(one)
+                data = os.pread(handle, self._stride, row * self._stride)
+                yield np.frombuffer(data, np.uint8).reshape(self.shape)
+            else:
+                yield one
+        if len(sums) == self.n:
+            with suppress(OSError):  # a full disk, at last: the crops were used all the same
+                files.write_at(handle, np.array(sums, _CRC).tobytes(), self.n * self._stride)
+                os.fsync(handle)
+                self._part.replace(self.path)
+
+    def _read(
+        self, pictures: Sequence[Picture], preprocessing: Preprocessing, first: int
+    ) -> Generator[Crop, None, None]:
+        with self.path.open("rb") as file:
+            sums = np.memmap(file, _CRC, "r", self.n * self._stride, (self.n,))
+            for start in range(first, self.n, WINDOW):
+                rows = range(start, min(start + WINDOW, self.n))
+                shape = (len(rows), *self.shape)
+                window = np.memmap(file, np.uint8, "r", start * self._stride, shape)
+                for row, mapped in zip(rows, window, strict=True):
+                    pixels = np.array(mapped)
+                    sound = zlib.crc32(pixels.data) == sums[row]
+                    yield pixels if sound else crop_of(pictures[row], preprocessing)
+
+
+def crop_file(folder: Path, images: ImageSet, preprocessing: Preprocessing) -> CropFile:
+    """Where the crops of an image set by a recipe are kept in a folder.
+
+    Whatever could change one of them is in the name: pictures and their order, the steps before
+    scaling, and the versions of the library and its decoder.
+    """
+    steps = asdict(preprocessing)
+    del steps["scaling"]
+    made_of = {
+        "images": images.fingerprint,
+        "keys": images.keys,
+        "steps": steps,
+        "versions": library_versions(preprocessing.library),
+    }
+    digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+    name = f"{images.name}-{preprocessing.crop}-{digest[:24]}.crops"
+    return CropFile(folder / name, len(images), preprocessing.crop)
+
+
+@contextmanager
+def _ahead(
+    function: Callable[[T], U], items: Sequence[T], workers: int, ahead: int
+) -> Iterator[Iterator[U]]:
+    """What a function makes of each item, in order, made ahead of its use by threads."""
+    remaining = iter(items)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[U]] = deque()
+
+        def submit(n: int) -> None:
+            waiting.extend(pool.submit(function, item) for item in islice(remaining, n))
+
+        def results() -> Iterator[U]:
+            while waiting:
+                yield waiting.popleft().result()
+                submit(1)
+
+        try:
+            submit(ahead)
+            yield results()
+        finally:
+            pool.shutdown(cancel_futures=True)

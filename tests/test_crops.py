@@ -1,0 +1,227 @@
+import errno
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import digests
+from PIL import Image
+
+from benchmarking import crops as module
+from benchmarking import files
+from benchmarking.crops import CropFile, crop_file, crop_of, crops
+from benchmarking.datasets import image_set, open_pictures
+from benchmarking.errors import PictureError
+from benchmarking.image_sets import Picture
+from benchmarking.sources import select
+from benchmarking.specs import Preprocessing
+
+RECIPE = Preprocessing("pillow", "nearest", resize=10, crop=8, scaling="tf")
+
+
+def pictures_of(folder: Path, n: int) -> list[Picture]:
+    found = []
+    for number in range(n):
+        path = folder / f"{number}.png"
+        Image.fromarray(np.full((10, 10, 3), number, np.uint8)).save(path)
+        found.append(Picture(path.name, 0, path))
+    return found
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_crops_come_in_the_order_of_the_pictures(tmp_path, workers):
+    with crops(pictures_of(tmp_path, 200), RECIPE, workers) as seen:
+        assert [int(crop[0, 0, 0]) for crop in seen] == list(range(200))
+
+
+def test_a_broken_picture_is_named_in_its_place(tmp_path):
+    pictures = pictures_of(tmp_path, 9)
+    pictures[5].path.write_bytes(b"broken")
+    with crops(pictures, RECIPE, workers=2) as seen:
+        assert [int(next(seen)[0, 0, 0]) for _ in range(5)] == [0, 1, 2, 3, 4]
+        with pytest.raises(PictureError, match=r"5.png in .* is in no format that Pillow knows"):
+            next(seen)
+
+
+def test_a_picture_that_vanishes_is_named(tmp_path):
+    (picture,) = pictures_of(tmp_path, 1)
+    picture.path.unlink()
+    with (
+        crops([picture], RECIPE, workers=1) as seen,
+        pytest.raises(PictureError, match=r"0.png cannot be read: No such file"),
+    ):
+        next(seen)
+
+
+@pytest.fixture
+def images(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    pictures = pictures_of(tmp_path / "pictures", 150)
+    return image_set("grey", pictures, digests(pictures))
+
+
+@pytest.fixture
+def file(images, tmp_path):
+    return crop_file(tmp_path / "cache", images, RECIPE)
+
+
+def seen_by(file: CropFile, images, first=0, pictures=None):
+    with file.crops(pictures or images.pictures, RECIPE, 2, first) as seen:
+        return np.stack(list(seen))
+
+
+def everything(images):
+    return np.stack([crop_of(picture, RECIPE) for picture in images.pictures])
+
+
+def without_files(images):
+    """The pictures, of which none can be read any more."""
+    return [replace(picture, path=picture.path / "gone") for picture in images.pictures]
+
+
+def test_crops_read_back_are_those_that_were_decoded(images, file):
+    assert not file.is_complete
+    assert (seen_by(file, images) == everything(images)).all()
+    assert file.is_complete
+    assert file.path.stat().st_size == file.size == 150 * (8 * 8 * 3 + 4)
+    again = seen_by(file, images, pictures=without_files(images))
+    assert again.dtype == np.uint8
+    assert (again == everything(images)).all()
+
+
+@pytest.mark.parametrize("first", [1, 63, 64, 65, 149])
+def test_reading_and_decoding_begin_at_any_row(images, file, first):
+    assert (seen_by(file, images, first) == everything(images)[first:]).all()
+    assert not file.is_complete  # half the crops are no file
+    seen_by(file, images)
+    again = seen_by(file, images, first, without_files(images))
+    assert (again == everything(images)[first:]).all()
+
+
+def test_a_reader_that_stops_leaves_no_file(images, file):
+    with file.crops(images.pictures, RECIPE, 2, 0) as seen:
+        for _ in range(100):
+            next(seen)
+    assert not file.is_complete
+    assert not list(file.path.parent.glob("*.part"))
+
+
+def test_a_crop_damaged_in_its_file_is_decoded_anew(images, file):
+    seen_by(file, images)
+    data = bytearray(file.path.read_bytes())
+    data[70 * 8 * 8 * 3 + 5] ^= 64
+    file.path.write_bytes(data)
+    assert (seen_by(file, images) == everything(images)).all()
+    with pytest.raises(PictureError, match=r"gone cannot be read"):
+        seen_by(file, images, pictures=without_files(images))
+
+
+def test_a_file_cut_short_is_written_anew(images, file):
+    seen_by(file, images)
+    with file.path.open("r+b") as cut:
+        cut.truncate(file.size - 1)
+    assert not file.is_complete
+    assert (seen_by(file, images) == everything(images)).all()
+    assert file.is_complete
+
+
+def test_a_file_that_another_process_writes_is_left_alone(images, file):
+    with ExitStack() as other:
+        assert files.claim(file.path.with_name(f".{file.path.name}.lock"), other)
+        assert (seen_by(file, images) == everything(images)).all()
+        assert not file.is_complete
+        file.remove()
+    seen_by(file, images)
+    assert file.is_complete
+
+
+def test_removing_leaves_nothing(images, file):
+    seen_by(file, images)
+    file.remove()
+    assert list(file.path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["reserve", "write_at"])
+def test_a_full_disk_costs_the_file_and_not_the_crops(images, file, monkeypatch, call):
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, call, full)
+    assert (seen_by(file, images) == everything(images)).all()
+    assert not file.is_complete
+    assert not list(file.path.parent.glob("*.part"))
+
+
+def test_a_folder_that_cannot_be_written_costs_the_file_and_not_the_crops(images, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    file = crop_file(tmp_path / "cache", images, RECIPE)
+    assert (seen_by(file, images) == everything(images)).all()
+
+
+def test_a_broken_picture_is_named_and_leaves_no_file(images, file):
+    images.pictures[77].path.write_bytes(b"broken")
+    with pytest.raises(PictureError, match=r"77.png in .* is in no format"):
+        seen_by(file, images)
+    assert not file.is_complete
+
+
+def test_a_file_is_named_after_all_that_decides_its_crops(images, tmp_path, monkeypatch):
+    def name(images=images, **changes):
+        return crop_file(tmp_path, images, replace(RECIPE, **changes)).path.name
+
+    assert name() == name(scaling="torch")
+    names = [name(), name(resize=11), name(crop=7), name(interpolation="bilinear")]
+    names.append(name(replace(images, fingerprint="other")))
+    names.append(name(replace(images, pictures=images.pictures[::-1])))
+    monkeypatch.setattr(module, "library_versions", lambda library: {"Pillow": "0"})
+    names.append(name())
+    assert len(set(names)) == len(names)
+
+
+RECIPES_OF_2019 = {
+    replace(recipe, scaling="torch"): spec.name
+    for spec in select(["torchvision/*", "keras/*"])
+    for recipe in spec.recipes.values()
+}
+
+
+def test_the_34_models_of_2019_are_all_here():
+    assert len(select(["torchvision/*", "keras/*"])) >= 34
+
+
+@pytest.mark.parametrize("recipe", RECIPES_OF_2019, ids=RECIPES_OF_2019.values())
+def test_cached_and_fresh_crops_are_identical_in_every_recipe_of_the_34_models(tmp_path, recipe):
+    pictures = open_pictures("demo")
+    demo = image_set("demo", pictures, digests(pictures))
+    file = crop_file(tmp_path, demo, recipe)
+    fresh = np.stack([crop_of(picture, recipe) for picture in pictures])
+    for _ in range(2):  # while the file is written, and when it is read
+        with file.crops(pictures, recipe, 2, 0) as seen:
+            assert np.stack(list(seen)).tobytes() == fresh.tobytes()
+        assert file.is_complete
+
+
+def test_a_killed_writer_leaves_nothing_that_is_trusted(images, file):
+    """The process dies while the file is nearly done; its lock dies with it."""
+    dying = """
+import os, pickle, signal, sys
+file, pictures, recipe = pickle.loads(sys.stdin.buffer.read())
+with file.crops(pictures, recipe, 2, 0) as seen:
+    for _ in range(149):
+        next(seen)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    import pickle
+
+    task = pickle.dumps((file, images.pictures, RECIPE))
+    ended = subprocess.run([sys.executable, "-c", dying], input=task, check=False)
+    assert ended.returncode == -9
+    assert list(file.path.parent.glob(".*.part"))
+    assert not file.is_complete
+    assert (seen_by(file, images) == everything(images)).all()
+    assert file.is_complete
+    assert not list(file.path.parent.glob(".*.part"))
