@@ -5,7 +5,7 @@ SUPPORTED := python3.11 python3.12 python3.13 python3 python
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: benchmark test check results results-2019 bench bench-gpu clean
+.PHONY: benchmark test torture check results results-2019 bench bench-gpu clean
 
 # Six real models on real pictures, computed now, and the accuracy table of what they said.
 benchmark: .venv/demo
@@ -16,6 +16,13 @@ benchmark: .venv/demo
 # Two files of tests at a time.
 test: .venv/all
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+# What must not be lost, in full: kills, full disks, hostile and damaged files; a quarter of an hour.
+torture: .venv/all
+	@rm -f build/torture.jsonl; mkdir -p build
+	TORTURE_TALLY=$(CURDIR)/build/torture.jsonl \
+	    $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/torture --full
+	$(BIN)/python -m tests.torture.tally build/torture.jsonl results/reliability.md
 
 check: .venv/check
 	$(BIN)/ruff format --check .
@@ -41,10 +48,15 @@ results-2019: .venv/base
 # What the README says of speed, measured here and now.
 bench: .venv/all
 	$(BIN)/python benchmarks/table.py results/speed/table.md
+	$(BIN)/python benchmarks/pipeline.py results/speed/pipeline.md
+	$(BIN)/python benchmarks/sweep.py results/speed/sweep.md
+	$(BIN)/python benchmarks/keras_samples.py results/speed/keras-samples.md
+	$(BIN)/python benchmarks/memory.py results/speed/memory.md
 
 # On a machine with a GPU.
 bench-gpu: .venv/all
 	$(BIN)/python benchmarks/pytorch_gpu.py results/speed/pytorch-gpu.md
+	$(BIN)/python benchmarks/gpu.py results/speed/gpu.md
 
 clean:
 	rm -rf .venv build
