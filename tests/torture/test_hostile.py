@@ -1,0 +1,586 @@
+"""Files and names made to do harm: none runs code, leaves its folder or reaches an output as it is.
+
+Tars are in test_prepare.py and test_datasets.py, arrays with pickles in test_arrays_2019.py,
+weights with a wrong digest in test_weights.py, mirrors that serve other bytes in test_downloads.py.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import an_image_set
+from PIL import Image
+from safetensors.numpy import save
+
+from benchmarking.cli import main
+from benchmarking.cli._printable import PrintableStream
+from benchmarking.downloads import Collection, RemoteFile, fetch
+from benchmarking.drop_in import predictions, table
+from benchmarking.errors import BenchmarkError, StoreError, WeightsError
+from benchmarking.imagenet import wnids
+from benchmarking.predictions import top_k
+from benchmarking.provenance import imported
+from benchmarking.specs import Run, Weights, check_name
+from benchmarking.store import PredictionStore
+from benchmarking.weights import download
+from torture.tally import record
+
+STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08\u202e\u2066\x00\x7f"
+"""A title, a cleared screen, red, the start of the line, a step back, right to left."""
+
+FAKE = "\nimagenet-benchmark: all is well\n"
+MARKUP = "<script>alert(1)</script><!-- | `x` [a](http://b) ![a](http://b) **b** &lt;"
+LATEX = r"\input{/etc/passwd} \write18{id} $x$ % & # _ { } ~ ^ \\ ^^5cinput"
+PLATFORMS = (
+    f"{STEERING}{FAKE}",
+    MARKUP,
+    LATEX,
+    '=HYPERLINK("http://b","a")',
+    "@SUM(1)",
+    "+1",
+    "-1",
+    "[2cm]",
+    "*",
+    "\udcff",
+)
+
+
+def check_clean(text: str) -> None:
+    """Nothing but text and ends of lines, and no line that somebody else's name begins."""
+    assert [c for c in text if not (c.isprintable() or c == "\n")] == []
+    assert "\nimagenet-benchmark: all is well" not in text
+    assert "\nima<b>" not in text  # of the fingerprint
+
+
+def command(*arguments: object) -> tuple[int, str, str]:
+    """Exit status, standard output and error of a real process."""
+    line = [sys.executable, "-m", "benchmarking", *map(str, arguments)]
+    done = subprocess.run(line, capture_output=True, check=False)
+    out, err = done.stdout.decode(), done.stderr.decode()
+    assert "Traceback" not in err
+    return done.returncode, out, err
+
+
+def files_in(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> PredictionStore:
+    """A store from somebody else, whose runs are well-formed and full of bad words."""
+    store = PredictionStore(tmp_path / "store")
+    images = an_image_set(tmp_path / "pictures", {f"{n}": n for n in range(6)}, name="six")
+    images = replace(images, fingerprint=f"{STEERING[:4]}{FAKE[:4]}<b>|")
+    random = np.random.default_rng(0)
+    for n, platform in enumerate(PLATFORMS):
+        made = replace(
+            imported(platform, "six", {platform: [platform]}),
+            images={"name": platform, "n": 6, "fingerprint": images.fingerprint},
+            device=platform,
+            versions={platform: platform},
+            arguments=(platform,),
+            weights={"name": platform, "sha256": platform},
+            preprocessing={platform: platform},
+        )
+        said = top_k(random.dirichlet(np.ones(6), 6).astype(np.float32))
+        store.write(Run("six", "s", f"m{n}", "r"), images, said, made)
+    return store
+
+
+@pytest.fixture
+def tables(store: PredictionStore, tmp_path: Path) -> dict[str, str]:
+    """Its table in every format, with columns named after a file of labels."""
+    labels = tmp_path / "=<b>|&\x1b[2J.csv"
+    labels.write_text("".join(f"{n},{n}\n" for n in range(6)))
+    which = ["--labels", "original", "--labels", str(labels)]
+    found = {}
+    for suffix in ("txt", "md", "tex", "csv", "json"):
+        path = tmp_path / f"table.{suffix}"
+        assert main(["table", "--store", str(store.folder), "-o", str(path), *which]) == 0
+        found[suffix] = path.read_text("utf-8")
+        check_clean(found[suffix])
+        assert len(re.findall(r"\bm\d\b", found[suffix])) >= len(PLATFORMS)
+    return found
+
+
+def test_a_table_in_markdown_has_no_html_links_or_cells_of_a_run_s_own(
+    tables: dict[str, str],
+) -> None:
+    text = tables["md"]
+    lines = text.splitlines()
+    assert len(lines) == 2 + 2 + len(PLATFORMS)
+    assert {line.count("|") for line in lines[2:]} == {lines[2].count("|")}
+    assert not re.search(r"[<>`\\*]|\]\(", text)
+    assert "&#60;script&#62;alert(1)" in text
+    record("foreign words in a Markdown table", tried=10, survived=10, lost=0)
+
+
+def test_a_table_in_latex_has_no_commands_or_cells_of_a_run_s_own(tables: dict[str, str]) -> None:
+    comment, begin, *lines = tables["tex"].splitlines()
+    assert comment.startswith("% six, 6 pictures, fingerprint ")
+    assert begin == r"\begin{tabular}{lll" + 12 * "r" + "}"
+    rows = [line for line in lines if line.endswith(r"\\")]
+    assert len(rows) == 1 + len(PLATFORMS)
+    for row in rows:
+        assert not row.startswith(("[", "*"))
+        assert len(re.findall(r"(?<!\\)&", row)) == 14
+        plain = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum)\{\}|\\[&%$#_{}]", "", row)
+        plain = re.sub(r"^\{\}|\$-\$|\\\\$|(?<!\\)&", "", plain)
+        assert not re.search(r"[\\{}$%&#^~_]", plain)
+    record("foreign words in a LaTeX table", tried=10, survived=10, lost=0)
+
+
+def test_a_table_in_csv_has_no_formula_of_a_run_s_own(tables: dict[str, str]) -> None:
+    lines = list(csv.DictReader(io.StringIO(tables["csv"])))
+    assert len(lines) == len(PLATFORMS)
+    cells = {cell for line in lines for both in line.items() for cell in both}
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
+    assert {"'@SUM(1)", "'+1", "'-1"} <= {line["Platform"] for line in lines}
+    record("foreign words in a .csv table", tried=10, survived=10, lost=0)
+
+
+def test_a_table_in_json_is_plain_ascii_and_loses_nothing(tables: dict[str, str]) -> None:
+    assert tables["json"].isascii()
+    (table,) = json.loads(tables["json"])["tables"]
+    assert {row["platform"] for row in table["rows"]} == set(PLATFORMS)
+    record("foreign words in a .json table", tried=10, survived=10, lost=0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("table",),
+        ("table", "--calibration"),
+        ("check",),
+        ("verify",),
+        ("compare", "--all"),
+        ("compare", "m0", "m1"),
+        *(("show", f"m{n}") for n in range(3)),
+    ],
+    ids=" ".join,
+)
+def test_no_command_lets_a_run_s_words_steer_the_terminal(
+    store: PredictionStore, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--store", str(store.folder)]) == 0
+    out, err = capsys.readouterr()
+    check_clean(out)
+    check_clean(err)
+    record("foreign words on a terminal", tried=1, survived=1, lost=0, note=arguments[0])
+
+
+def test_names_of_files_cannot_steer_the_terminal_wherever_they_turn_up(
+    store: PredictionStore, tmp_path: Path
+) -> None:
+    """In real processes: their own names and arguments go through the shell's hands."""
+    name = STEERING.replace("\x00", "") + FAKE + "\udcff"
+    foreign = tmp_path / name
+    foreign.mkdir()
+    (store.folder / "six" / name).mkdir()
+    (store.folder / "six" / name / f"{name}.safetensors").touch()
+    (store.folder / "six" / f"{name}.part").touch()
+    labels = foreign / "labels.json"
+    labels.write_text(json.dumps({name: 1}))
+    for status, *arguments in (
+        (1, "table", "--store", store.folder),
+        (1, "check", "--store", store.folder),
+        (2, "table", "--store", foreign),
+        (2, "table", "--store", store.folder, "--labels", labels),
+        (2, "table", "--store", store.folder, "--images", name),
+        (2, "table", "--store", store.folder, "-o", foreign / name),
+        (2, "predict", foreign, "--store", tmp_path / "new"),
+        (2, "import", foreign, "--store", tmp_path / "new"),
+        (2, "prepare", labels, tmp_path / "new"),
+        (2, name),
+        (2, "fetch", "predictions-2019", "--from", foreign, "--to", tmp_path / "to"),
+    ):
+        found, out, err = command(*arguments)
+        assert found == status, (arguments, err)
+        check_clean(out)
+        check_clean(err)
+        record("names of files on a terminal", tried=1, survived=1, lost=0)
+
+
+def test_the_commands_of_2019_show_arguments_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    for run in (table.main, partial(predictions.main, predictions.PYTORCH)):
+        with pytest.raises(SystemExit) as end:
+            run(["val", f"{STEERING}{FAKE}"])
+        assert end.value.code == 2
+        err = capsys.readouterr().err
+        assert r"unrecognized arguments: \x1b]0;owned\x07" in err
+        assert [c for c in err if not (c.isprintable() or c == "\n")] == []
+    record("arguments on a terminal", tried=2, survived=2, lost=0)
+
+
+def test_output_is_text_in_any_encoding_but_for_the_return_that_begins_a_bar() -> None:
+    data = io.BytesIO()
+    stream = PrintableStream(io.TextIOWrapper(data, "ascii", newline=""))
+    print("\r 10%\r\x1b[2J … \udcff", file=stream, flush=True)
+    assert data.getvalue() == b"\r 10%\\r\\x1b[2J \\u2026 \\udcff\n"
+    assert not stream.isatty()
+
+
+@pytest.mark.usefixtures("light")
+def test_pictures_with_bad_names_are_predicted_shown_and_exported_as_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"{STEERING[:12]}.png", "=1+1.png", "-2.png", "<b>.png", "\udcff.png"]
+    folder = tmp_path / "tree" / wnids()[3]
+    folder.mkdir(parents=True)
+    for n, name in enumerate(names):
+        Image.fromarray(np.full((20, 30, 3), 40 * n, np.uint8)).save(folder / name, "PNG")
+    store = ("--store", str(tmp_path / "store"))
+    which = ("--models", "steady", "--images", "bad")
+    assert main(["predict", str(tmp_path / "tree"), *store, *which]) == 0
+    assert set(PredictionStore(tmp_path / "store").rows("bad").keys) == set(names)
+    assert main(["export", str(tmp_path / "out"), "--to", "csv", *store]) == 0
+    (path,) = (tmp_path / "out").rglob("*.csv")
+    text = path.read_text("utf-8")
+    check_clean(text)
+    keys = {line[0] for line in csv.reader(io.StringIO(text))}
+    assert keys >= {"'=1+1.png", "'-2.png", "<b>.png", r"\udcff.png", r"\x1b]0;owned\x07\x1b[.png"}
+    check_clean("".join(capsys.readouterr()))
+    record("names of pictures", tried=len(names), survived=len(names), lost=0)
+
+
+def test_a_name_has_nothing_in_it_that_means_more_in_any_output() -> None:
+    """Neither a formula, nor markup, nor a path; but for _ in LaTeX, which is escaped."""
+    letters = [chr(code) for code in range(0x3000)]
+    inside = {letter for letter in letters if _is_a_name(f"a{letter}b")}
+    first = {letter for letter in letters if _is_a_name(f"{letter}a")}
+    last = {letter for letter in letters if _is_a_name(f"a{letter}")}
+    alphanumeric = set(map(chr, [*range(48, 58), *range(65, 91), *range(97, 123)]))
+    assert (inside, first, last) == (
+        alphanumeric | set("-_."),
+        alphanumeric,
+        alphanumeric | set("-_"),
+    )
+    assert not any(map(_is_a_name, ["", "..", "a..b", "a/../b", "a\n", "C:a"]))
+    record("letters in a name", tried=3 * len(letters), survived=3 * len(letters), lost=0)
+
+
+def _is_a_name(text: str) -> bool:
+    with suppress(BenchmarkError):
+        check_name(text)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("part", ["images", "source", "model", "recipe"])
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "..", "a/b", "", "a\\b", "=a", "<b>"])
+def test_what_stands_beside_arrays_cannot_name_a_file_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str, name: str
+) -> None:
+    folder = tmp_path / "in" / "deep" / "arrays"
+    folder.mkdir(parents=True)
+    said = top_k(np.full((3, 6), 1 / 6, np.float32))
+    stem = folder / "vgg16_pytorch_three"
+    np.save(f"{stem}_top5preds.npy", said.classes)
+    np.save(f"{stem}_top5probs.npy", said.probabilities)
+    np.save(f"{stem}_labels.npy", np.zeros(3, np.int64))
+    run = {"images": "three", "source": "2019-pytorch", "model": "vgg16", "recipe": "r"}
+    made = {"weights": {}, "images": {"fingerprint": "x"}}
+    document = {"run": run | {part: name}, "provenance": made}
+    Path(f"{stem}_provenance.json").write_text(json.dumps(document))
+    before = files_in(tmp_path)
+    assert main(["import", str(folder), "--store", str(tmp_path / "in" / "store")]) in (0, 1, 2)
+    assert {path.parts[len(tmp_path.parts)] for path in files_in(tmp_path) - before} <= {"in"}
+    written = {path for path in files_in(tmp_path) - before if path.is_file()}
+    assert all(path.is_relative_to(tmp_path / "in" / "store") for path in written)
+    assert not Path("/tmp/evil").exists()
+    check_clean("".join(capsys.readouterr()))
+    record("path in the document beside arrays", tried=1, survived=1, lost=0)
+
+
+@pytest.mark.parametrize("images", ["../outside", "/tmp/evil", "a/b", "..", "\x1b[2J"])
+def test_the_name_of_an_image_set_cannot_lead_elsewhere(
+    tree: Path, tmp_path: Path, images: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files_in(tmp_path)
+    store = str(tmp_path / "in" / "store")
+    assert main(["predict", str(tree), "--store", store, "--images", images]) == 2
+    assert "cannot name anything here" in capsys.readouterr().err
+    assert files_in(tmp_path) == before
+    record("path in the name of an image set", tried=1, survived=1, lost=0)
+
+
+RUN = Run("six", "s", "m0", "r")
+
+
+def with_header(header: bytes, data: bytes = b"", length: int | None = None) -> bytes:
+    return (len(header) if length is None else length).to_bytes(8, "little") + header + data
+
+
+def tensor(**changes: Any) -> bytes:
+    """A file with one tensor that says of itself what it likes."""
+    honest = {"dtype": "U16", "shape": [6, 5], "data_offsets": [0, 60]}
+    return with_header(json.dumps({"top5_index": honest | changes}).encode(), bytes(60))
+
+
+def metadata(text: str) -> bytes:
+    arrays = {"top5_index": np.zeros((6, 5), np.uint16), "top5_prob": np.zeros((6, 5), np.float32)}
+    found: bytes = save(arrays, {"imagenet-benchmark": text})
+    return found
+
+
+def sealed_digests(digests: object) -> str:
+    """The run's document with such digests, and the right one of itself."""
+    text = json.dumps({"format": 1, "run": asdict(RUN), "digests": digests})
+    return f'{text[:-1]}, "sha256": "{hashlib.sha256(text.encode()).hexdigest()}"}}'
+
+
+def two_tensors(first: list[int], second: list[int]) -> bytes:
+    header = {
+        name: {"dtype": "U8", "shape": [60], "data_offsets": place}
+        for name, place in (("top5_index", first), ("top5_prob", second))
+    }
+    return with_header(json.dumps(header).encode(), bytes(120))
+
+
+LIES = {
+    "nothing": b"",
+    "a header of 2^64 bytes": with_header(b"{}", length=2**64 - 1),
+    "a header of 2^40 bytes": with_header(b"{}", length=2**40),
+    "a header of 99 MB": with_header(b"{}", length=99_000_000),
+    "no JSON": with_header(b"\xff\xfe{"),
+    "a deep header": with_header(b"[" * 100_000),
+    "a list": with_header(b"[]"),
+    "no tensors": with_header(b"{}"),
+    "a shape of 2^62": tensor(shape=[2**62, 5]),
+    "a shape that overflows to 60": tensor(shape=[2**32, 2**32, 30]),
+    "a negative shape": tensor(shape=[-6, -5]),
+    "data beyond the end": tensor(data_offsets=[0, 2**40]),
+    "data before the start": tensor(data_offsets=[-60, 0]),
+    "data backwards": tensor(data_offsets=[60, 0]),
+    "a shape that is smaller": tensor(shape=[1, 5]),
+    **{f"dtype {kind}": tensor(dtype=kind) for kind in ("BF16", "F8_E4M3", "F4", "C64", "O", "")},
+    "dtype BF16 of another size": tensor(dtype="BF16", shape=[6, 5]),
+    "overlapping tensors": two_tensors([0, 60], [30, 90]),
+    "a hole": two_tensors([0, 60], [61, 120]),
+    "metadata that are a number": with_header(b'{"__metadata__":{"imagenet-benchmark":1}}'),
+    "deep metadata": metadata("[" * 100_000),
+    "metadata that are a list": metadata("[]"),
+    "metadata with a huge number": metadata('{"format":' + "1" * 10_000 + "}"),
+    "digests that are none": metadata(sealed_digests([1])),
+    "digests of nothing": metadata(sealed_digests({"top5_index": [], "top5_prob": []})),
+    "metadata of another kind": metadata('{"format":{"a":[]},"run":[]}'),
+}
+
+
+@pytest.mark.parametrize("data", LIES.values(), ids=LIES)
+def test_a_file_that_lies_about_itself_is_named(
+    store: PredictionStore, data: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = store.path(RUN)
+    path.write_bytes(data)
+    for read in (store.classes, store.read, store.read_probabilities, store.provenance):
+        with pytest.raises(StoreError, match=re.escape(str(path))):
+            read(RUN)
+    capsys.readouterr()
+    assert main(["table", "--store", str(store.folder)]) == 1
+    assert f"left out: {path}" in capsys.readouterr().err
+    record("safetensors with a lying header", tried=1, survived=1, lost=0)
+
+
+@pytest.mark.parametrize(("suffix", "text"), [(".json", "["), (".toml", "a=[")])
+def test_a_recipe_that_is_too_deep_is_named(
+    tmp_path: Path, suffix: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"deep{suffix}"
+    path.write_text(text + "[" * 100_000)
+    which = ["audit", "recipe", "efficientnet-lite-keras/efficientnet-lite0", "demo"]
+    assert main([*which, "--recipe-file", str(path)]) == 2
+    assert f"{path} is no readable .toml or .json file" in capsys.readouterr().err
+    record("a recipe without a floor", tried=1, survived=1, lost=0)
+
+
+class Mirror(BaseHTTPRequestHandler):
+    """Answers every question as the server's `how` says."""
+
+    def do_GET(self) -> None:
+        how = self.server.how  # type: ignore[attr-defined]
+        with suppress(ConnectionError):
+            getattr(self, how)()
+
+    def words(self) -> None:
+        self.wfile.write(f"HTTP/1.1 404 {STEERING[:14]}\r\n\r\n".encode("latin-1"))
+
+    def elsewhere(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", f"file://{self.server.secret}")  # type: ignore[attr-defined]
+        self.end_headers()
+
+    def in_circles(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.path)
+        self.end_headers()
+
+    def bomb(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        self.wfile.write(gzip.compress(bytes(200 * 2**20), 1))
+
+    def endless(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        while True:
+            self.wfile.write(bytes(2**16))
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Iterator[Any]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
+        server.daemon_threads = True
+        server.secret = tmp_path / "secret"  # type: ignore[attr-defined]
+        server.secret.write_text("mine")  # type: ignore[attr-defined]
+        server.url = f"http://127.0.0.1:{server.server_port}"  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize("how", ["words", "elsewhere", "in_circles", "bomb", "endless"])
+def test_a_mirror_that_lies_leaves_nothing(mirror: Any, tmp_path: Path, how: str) -> None:
+    mirror.how = how
+    collection = Collection("small", (RemoteFile("a/b.npy", 1000, "0" * 64),), mirror.url, "")
+    before = files_in(tmp_path)
+    with pytest.raises(BenchmarkError, match="1 of 1 files could not be fetched"):
+        list(fetch(collection, mirror.url, tmp_path / "to"))
+    assert files_in(tmp_path) == before
+    record("a mirror that lies", tried=1, survived=1, lost=0, note=how)
+
+
+def test_what_a_server_says_cannot_steer_the_terminal(
+    mirror: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mirror.how = "words"
+    place = ["--from", mirror.url, "--to", str(tmp_path / "to")]
+    assert main(["fetch", "real-labels", *place]) == 2
+    err = capsys.readouterr().err
+    assert r"answered 404 \x1b]0;owned\x07\x1b[2J" in err
+    check_clean(err)
+    record("a server's words on a terminal", tried=1, survived=1, lost=0)
+
+
+@pytest.mark.parametrize("how", ["bomb", "endless"])
+def test_no_server_fills_the_disk_under_the_name_of_weights(
+    mirror: Any, tmp_path: Path, how: str
+) -> None:
+    mirror.how = how
+    weights = Weights("w", "w.pth", url=mirror.url, megabytes=2.0)
+    with pytest.raises(WeightsError, match="serves more than the 2 MiB of w.pth"):
+        download(weights, tmp_path / "weights")
+    assert list((tmp_path / "weights").iterdir()) == []
+    record("weights without end", tried=1, survived=1, lost=0, note=how)
+
+
+class Bomb:
+    """A pickle that leaves a file behind if it is loaded."""
+
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.canary}",)
+
+
+def test_code_in_weights_that_two_frameworks_share_is_refused_and_does_not_run(
+    tmp_path: Path,
+) -> None:
+    """EfficientNet-Lite's; torchvision's are in test_weights.py."""
+    import torch
+
+    from benchmarking.sources import _efficientnet_lite as lite
+
+    canary, path = tmp_path / "canary", tmp_path / "weights.pth"
+    torch.save({"_fc.weight": Bomb(canary)}, path)
+    for data in (path.read_bytes(), pickle.dumps(Bomb(canary), protocol=2)):
+        path.write_bytes(data)
+        with pytest.raises(WeightsError, match="holds more than tensors; it was not run"):
+            lite.state_dict(path)
+        assert not canary.exists()
+    record("code in weights of PyTorch", tried=2, survived=2, lost=0)
+
+
+KERAS = """
+import os, pickle, shutil, sys
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from benchmarking.errors import WeightsError
+from benchmarking.sources import source_of, spec_of
+
+folder = Path(sys.argv[1])
+canary = folder / "canary"
+spec = spec_of("keras", "MobileNetV2")  # of whose weights nobody published a digest
+code = eval(f"lambda x: (__import__('os').system('touch {canary}'), x)[1]")
+evil = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Lambda(code)])
+evil.save(folder / "evil.keras")
+evil.save(folder / "evil.h5")
+canary.unlink(missing_ok=True)
+keras.models.load_model(folder / "evil.keras", safe_mode=False)(np.ones((1, 4)))
+assert canary.exists()  # so it is dangerous where it is let
+canary.unlink()
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.system, (f"touch {canary}",)
+
+
+shutil.copy(folder / "evil.keras", folder / "zip.h5")
+(folder / "pickle.h5").write_bytes(pickle.dumps(Bomb()))
+np.save(folder / "array.npy", np.array([Bomb()], dtype=object), allow_pickle=True)
+(folder / "array.npy").rename(folder / "array.h5")
+keras.applications.MobileNetV2(weights=None).save(folder / "disguised.h5")
+with h5py.File(folder / "evil.h5") as file:
+    config = file.attrs["model_config"]
+with h5py.File(folder / "disguised.h5", "r+") as file:
+    file.attrs["model_config"] = config
+for name in ("evil.h5", "evil.keras", "zip.h5", "pickle.h5", "array.h5", "disguised.h5"):
+    try:
+        source_of(spec).build(spec, folder / name)
+        print(name, "taken", canary.exists())
+    except WeightsError as error:
+        print(name, "refused", canary.exists())
+"""
+
+
+@pytest.mark.models
+def test_code_in_weights_of_keras_does_not_run(tmp_path: Path) -> None:
+    """A Lambda layer, pickles under its suffix, and a Lambda beside weights that all fit."""
+    line = [sys.executable, "-W", "ignore", "-c", KERAS, str(tmp_path)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        *(f"{name} refused False" for name in ("evil.h5", "evil.keras", "zip.h5")),
+        *(f"{name} refused False" for name in ("pickle.h5", "array.h5")),
+        "disguised.h5 taken False",
+    ]
+    record("code in weights of Keras", tried=6, survived=6, lost=0)
