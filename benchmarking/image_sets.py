@@ -63,7 +63,7 @@ class ImageSet:
 
     Raises:
         BenchmarkError: the name is unusable.
-        PictureError: there are no pictures, or two share a key.
+        PictureError: there are no pictures, two share a key, or one has a line break in it.
     """
 
     name: str
@@ -74,6 +74,12 @@ class ImageSet:
         check_name(self.name)
         if not self.pictures:
             raise PictureError(f"image set {self.name!r} has no pictures.")
+        broken = next((key for key in self.keys if not {"\n", "\r"}.isdisjoint(key)), None)
+        if broken is not None:
+            raise PictureError(
+                f"{ascii(broken)} has a line break in its name, and a fingerprint a line for each "
+                "name; rename the picture."
+            )
         repeated = [key for key, n in Counter(self.keys).items() if n > 1]
         if repeated:
             raise PictureError(f"{len(repeated)} picture names repeat, such as {repeated[0]!r}.")

@@ -89,9 +89,10 @@ class Sweep:
     def has(self, job: Job) -> bool:
         """Whether the store holds this run, complete and made with the same ingredients.
 
-        Ingredients are weights, recipe and pictures; a file that cannot be read is not complete.
+        Ingredients are weights, recipe and pictures; a file that is damaged is not complete.
         """
         try:
+            self.store.check(job.run)
             stored = self.store.provenance(job.run)
         except StoreError:
             return False

@@ -56,3 +56,9 @@ def test_two_pictures_of_one_name_are_refused():
 def test_an_unreadable_picture_is_named(tmp_path):
     with pytest.raises(PictureError, match="gone.jpg cannot be read: No such file"):
         sha256_of(Picture("gone.jpg", 0, tmp_path / "gone.jpg"))
+
+
+@pytest.mark.parametrize("key", ["a\nb.jpg", "a\r.jpg"])
+def test_a_name_of_two_lines_is_refused(key):
+    with pytest.raises(PictureError, match="has a line break in its name"):
+        ImageSet("set", (Picture(key, 0, Path("x")),), "f")

@@ -119,6 +119,16 @@ def test_a_broken_run_is_not_complete(sweep, images):
     assert not sweep.has(job)
 
 
+def test_a_run_with_a_flipped_bit_is_not_complete(sweep, images):
+    job = a_job(images)
+    list(sweep.run([job]))
+    path = sweep.store.path(job.run)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert not sweep.has(job)
+
+
 def test_all_probabilities_are_stored_beside_the_same_top_5(sweep, images):
     job = a_job(images, keep="all")
     list(sweep.run([job]))
