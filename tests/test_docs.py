@@ -69,3 +69,27 @@ def test_links_between_pages_lead_somewhere():
     for page in (*DOCS.glob("*.md"), DOCS.parent / "README.md"):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def promised() -> list[tuple[str, str]]:
+    """File and test, or what it is called in part, of each promise of the page on reliability."""
+    text = (DOCS / "reliability.md").read_text()
+    found, file = [], ""
+    for quoted in re.findall(r"`([^`]+)`", text):
+        place, _, name = quoted.rpartition("::") if "::" in quoted else ("", "", quoted)
+        if quoted.endswith(".py"):
+            place, name = quoted, "def test_"
+        if place.endswith(".py"):
+            file = place
+        if place or quoted.startswith("…"):
+            found.append((file, name.strip("…")))
+    return found
+
+
+def test_the_page_on_reliability_names_a_test_for_each_promise():
+    assert len(promised()) > 30
+
+
+@pytest.mark.parametrize(("file", "name"), promised())
+def test_a_promise_names_a_test_that_there_is(file, name):
+    assert name in (DOCS.parent / "tests" / file).read_text()
