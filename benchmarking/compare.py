@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.image_rows import ImageRows
 from benchmarking.labels import LabelSet
 from benchmarking.metrics import correct
 from benchmarking.specs import Run
 from benchmarking.statistics import cohen_kappa, holm, mcnemar_test, paired_interval
-from benchmarking.store import PredictionStore
+from benchmarking.store import ImageRows, PredictionStore
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,6 @@ from statistics import median
 from typing import Any
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.image_rows import ImageRows
 from benchmarking.imagenet import is_validation_set, validation_number
 from benchmarking.labels import LabelSet, every_image
 from benchmarking.metrics import accuracy, expected_calibration_error
@@ -22,7 +21,7 @@ from benchmarking.published import published, weights_source
 from benchmarking.sources import all_specs
 from benchmarking.specs import Preprocessing, Published, Run
 from benchmarking.statistics import sign_test, wilson_interval
-from benchmarking.store import PredictionStore
+from benchmarking.store import ImageRows, PredictionStore
 
 REPRODUCED = 0.0005
 """As a share: 25 of 50,000 pictures; JPEG decoders alone move 10."""

@@ -549,7 +549,7 @@ def test_quick_has_a_finding_wherever_predict_refuses(val, monkeypatch):
     def refuse(where):
         raise PictureError("no, for a reason of its own.")
 
-    monkeypatch.setattr("benchmarking.layout.open_pictures", refuse)
+    monkeypatch.setattr("benchmarking.doctor._layout.open_pictures", refuse)
     assert [str(found) for found in quick(str(val))] == [
         f"refused: no, for a reason of its own. ({val})"
     ]

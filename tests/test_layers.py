@@ -14,18 +14,16 @@ ROOT = Path(benchmarking.__file__).parent
 # A module imports from lower levels, or from its own folder: its __init__ and _private modules.
 LEVELS = {
     **dict.fromkeys(["errors", "escapes"], 0),
-    **dict.fromkeys(["specs", "provenance", "labels", "plugins", "files", "findings"], 1),
+    **dict.fromkeys(["specs", "provenance", "labels", "plugins", "files"], 1),
     **dict.fromkeys(["predictions", "published", "statistics", "imagenet", "downloads"], 2),
-    **dict.fromkeys(["npy_files", "digests"], 2),
-    **dict.fromkeys(
-        ["image_sets", "metrics", "table", "arrays_2019", "images", "weights", "run_files"], 3
-    ),
-    **dict.fromkeys(["image_rows", "label_files", "signs", "file_names", "crops"], 4),
+    **dict.fromkeys(["npy_files"], 2),
+    **dict.fromkeys(["image_sets", "metrics", "table", "arrays_2019", "images", "weights"], 3),
+    **dict.fromkeys(["label_files", "crops"], 4),
     "frameworks": 4,
     **dict.fromkeys(["store", "jobs"], 5),
     **dict.fromkeys(["sources", "datasets", "executors", "reports"], 5),
     **dict.fromkeys(["aggregate", "compare", "verify", "predict", "exchange", "prepare"], 6),
-    **dict.fromkeys(["check", "layout", "unfinished", "shared_crops", "retries"], 6),
+    **dict.fromkeys(["check", "unfinished", "shared_crops", "retries"], 6),
     "answers": 7,
     **dict.fromkeys(["sweep", "audits", "doctor"], 8),
     "cli": 9,
@@ -46,7 +44,7 @@ HEAVY = {
     ),
 }
 # The one module that knows a library.
-ONLY_USER = {"PIL": "images", "cv2": "images", "safetensors": "run_files", "pooch": "downloads"}
+ONLY_USER = {"PIL": "images", "cv2": "images", "safetensors": "store", "pooch": "downloads"}
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 

@@ -9,11 +9,11 @@ from conftest import an_image_set
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from benchmarking.digests import digests_of, sealed
 from benchmarking.errors import StoreError
 from benchmarking.predictions import top_k
 from benchmarking.specs import Run
 from benchmarking.store import PredictionStore, bytes_needed
+from benchmarking.store._digests import digests_of, sealed
 
 RUN = Run("three", "source", "model-v1.0", "published")
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarking.image_rows import ImageRows
     from benchmarking.labels import LabelSet
     from benchmarking.specs import Run
-    from benchmarking.store import PredictionStore
+    from benchmarking.store import ImageRows, PredictionStore
     from benchmarking.table import Table
 
 BAR: dict[str, Any] = {"leave": False, "disable": None, "dynamic_ncols": True}

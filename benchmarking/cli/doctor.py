@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 from benchmarking.cli._options import BAR
 
 if TYPE_CHECKING:
-    from benchmarking.doctor import Report
-    from benchmarking.findings import Finding
+    from benchmarking.doctor import Finding, Report
 
 NAME = "doctor"
 HELP = "look for what is wrong with pictures"
@@ -44,10 +43,9 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from benchmarking import files
-    from benchmarking.doctor import checkups, report
+    from benchmarking.doctor import checkups, look, report
     from benchmarking.errors import BenchmarkError
     from benchmarking.escapes import printable
-    from benchmarking.layout import look
 
     if args.output and args.output.suffix.lower() != ".json":
         raise BenchmarkError(f"{args.output} must end in .json, the only format of a report.")

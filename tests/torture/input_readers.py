@@ -12,8 +12,8 @@ from PIL import Image
 
 from benchmarking import images
 from benchmarking.datasets import open_pictures
+from benchmarking.doctor import look
 from benchmarking.label_files import corrected_labels, labels_from, real_labels, rows_of
-from benchmarking.layout import look
 from benchmarking.npy_files import read_integers
 from benchmarking.prepare import plan, prepare
 from benchmarking.specs import Preprocessing

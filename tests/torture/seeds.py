@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarking.digests import sealed
 from benchmarking.image_sets import ImageSet, Picture
 from benchmarking.imagenet import validation_key
 from benchmarking.predictions import top_k
 from benchmarking.provenance import Provenance, imported
 from benchmarking.specs import Run
 from benchmarking.store import PredictionStore
+from benchmarking.store._digests import sealed
 
 N, CLASSES = 6, 10
 RUN = Run("three", "2019-pytorch", "vgg16", "northcutt2019")

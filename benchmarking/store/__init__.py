@@ -3,8 +3,8 @@
     {store}/{image set}/images.csv                              key,class of each row
     {store}/{image set}/{source}/{model}.{recipe}.safetensors   one run
 
-`run_files` knows what is in a run's file. A file is complete or absent: it is written under another
-name, synced to disk and renamed.
+`_run_files` knows what is in a run's file. A file is complete or absent: it is written under
+another name, synced to disk and renamed.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking import files, image_rows
+from benchmarking import files
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.escapes import printable
-from benchmarking.image_rows import ImageRows
 from benchmarking.image_sets import ImageSet
 from benchmarking.predictions import Classes, TopK, check_probabilities
 from benchmarking.provenance import Provenance
-from benchmarking.run_files import opened, packed
 from benchmarking.specs import Probabilities, Run
+from benchmarking.store import _image_rows as image_rows
+from benchmarking.store._image_rows import ImageRows
+from benchmarking.store._run_files import opened, packed
+
+__all__ = ["ImageRows", "PredictionStore", "bytes_needed"]
 
 _SUFFIX = ".safetensors"
 _ROWS = "images.csv"

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from benchmarking.datasets import folder, imagenet_tar, open_pictures
+from benchmarking.doctor._file_names import NO_CLASS, wrong
+from benchmarking.doctor._findings import Finding, finding
 from benchmarking.errors import PictureError
-from benchmarking.file_names import NO_CLASS, wrong
-from benchmarking.findings import Finding, finding
 from benchmarking.image_sets import Picture
 from benchmarking.imagenet import (
     class_names,

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from benchmarking.findings import Finding, finding
+from benchmarking.doctor._findings import Finding, finding
 from benchmarking.image_sets import Picture
 from benchmarking.imagenet import (
     class_of_wnid,

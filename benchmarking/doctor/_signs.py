@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
-from benchmarking.findings import Finding, finding
+from benchmarking.doctor._findings import Finding, finding
 from benchmarking.images import PictureFacts
 
 _RESIZED = "accuracy on resized pictures compares with no other; get the original ones"

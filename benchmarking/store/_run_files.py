@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from benchmarking.digests import Damaged, check_tensor, digests_of, sealed, unsealed
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.provenance import Provenance
 from benchmarking.specs import Run
+from benchmarking.store._digests import Damaged, check_tensor, digests_of, sealed, unsealed
 
 FORMAT = 1
 _KEY = "imagenet-benchmark"

@@ -11,13 +11,15 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from benchmarking.datasets import default_name, image_set
+from benchmarking.doctor._file_names import FORMATS, NO_CLASS
+from benchmarking.doctor._findings import Finding, finding
+from benchmarking.doctor._layout import Layout, look
+from benchmarking.doctor._signs import signs, tool
 from benchmarking.errors import PictureError
-from benchmarking.file_names import FORMATS, NO_CLASS
-from benchmarking.findings import Finding, finding
 from benchmarking.image_sets import Picture
 from benchmarking.images import PictureFacts, Undecodable, inspect
-from benchmarking.layout import Layout, look
-from benchmarking.signs import signs, tool
+
+__all__ = ["Finding", "Report", "checkups", "look", "quick", "report"]
 
 _COPY_AGAIN = "copy or unpack them again"
 # What is wrong with pictures that cannot be decoded, and what to do.
