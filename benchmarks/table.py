@@ -24,9 +24,9 @@ from benchmarking.arrays_2019 import ArrayFolders, folders_below, names_2019
 from benchmarking.downloads import cache_folder, collections, complete
 from benchmarking.exchange import import_run, rows_of
 from benchmarking.imagenet import validation_key, validation_labels, wnids
-from benchmarking.run_files import opened, packed
 from benchmarking.specs import Run
 from benchmarking.store import PredictionStore
+from benchmarking.store._run_files import opened, packed
 
 MANY = 1000
 ROWS = 50_000

@@ -1,0 +1,198 @@
+"""What benchmarks share: options, the machine in words, pictures, turns, and how all is told."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import TypeVar
+
+from benchmarking.datasets import open_pictures
+from benchmarking.image_sets import Picture
+from benchmarking.imagenet import wnids
+from benchmarking.predictions import TopK
+from benchmarking.specs import Run
+from benchmarking.store import PredictionStore
+
+T = TypeVar("T")
+
+SAMPLE = Path(__file__).parents[2] / "shared" / "data" / "sample_images"
+"""500 labelled ImageNet pictures, where they are at hand."""
+
+IMAGES = "measured"
+"""Name of the image set that our command makes of them."""
+
+# A small parent: on Linux a process starts with the peak memory of the one that it was forked from.
+_WATCH = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall-clock seconds of a process, from the start of its interpreter, and its peak in MiB."""
+
+    seconds: float
+    mebibytes: float
+
+
+def cost(command: Sequence[object], environment: Mapping[str, str] | None = None) -> Cost:
+    """What a command costs, which must succeed; `environment` is added to this process's own."""
+    watched = list(map(str, [sys.executable, "-S", "-c", _WATCH, *command]))
+    done = subprocess.run(
+        watched, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | (environment or {})
+    )
+    seconds, kibibytes = map(float, done.stdout.split())
+    return Cost(seconds, kibibytes / 1024)
+
+
+def costs(
+    commands: Iterable[Sequence[object]], environment: Mapping[str, str] | None = None
+) -> Cost:
+    """What commands cost, one after the other: seconds of all and the highest peak."""
+    each = [cost(command, environment) for command in commands]
+    return Cost(sum(one.seconds for one in each), max(one.mebibytes for one in each))
+
+
+def our_command(
+    pictures: Path, store: Path, models: Sequence[str], *more: object
+) -> Sequence[object]:
+    """The command that predicts with random weights, always the same ones, on the CPU."""
+    how = ["--weights", "random", "--again", "--gpu", "none", "--images", IMAGES]
+    run = [sys.executable, "-m", "benchmarking", "predict"]
+    return [*run, pictures, "--store", store, *how, *more, "--models", *models]
+
+
+def our_answers(store: Path, source: str, model: str, recipe: str = "published") -> TopK:
+    """What that command has stored."""
+    random = PredictionStore(store.with_name(f"{store.name}-random"))
+    return random.read(Run(IMAGES, source, model, recipe))
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """A parser of what every benchmark can be told."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("out", nargs="?", type=Path, metavar="OUT.md", help="write the results to this file too")
+    where = "500 samples where they are at hand, else the demo"
+    add(
+        "--pictures", metavar="DIR", help=f"pictures in class folders, or 'demo' (default: {where})"
+    )
+    add("--small", action="store_true", help="a trial of seconds: the demo pictures, once")
+    return parser
+
+
+def chosen_pictures(args: argparse.Namespace) -> tuple[Picture, ...]:
+    """The pictures that a benchmark has been told to use."""
+    found = str(SAMPLE) if SAMPLE.is_dir() else "demo"
+    return open_pictures("demo" if args.small else args.pictures or found)
+
+
+def linked(pictures: Sequence[Picture], folder: Path, n: int) -> tuple[Picture, ...]:
+    """Class folders with n links to pictures, over and over, each of a name of its own."""
+    for number in range(n):
+        picture = pictures[number % len(pictures)]
+        link = folder / wnids()[picture.label] / f"{number:06}-{picture.path.name}"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(picture.path.resolve())
+    return open_pictures(str(folder))
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def machine(*distributions: str) -> str:
+    """A line on the processor, how busy it is already, and versions."""
+    info = Path("/proc/cpuinfo")
+    named = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.is_file() else None
+    processor = named[1] if named else platform.processor() or platform.machine()
+    versions = [f"{name} {version(name)}" for name in distributions]
+    load = f"load {os.getloadavg()[0]:.1f} before"
+    return ", ".join(
+        [processor, f"{cores()} cores", load, f"Python {platform.python_version()}", *versions]
+    )
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """How long a function takes."""
+    start = perf_counter()
+    function()
+    return perf_counter() - start
+
+
+def exhaust(items: Iterable[object]) -> None:
+    """Have every item made, and keep none."""
+    deque(items, maxlen=0)
+
+
+def in_turn(ways: Mapping[str, Callable[[], T]], repeats: int) -> dict[str, list[T]]:
+    """What each of several ways gives, one after the other, again and again."""
+    results: dict[str, list[T]] = {name: [] for name in ways}
+    for repeat in range(repeats):
+        for name, way in ways.items():
+            print(f"{repeat + 1} of {repeats}: {name}", file=sys.stderr)
+            results[name].append(way())
+    return results
+
+
+def ratio(over: Iterable[float], under: Iterable[float]) -> float:
+    """Median of the ratios of measurements made in the same turn."""
+    return median(a / b for a, b in zip(over, under, strict=True))
+
+
+def middle(values: Sequence[float], digits: int = 0) -> str:
+    """The median, and between which values it lies.
+
+    >>> middle([3.0, 1.0, 2.0], 1)
+    '2.0 (1.0-3.0)'
+    """
+    low, mid, high = (f"{f(values):,.{digits}f}" for f in (min, median, max))
+    return mid if low == high else f"{mid} ({low}-{high})"
+
+
+def against(value: float, goal: float, worse: str = "below") -> str:
+    """A value and whether it is on the wrong side of its goal: `below` or `above`.
+
+    >>> against(0.95, 0.9), against(0.5, 0.9), against(0.2, 0.1, "above")
+    ('0.95', '0.50, below the goal of 0.9', '0.20, above the goal of 0.1')
+    """
+    missed = value < goal if worse == "below" else value > goal
+    return f"{value:.2f}" + (f", {worse} the goal of {goal:g}" if missed else "")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a table in Markdown, numbers to the right of what they are of."""
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def must_hold(fact: bool, otherwise: str) -> None:
+    """End with status 1 where answers differ: what was measured means nothing then."""
+    if not fact:
+        raise SystemExit(f"ANSWERS DIFFER: {otherwise}")
+
+
+def publish(lines: Sequence[str], out: Path | None) -> None:
+    """Print the results, and write them to a file if there is one."""
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    if out:
+        out.write_text(text)

@@ -1,0 +1,35 @@
+"""Models that hardly compute: a picture's average colour decides. For what else a sweep costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarking.specs import ModelSpec, Preprocessing, Weights
+
+if TYPE_CHECKING:
+    import torch
+
+NAME = "light"
+MODULES = ()
+EXTRA = "pytorch"
+DISTRIBUTIONS = ()
+
+
+def specs() -> tuple[ModelSpec, ...]:
+    """Two of them, so that they share their crops."""
+    recipes = {"published": Preprocessing("pillow", "bilinear", 256, 224, "torch")}
+    none = Weights("none", "none")
+    return tuple(ModelSpec(NAME, name, "pytorch", none, recipes, 4000) for name in ("one", "two"))
+
+
+def weights_folder(spec: ModelSpec) -> Path:
+    """Nowhere: only random weights are used."""
+    return Path("none")
+
+
+def build(spec: ModelSpec, weights: Path | None) -> torch.nn.Module:
+    """An average, and a layer on it."""
+    from torch import nn
+
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, spec.classes))

@@ -1,0 +1,233 @@
+"""The command as a victim: with these tests' plug-ins, it tells its phase and dies as ordered.
+
+`python -m torture.launch ARGUMENT…` is one command; without arguments each line of standard input
+is one, in JSON, which is run in a fork, in a process group of its own. The worker process that a
+command starts runs this module as well, before anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+from torture.calls import SYNCS, Moment, watched
+
+ORDERS = "TORTURE_ORDERS"
+"""The environment variable that holds orders."""
+
+PLUGINS = (Path(__file__).parent / "plugins", Path(__file__).parents[1] / "plugins")
+
+START, READING, LOADING, PREDICTING, WRITING, AFTER = PHASES = (
+    *("start", "reading pictures", "loading"),
+    *("predicting", "writing", "after"),
+)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a victim has to do beside its command.
+
+    Attributes:
+        marks: file for the phases, each as it begins, with the id of the process.
+        trace: file for the calls that change files.
+        die_at: die at this call of those in `fatal`, counted from 1; 0 never.
+        fatal: names of calls.
+        below: the folder that they are about.
+        moment: whether to die before or after that call.
+        who: which process dies; in a worker, `alone` or with all of its group.
+        alone: leave the rest of the group alive.
+        linger: seconds that the last call takes.
+        errno: do not die, but have the call refused with this error.
+        for_good: have all later ones refused as well.
+        most_lost: pictures between two pieces, in place of the package's own number.
+        spare: bytes that a disk of crops has to leave free, in place of the package's own number.
+        collection: what `fetch small` fetches: path, bytes and sha256 of each file.
+    """
+
+    marks: str = ""
+    trace: str = ""
+    die_at: int = 0
+    fatal: tuple[str, ...] = SYNCS
+    below: str = "/"
+    moment: Moment = "before"
+    who: Literal["parent", "worker"] = "parent"
+    alone: bool = False
+    linger: float = 0
+    errno: int = 0
+    for_good: bool = False
+    most_lost: int = 0
+    spare: int = 0
+    collection: tuple[tuple[str, int, str], ...] = ()
+
+    @classmethod
+    def given(cls) -> Orders:
+        """What the environment says."""
+        return cls(**json.loads(os.environ.get(ORDERS, "{}")))
+
+    def environment(self) -> dict[str, str]:
+        """That a victim has to be started in."""
+        return {ORDERS: json.dumps(asdict(self))}
+
+
+class Teller:
+    """Writes down what happens, and ends it at the call that is to be the last."""
+
+    def __init__(self, orders: Orders, *, is_worker: bool) -> None:
+        self._orders, self._counts, self._lock = orders, 0, Lock()
+        self._who = "worker" if is_worker else "parent"
+
+    def mark(self, phase: str) -> None:
+        _append(self._orders.marks, f"{phase}:{os.getpid()}:{time.monotonic()}")
+
+    def latest(self) -> str:
+        marks = self._orders.marks
+        lines = Path(marks).read_text().splitlines() if marks and Path(marks).exists() else []
+        return lines[-1].partition(":")[0] if lines else START
+
+    def call(self, name: str, path: str, moment: Moment) -> None:
+        _append(self._orders.trace, json.dumps([name, path, moment, self._who]))
+        if not self._is_meant(name, path, moment):
+            return
+        with self._lock:
+            self._counts += 1
+            is_last = self._counts == self._orders.die_at
+            is_later = self._counts > self._orders.die_at
+        if is_last:
+            time.sleep(self._orders.linger)
+            self.mark(f"{WRITING}, {moment} {name} of {Path(path).name}")
+        if self._orders.errno and (is_last or (self._orders.for_good and is_later)):
+            raise OSError(self._orders.errno, os.strerror(self._orders.errno), path)
+        if is_last and not self._orders.errno:
+            os.kill(os.getpid() if self._orders.alone else 0, signal.SIGKILL)
+            signal.pause()
+
+    def _is_meant(self, name: str, path: str, moment: Moment) -> bool:
+        orders = self._orders
+        where = (orders.who, orders.moment) == (self._who, moment) and path.startswith(orders.below)
+        return bool(orders.die_at) and name in orders.fatal and where
+
+    def watch(self) -> None:
+        self._watching = watched(self.call)  # which would end if nobody held it
+        self._watching.__enter__()
+
+    def within(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, telling that it has begun; when it ends, the phase is what it was."""
+
+        def telling(*args: Any, **kwargs: Any) -> Any:
+            earlier = self.latest()
+            self.mark(phase)
+            result = function(*args, **kwargs)
+            self.mark(earlier)
+            return result
+
+        return telling
+
+    def before(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, after which a phase begins."""
+
+        def telling(*args: Any, **kwargs: Any) -> Any:
+            result = function(*args, **kwargs)
+            self.mark(phase)
+            return result
+
+        return telling
+
+
+def obey(orders: Orders, *, is_worker: bool) -> None:
+    """Change this process for good, so that it does as it is told."""
+    teller = Teller(orders, is_worker=is_worker)
+    teller.mark(LOADING if is_worker else START)
+
+    from benchmarking import answers, downloads, files, predict, shared_crops, sweep
+    from benchmarking.cli import predict as command
+
+    if orders.most_lost:
+        answers.MOST_LOST = orders.most_lost
+    if orders.spare:
+        shared_crops.SPARE = orders.spare
+    if orders.collection:
+        held = tuple(downloads.RemoteFile(*row) for row in orders.collection)
+        small = downloads.Collection("small", held, "", "for tests")
+        downloads.collections = lambda: {"small": small}  # type: ignore[assignment]
+    if orders.marks:
+        command.image_set = teller.before(LOADING, teller.within(READING, command.image_set))
+        predict.load = teller.before(PREDICTING, predict.load)
+        files.write = teller.within(WRITING, files.write)
+        sweep.Sweep._store = teller.before(AFTER, sweep.Sweep._store)
+    teller.watch()
+
+
+def extend() -> None:
+    """Put the plug-ins of these tests among those of the package."""
+    from benchmarking import executors, frameworks, sources
+
+    for package in (sources, frameworks, executors):
+        kind = package.__name__.rpartition(".")[2]
+        package.__path__.extend(str(folder / kind) for folder in PLUGINS)
+
+
+def serve() -> None:
+    """Run commands, one at a time, each in a fork of this process: nothing is imported twice."""
+    import tqdm  # noqa: F401
+
+    from benchmarking.sources import all_specs
+
+    all_specs()
+    for line in sys.stdin:
+        print(json.dumps(_forked(json.loads(line))), flush=True)
+
+
+def _forked(told: dict[str, Any]) -> int:
+    """Exit status of a command; if negative, the signal that ended it."""
+    process = os.fork()
+    if process:
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    status = 70
+    try:
+        os.setsid()
+        os.environ.update(told["environment"])
+        for standard, name in enumerate((os.devnull, told["out"], told["err"])):
+            os.dup2(os.open(name, os.O_RDWR | os.O_CREAT, 0o644), standard)
+        obey(Orders.given(), is_worker=False)
+        status = command(told["arguments"])
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def command(arguments: Sequence[str]) -> int:
+    from benchmarking.cli import main
+
+    return main(arguments)
+
+
+def _append(path: str, line: str) -> None:
+    if path:
+        handle = _OPEN(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        os.write(handle, line.encode() + b"\n")
+        os.close(handle)
+
+
+_OPEN = os.open  # which is watched itself
+
+if __name__ == "__mp_main__":
+    extend()
+    obey(Orders.given(), is_worker=True)
+elif __name__ == "__main__":
+    extend()
+    if len(sys.argv) == 1:
+        serve()
+    else:
+        obey(Orders.given(), is_worker=False)
+        raise SystemExit(command(sys.argv[1:]))

@@ -1,0 +1,102 @@
+"""Sweeps of real frameworks that are killed, parent or worker, again and again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from torture.launch import LOADING, PREDICTING, WRITING, Orders
+from torture.verdicts import Verdicts, differences
+from torture.victims import Arena, an_arena, check_whole, contents, incidents
+
+KEPT = 8
+"""Pictures between two pieces."""
+
+
+@dataclass(frozen=True)
+class Framework:
+    """What is predicted with it, and when it is killed.
+
+    Attributes:
+        name: for the tally.
+        model: as the command has it.
+        limit: how many pictures.
+        plan: phases, and who is killed then; a worker last, since its command goes on to its end.
+    """
+
+    name: str
+    model: str
+    limit: int
+    plan: tuple[tuple[str, str], ...]
+
+    def arguments(self, pictures: Path, store: Path) -> Sequence[str]:
+        # One at a time: a worker that is killed gets half a batch, and that has other last bits.
+        alone = ["--batch-size", "1", "--weights", "random", "--crop-cache", "none"]
+        what = ["--models", self.model, "--limit", str(self.limit)]
+        return ["predict", str(pictures), "--store", str(store), *what, *alone]
+
+
+TORCH = Framework(
+    "torch",
+    "torchvision/squeezenet1_1",
+    32,
+    (
+        *((WRITING, "both"), (PREDICTING, "both"), (LOADING, "both")),
+        *((PREDICTING, "parent"), (WRITING, "parent"), (PREDICTING, "worker")),
+    ),
+)
+KERAS = Framework(
+    "keras",
+    "keras/MobileNet",
+    24,
+    ((LOADING, "both"), (WRITING, "both"), (PREDICTING, "worker")),
+)
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    with an_arena(tmp_path_factory.mktemp("arena")) as made:
+        yield made
+
+
+@pytest.mark.parametrize("framework", [TORCH, KERAS], ids=lambda framework: framework.name)
+def test_a_model_that_is_killed_again_and_again_comes_to_the_same_tensors(
+    arena, sample_images, tmp_path, full, framework
+):
+    if find_spec(framework.name) is None:
+        pytest.skip(f"{framework.name} is not installed")
+    if framework is KERAS and not full:
+        pytest.skip("takes a minute; run it with --full")
+    calm = arena.run(framework.arguments(sample_images, tmp_path / "calm"))
+    assert calm.status == 0, calm.err
+    reference, verdicts = contents(tmp_path / "calm-random"), Verdicts()
+    for turn in range(2 if full else 1):
+        store = tmp_path / f"store-{turn}"
+        for phase, whom in framework.plan[: None if full else 1]:
+            latest = kill(arena, framework.arguments(sample_images, store), phase, whom)
+            with verdicts.on(f"kill -9 while {latest}", f"predict, {framework.name}, {whom}"):
+                check_whole(tmp_path / f"store-{turn}-random", reference)
+        ended = arena.run(framework.arguments(sample_images, store), Orders(most_lost=KEPT))
+        assert ended.status == 0, ended.err
+        assert differences(contents(tmp_path / f"store-{turn}-random"), reference) == ""
+        (run,) = (tmp_path / f"store-{turn}-random").rglob("*.safetensors")
+        assert any(text.startswith("went on at picture ") for text in incidents(run))
+    verdicts.check()
+
+
+def kill(arena: Arena, arguments: Sequence[str], phase: str, whom: str) -> str:
+    """Kill a victim, and say in which phase; one that loses its worker alone goes on to its end."""
+    victim = arena.start(arguments, Orders(most_lost=KEPT))
+    victim.until(phase, times=3 if phase == WRITING else 1)
+    time.sleep(0 if phase == WRITING else random.uniform(0, 0.3))
+    latest = arena.phase()
+    victim.kill(whom)
+    ended = victim.ended()
+    assert ended.status == (0 if whom == "worker" else -9), ended
+    return latest

@@ -1,0 +1,60 @@
+"""Verdicts on many faults: each is printed and tallied, and all that failed are told at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from torture import tally
+
+_TOLD = 1500
+"""Letters of a problem."""
+
+
+@dataclass
+class Verdicts:
+    """What has come of a number of faults.
+
+    Attributes:
+        n: how many there were.
+        problems: of those that did harm.
+    """
+
+    n: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def on(self, fault: str, note: str) -> Iterator[None]:
+        """A fault whose block asserts that it did no harm; `note` is for the tally."""
+        self.n += 1
+        problem = ""
+        try:
+            yield
+        except AssertionError as error:
+            problem = f"{fault} ({note}): {str(error)[:_TOLD]}"
+            self.problems.append(problem)
+        print(problem or f"{fault} ({note}): no harm")
+        kind = fault.partition(",")[0]
+        tally.record(kind, tried=1, survived=not problem, lost=bool(problem), note=note)
+
+    def check(self) -> None:
+        """Tell all that is wrong.
+
+        Raises:
+            AssertionError: something is.
+        """
+        harm = "\n\n".join(self.problems)
+        assert not self.problems, f"{len(self.problems)} of {self.n} did harm:\n{harm}"
+
+
+def differences(found: dict[str, object], expected: dict[str, object]) -> str:
+    """What is missing, too much or other, by name; nothing if all is as expected."""
+    kinds = {
+        "missing": expected.keys() - found.keys(),
+        "left over": found.keys() - expected.keys(),
+        "other": {path for path in found.keys() & expected if found[path] != expected[path]},
+    }
+    return "; ".join(
+        f"{kind}: {', '.join(sorted(paths))}" for kind, paths in kinds.items() if paths
+    )

@@ -1,0 +1,253 @@
+"""Commands to be killed: how they are started, watched and ended, and what they leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from benchmarking.specs import Run
+from benchmarking.store import PredictionStore
+from torture.launch import START, Orders
+
+ROOT = Path(__file__).parents[2]
+_LAUNCH = [sys.executable, "-m", "torture.launch"]
+_PATIENCE = 240
+"""Seconds that nothing here takes."""
+
+_OWN = ("started", "seconds", "process_id", "arguments", "incidents")
+"""Parts of provenance in which two runs of the same thing may differ."""
+
+
+Batch = dict[str, Any]
+"""Numbers of pictures that were predicted together, with the model and the id of the process."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command came to; a negative status is the signal that ended it."""
+
+    status: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Arena:
+    """Where victims run: their files for marks, traces and seen pictures are in its folder."""
+
+    folder: Path
+    server: subprocess.Popen[str]
+
+    @property
+    def marks(self) -> Path:
+        """Phases of the latest victim, as they began."""
+        return self.folder / "marks"
+
+    @property
+    def temporary(self) -> Path:
+        """Where victims put what is of use to themselves alone."""
+        return self.folder / "tmp"
+
+    def run(self, arguments: Sequence[str], orders: Orders | None = None, **more: str) -> Ended:
+        """Run a command to its end, as a fork of the server."""
+        told = {"arguments": list(arguments), "environment": self._environment(orders, more)}
+        names = {name: str(self.folder / name) for name in ("out", "err")}
+        for name in names.values():
+            Path(name).write_text("")
+        assert self.server.stdin
+        assert self.server.stdout
+        print(json.dumps(told | names), file=self.server.stdin, flush=True)
+        status = int(self.server.stdout.readline())
+        return Ended(status, *(Path(name).read_text() for name in names.values()))
+
+    def start(self, arguments: Sequence[str], orders: Orders | None = None, **more: str) -> Running:
+        """Start a command with an interpreter and a process group of its own."""
+        environment = {**os.environ, **self._environment(orders, more)}
+        process = subprocess.Popen(
+            [*_LAUNCH, *arguments],
+            env=environment,
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        return Running(process, self.marks)
+
+    def _environment(self, orders: Orders | None, more: Mapping[str, str]) -> dict[str, str]:
+        self.temporary.mkdir(parents=True, exist_ok=True)
+        self.marks.write_text("")
+        told = replace(orders or Orders(), marks=str(self.marks))
+        return {
+            "PYTHONPATH": str(ROOT / "tests"),
+            "TMPDIR": str(self.temporary),
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "TORTURE_SEEN": str(self.folder / "seen"),
+            "OMP_NUM_THREADS": "1",  # two that wait for each other are slow on a busy machine
+            "TORTURE_PAUSE": "0",
+            "TORTURE_LOADING": "0",
+            **told.environment(),
+            **more,
+        }
+
+    def phase(self) -> str:
+        """What the latest victim was doing at last, in words."""
+        return phases(self.marks)[-1][0]
+
+    def seen(self) -> list[Batch]:
+        """What light models have seen since this was last asked for: batches, in order."""
+        path = self.folder / "seen"
+        lines = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return [json.loads(line) for line in lines]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A command that goes on, and its group."""
+
+    process: subprocess.Popen[str]
+    marks: Path
+
+    def until(self, phase: str, times: int = 1) -> None:
+        """Wait for the n-th time that a phase begins, or for the end."""
+        self.until_true(lambda: [name for name, *_ in phases(self.marks)].count(phase) >= times)
+
+    def until_true(self, happened: Callable[[], object]) -> None:
+        """Wait until something has happened, or for the end."""
+        end = time.monotonic() + _PATIENCE
+        while self.process.poll() is None and not happened():
+            assert time.monotonic() < end, "it never happens"
+            time.sleep(0.002)
+
+    @property
+    def worker(self) -> int:
+        """Id of the latest process that has been at work for it."""
+        return [pid for _, pid, _ in phases(self.marks) if pid != self.process.pid][-1]
+
+    def kill(self, whom: str, sign: int = signal.SIGKILL) -> None:
+        """Send a signal to the parent, the worker or both."""
+        if whom == "both":
+            os.killpg(self.process.pid, sign)
+        else:
+            os.kill(self.process.pid if whom == "parent" else self.worker, sign)
+
+    def ended(self) -> Ended:
+        """Wait for the end of the command, and of all that it has started."""
+        out, err = self.process.communicate(timeout=_PATIENCE)
+        end = time.monotonic() + _PATIENCE
+        while _lives(self.process.pid):
+            assert time.monotonic() < end, "a process of the group goes on"
+            time.sleep(0.005)
+        return Ended(self.process.returncode, out, err)
+
+
+def _lives(group: int) -> bool:
+    """Whether any process of a group does anything still; the dead can wait long to be buried."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                return True
+    return False
+
+
+@contextmanager
+def an_arena(folder: Path) -> Iterator[Arena]:
+    """A place for victims, whose server ends with the block."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "OPENBLAS_NUM_THREADS": "1"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(_LAUNCH, env=environment, cwd=ROOT, text=True, **pipes) as server:
+        yield Arena(folder, server)
+        assert server.stdin
+        server.stdin.close()
+
+
+def phases(marks: Path) -> list[tuple[str, int, float]]:
+    """Each phase as it began, with the process and the time; whole lines alone."""
+    lines = marks.read_text().splitlines(keepends=True) if marks.exists() else []
+    found = (line.rstrip("\n").rsplit(":", 2) for line in lines if line.endswith("\n"))
+    return [(name, int(pid), float(at)) for name, pid, at in found] or [(START, 0, 0)]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that changed a file, or was to: its name, the path, when, and in which process."""
+
+    name: str
+    path: str
+    moment: str
+    who: str
+
+
+def traced(trace: Path) -> list[Call]:
+    """Calls as a victim wrote them down; none if there is no such file."""
+    lines = trace.read_text().splitlines() if trace.exists() else []
+    return [Call(*json.loads(line)) for line in lines]
+
+
+def contents(folder: Path) -> dict[str, object]:
+    """Every file below a folder, hidden ones too: its bytes, or of runs what has to be equal."""
+    return {
+        str(path.relative_to(folder)): _run(path) if _is_run(path) else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def visible(found: Mapping[str, object]) -> dict[str, object]:
+    """Files of which no part of the path is hidden."""
+    return {
+        path: data
+        for path, data in found.items()
+        if not any(part.startswith(".") for part in Path(path).parts)
+    }
+
+
+def check_whole(folder: Path, reference: Mapping[str, object]) -> None:
+    """Whatever has its name is whole, and what it is in the end; a store can be read."""
+    for path, data in visible(contents(folder)).items():
+        assert data == reference[path], f"{path} is not what it has to be"
+    store = PredictionStore(folder)
+    for images in store.image_sets():
+        for run in store.runs(images):
+            assert store.check(run)
+            assert len(store.read(run)) == len(store.rows(images))
+
+
+def tensors(path: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
+    """Every tensor of a run's file."""
+    with safe_open(path, framework="numpy") as file:
+        found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return {name: (str(one.dtype), one.shape, one.tobytes()) for name, one in found.items()}
+
+
+def incidents(path: Path) -> list[str]:
+    """What a run's provenance says of how it went."""
+    return list(_document(path)["incidents"])
+
+
+def _is_run(path: Path) -> bool:
+    return path.suffix == ".safetensors" and not path.name.startswith(".")
+
+
+def _run(path: Path) -> dict[str, object]:
+    made = {name: value for name, value in _document(path).items() if name not in _OWN}
+    return {**tensors(path), "provenance": made}
+
+
+def _document(path: Path) -> dict[str, Any]:
+    model, _, recipe = path.stem.rpartition(".")
+    run = Run(path.parts[-3], path.parts[-2], model, recipe)
+    return asdict(PredictionStore(path.parents[2]).provenance(run))
