@@ -16,6 +16,9 @@ from benchmarking.unfinished import Circumstances, Piece, Unfinished
 MOST_LOST = 1000
 """Pictures whose answers a sudden end may cost."""
 
+KEPT_EVERY = MOST_LOST // 2
+"""Pictures after which answers are kept; others are on their way meanwhile."""
+
 LONGEST_LOST = timedelta(minutes=1)
 """Work that a sudden end may cost, where it is worth fewer pictures."""
 
@@ -71,7 +74,7 @@ class Answers:
     def is_due(self) -> bool:
         """Whether there is enough new to be kept."""
         new = sum(len(part.top) for part in self._new)
-        return new >= MOST_LOST or (new > 0 and self._clock() - self._last_kept >= LONGEST_LOST)
+        return new >= KEPT_EVERY or (new > 0 and self._clock() - self._last_kept >= LONGEST_LOST)
 
     def keep(self) -> None:
         """Put what is new on disk.

@@ -17,7 +17,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,10 +126,19 @@ class CropFile:
                 if handle is not None:
                     yield stack.enter_context(self._kept(handle, pictures, preprocessing, workers))
                     return
-            if self.is_complete:
-                yield stack.enter_context(closing(self._read(pictures, preprocessing, first)))
+            file = self._opened(stack)
+            if file:
+                read = self._read(file, pictures, preprocessing, first)
+                yield stack.enter_context(closing(read))
             else:
                 yield stack.enter_context(crops(pictures[first:], preprocessing, workers))
+
+    def _opened(self, stack: ExitStack) -> BinaryIO | None:
+        """The complete file, which another process may remove meanwhile; None if there is none."""
+        with suppress(OSError):
+            if self.is_complete:
+                return stack.enter_context(self.path.open("rb"))
+        return None
 
     def remove(self) -> None:
         """Delete it, and what an interruption may have left; not what another process writes."""
@@ -202,18 +211,21 @@ class CropFile:
                 self._part.replace(self.path)
 
     def _read(
-        self, pictures: Sequence[Picture], preprocessing: Preprocessing, first: int
+        self,
+        file: BinaryIO,
+        pictures: Sequence[Picture],
+        preprocessing: Preprocessing,
+        first: int,
     ) -> Generator[Crop, None, None]:
-        with self.path.open("rb") as file:
-            sums = np.memmap(file, _CRC, "r", self.n * self._stride, (self.n,))
-            for start in range(first, self.n, WINDOW):
-                rows = range(start, min(start + WINDOW, self.n))
-                shape = (len(rows), *self.shape)
-                window = np.memmap(file, np.uint8, "r", start * self._stride, shape)
-                for row, mapped in zip(rows, window, strict=True):
-                    pixels = np.array(mapped)
-                    sound = zlib.crc32(pixels.data) == sums[row]
-                    yield pixels if sound else crop_of(pictures[row], preprocessing)
+        sums = np.memmap(file, _CRC, "r", self.n * self._stride, (self.n,))
+        for start in range(first, self.n, WINDOW):
+            rows = range(start, min(start + WINDOW, self.n))
+            shape = (len(rows), *self.shape)
+            window = np.memmap(file, np.uint8, "r", start * self._stride, shape)
+            for row, mapped in zip(rows, window, strict=True):
+                pixels = np.array(mapped)
+                sound = zlib.crc32(pixels.data) == sums[row]
+                yield pixels if sound else crop_of(pictures[row], preprocessing)
 
 
 def crop_file(folder: Path, images: ImageSet, preprocessing: Preprocessing) -> CropFile:

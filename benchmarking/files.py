@@ -6,7 +6,9 @@ import csv
 import errno
 import os
 import shutil
+import tempfile
 from contextlib import ExitStack, suppress
+from glob import escape
 from importlib import resources
 from pathlib import Path
 
@@ -33,6 +35,7 @@ def write(path: Path, data: bytes) -> None:
         raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
     with suppress(OSError):  # some network file systems cannot; the file is in its place
         _sync_folder(path.parent)
+    _sweep_up(path)
 
 
 def claim(path: Path, stack: ExitStack) -> bool:
@@ -81,14 +84,50 @@ def reserve(handle: int, size: int) -> None:
 
 def free(folder: Path) -> int:
     """Bytes that the disk of a folder has free, whether the folder is there yet or not."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
-    return shutil.disk_usage(there).free
+    return shutil.disk_usage(_nearest(folder)).free
+
+
+def check_writable(folder: Path) -> None:
+    """Find out now whether files can be made in a folder, whether it is there yet or not.
+
+    Raises:
+        BenchmarkError: they cannot.
+    """
+    place = _nearest(folder)
+    try:
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        raise BenchmarkError(f"{place} cannot be written: {error.strerror}.") from error
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the one above it that is there."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
 
 
 def shipped_rows(name: str) -> list[dict[str, str]]:
     """Rows of a table in the package's data folder, by its headings."""
     table = resources.files("benchmarking").joinpath("data", name).read_text("utf-8")
     return list(csv.DictReader(table.splitlines()))
+
+
+def _sweep_up(path: Path) -> None:
+    """Remove what processes have left that were killed while they wrote this file."""
+    for part in path.parent.glob(f".{escape(path.name)}.*.part"):
+        writer = part.suffixes[-2].removeprefix(".")
+        if writer.isdecimal() and not _lives(int(writer)):
+            with suppress(OSError):
+                part.unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

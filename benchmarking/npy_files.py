@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking import files
-from benchmarking.errors import StoreError
+from benchmarking.errors import BenchmarkError, StoreError
 
 _HEADER = 2**14
 """Bytes; NumPy refuses headers of more than 10,000."""
@@ -70,7 +70,10 @@ def write_array(path: Path, array: NDArray[Any] | None) -> None:
         BenchmarkError: the folder cannot be written.
     """
     if array is None:
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise BenchmarkError(f"{path} cannot be removed: {error.strerror}.") from error
         return
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)

@@ -115,20 +115,26 @@ class Sweep:
         """
         known = discover(executors)
         retries = Retries()
+        before = {job.run: self._started(job.run) for job in jobs}
         for name, group in groupby(sorted(jobs, key=_executor), key=_executor):
-            yield from self._run_in(known[name], group, retries)
+            yield from self._run_in(known[name], group, retries, before)
             while retries.waiting:
-                yield from self._run_in(known[name], [retries.waiting.pop(0)], retries)
+                yield from self._run_in(known[name], [retries.waiting.pop(0)], retries, before)
 
     def _run_in(
-        self, executor: ModuleType, jobs: Iterable[Job], retries: Retries
+        self, executor: ModuleType, jobs: Iterable[Job], retries: Retries, before: dict[Run, str]
     ) -> Iterator[Event]:
-        events: Iterator[JobEvent[Job]] = executor.run(answer, self._claimed(jobs), self.timeout)
+        events: Iterator[JobEvent[Job]] = executor.run(
+            answer, self._claimed(jobs, before), self.timeout
+        )
         for begun in events:
             yield from self._follow(begun.job, events, retries)
 
-    def _claimed(self, jobs: Iterable[Job]) -> Iterator[Job]:
-        """Jobs one by one, each while no other process works on its run; taken ones last."""
+    def _claimed(self, jobs: Iterable[Job], before: dict[Run, str]) -> Iterator[Job]:
+        """Jobs one by one, each while no other process works on its run; taken ones last.
+
+        Those that another process has stored since `before`, when each run was begun, are done.
+        """
         waiting = deque(jobs)
         taken: set[Run] = set()
         while waiting:
@@ -143,10 +149,24 @@ class Sweep:
                     taken.add(job.run)
                     continue
                 stack.callback(self._unfinished(job).tidy)
-                if job.run in taken and self.has(job):
+                if self._started(job.run) != before[job.run] and self.has(job):
                     self.notice(f"{job.run.model}: another process has stored it")
                 else:
                     yield self._with_what_is_done(job)
+
+    def _started(self, run: Run) -> str:
+        """When the stored run was begun; empty if none is stored."""
+        try:
+            return self.store.provenance(run).started
+        except StoreError:
+            return ""
+
+    def tidy(self, job: Job) -> None:
+        """Remove what a sudden end has left of a run that is complete."""
+        if self.store.unfinished(job.run).exists():
+            with ExitStack() as stack:
+                if self.store.claim(job.run, stack):
+                    self._unfinished(job).discard()
 
     def _with_what_is_done(self, job: Job) -> Job:
         """A job with what an interruption has left of it.

@@ -91,6 +91,8 @@ def download(weights: Weights, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file, tqdm.wrapattr(file, "write", **bar) as into:
             downloads.download(weights.url, cast(BinaryIO, _Bounded(into, weights)))
+            file.flush()
+            os.fsync(file.fileno())
         check(part, weights)
         part.replace(path)
     except downloads.DownloadError as error:

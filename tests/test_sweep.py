@@ -316,7 +316,7 @@ def test_a_piece_that_holds_what_cannot_be_is_done_again(sweep, images, monkeypa
 def test_what_is_done_is_put_on_disk_every_thousand_pictures_and_every_minute(
     sweep, images, monkeypatch
 ):
-    monkeypatch.setattr(answers, "MOST_LOST", 4)
+    monkeypatch.setattr(answers, "KEPT_EVERY", 4)
     kept = []
     keep = Unfinished.keep
     monkeypatch.setattr(
@@ -324,7 +324,7 @@ def test_what_is_done_is_put_on_disk_every_thousand_pictures_and_every_minute(
     )
     list(sweep.run([a_job(images)]))
     assert kept == [4]
-    monkeypatch.setattr(answers, "MOST_LOST", 1000)
+    monkeypatch.setattr(answers, "KEPT_EVERY", 1000)
     monkeypatch.setattr(answers, "LONGEST_LOST", timedelta(seconds=2))
     list(sweep.run([a_job(images, "steadier")]))
     assert kept == [4, 4]

@@ -16,8 +16,8 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +26,10 @@ from benchmarking.cli._models import chosen
 from benchmarking.cli._options import add_store, add_weights, chosen_store, positive
 from benchmarking.cli._pictures import image_set
 from benchmarking.cli._progress import notice, show, title
+from benchmarking.cli._room import check_room, crops_shared, in_bytes, size_of_runs
 
 if TYPE_CHECKING:
     from benchmarking.errors import BenchmarkError
-    from benchmarking.image_sets import ImageSet
     from benchmarking.jobs import Job
     from benchmarking.specs import ModelSpec
     from benchmarking.sweep import Sweep
@@ -39,9 +39,6 @@ HELP = "predict pictures with pretrained models and store what they say"
 
 # Of random weights: the same ones in every run.
 RANDOM_SEED = 0
-
-# Bytes on a disk that a user would want to know of.
-_WORTH_MENTIONING = 10**9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,6 +137,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict, store and report; 1 if a model that was asked for failed."""
+    try:
+        return _run(args)
+    except KeyboardInterrupt:
+        print("\nstopped; what is done is kept, and the same command goes on", file=sys.stderr)
+        return 130
+
+
+def _run(args: argparse.Namespace) -> int:
     from benchmarking.datasets import default_name, open_pictures
     from benchmarking.doctor import quick
     from benchmarking.image_sets import spread
@@ -156,7 +161,7 @@ def run(args: argparse.Namespace) -> int:
     specs, obstacles = chosen(args)
     store = PredictionStore(chosen_store(args))
     print(_plan(args, name, len(pictures), specs, obstacles), flush=True)
-    _refuse_without_room(store.folder, _size(args, len(pictures), specs))
+    check_room(store.folder, size_of_runs(args, len(pictures), specs))
     images = image_set(args, name, pictures)
     store.admit(images)
     sweep = Sweep(
@@ -169,12 +174,8 @@ def run(args: argparse.Namespace) -> int:
     )
     jobs = [_job(args, spec, sweep) for spec in specs]
     todo = [job for job in jobs if args.again or not _is_done(sweep, job)]
-    try:
-        with _crops_shared(args, todo, images) as sharing, closing(sweep.run(sharing)) as events:
-            failures = show(events)
-    except KeyboardInterrupt:
-        print("\nstopped; what is done is kept, and the same command goes on", file=sys.stderr)
-        return 130
+    with crops_shared(args, todo, images) as sharing, closing(sweep.run(sharing)) as events:
+        failures = show(events)
     if args.models:  # they were asked for
         for model, obstacle in obstacles.items():
             print(f"failed: {model}: {obstacle}", file=sys.stderr)
@@ -198,64 +199,11 @@ def _plan(
     without = sum(isinstance(obstacle, WeightsError) for obstacle in obstacles.values())
     left_out = {"weights missing for": without, "cannot run:": len(obstacles) - without}
     kinds += [f"{what} {count}" for what, count in left_out.items() if count]
-    size = _size(args, n, specs)
+    size = size_of_runs(args, n, specs)
     return (
         f"{len(specs)} model{'s' * (len(specs) != 1)} ({', '.join(kinds)}), recipe {args.recipe}, "
-        f"{n} pictures of {name}; up to {_bytes(size)} into {chosen_store(args)}"
+        f"{n} pictures of {name}; up to {in_bytes(size)} into {chosen_store(args)}"
     )
-
-
-def _size(args: argparse.Namespace, n: int, specs: Sequence[ModelSpec]) -> int:
-    """Bytes that the runs will need at most."""
-    from benchmarking.store import bytes_needed
-
-    classes = (spec.classes if args.save_all_probs else 0 for spec in specs)
-    return sum(bytes_needed(n, classes=count) for count in classes)
-
-
-def _refuse_without_room(folder: Path, needed: int) -> None:
-    from benchmarking import files
-    from benchmarking.errors import StoreError
-
-    if files.free(folder) < needed:
-        raise StoreError(
-            f"the disk of {folder} has {_bytes(files.free(folder))} free; these runs need up to "
-            f"{_bytes(needed)}. Make room, or name another folder with --store."
-        )
-
-
-def _bytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
-
-
-@contextmanager
-def _crops_shared(
-    args: argparse.Namespace, jobs: Sequence[Job], images: ImageSet
-) -> Iterator[list[Job]]:
-    """Jobs that share the crops they share; the files of crops go when the sweep ends.
-
-    They stay where the user has named a folder for them.
-    """
-    from benchmarking.downloads import cache_folder
-    from benchmarking.shared_crops import sharing
-
-    if args.crop_cache == "none":
-        yield list(jobs)
-        return
-    if args.crop_cache:
-        yield sharing(jobs, images, Path(args.crop_cache), at_least=1)
-        return
-    folder = cache_folder("crops")
-    shared = sharing(jobs, images, folder)
-    files = {job.crops for job in shared if job.crops}
-    size = sum(file.size for file in files)
-    if size >= _WORTH_MENTIONING:
-        notice(f"crops that models share are kept meanwhile: {_bytes(size)} in {folder}")
-    try:
-        yield shared
-    finally:
-        for file in files:
-            file.remove()
 
 
 def _job(args: argparse.Namespace, spec: ModelSpec, sweep: Sweep) -> Job:
@@ -280,6 +228,7 @@ def _job(args: argparse.Namespace, spec: ModelSpec, sweep: Sweep) -> Job:
 def _is_done(sweep: Sweep, job: Job) -> bool:
     done = sweep.has(job)
     if done:
+        sweep.tidy(job)
         when = sweep.store.provenance(job.run).started.partition("T")[0]
         print(f"{title(job)}: complete since {when}; --again computes it once more")
     return done

@@ -15,7 +15,9 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -97,12 +99,11 @@ def in_one_process(
     and error is kept for `Failed.details`.
     """
     context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / _LOG).touch()
+    with _folder() as folder:
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(folder, theirs), daemon=True)
-        process.start()
+        with _without_interrupts():  # which the process inherits
+            process.start()
         theirs.close()  # the pipe ends when the process's own copy does
         try:
             for job in jobs:
@@ -117,13 +118,46 @@ def in_one_process(
             ours.close()
 
 
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for what is between us and the process."""
+    try:
+        made = tempfile.TemporaryDirectory()
+        (Path(made.name) / _LOG).touch()
+    except OSError as error:
+        raise _cannot_be_used(tempfile.gettempdir(), error) from error
+    with made as name:
+        yield Path(name)
+
+
+def _cannot_be_used(place: object, error: OSError) -> BenchmarkError:
+    return BenchmarkError(f"{place} cannot be written: {error.strerror}; set TMPDIR to another.")
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C waits until the end of the block."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which would let them through when it is started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _hand_out(folder: Path, worker: Connection, task: object) -> None:
     """Give the process its next task.
 
     In a file: a process that died while it was given more than a pipe holds would leave us
     waiting for ever.
     """
-    (folder / _TASK).write_bytes(pickle.dumps(task))
+    try:
+        (folder / _TASK).write_bytes(pickle.dumps(task))
+    except OSError as error:
+        raise _cannot_be_used(folder, error) from error
     try:
         worker.send("go on")
     except OSError:

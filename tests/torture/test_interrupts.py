@@ -39,12 +39,12 @@ def test_ctrl_c_ends_soon_keeps_what_is_done_and_says_how_to_go_on(arena, pictur
     assert calm.status == 0, calm.err
     reference = contents(tmp_path / "0")
     chance, verdicts = random.Random(130), Verdicts()
-    moments = [(READING, 1, 0.3), (LOADING, 1, 1.2), (LOADING, 2, 0), (PREDICTING, 1, 0.5)]
+    moments = [(READING, 1, 0.3), (LOADING, 1, 1.2), (LOADING, 3, 0), (PREDICTING, 1, 0.5)]
     for number, (phase, times, longest) in enumerate(moments * (5 if full else 1)):
         out = tmp_path / f"stopped-{number}"
         arena.seen()
         victim = arena.start(scene.arguments(out), **SLOW)
-        victim.until(phase, times)  # the second loading is that of the worker, at its very start
+        victim.until(phase, times)  # the third loading is the worker, at its very start
         time.sleep(chance.uniform(0, longest))
         latest, before = phases(arena.marks)[-1][0], time.monotonic()
         victim.kill("both", signal.SIGINT)
