@@ -150,7 +150,7 @@ def obey(orders: Orders, *, is_worker: bool) -> None:
     from benchmarking.cli import predict as command
 
     if orders.most_lost:
-        answers.MOST_LOST = orders.most_lost
+        answers.KEPT_EVERY = orders.most_lost // 2
     if orders.spare:
         shared_crops.SPARE = orders.spare
     if orders.collection:

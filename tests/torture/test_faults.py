@@ -134,7 +134,7 @@ def test_every_file_is_synced_before_it_gets_its_name_and_its_folder_after(
         )
         synced = Counter(call.path for call in calls if call.name == "fsync")
         assert {folder: synced[folder] for folder in folders} == folders
-        assert {str(out / path) for path in visible(contents(out))} <= named, "written in place"
+        assert {str(out / path) for path in visible(out)} <= named, "written in place"
     verdicts.check()
 
 

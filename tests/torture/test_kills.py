@@ -179,8 +179,7 @@ def test_a_command_whose_worker_is_killed_goes_on_by_itself(arena, pictures, tmp
             path = next(path for path in reference if path.endswith(".safetensors"))
             assert tensors(out / path) == tensors(tmp_path / "0" / path)
             assert sorted(contents(out)) == sorted(reference)
-            told = "its process was killed by SIGKILL; 20 pictures at a time were too many, now 10"
-            assert incidents(out / path)[0] == told
+            assert incidents(out / path)[0].startswith("its process was killed by SIGKILL; ")
             first, *rest = (list(of_one) for _, of_one in groupby(batches, lambda one: one["pid"]))
             assert not rest or lost(first, rest[0]) <= MOST_LOST
     verdicts.check()

@@ -199,25 +199,29 @@ def traced(trace: Path) -> list[Call]:
 
 def contents(folder: Path) -> dict[str, object]:
     """Every file below a folder, hidden ones too: its bytes, or of runs what has to be equal."""
+    return _contents(folder, [path for path in folder.rglob("*") if path.is_file()])
+
+
+def visible(folder: Path) -> dict[str, object]:
+    """The same, of files of whose paths no part is hidden; others can come and go meanwhile."""
+    paths = [path for path in folder.rglob("[!.]*") if path.is_file()]
+    return _contents(folder, [path for path in paths if not _is_hidden(path.relative_to(folder))])
+
+
+def _contents(folder: Path, paths: Sequence[Path]) -> dict[str, object]:
     return {
         str(path.relative_to(folder)): _run(path) if _is_run(path) else path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        for path in sorted(paths)
     }
 
 
-def visible(found: Mapping[str, object]) -> dict[str, object]:
-    """Files of which no part of the path is hidden."""
-    return {
-        path: data
-        for path, data in found.items()
-        if not any(part.startswith(".") for part in Path(path).parts)
-    }
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def check_whole(folder: Path, reference: Mapping[str, object]) -> None:
     """Whatever has its name is whole, and what it is in the end; a store can be read."""
-    for path, data in visible(contents(folder)).items():
+    for path, data in visible(folder).items():
         assert data == reference[path], f"{path} is not what it has to be"
     store = PredictionStore(folder)
     for images in store.image_sets():
