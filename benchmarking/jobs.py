@@ -37,11 +37,11 @@ class Setting:
     def goes_on_from(self, earlier: Setting) -> bool:
         """Whether answers made under an earlier setting can be gone on with under this one.
 
-        All must be equal, but that a batch may be an even part of what it was: of a model that
-        ran out of memory.
+        All must be equal, but that a batch may be smaller than it was: of a model that ran out of
+        memory.
         """
         like_now = replace(earlier, batch_size=self.batch_size, process_id=self.process_id)
-        return like_now == self and earlier.batch_size % self.batch_size == 0
+        return like_now == self and self.batch_size <= earlier.batch_size
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from benchmarking.cli._room import check_room, crops_shared, in_bytes, size_of_r
 if TYPE_CHECKING:
     from benchmarking.errors import BenchmarkError
     from benchmarking.jobs import Job
-    from benchmarking.specs import ModelSpec
+    from benchmarking.specs import ModelSpec, Run
     from benchmarking.sweep import Sweep
 
 NAME = "predict"
@@ -161,7 +161,8 @@ def _run(args: argparse.Namespace) -> int:
     specs, obstacles = chosen(args)
     store = PredictionStore(chosen_store(args))
     print(_plan(args, name, len(pictures), specs, obstacles), flush=True)
-    check_room(store.folder, size_of_runs(args, len(pictures), specs))
+    missing = [spec for spec in specs if not store.path(_run_of(args, spec, name)).exists()]
+    check_room(store.folder, size_of_runs(args, len(pictures), missing))
     images = image_set(args, name, pictures)
     store.admit(images)
     sweep = Sweep(
@@ -208,9 +209,8 @@ def _plan(
 
 def _job(args: argparse.Namespace, spec: ModelSpec, sweep: Sweep) -> Job:
     from benchmarking.jobs import Job, Keep
-    from benchmarking.specs import Run
 
-    run = Run(sweep.images.name, spec.source, spec.name, args.recipe)
+    run = _run_of(args, spec, sweep.images.name)
     keep: Keep = "all" if args.save_all_probs else "top5"
     return Job(
         run,
@@ -223,6 +223,12 @@ def _job(args: argparse.Namespace, spec: ModelSpec, sweep: Sweep) -> Job:
         keep=keep,
         precision=args.precision,
     )
+
+
+def _run_of(args: argparse.Namespace, spec: ModelSpec, images: str) -> Run:
+    from benchmarking.specs import Run
+
+    return Run(images, spec.source, spec.name, args.recipe)
 
 
 def _is_done(sweep: Sweep, job: Job) -> bool:

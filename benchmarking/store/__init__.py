@@ -234,7 +234,9 @@ class PredictionStore:
             raise _other_pictures(images, f"fingerprint {other}")
         if stored and self._has_other_classes(images, rows):
             raise _other_pictures(images, "other classes")
-        files.write(self.folder / images.name / _ROWS, rows)
+        path = self.folder / images.name / _ROWS
+        if not path.is_file() or path.read_bytes() != rows:
+            files.write(path, rows)
 
     def _is_hidden(self, path: Path) -> bool:
         """Whether others keep it here; what a write that was cut short left is hidden in vain."""

@@ -131,6 +131,14 @@ def test_a_disk_that_fills_up_meanwhile_costs_the_run_at_hand_and_the_next_goes_
     verdicts.check()
 
 
+def test_a_sweep_that_is_complete_needs_no_room(arena, pictures, tmp_path):
+    scene = scenes.predict(pictures, "one", "two")
+    with a_disk(tmp_path / "disk", 2**22) as disk:
+        assert arena.run(scene.arguments(disk / "store"), scene.orders).status == 0
+        fill(disk / "filler")
+        assert arena.run(scene.arguments(disk / "store"), scene.orders).status == 0
+
+
 def fill(path: Path) -> None:
     """Write until no more can be written."""
     with path.open("wb", buffering=0) as file, suppress(OSError):

@@ -183,3 +183,14 @@ def test_a_command_whose_worker_is_killed_goes_on_by_itself(arena, pictures, tmp
             first, *rest = (list(of_one) for _, of_one in groupby(batches, lambda one: one["pid"]))
             assert not rest or lost(first, rest[0]) <= MOST_LOST
     verdicts.check()
+
+
+def test_an_odd_batch_that_is_halved_goes_on_with_what_is_done(arena, pictures, tmp_path):
+    scene = replace(scenes.predict(pictures, "one", **{"batch-size": 25}), orders=Orders())
+    victim = arena.start(scene.arguments(tmp_path / "store"), **PAUSE)
+    pieces = tmp_path / "store" / "tiny" / "numbered" / ".one.published.safetensors.unfinished"
+    victim.until_true(lambda: list(pieces.glob("*.npz")))
+    victim.kill("worker")
+    assert victim.ended().status == 0
+    (run,) = (tmp_path / "store").rglob("*.safetensors")
+    assert any(text.startswith("went on at picture ") for text in incidents(run))
