@@ -241,7 +241,8 @@ import numpy as np
 from benchmarking.datasets import open_pictures
 from benchmarking.frameworks import pytorch
 from benchmarking.image_sets import ImageSet, spread
-from benchmarking.predict import crops, predict
+from benchmarking.crops import crops
+from benchmarking.predict import predict
 from benchmarking.predictions import join, top_k
 from benchmarking.provenance import UNKNOWN, Provenance
 from benchmarking.sources import source_of, spec_of, weights_path
@@ -265,8 +266,8 @@ for recipe, used, shift in (
     shifted = [replace(p, label=(p.label + 10 * shift) % 1000) for p in pictures]
     images = ImageSet(recipe, tuple(shifted), recipe)
     predictor = pytorch.predictor(model, SCALINGS[used.scaling], device)
-    batches = predict(predictor, crops(pictures, used, 2), 20, 1000)
-    said = join([top_k(batch.probabilities) for batch in batches])
+    with crops(pictures, used, 2) as seen:
+        said = join([top_k(b.probabilities) for b in predict(predictor, seen, 20, 1000)])
     made = Provenance("PyTorch", {"name": spec.weights.name}, asdict(used),
         {"name": recipe, "n": 40, "fingerprint": recipe}, {}, "cpu", "float32", 20, (), "by-hand",
         1, UNKNOWN, 1.0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from torture import scenes
-from torture.launch import PREDICTING, WRITING
+from torture.launch import PREDICTING
 from torture.scenes import Scene
 from torture.verdicts import Verdicts, differences
 from torture.victims import Arena, an_arena, check_whole, contents, incidents, tensors
@@ -101,13 +101,11 @@ def test_where_one_is_killed_the_one_that_waits_goes_on_with_its_work(arenas, pi
     scene, verdicts = a_sweep(pictures, "one"), Verdicts()
     reference = alone(arenas, scene, tmp_path / "0")
     store = tmp_path / "store"
-    first = arenas[0].start(scene.arguments(store), scene.orders, TORTURE_PAUSE="0.2")
+    first = arenas[0].start(scene.arguments(store), scene.orders, TORTURE_PAUSE="2")
     first.until(PREDICTING)
     second = arenas[1].start(scene.arguments(store), scene.orders)
-    second.until(WRITING)  # the list of pictures; then it looks for work
-    time.sleep(0.3)
     kept = store / "tiny" / "numbered" / ".one.published.safetensors.unfinished" / "000000000.npz"
-    first.until_true(kept.exists)
+    second.until_true(lambda: kept.exists() and "another process" in arenas[1].err.read_text())
     first.kill("both")
     ends = [first.ended(), second.ended()]
     with verdicts.on("kill -9 while another waits", "predict, light"):

@@ -55,6 +55,16 @@ class Arena:
         return self.folder / "marks"
 
     @property
+    def out(self) -> Path:
+        """What the latest victim says."""
+        return self.folder / "out"
+
+    @property
+    def err(self) -> Path:
+        """What it says of problems."""
+        return self.folder / "err"
+
+    @property
     def temporary(self) -> Path:
         """Where victims put what is of use to themselves alone."""
         return self.folder / "tmp"
@@ -62,28 +72,28 @@ class Arena:
     def run(self, arguments: Sequence[str], orders: Orders | None = None, **more: str) -> Ended:
         """Run a command to its end, as a fork of the server."""
         told = {"arguments": list(arguments), "environment": self._environment(orders, more)}
-        names = {name: str(self.folder / name) for name in ("out", "err")}
+        names = {"out": str(self.out), "err": str(self.err)}
         for name in names.values():
             Path(name).write_text("")
         assert self.server.stdin
         assert self.server.stdout
         print(json.dumps(told | names), file=self.server.stdin, flush=True)
         status = int(self.server.stdout.readline())
-        return Ended(status, *(Path(name).read_text() for name in names.values()))
+        return Ended(status, self.out.read_text(), self.err.read_text())
 
     def start(self, arguments: Sequence[str], orders: Orders | None = None, **more: str) -> Running:
         """Start a command with an interpreter and a process group of its own."""
         environment = {**os.environ, **self._environment(orders, more)}
-        process = subprocess.Popen(
-            [*_LAUNCH, *arguments],
-            env=environment,
-            cwd=ROOT,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        return Running(process, self.marks)
+        with self.out.open("w") as out, self.err.open("w") as err:
+            process = subprocess.Popen(
+                [*_LAUNCH, *arguments],
+                env=environment,
+                cwd=ROOT,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        return Running(process, self)
 
     def _environment(self, orders: Orders | None, more: Mapping[str, str]) -> dict[str, str]:
         self.temporary.mkdir(parents=True, exist_ok=True)
@@ -117,12 +127,14 @@ class Arena:
 class Running:
     """A command that goes on, and its group."""
 
-    process: subprocess.Popen[str]
-    marks: Path
+    process: subprocess.Popen[bytes]
+    arena: Arena
 
     def until(self, phase: str, times: int = 1) -> None:
         """Wait for the n-th time that a phase begins, or for the end."""
-        self.until_true(lambda: [name for name, *_ in phases(self.marks)].count(phase) >= times)
+        self.until_true(
+            lambda: [name for name, *_ in phases(self.arena.marks)].count(phase) >= times
+        )
 
     def until_true(self, happened: Callable[[], object]) -> None:
         """Wait until something has happened, or for the end."""
@@ -134,10 +146,11 @@ class Running:
     @property
     def worker(self) -> int:
         """Id of the latest process that has been at work for it."""
-        return [pid for _, pid, _ in phases(self.marks) if pid != self.process.pid][-1]
+        return [pid for _, pid, _ in phases(self.arena.marks) if pid != self.process.pid][-1]
 
     def kill(self, whom: str, sign: int = signal.SIGKILL) -> None:
-        """Send a signal to the parent, the worker or both."""
+        """Send a signal to the parent, the worker or both, which must be there still."""
+        assert self.process.poll() is None, self.ended()
         if whom == "both":
             os.killpg(self.process.pid, sign)
         else:
@@ -145,12 +158,14 @@ class Running:
 
     def ended(self) -> Ended:
         """Wait for the end of the command, and of all that it has started."""
-        out, err = self.process.communicate(timeout=_PATIENCE)
+        self.process.wait(_PATIENCE)
         end = time.monotonic() + _PATIENCE
         while _lives(self.process.pid):
             assert time.monotonic() < end, "a process of the group goes on"
             time.sleep(0.005)
-        return Ended(self.process.returncode, out, err)
+        return Ended(
+            self.process.returncode, self.arena.out.read_text(), self.arena.err.read_text()
+        )
 
 
 def _lives(group: int) -> bool:
