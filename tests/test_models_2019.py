@@ -126,9 +126,9 @@ for spec in select(["torchvision/*"]):
     ours = predict(np.stack([crop(data, recipe) for data in four]))
     compare(spec, ours, alone(model, batch, torch.channels_last))
     plain = alone(model, batch, torch.contiguous_format)
-    results[spec.name + " top-5"] = np.array(
-        (np.argsort(-ours)[:, :5] == np.argsort(-plain)[:, :5]).all()
-    )
+    # Classes that the plain layout gives the same probability may change places.
+    best = [np.take_along_axis(plain, np.argsort(-said)[:, :5], 1) for said in (ours, plain)]
+    results[spec.name + " top-5"] = np.array(np.abs(best[0] - best[1]).max() < 2e-5)
     results[spec.name + " layout"] = np.abs(ours - plain).max()
     results[spec.name + " reloaded"] = np.array(
         state.keys() == again.keys() and all(torch.equal(state[k], again[k]) for k in state)
