@@ -132,7 +132,7 @@ def versions() -> dict[str, str]:
     """Versions of the libraries that compute the answer."""
     import torch
 
-    found = {"torch": torch.__version__}
+    found = {"torch": str(torch.__version__)}  # its own type would bring torch along
     if torch.version.cuda and torch.cuda.is_available():
         found |= {"cuda": torch.version.cuda, "cudnn": str(torch.backends.cudnn.version())}
     return found
