@@ -10,19 +10,17 @@ import hashlib
 import json
 import os
 import zlib
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking import files
+from benchmarking.ahead import made_ahead
 from benchmarking.errors import BenchmarkError, PictureError
 from benchmarking.image_sets import ImageSet, Picture
 from benchmarking.images import crop, library_versions
@@ -30,19 +28,13 @@ from benchmarking.specs import Preprocessing
 
 Crop = NDArray[np.uint8]
 
-AHEAD = 64
-"""Crops per thread that are decoded before they are asked for, where they wait in memory."""
-
-AHEAD_ON_DISK = 8192
+AHEAD_ON_DISK = 4096
 """Crops that are decoded before they are asked for, where they wait in a file."""
 
 WINDOW = 64
 """Crops of a file that are mapped into memory at a time."""
 
 _CRC = np.dtype("<u4")
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 
 @contextmanager
@@ -58,7 +50,7 @@ def crops(
     def decoded(picture: Picture) -> Crop:
         return crop_of(picture, preprocessing)
 
-    with _ahead(decoded, pictures, workers, AHEAD * workers) as seen:
+    with made_ahead(decoded, pictures, workers) as seen:
         yield seen
 
 
@@ -191,7 +183,7 @@ class CropFile:
                 return pixels
             return zlib.crc32(pixels.data)
 
-        with _ahead(keep, list(enumerate(pictures)), workers, AHEAD_ON_DISK) as kept:
+        with made_ahead(keep, enumerate(pictures), workers, AHEAD_ON_DISK) as kept:
             yield self._completed(handle, kept)
 
     def _completed(self, handle: int, kept: Iterator[int | Crop]) -> Iterator[Crop]:
@@ -245,27 +237,3 @@ def crop_file(folder: Path, images: ImageSet, preprocessing: Preprocessing) -> C
     digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
     name = f"{images.name}-{preprocessing.crop}-{digest[:24]}.crops"
     return CropFile(folder / name, len(images), preprocessing.crop)
-
-
-@contextmanager
-def _ahead(
-    function: Callable[[T], U], items: Sequence[T], workers: int, ahead: int
-) -> Iterator[Iterator[U]]:
-    """What a function makes of each item, in order, made ahead of its use by threads."""
-    remaining = iter(items)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[U]] = deque()
-
-        def submit(n: int) -> None:
-            waiting.extend(pool.submit(function, item) for item in islice(remaining, n))
-
-        def results() -> Iterator[U]:
-            while waiting:
-                yield waiting.popleft().result()
-                submit(1)
-
-        try:
-            submit(ahead)
-            yield results()
-        finally:
-            pool.shutdown(cancel_futures=True)

@@ -17,7 +17,7 @@ from benchmarking.provenance import UNKNOWN
 from benchmarking.specs import check_name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Picture:
     """One labelled picture on disk.
 
@@ -155,9 +155,10 @@ def fingerprint(keys: Sequence[str], digests: Sequence[str]) -> str:
     >>> fingerprint(["b", "a"], ["22", "11"]) == hashlib.sha256(b"a 11\nb 22\n").hexdigest()
     True
     """
-    lines = sorted(f"{key} {digest}\n" for key, digest in zip(keys, digests, strict=True))
-    data = "".join(lines).encode("utf-8", "surrogateescape")  # names need not be UTF-8
-    return hashlib.sha256(data).hexdigest()
+    whole = hashlib.sha256()
+    for line in sorted(f"{key} {digest}\n" for key, digest in zip(keys, digests, strict=True)):
+        whole.update(line.encode("utf-8", "surrogateescape"))  # names need not be UTF-8
+    return whole.hexdigest()
 
 
 def spread(pictures: Sequence[Picture], limit: int) -> tuple[Picture, ...]:

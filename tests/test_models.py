@@ -68,6 +68,20 @@ def test_each_keras_model_had_a_process_of_its_own_and_pytorch_models_shared_one
     assert len({*pids["keras"], *pids["pytorch"]}) == 4
 
 
+def test_the_commands_own_process_loads_no_framework(tmp_path):
+    arguments = ["predict", "demo", "--store", str(tmp_path), "--limit", "2"]
+    script = f"""
+import sys
+from benchmarking.cli import main
+assert main({arguments!r} + ["--models", "efficientnet-lite0"]) == 0
+print("loaded:", {{"torch", "keras", "tensorflow"}} & set(sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "loaded: set()"
+
+
 @pytest.mark.parametrize(("model", "side"), list(zip(SIZES, (224, 240, 260), strict=True)))
 def test_every_input_a_keras_model_saw_was_one_picture(store, model, side):
     assert store.provenance(run("keras", model)).input_shapes == ((1, side, side, 3),)

@@ -26,11 +26,12 @@ def image_set(args: argparse.Namespace, name: str, pictures: Sequence[Picture]) 
 
     read = inspected(pictures, args.workers)
     seen = list(tqdm(read, "reading", len(pictures), **IMAGES))
-    both = list(zip(pictures, seen, strict=True))
     bad = [
-        f"{picture.path} ({picture.key}): {look.problem}" for picture, look in both if look.problem
+        f"{picture.path} ({picture.key}): {look.problem}"
+        for picture, look in zip(pictures, seen, strict=True)
+        if look.problem
     ]
-    good = [(picture, look.sha256) for picture, look in both if not look.problem]
+    good = [picture for picture, look in zip(pictures, seen, strict=True) if not look.problem]
     if bad and (args.on_bad_image == "stop" or not good):
         raise _bad_pictures(bad, len(pictures))
     if bad:
@@ -41,7 +42,7 @@ def image_set(args: argparse.Namespace, name: str, pictures: Sequence[Picture]) 
             f"{len(good)} pictures remain: image set {name}",
             file=sys.stderr,
         )
-    return image_set(name, [picture for picture, _ in good], [digest for _, digest in good])
+    return image_set(name, good, [look.sha256 for look in seen if not look.problem])
 
 
 def _bad_pictures(bad: Sequence[str], n: int) -> PictureError:

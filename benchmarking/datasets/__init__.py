@@ -9,10 +9,10 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarking.ahead import made_ahead
 from benchmarking.errors import PictureError
 from benchmarking.image_sets import ImageSet, Picture, fingerprint
 from benchmarking.imagenet import validation_labels, validation_number
@@ -47,7 +47,7 @@ def default_name(where: str, pictures: Sequence[Picture]) -> str:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What reading a picture to its end has shown.
 
@@ -62,11 +62,8 @@ class Seen:
 
 def inspected(pictures: Sequence[Picture], workers: int) -> Iterator[Seen]:
     """What each picture's bytes are, and whether they can be decoded, in order, by threads."""
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            yield from pool.map(_look, pictures)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with made_ahead(_look, pictures, workers) as seen:
+        yield from seen
 
 
 def _look(picture: Picture) -> Seen:

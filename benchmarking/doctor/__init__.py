@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from benchmarking.ahead import made_ahead
 from benchmarking.datasets import default_name, image_set
 from benchmarking.doctor._file_names import FORMATS, NO_CLASS
 from benchmarking.doctor._findings import Finding, finding
@@ -106,8 +107,8 @@ def quick(where: str, *, pictures: Sequence[Picture] = ()) -> list[Finding]:
 
 def checkups(files: Sequence[Picture]) -> Iterator[Checkup]:
     """Read and decode each file, in order, by several threads."""
-    with ThreadPoolExecutor() as pool:
-        yield from pool.map(_checkup, files)
+    with made_ahead(_checkup, files, os.cpu_count() or 1) as checked:
+        yield from checked
 
 
 def report(where: str, layout: Layout, checked: Sequence[Checkup] = ()) -> Report:

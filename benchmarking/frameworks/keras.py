@@ -109,14 +109,18 @@ def layer_outputs(
 def _scaled(crops: Crops, scaling: Scaling) -> Any:
     """Pixels as the model expects them.
 
-    Not in the compiled graph, which would turn the divisions into multiplications.
+    Not in the compiled graph, which would turn the divisions into multiplications. Divisions by one
+    are left out, which changes no bit.
     """
     import tensorflow as tf
 
     pixels = tf.cast(crops, tf.float32)
     if scaling.channels == "bgr":
         pixels = tf.reverse(pixels, axis=[-1])
-    return (pixels / scaling.divisor - scaling.mean) / scaling.std
+    if scaling.divisor != 1:
+        pixels /= scaling.divisor
+    pixels -= scaling.mean
+    return pixels if set(scaling.std) == {1.0} else pixels / scaling.std
 
 
 def is_out_of_memory(error: Exception) -> bool:

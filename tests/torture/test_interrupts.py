@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import signal
 import time
@@ -52,7 +53,8 @@ def test_ctrl_c_ends_soon_keeps_what_is_done_and_says_how_to_go_on(arena, pictur
         took = time.monotonic() - before
         ended, seen = victim.ended(), sum(len(batch["numbers"]) for batch in arena.seen())
         print(f"ended after {took:.2f} s")
-        with verdicts.on(f"Ctrl-C while {latest}", "predict, light"):
+        note = f"predict, light, ended within {math.ceil(took)} s"
+        with verdicts.on(f"Ctrl-C while {latest}", note):
             # Python can end by the signal itself if it came while something was imported.
             assert ended.status in (130, -signal.SIGINT), ended
             assert took < _SOON

@@ -36,7 +36,7 @@ class Verdicts:
             self.problems.append(problem)
         print(problem or f"{fault} ({note}): no harm")
         kind = fault.partition(",")[0]
-        tally.record(kind, tried=1, survived=not problem, lost=bool(problem), note=note)
+        tally.record(kind, tried=1, survived=int(not problem), lost=int(bool(problem)), note=note)
 
     def check(self) -> None:
         """Tell all that is wrong.

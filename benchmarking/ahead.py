@@ -1,0 +1,49 @@
+"""What a function makes of many items, in order, made ahead of its use by threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+PER_THREAD = 64
+"""Items per thread that are made before they are asked for."""
+
+
+@contextmanager
+def made_ahead(
+    function: Callable[[T], U], items: Iterable[T], workers: int, ahead: int | None = None
+) -> Iterator[Iterator[U]]:
+    """An iterator over what becomes of each item; threads begin at once.
+
+    At most `ahead` of them wait to be asked for, by default PER_THREAD for each thread, so memory
+    does not grow with the items. What the function raises for an item is raised when its turn
+    comes; what has not begun when the block ends is given up.
+
+    >>> with made_ahead(abs, [-1, 2, -3], workers=2) as made:
+    ...     list(made)
+    [1, 2, 3]
+    """
+    remaining = iter(items)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[U]] = deque()
+
+        def submit(n: int) -> None:
+            waiting.extend(pool.submit(function, item) for item in islice(remaining, n))
+
+        def results() -> Iterator[U]:
+            while waiting:
+                yield waiting.popleft().result()
+                submit(1)
+
+        try:
+            submit(ahead or PER_THREAD * workers)
+            yield results()
+        finally:
+            pool.shutdown(cancel_futures=True)
