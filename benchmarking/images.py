@@ -25,6 +25,7 @@ _ROUND: Mapping[Rounding, Callable[[float], int]] = {"floor": math.floor, "half-
 # Pixels of a picture, before and after its resize, that are let into memory: as many as Pillow
 # takes without a warning. A file of a few hundred bytes can claim 65535 x 65535.
 _MOST_PIXELS = 89_478_485
+_MOST_SCANS = 100  # of a JPEG, each of which costs the time of a whole picture; ten are usual
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ def _opened(data: bytes) -> Iterator[Any]:
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as file:
             _refuse_too_many(file.height, file.width, "it claims")
+            if file.format == "JPEG" and data.count(b"\xff\xda") > _MOST_SCANS:
+                raise Undecodable("undecodable", f"has more than {_MOST_SCANS} scans.")
             yield file
     except PictureError:
         raise
@@ -249,11 +252,8 @@ def _opencv_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]
             raise PictureError("cannot be decoded by OpenCV.")
         height, width = resized(picture.shape[0], picture.shape[1], preprocessing)
         if picture.shape[:2] != (height, width):
-            picture = cv2.resize(
-                picture,
-                (width, height),
-                interpolation=getattr(cv2, _OPENCV_FILTERS[preprocessing.interpolation]),
-            )
+            filter_ = getattr(cv2, _OPENCV_FILTERS[preprocessing.interpolation])
+            picture = cv2.resize(picture, (width, height), interpolation=filter_)
     except (cv2.error, MemoryError) as error:
         why = getattr(error, "err", error)
         raise PictureError(f"cannot be decoded by OpenCV: {why}") from error

@@ -120,6 +120,8 @@ def labels_from(path: Path, keys: Sequence[str]) -> LabelSet:
                 raise ValueError(f"{len(found)} labels for {len(keys)} pictures")
             return _of_lists(dict(enumerate(found)))
         rows = _rows_of(found, keys)
+        if len(set(rows)) < len(rows):
+            raise ValueError(f"{len(rows) - len(set(rows))} pictures are there more than once")
         return _of_lists(dict(zip(rows, found.values(), strict=True)))
     except KeyError as error:
         raise BenchmarkError(
@@ -196,9 +198,17 @@ def _fetched(collection: str, file: str) -> Path:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"), object_pairs_hook=_each_once)
     except (OSError, ValueError, RecursionError) as error:
         raise BenchmarkError(f"{path} is no whole .json file: {error}.") from error
+
+
+def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, in which a later value would silently take the place of an earlier one."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"{len(pairs) - len(found)} names are there more than once")
+    return found
 
 
 def _numbers(keys: Sequence[str], what: str) -> list[int]:

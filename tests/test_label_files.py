@@ -176,6 +176,8 @@ WRONG = {
     "no number": ("l.csv", "a.png,1\nb.png,tench\n", "invalid literal|unknown"),
     "unknown wnid": ("l.csv", "a.png,n99999999\n", "'n99999999' is unknown"),
     "twice": ("l.csv", "a.png,3\na.png,4\n", "1 names are there more than once"),
+    "twice in JSON": ("l.json", '{"a.png": 3, "a.png": 4}', "1 names are there more than once"),
+    "two names of one": ("l.csv", "a.png,3\nx/a.png,4\n", "1 pictures are there more than once"),
     "half a class": ("l.json", "[1, 2.5, 3, 4]", "2.5 is no class"),
     "below 0": ("l.json", "[1, -2, 3, 4]", "-2 is no class"),
     "too few": ("l.json", "[1, 2]", "2 labels for 4 pictures"),

@@ -17,7 +17,7 @@ from PIL import Image
 from benchmarking.arrays_2019 import ArrayFolders
 from benchmarking.datasets import open_pictures
 from benchmarking.errors import BenchmarkError
-from benchmarking.images import crop, inspect
+from benchmarking.images import check, crop, inspect
 from benchmarking.label_files import labels_from, real_labels, rows_of
 from benchmarking.npy_files import read_array, read_integers
 from benchmarking.prepare import plan
@@ -134,6 +134,21 @@ def jpeg(width: int, height: int) -> bytes:
 def test_a_picture_of_ever_so_many_pixels_is_refused(data, recipe):
     refused(lambda: crop(data, recipe), "too large|cannot be decoded by")
     refused(lambda: inspect(data), "too large|cannot be decoded by Pillow")
+
+
+def of_many_scans(times: int) -> bytes:
+    """A progressive JPEG whose last scan comes again and again."""
+    file = io.BytesIO()
+    Image.new("RGB", (1000, 1000), "teal").save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * times + data[-2:]
+
+
+@pytest.mark.parametrize("read", [check, inspect, lambda data: crop(data, PILLOW)])
+def test_a_jpeg_of_ever_so_many_scans_is_refused(read):
+    read(of_many_scans(50))
+    refused(lambda: read(of_many_scans(10_000)), "has more than 100 scans")
 
 
 @pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1)], ids=["high", "wide"])
