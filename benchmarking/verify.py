@@ -12,7 +12,7 @@ from functools import cache
 from statistics import median
 from typing import Any
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.imagenet import is_validation_set, validation_number
 from benchmarking.labels import LabelSet, every_image
 from benchmarking.metrics import accuracy, expected_calibration_error
@@ -127,7 +127,7 @@ class _Measured:
 
 
 def verify(store: PredictionStore, runs: Sequence[Run]) -> list[Finding]:
-    """Verdicts on runs; all runs on the same pictures help to find causes.
+    """Verdicts on runs; all whole runs on the same pictures help to find causes.
 
     Raises:
         BenchmarkError: a run or an image set's list of pictures is broken.
@@ -135,7 +135,13 @@ def verify(store: PredictionStore, runs: Sequence[Run]) -> list[Finding]:
     findings: list[Finding] = []
     for images in dict.fromkeys(run.images for run in runs):
         pictures = _pictures(store.rows(images))
-        measured = [_measure(store, run, pictures) for run in store.runs(images)]
+        measured = []
+        for run in store.runs(images):
+            try:
+                measured.append(_measure(store, run, pictures))
+            except StoreError:
+                if run in runs:
+                    raise
         low = _low_sources(measured)
         for one in measured:
             if one.run in runs:

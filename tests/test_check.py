@@ -149,6 +149,29 @@ def test_a_truncated_run_is_named_and_the_table_of_the_others_comes(store, call,
     record("table of a store with a cut run", tried=len(sizes), survived=len(sizes), lost=0)
 
 
+@pytest.mark.parametrize("options", [("compare", "--all"), ("verify",), ("verify", "o*", "v*")])
+def test_comparisons_of_many_runs_go_on_without_a_damaged_one(store, call, options):
+    path = store.path(VICTIM)
+    whole = path.read_bytes()
+    path.write_bytes(flipped(whole, regions(whole)["top5_index"][0], 0))
+    damaged = call(*options)
+    assert damaged[2].startswith(f"left out: {path} is damaged: top5_index")
+    path.unlink()
+    others = [one for one in options if one != "v*"]
+    status, out, _ = call(*others)
+    assert (status, out) == (0, damaged[1])
+    assert damaged[0] == 1
+
+
+def test_comparisons_without_any_whole_run_say_why(store, call):
+    for run in (*OTHERS, VICTIM):
+        store.path(run).write_bytes(b"cut")
+    for command in (("compare", "--all"), ("verify",)):
+        status, out, err = call(*command)
+        assert (status, out) == (2, "")
+        assert err.count("is damaged") == 4
+
+
 def newer(path):
     unseal(path)
     data = path.read_bytes()

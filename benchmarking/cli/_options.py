@@ -55,6 +55,26 @@ def chosen_runs(args: argparse.Namespace, store: PredictionStore) -> list[Run]:
     return runs
 
 
+def whole_runs(store: PredictionStore, runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """Those of the runs that are as they were written, and what is wrong with each other.
+
+    Raises:
+        StoreError: none is.
+    """
+    from benchmarking.errors import StoreError
+
+    whole, wrong = [], []
+    for run in runs:
+        try:
+            store.check(run)
+            whole.append(run)
+        except StoreError as error:
+            wrong.append(str(error))
+    if not whole:
+        raise StoreError("\n".join(wrong))
+    return whole, wrong
+
+
 def the_run(args: argparse.Namespace, store: PredictionStore, pattern: str) -> Run:
     """The only stored run, on --images if that is given, that a pattern means.
 

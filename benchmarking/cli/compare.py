@@ -18,6 +18,8 @@ from benchmarking.cli._options import (
     label_sets,
     subset,
     the_run,
+    warn_of_left_out,
+    whole_runs,
 )
 
 if TYPE_CHECKING:
@@ -59,12 +61,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the comparison."""
+    """Print the comparison; 1 if damaged runs had to be left out of it."""
     from benchmarking.store import PredictionStore
 
     store = PredictionStore(chosen_store(args))
-    print(_all(args, store) if args.all else _two(args, store), end="")
-    return 0
+    if not args.all:
+        print(_two(args, store), end="")
+        return 0
+    runs, damaged = whole_runs(store, chosen_runs(args, store))
+    print(_all(args, store, runs), end="")
+    return warn_of_left_out([], damaged)
 
 
 def _two(args: argparse.Namespace, store: PredictionStore) -> str:
@@ -95,12 +101,11 @@ def _two(args: argparse.Namespace, store: PredictionStore) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _all(args: argparse.Namespace, store: PredictionStore) -> str:
+def _all(args: argparse.Namespace, store: PredictionStore, runs: Sequence[Run]) -> str:
     from benchmarking.compare import answers, check_same_pictures, every_pair
     from benchmarking.errors import BenchmarkError
     from benchmarking.reports import aligned
 
-    runs = chosen_runs(args, store)
     sets = sorted({run.images for run in runs})
     if len(sets) > 1:
         raise BenchmarkError(f"there are runs on {', '.join(sets)}; choose one with --images.")

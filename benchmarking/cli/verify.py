@@ -2,7 +2,8 @@
 
 A run on the whole validation set is 'reproduced' within 0.05 points of the published acc@1, and
 'within backend noise' within 0.15. A run on a part of it is 'consistent' if its 95 % interval holds
-the published value. Exit status 1 if any is 'not reproduced', so that it can gate a model zoo.
+the published value. Exit status 1 if any is 'not reproduced', so that it can gate a model zoo, or
+if a damaged one had to be left out.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmarking.cli._options import add_store, chosen_runs, chosen_store
+from benchmarking.cli._options import (
+    add_store,
+    chosen_runs,
+    chosen_store,
+    warn_of_left_out,
+    whole_runs,
+)
 
 if TYPE_CHECKING:
     from benchmarking.verify import Finding
@@ -35,14 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print verdicts and causes; 1 if a run is not reproduced."""
+    """Print verdicts and causes; 1 if a run is not reproduced, or damaged."""
     from benchmarking.store import PredictionStore
     from benchmarking.verify import Verdict, verify
 
     store = PredictionStore(chosen_store(args))
-    findings = verify(store, chosen_runs(args, store))
+    runs, damaged = whole_runs(store, chosen_runs(args, store))
+    findings = verify(store, runs)
     print("\n".join([_table(findings), *_causes(findings), _summary(findings)]))
-    return 1 if any(found.verdict == Verdict.NOT_REPRODUCED for found in findings) else 0
+    status = warn_of_left_out([], damaged)
+    return 1 if any(found.verdict == Verdict.NOT_REPRODUCED for found in findings) else status
 
 
 def _table(findings: Sequence[Finding]) -> str:
