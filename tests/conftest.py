@@ -120,7 +120,7 @@ def an_image_set(folder: Path, labels: dict[str, int], name: str = "three") -> I
     folder.mkdir(exist_ok=True)
     for key in labels:
         (folder / key).write_text(key)
-    pictures = tuple(Picture(key, label, folder / key) for key, label in labels.items())
+    pictures = tuple(Picture(key, label, str(folder / key)) for key, label in labels.items())
     return ImageSet(name, pictures, fingerprint(tuple(labels), digests(pictures)))
 
 

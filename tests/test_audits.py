@@ -173,7 +173,7 @@ def test_every_model_has_a_variation_of_every_part(spec):
 
 
 def pictures(labels):
-    return tuple(Picture(f"{n}", label, Path()) for n, label in enumerate(labels))
+    return tuple(Picture(f"{n}", label, "") for n, label in enumerate(labels))
 
 
 def said(title, guesses):

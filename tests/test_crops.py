@@ -28,7 +28,7 @@ def pictures_of(folder: Path, n: int) -> list[Picture]:
     for number in range(n):
         path = folder / f"{number}.png"
         Image.fromarray(np.full((10, 10, 3), number, np.uint8)).save(path)
-        found.append(Picture(path.name, 0, path))
+        found.append(Picture(path.name, 0, str(path)))
     return found
 
 
@@ -80,7 +80,7 @@ def everything(images):
 
 def without_files(images):
     """The pictures, of which none can be read any more."""
-    return [replace(picture, path=picture.path / "gone") for picture in images.pictures]
+    return [replace(picture, file=str(picture.path / "gone")) for picture in images.pictures]
 
 
 def test_crops_read_back_are_those_that_were_decoded(images, file):

@@ -95,12 +95,12 @@ def test_demo_without_its_package_says_what_to_install(monkeypatch):
 
 def test_the_whole_validation_set_has_its_own_name_and_parts_have_their_folders():
     whole = [
-        Picture(f"ILSVRC2012_val_{number:08d}.JPEG", int(label), Path())
+        Picture(f"ILSVRC2012_val_{number:08d}.JPEG", int(label), "")
         for number, label in enumerate(validation_labels(), 1)
     ]
     assert default_name("/data/val", whole) == "imagenet-val"
     assert default_name("/data/my val (1)", whole[:7]) == "my-val-1"
-    mislabelled = [*whole[:-1], Picture(whole[-1].key, (whole[-1].label + 1) % 1000, Path())]
+    mislabelled = [*whole[:-1], Picture(whole[-1].key, (whole[-1].label + 1) % 1000, "")]
     assert default_name("/data/val", mislabelled) == "val"
 
 

@@ -31,5 +31,5 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
             "run: pip install 'imagenet-benchmarking[demo]'"
         )
     files = Path(spec.origin).parent.joinpath("data").glob("imagenet_*_*.jpg")
-    pictures = (Picture(path.name, int(path.stem.rpartition("_")[2]), path) for path in files)
+    pictures = (Picture(file.name, int(file.stem.rpartition("_")[2]), str(file)) for file in files)
     return in_order(pictures, wnids())

@@ -53,7 +53,7 @@ def _by_wnid(where: str, folders: Sequence[Path]) -> tuple[Picture, ...]:
         deeper, pictures = entries(folder)
         if deeper:
             raise PictureError(f"{folder} holds folders, such as {deeper[0].name}; {_EXPECTED}.")
-        found += [Picture(path.name, classes[folder.name], path) for path in pictures]
+        found += [Picture(path.name, classes[folder.name], str(path)) for path in pictures]
     _refuse_contradictions(found)
     return in_order(found, wnids())
 
@@ -62,7 +62,7 @@ def _by_number(where: str, files: Sequence[Path]) -> tuple[Picture, ...]:
     numbered = [(path, validation_number(path.name)) for path in files]
     _refuse(where, "pictures", [path.name for path, number in numbered if not number], len(files))
     labels = validation_labels()
-    found = (Picture(p.name, int(labels[number - 1]), p) for p, number in numbered if number)
+    found = (Picture(p.name, int(labels[number - 1]), str(p)) for p, number in numbered if number)
     return in_order(found, wnids())
 
 
@@ -72,16 +72,17 @@ def entries(folder: Path) -> tuple[list[Path], list[Path]]:
     Raises:
         PictureError: it cannot be read.
     """
+    folders, files = [], []
     try:
-        visible = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        for entry in sorted(folder.iterdir()):
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                folders.append(entry)
+            elif entry.suffix.lower() not in _NO_PICTURES:
+                files.append(entry)
     except OSError as error:
         raise PictureError(f"{folder} cannot be read: {error.strerror}.") from error
-    folders, files = [], []
-    for entry in visible:
-        if entry.is_dir():
-            folders.append(entry)
-        elif entry.suffix.lower() not in _NO_PICTURES:
-            files.append(entry)
     return folders, files
 
 

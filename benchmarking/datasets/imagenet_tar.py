@@ -40,7 +40,7 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
                 "whose number tells its class."
             )
         label = int(labels[number - 1])
-        found.append(Picture(name, label, path, member.offset_data, member.size))
+        found.append(Picture(name, label, where, member.offset_data, member.size))
     if not found:
         raise PictureError(f"{path} holds no pictures.")
     return in_order(found, wnids())

@@ -100,13 +100,13 @@ def _in_folder(root: Path) -> tuple[tuple[Picture, ...], list[Finding]]:
     for each in folders:
         try:
             deeper, inside = folder.entries(each)
-        except OSError:
+        except PictureError:
             closed.append(each.name)
             continue
         nested += [f"{each.name}/{inner.name}" for inner in deeper]
         empty += [each.name] if not inside and not deeper and each.name in classes else []
         label = classes.get(each.name, NO_CLASS)
-        files += [Picture(f"{each.name}/{path.name}", label, path) for path in inside]
+        files += [Picture(f"{each.name}/{path.name}", label, str(path)) for path in inside]
     unknown = [each.name for each in folders if each.name not in classes]
     unnumbered = [] if folders else [f.key for f in files if f.label == NO_CLASS]
     found = [
@@ -134,7 +134,8 @@ def _in_folder(root: Path) -> tuple[tuple[Picture, ...], list[Finding]]:
 
 def _loose(path: Path) -> Picture:
     number = validation_number(path.name)
-    return Picture(path.name, int(validation_labels()[number - 1]) if number else NO_CLASS, path)
+    label = int(validation_labels()[number - 1]) if number else NO_CLASS
+    return Picture(path.name, label, str(path))
 
 
 def _in_tar(path: Path) -> tuple[tuple[Picture, ...], list[Finding]]:
@@ -156,7 +157,7 @@ def _in_tar(path: Path) -> tuple[tuple[Picture, ...], list[Finding]]:
             continue
         number = validation_number(PurePosixPath(member.name).name)
         label = int(validation_labels()[number - 1]) if number else NO_CLASS
-        files.append(Picture(member.name, label, path, member.offset_data, member.size))
+        files.append(Picture(member.name, label, str(path), member.offset_data, member.size))
     found += finding(
         "odd-member",
         "members of the tar that are links or devices: {n}",

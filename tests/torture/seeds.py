@@ -104,7 +104,7 @@ def made() -> Provenance:
 
 def stored(folder: Path, *, everything: bool = False) -> Path:
     """The file of a run as the store writes it, with a list of its pictures."""
-    pictures = tuple(Picture(k, int(n), Path()) for k, n in zip(KEYS, ORIGINAL, strict=True))
+    pictures = tuple(Picture(k, int(n), "") for k, n in zip(KEYS, ORIGINAL, strict=True))
     images = ImageSet(RUN.images, pictures, "f" * 64)
     kept = probabilities() if everything else None
     said = top_k(probabilities())
