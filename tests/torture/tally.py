@@ -1,17 +1,20 @@
-"""A tally of faults: what was tried, what survived, what was lost; one line each, then a table."""
+"""A tally of faults: what was tried, what survived, what was lost; one line each, then tables."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 FILE = "TORTURE_TALLY"
 """The environment variable that names the file of lines; without it nothing is written."""
 
-_HEAD = ["| Fault | Tried | Survived | Lost | Note |", "|---|---:|---:|---:|---|"]
+_COUNTS = ("tried", "survived", "lost")
+_HEAD = ("| Fault | Tried | Survived | Lost |", "|---|---:|---:|---:|")
 
 
 def record(fault: str, *, tried: int, survived: int, lost: int, note: str = "") -> None:
@@ -35,43 +38,70 @@ def record(fault: str, *, tried: int, survived: int, lost: int, note: str = "") 
         os.close(handle)
 
 
-def table(lines: Iterable[str]) -> str:
-    r"""The tally in Markdown, faults in the order of their first lines, then all of them.
+def report(lines: Iterable[str]) -> str:
+    r"""The tally in Markdown: sums for each kind of fault, then every fault with its notes.
 
-    >>> line = '{"fault": "cut", "tried": 3, "survived": 2, "lost": 1, "note": "at | an end"}'
-    >>> print(table([line, line]))
+    >>> line = '{"fault": "cut: a", "tried": 3, "survived": 2, "lost": 1, "note": "at | an end"}'
+    >>> print(report([line, line]))
+    # What `make torture` found
+    <BLANKLINE>
+    | Fault | Tried | Survived | Lost |
+    |---|---:|---:|---:|
+    | cut | 6 | 4 | 2 |
+    <BLANKLINE>
+    ## In detail
+    <BLANKLINE>
     | Fault | Tried | Survived | Lost | Note |
     |---|---:|---:|---:|---|
-    | cut | 6 | 4 | 2 | at \| an end |
-    | **total** | 6 | 4 | 2 |  |
+    | cut: a | 6 | 4 | 2 | at \| an end |
     <BLANKLINE>
     """
-    sums: dict[tuple[str, str], list[int]] = {}
+    kinds: Counter[tuple[str, ...]] = Counter()
+    details: Counter[tuple[str, ...]] = Counter()
     for line in lines:
         found = json.loads(line)
-        counts = sums.setdefault((found["fault"], found["note"]), [0, 0, 0])
-        for place, name in enumerate(("tried", "survived", "lost")):
-            counts[place] += found[name]
-    total = [sum(column) for column in zip(*sums.values(), strict=True)] or [0, 0, 0]
-    rows = [_row(fault, counts, note) for (fault, note), counts in sums.items()]
-    return "\n".join([*_HEAD, *rows, _row("**total**", total, ""), ""])
+        for count in _COUNTS:
+            kinds[_kind(found["fault"]), count] += found[count]
+            details[found["fault"], found["note"], count] += found[count]
+    parts = [
+        "# What `make torture` found",
+        "",
+        *_HEAD,
+        *_rows({key[:-1] for key in kinds}, kinds),
+        "",
+        "## In detail",
+        "",
+        *(line + more for line, more in zip(_HEAD, (" Note |", "---|"), strict=True)),
+        *_rows({key[:-1] for key in details}, details),
+    ]
+    return "\n".join(parts) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the table of a file of lines, or of all .jsonl files of a folder."""
+    """Write the tables of a file of lines, or of all .jsonl files of a folder."""
     if len(arguments) != 2:
         print("usage: python -m tests.torture.tally FOLDER-or-FILE OUT.md", file=sys.stderr)
         return 2
     place, out = map(Path, arguments)
     files = sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
     lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
-    out.write_text(table(lines), "utf-8")
+    out.write_text(report(lines), "utf-8")
     return 0
 
 
-def _row(fault: str, counts: Sequence[int], note: str) -> str:
-    cells = [fault, *map(str, counts), note]
-    return "| {} |".format(" | ".join(cell.replace("|", "\\|") for cell in cells))
+def _kind(fault: str) -> str:
+    """What comes before the moment or the place of a fault."""
+    return re.split(" while |: ", fault)[0]
+
+
+def _rows(keys: Iterable[tuple[str, ...]], counts: Mapping[tuple[str, ...], int]) -> list[str]:
+    """A line for each key, a fault and perhaps a note, by name."""
+    rows = []
+    for fault, *note in sorted(keys, key=lambda key: [part.lower() for part in key]):
+        numbers = [f"{counts[fault, *note, count]:,}" for count in _COUNTS]
+        cells = (cell.replace("|", "\\|") for cell in (fault, *numbers, *note))
+        rows.append(f"| {' | '.join(cells)} |")
+    return rows
 
 
 if __name__ == "__main__":
