@@ -188,17 +188,18 @@ class CropFile:
 
     def _completed(self, handle: int, kept: Iterator[int | Crop]) -> Iterator[Crop]:
         """Every crop; after the last, if all could be written, the file gets its name."""
-        sums = []
+        sums, written = np.empty(self.n, _CRC), 0
         for row, one in enumerate(kept):
             if isinstance(one, int):
-                sums.append(one)
+                sums[row] = one
+                written += 1
                 data = os.pread(handle, self._stride, row * self._stride)
                 yield np.frombuffer(data, np.uint8).reshape(self.shape)
             else:
                 yield one
-        if len(sums) == self.n:
+        if written == self.n:
             with suppress(OSError):  # a full disk, at last: the crops were used all the same
-                files.write_at(handle, np.array(sums, _CRC).tobytes(), self.n * self._stride)
+                files.write_at(handle, sums.tobytes(), self.n * self._stride)
                 os.fsync(handle)
                 self._part.replace(self.path)
 

@@ -155,7 +155,8 @@ def _hand_out(folder: Path, worker: Connection, task: object) -> None:
     waiting for ever.
     """
     try:
-        (folder / _TASK).write_bytes(pickle.dumps(task))
+        with (folder / _TASK).open("wb") as file:
+            pickle.dump(task, file)
     except OSError as error:
         raise _cannot_be_used(folder, error) from error
     try:
@@ -216,7 +217,8 @@ def _work(folder: Path, master: Connection) -> None:
         except EOFError:
             return  # nobody has anything to do any more
         start = log.stat().st_size
-        function, job = pickle.loads((folder / _TASK).read_bytes())
+        with (folder / _TASK).open("rb") as file:
+            function, job = pickle.load(file)
         try:
             for value in function(job):
                 master.send(("piece", value))

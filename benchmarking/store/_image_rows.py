@@ -41,8 +41,11 @@ def parsed(data: bytes) -> ImageRows:
     lines = csv.reader(text)
     try:
         next(lines, None)
-        keys, labels = zip(*lines, strict=True)
-        rows = ImageRows(keys, np.array(labels, dtype=np.int64))
+        keys, labels = [], []
+        for key, label in lines:
+            keys.append(key)
+            labels.append(label)
+        rows = ImageRows(tuple(keys), np.array(labels, dtype=np.int64))
     except (csv.Error, OverflowError) as error:
         raise ValueError(str(error)) from error
     if rows.labels.min() < 0 or rows.labels.max() > _LARGEST:

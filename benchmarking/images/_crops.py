@@ -1,66 +1,21 @@
-"""From picture bytes to the uint8 crop that a model sees; the only user of Pillow and OpenCV."""
+"""Recipes, step by step, as the library of each carries them out."""
 
 from __future__ import annotations
 
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from io import BytesIO
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import PictureError, requires
+from benchmarking.images._files import MOST_PIXELS, opened, refuse_too_many_pixels
 from benchmarking.specs import Interpolation, Library, Preprocessing, Rounding
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
-"""What a picture may be in. Pillow knows more, and gives some of it to other programs to run."""
-
 _ROUND: Mapping[Rounding, Callable[[float], int]] = {"floor": math.floor, "half-even": round}
-
-# Pixels of a picture, before and after its resize, that are let into memory: as many as Pillow
-# takes without a warning. A file of a few hundred bytes can claim 65535 x 65535.
-_MOST_PIXELS = 89_478_485
-_MOST_SCANS = 100  # of a JPEG, each of which costs the time of a whole picture; ten are usual
-
-
-@dataclass(frozen=True)
-class PictureFacts:
-    """What a picture's file says of itself.
-
-    Attributes:
-        format: Pillow's name of it, such as "JPEG".
-        mode: Pillow's name of its colours, such as "RGB", "L" (grey) or "CMYK".
-        size: width and height in pixels, before any rotation by EXIF.
-        table: the JPEG quantisation table of luminance, 64 values; () in other formats.
-        progressive: whether it is a progressive JPEG.
-        rotated: whether EXIF says to turn it, as OpenCV does and Pillow does not.
-        comment: its own, or "".
-        software: the program that EXIF names, or "".
-        ended: whether a JPEG has its end marker; without it, it was cut.
-    """
-
-    format: str
-    mode: str
-    size: tuple[int, int]
-    table: tuple[int, ...]
-    progressive: bool
-    rotated: bool
-    comment: str
-    software: str
-    ended: bool
-
-
-class Undecodable(PictureError):
-    """A picture that Pillow cannot decode; `kind` names the finding about it."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 def crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -78,59 +33,6 @@ def crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
         MissingDependency: the library is not installed.
     """
     return _CROP[preprocessing.library](data, preprocessing)
-
-
-def inspect(data: bytes) -> PictureFacts:
-    """Decode a picture in full, as the recipes that use Pillow do, and say what its file says.
-
-    Raises:
-        Undecodable: Pillow cannot.
-        MissingDependency: Pillow is not installed.
-    """
-    with _opened(data) as file:
-        facts = _facts(file, data)
-        file.convert("RGB")
-    return facts
-
-
-def check(data: bytes) -> None:
-    """Read a picture to its end, as cheaply as shows whether Pillow can decode it.
-
-    Every byte of a JPEG's scans is read, but an eighth of its sides is computed: a third of the
-    time that a crop takes.
-
-    Raises:
-        Undecodable: Pillow cannot.
-        MissingDependency: Pillow is not installed.
-    """
-    with _opened(data) as file:
-        file.draft(file.mode, (file.width // 8, file.height // 8))
-        file.load()
-
-
-@contextmanager
-def _opened(data: bytes) -> Iterator[Any]:
-    """Pillow's picture of these bytes, whose faults come out as Undecodable."""
-    with requires("pytorch"):
-        from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(BytesIO(data), formats=FORMATS) as file:
-            _refuse_too_many(file.height, file.width, "it claims")
-            if file.format == "JPEG" and data.count(b"\xff\xda") > _MOST_SCANS:
-                raise Undecodable("undecodable", f"has more than {_MOST_SCANS} scans.")
-            yield file
-    except PictureError:
-        raise
-    except UnidentifiedImageError as error:
-        jpeg = data.startswith(b"\xff\xd8\xff")
-        kind = "undecodable" if jpeg else "no-picture"
-        raise Undecodable(kind, "is in no format that Pillow knows.") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise Undecodable("too-many-pixels", f"cannot be decoded by Pillow: {error}") from error
-    except Exception as error:  # whatever a damaged file provokes in one of Pillow's many readers
-        kind = "truncated" if "truncated" in str(error).lower() else "undecodable"
-        raise Undecodable(kind, f"cannot be decoded by Pillow: {error}") from error
 
 
 def library_versions(library: Library) -> dict[str, str]:
@@ -153,7 +55,7 @@ def resized(height: int, width: int, preprocessing: Preprocessing) -> tuple[int,
     shorter, longer = sorted((height, width))
     side = preprocessing.resize
     other = _ROUND[preprocessing.resize_rounding](side * longer / shorter)
-    _refuse_too_many(side, other, "resized, it would have")
+    refuse_too_many_pixels(side, other, "resized, it would have")
     return (side, other) if height <= width else (other, side)
 
 
@@ -191,48 +93,19 @@ def _pillow_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]
     with requires("pytorch"):
         from PIL import Image
 
-    with _opened(data) as file:
+    with opened(data) as file:
         height, width = resized(file.height, file.width, preprocessing)
         if preprocessing.library == "pillow-draft":
             file.draft("RGB", (width, height))
-        picture = file.convert("RGB")
+        file.load()
+        picture = file if file.mode == "RGB" else file.convert("RGB")
         height, width = resized(picture.height, picture.width, preprocessing)
         if picture.size != (width, height):
             filter_ = Image.Resampling[_PILLOW_FILTERS[preprocessing.interpolation]]
             picture = picture.resize((width, height), filter_)
-    return _centre(np.asarray(picture), preprocessing)
-
-
-def _refuse_too_many(height: int, width: int, where: str) -> None:
-    if height * width > _MOST_PIXELS:
-        raise Undecodable(
-            "too-many-pixels",
-            f"is too large: {where} {width} x {height} pixels, and at most {_MOST_PIXELS:,} are "
-            "let into memory.",
-        )
-
-
-def _facts(file: Any, data: bytes) -> PictureFacts:
-    """What an opened picture says of itself; broken EXIF counts as none."""
-    try:
-        exif = file.getexif()
-        orientation, software = exif.get(0x0112, 1), str(exif.get(0x0131, ""))
-    except Exception:  # it is read lazily, by a parser of its own, and pixels do not depend on it
-        orientation, software = 1, ""
-    comment = file.info.get("comment", b"")
-    comment = comment.decode("latin-1") if isinstance(comment, bytes) else str(comment)
-    return PictureFacts(
-        file.format or "",
-        file.mode,
-        file.size,
-        tuple(getattr(file, "quantization", {}).get(0, ())),
-        bool(file.info.get("progressive")),
-        orientation in range(2, 9),
-        comment,
-        software,
-        # Neither marker occurs within the data of a scan; an EXIF thumbnail has both, and earlier.
-        file.format != "JPEG" or data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda"),
-    )
+        top, left = crop_corner(height, width, preprocessing)
+        bottom, right = top + preprocessing.crop, left + preprocessing.crop
+        return np.asarray(picture.crop((left, top, right, bottom)))  # black beyond the border
 
 
 def _pillow_versions() -> dict[str, str]:
@@ -262,7 +135,7 @@ def _opencv_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]
 
 def _opencv() -> Any:
     """OpenCV, which reads its limits once, when it is imported."""
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MOST_PIXELS))
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))
     with requires("keras"):
         import cv2
     return cv2

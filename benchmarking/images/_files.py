@@ -1,0 +1,148 @@
+"""Files of pictures: what they say of themselves, and whether Pillow can decode them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from benchmarking.errors import PictureError, requires
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+"""What a picture may be in. Pillow knows more, and gives some of it to other programs to run."""
+
+MOST_PIXELS = 89_478_485
+"""Pixels of a picture, before and after its resize, that are let into memory.
+
+As many as Pillow takes without a warning; a file of a few hundred bytes can claim 65535 x 65535.
+"""
+
+_MOST_SCANS = 100  # of a JPEG, each of which costs the time of a whole picture; ten are usual
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """What a picture's file says of itself.
+
+    Attributes:
+        format: Pillow's name of it, such as "JPEG".
+        mode: Pillow's name of its colours, such as "RGB", "L" (grey) or "CMYK".
+        size: width and height in pixels, before any rotation by EXIF.
+        table: the JPEG quantisation table of luminance, 64 values; () in other formats.
+        progressive: whether it is a progressive JPEG.
+        rotated: whether EXIF says to turn it, as OpenCV does and Pillow does not.
+        comment: its own, or "".
+        software: the program that EXIF names, or "".
+        ended: whether a JPEG has its end marker; without it, it was cut.
+    """
+
+    format: str
+    mode: str
+    size: tuple[int, int]
+    table: tuple[int, ...]
+    progressive: bool
+    rotated: bool
+    comment: str
+    software: str
+    ended: bool
+
+
+class Undecodable(PictureError):
+    """A picture that Pillow cannot decode; `kind` names the finding about it."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def inspect(data: bytes) -> PictureFacts:
+    """Decode a picture in full, as the recipes that use Pillow do, and say what its file says.
+
+    Raises:
+        Undecodable: Pillow cannot.
+        MissingDependency: Pillow is not installed.
+    """
+    with opened(data) as file:
+        _refuse_too_many_scans(file, data)
+        facts = _facts(file, data)
+        file.convert("RGB")
+    return facts
+
+
+def check(data: bytes) -> None:
+    """Read a picture to its end, as cheaply as shows whether Pillow can decode it.
+
+    Every byte of a JPEG's scans is read, but an eighth of its sides is computed: a third of the
+    time that a crop takes.
+
+    Raises:
+        Undecodable: Pillow cannot.
+        MissingDependency: Pillow is not installed.
+    """
+    with opened(data) as file:
+        _refuse_too_many_scans(file, data)
+        file.draft(file.mode, (file.width // 8, file.height // 8))
+        file.load()
+
+
+@contextmanager
+def opened(data: bytes) -> Iterator[Any]:
+    """Pillow's picture of these bytes, whose faults come out as Undecodable."""
+    with requires("pytorch"):
+        from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as file:
+            refuse_too_many_pixels(file.height, file.width, "it claims")
+            yield file
+    except PictureError:
+        raise
+    except UnidentifiedImageError as error:
+        jpeg = data.startswith(b"\xff\xd8\xff")
+        kind = "undecodable" if jpeg else "no-picture"
+        raise Undecodable(kind, "is in no format that Pillow knows.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise Undecodable("too-many-pixels", f"cannot be decoded by Pillow: {error}") from error
+    except Exception as error:  # whatever a damaged file provokes in one of Pillow's many readers
+        kind = "truncated" if "truncated" in str(error).lower() else "undecodable"
+        raise Undecodable(kind, f"cannot be decoded by Pillow: {error}") from error
+
+
+def refuse_too_many_pixels(height: int, width: int, where: str) -> None:
+    """Raise Undecodable if there are more than MOST_PIXELS; `where` is what has them."""
+    if height * width > MOST_PIXELS:
+        raise Undecodable(
+            "too-many-pixels",
+            f"is too large: {where} {width} x {height} pixels, and at most {MOST_PIXELS:,} are "
+            "let into memory.",
+        )
+
+
+def _refuse_too_many_scans(file: Any, data: bytes) -> None:
+    if file.format == "JPEG" and data.count(b"\xff\xda") > _MOST_SCANS:
+        raise Undecodable("undecodable", f"has more than {_MOST_SCANS} scans.")
+
+
+def _facts(file: Any, data: bytes) -> PictureFacts:
+    """What an opened picture says of itself; broken EXIF counts as none."""
+    try:
+        exif = file.getexif()
+        orientation, software = exif.get(0x0112, 1), str(exif.get(0x0131, ""))
+    except Exception:  # it is read lazily, by a parser of its own, and pixels do not depend on it
+        orientation, software = 1, ""
+    comment = file.info.get("comment", b"")
+    comment = comment.decode("latin-1") if isinstance(comment, bytes) else str(comment)
+    return PictureFacts(
+        file.format or "",
+        file.mode,
+        file.size,
+        tuple(getattr(file, "quantization", {}).get(0, ())),
+        bool(file.info.get("progressive")),
+        orientation in range(2, 9),
+        comment,
+        software,
+        # Neither marker occurs within the data of a scan; an EXIF thumbnail has both, and earlier.
+        file.format != "JPEG" or data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda"),
+    )
