@@ -13,7 +13,7 @@ ROOT = Path(benchmarking.__file__).parent
 
 # A module imports from lower levels, or from its own folder: its __init__ and _private modules.
 LEVELS = {
-    **dict.fromkeys(["errors", "escapes"], 0),
+    **dict.fromkeys(["errors", "escapes", "ahead"], 0),
     **dict.fromkeys(["specs", "provenance", "labels", "plugins", "files"], 1),
     **dict.fromkeys(["predictions", "published", "statistics", "imagenet", "downloads"], 2),
     **dict.fromkeys(["npy_files"], 2),
@@ -68,8 +68,8 @@ def imports(path: Path, *, everywhere: bool) -> set[str]:
 def may_import(own: str, name: str) -> bool:
     """Whether a module of the room `own` may import this name of the package."""
     _, room, *inside = name.split(".")
-    if room not in LEVELS:  # a name in benchmarking/__init__.py
-        return True
+    if room not in LEVELS:  # a name in benchmarking/__init__.py, not a room without a level
+        return not (ROOT / room).is_dir() and not (ROOT / f"{room}.py").is_file()
     if room != own:
         return LEVELS[room] < LEVELS[own]
     return not inside or inside[0].startswith("_") or not is_module(own, inside[0])

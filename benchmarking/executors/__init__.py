@@ -217,10 +217,8 @@ def _work(folder: Path, master: Connection) -> None:
         except EOFError:
             return  # nobody has anything to do any more
         start = log.stat().st_size
-        with (folder / _TASK).open("rb") as file:
-            function, job = pickle.load(file)
         try:
-            for value in function(job):
+            for value in _values(folder / _TASK):
                 master.send(("piece", value))
             end: tuple[Any, ...] = ("finished",)
         except BrokenPipeError:
@@ -231,6 +229,13 @@ def _work(folder: Path, master: Connection) -> None:
             end = ("failed", reason, details, cause, usable)
         sys.stdout.flush()
         master.send(end)
+
+
+def _values(task: Path) -> Iterator[Any]:
+    """What the function yields for its job, of which nothing is left for the next."""
+    with task.open("rb") as file:
+        function, job = pickle.load(file)
+    yield from function(job)
 
 
 def _account_of(error: Exception, log: Path, start: int) -> tuple[str, str, Cause, bool]:
