@@ -1,7 +1,9 @@
 import os
 import signal
 import sys
+import threading
 import time
+from multiprocessing.context import SpawnProcess
 
 import pytest
 
@@ -172,3 +174,24 @@ def test_an_abandoned_sweep_leaves_no_process_behind(executor):
     events.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_ctrl_c_while_a_process_starts_waits_until_it_has(monkeypatch):
+    """It can come to any thread, and a process that is half started complains."""
+    started = []
+
+    def start(process):
+        signal.pthread_kill(other.ident, signal.SIGINT)
+        time.sleep(0.1)
+        original(process)
+        started.append(process)
+
+    original = SpawnProcess.start
+    monkeypatch.setattr(SpawnProcess, "start", start)
+    end = threading.Event()
+    other = threading.Thread(target=end.wait)
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        list(discover(executors)["fresh-process"].run(act, ["a"]))
+    end.set()
+    assert [process.exitcode for process in started] == [-signal.SIGKILL]

@@ -13,6 +13,7 @@ import pickle
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -102,10 +103,10 @@ def in_one_process(
     with _folder() as folder:
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(folder, theirs), daemon=True)
-        with _without_interrupts():  # which the process inherits
-            process.start()
-        theirs.close()  # the pipe ends when the process's own copy does
         try:
+            with _without_interrupts():  # which the process inherits
+                process.start()
+            theirs.close()  # the pipe ends when the process's own copy does
             for job in jobs:
                 yield Begun(job)
                 start = (folder / _LOG).stat().st_size
@@ -113,8 +114,9 @@ def in_one_process(
                 if not (yield from _events(ours, job, process, timeout, folder / _LOG, start)):
                     return
         finally:
-            process.kill()  # at once: it has nothing to tidy up
-            process.join()
+            if process.pid:
+                process.kill()  # at once: it has nothing to tidy up
+                process.join()
             ours.close()
 
 
@@ -136,16 +138,23 @@ def _cannot_be_used(place: object, error: OSError) -> BenchmarkError:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Ctrl-C waits until the end of the block."""
-    if not hasattr(signal, "pthread_sigmask"):
+    """Ctrl-C waits until the end of the block, whichever thread it comes to."""
+    handler = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not hasattr(signal, "pthread_sigmask") or handler is None or not is_main:
         yield
         return
     resource_tracker.ensure_running()  # which would let them through when it is started
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _hand_out(folder: Path, worker: Connection, task: object) -> None:

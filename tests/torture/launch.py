@@ -26,7 +26,7 @@ ORDERS = "TORTURE_ORDERS"
 PLUGINS = (Path(__file__).parent / "plugins", Path(__file__).parents[1] / "plugins")
 
 START, READING, LOADING, PREDICTING, WRITING, AFTER = PHASES = (
-    *("start", "reading pictures", "loading"),
+    *("starting", "reading pictures", "loading"),
     *("predicting", "writing", "after"),
 )
 

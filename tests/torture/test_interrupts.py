@@ -41,7 +41,7 @@ def test_ctrl_c_ends_soon_keeps_what_is_done_and_says_how_to_go_on(arena, pictur
     reference = contents(tmp_path / "0")
     chance, verdicts = random.Random(130), Verdicts()
     moments = [(READING, 1, 0.3), (LOADING, 1, 1.2), (LOADING, 3, 0), (PREDICTING, 1, 0.5)]
-    for number, (phase, times, longest) in enumerate(moments * (5 if full else 1)):
+    for number, (phase, times, longest) in enumerate(moments * (12 if full else 1)):
         out = tmp_path / f"stopped-{number}"
         arena.seen()
         victim = arena.start(scene.arguments(out), **SLOW)

@@ -34,7 +34,7 @@ FULL = [
     *[(START, "both"), (READING, "both"), (LOADING, "both"), (LOADING, "parent")],
     *[(PREDICTING, whom) for whom in ("both", "parent", "both", "parent", "both", "parent")],
     *[(WRITING, whom) for whom in ("both", "parent")],
-] * 2
+] * 5
 SHORT = [(PREDICTING, "both"), (PREDICTING, "parent"), (WRITING, "both")]
 
 
@@ -171,7 +171,7 @@ def test_a_command_whose_worker_is_killed_goes_on_by_itself(arena, pictures, tmp
     scene = replace(scenes.predict(pictures, "one"), orders=Orders())
     reference = uninterrupted(arena, scene, tmp_path / "0")
     chance, verdicts = random.Random(7), Verdicts()
-    for number in range(6 if full else 1):
+    for number in range(15 if full else 1):
         out = tmp_path / f"killed-{number}"
         latest = kill(arena, scene, out, (PREDICTING, "worker"), chance)
         batches = arena.seen()

@@ -148,7 +148,7 @@ def test_a_reader_sees_all_of_a_run_or_none_while_it_is_written(arenas, pictures
     for _ in range(5 if full else 1):
         victim = arenas[0].start([*scene.arguments(tmp_path / "store"), "--again"], scene.orders)
         reads = 0
-        with verdicts.on("read while it is written", "predict, light"):
+        with verdicts.on("a reader while it is written", "predict, light"):
             while victim.process.poll() is None:
                 check_whole(tmp_path / "store", reference)
                 reads += 1
