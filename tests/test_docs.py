@@ -65,6 +65,14 @@ def test_every_pair_of_2019_is_in_its_file(place):
     assert found == (DOCS / "compare-all-2019.txt").read_text()
 
 
+def test_what_the_readme_says_of_faults_was_found():
+    found = (DOCS.parent / "results" / "reliability.md").read_text().splitlines()
+    row = r"^\|[^|]+(?:\| [\d,]+ ){3}\|$"
+    told = re.findall(row, (DOCS.parent / "README.md").read_text(), re.MULTILINE)
+    assert len(told) > 5
+    assert set(told) <= set(found)
+
+
 def test_links_between_pages_lead_somewhere():
     for page in (*DOCS.glob("*.md"), DOCS.parent / "README.md"):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
