@@ -75,6 +75,7 @@ class Sweep:
         store: receives each run as soon as it is complete.
         clock: tells the time, in UTC.
         arguments: of the command, to be recorded.
+        again: whether what is stored complete is computed once more.
         timeout: seconds after which a job that nothing is heard of is given up; None waits.
         notice: is told what a user should know meanwhile, in words.
     """
@@ -83,6 +84,7 @@ class Sweep:
     store: PredictionStore
     clock: Callable[[], datetime]
     arguments: tuple[str, ...] = ()
+    again: bool = True
     timeout: float | None = None
     notice: Callable[[str], None] = _unheard
 
@@ -133,7 +135,8 @@ class Sweep:
     def _claimed(self, jobs: Iterable[Job], before: dict[Run, str]) -> Iterator[Job]:
         """Jobs one by one, each while no other process works on its run; taken ones last.
 
-        Those that another process has stored since `before`, when each run was begun, are done.
+        Those that are stored complete are done; where they are to be computed again, those that
+        another process has stored since `before`, when each run was begun.
         """
         waiting = deque(jobs)
         taken: set[Run] = set()
@@ -149,7 +152,8 @@ class Sweep:
                     taken.add(job.run)
                     continue
                 stack.callback(self._unfinished(job).tidy)
-                if self._started(job.run) != before[job.run] and self.has(job):
+                is_new = not self.again or self._started(job.run) != before[job.run]
+                if is_new and self.has(job):
                     self.notice(f"{job.run.model}: another process has stored it")
                 else:
                     yield self._with_what_is_done(job)
@@ -219,8 +223,7 @@ class Sweep:
         job, setting, n = answers.job, answers.setting, len(answers)
         if setting is None or n != len(self.images):
             return Failed(job, f"{n} answers for {len(self.images)} pictures", "")
-        how = answers.circumstances
-        top = answers.top
+        how, top = answers.circumstances, answers.top
         provenance = Provenance(
             **self._ingredients(job, setting.weights_sha256),
             **_environment(setting),
@@ -290,11 +293,8 @@ def _has_weights(job: Job, sha256: str) -> bool:
 
 def _environment(setting: Setting) -> dict[str, Any]:
     """The setting as provenance has it; the weights are recorded among the ingredients."""
-    environment = asdict(setting)
-    del environment["weights_sha256"]
-    return environment
+    return {name: value for name, value in asdict(setting).items() if name != "weights_sha256"}
 
 
 def _executor(job: Job) -> str:
-    executor: str = framework_of(spec_of(job.run.source, job.run.model)).EXECUTOR
-    return executor
+    return str(framework_of(spec_of(job.run.source, job.run.model)).EXECUTOR)

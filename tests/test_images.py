@@ -238,3 +238,10 @@ def test_a_picture_that_pillow_would_give_to_ghostscript_is_none(tmp_path):
     Image.new("RGB", (20, 20)).save(file, "EPS")
     with pytest.raises(Undecodable, match="is in no format"):
         check(file.getvalue())
+
+
+@pytest.mark.parametrize("recipe", [PILLOW[0], OPENCV[0]], ids=lambda recipe: recipe.library)
+def test_a_crop_is_its_callers_own(recipe):
+    found = crop(encoded(Image.fromarray(noise(301, 417, 3)), "JPEG"), recipe)
+    assert found.flags.writeable
+    assert found.flags.c_contiguous

@@ -436,6 +436,15 @@ def test_a_run_that_another_process_works_on_comes_last_and_is_not_done_twice(
     assert not list(sweep.store.folder.rglob("*.unfinished"))
 
 
+def test_a_run_that_another_process_has_stored_before_the_sweep_begins_is_done(sweep, images):
+    job, heard = a_job(images), []
+    assert not sweep.has(job)
+    list(sweep.run([job]))  # as the other process would
+    assert list(replace(sweep, again=False, notice=heard.append).run([job])) == []
+    assert heard == ["steady: another process has stored it"]
+    assert isinstance(list(sweep.run([job]))[-1], Stored)
+
+
 def test_a_sweep_waits_for_a_run_that_another_process_leaves_undone(sweep, images, monkeypatch):
     other = ExitStack()
     job = a_job(images)

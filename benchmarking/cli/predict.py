@@ -170,6 +170,7 @@ def _run(args: argparse.Namespace) -> int:
         store,
         lambda: datetime.now(UTC),
         _recorded(args.arguments),
+        again=args.again,
         timeout=args.timeout,
         notice=notice,
     )

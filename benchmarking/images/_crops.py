@@ -105,7 +105,7 @@ def _pillow_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]
             picture = picture.resize((width, height), filter_)
         top, left = crop_corner(height, width, preprocessing)
         bottom, right = top + preprocessing.crop, left + preprocessing.crop
-        return np.asarray(picture.crop((left, top, right, bottom)))  # black beyond the border
+        return np.array(picture.crop((left, top, right, bottom)))  # black beyond the border
 
 
 def _pillow_versions() -> dict[str, str]:
