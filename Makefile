@@ -17,7 +17,7 @@ benchmark: .venv/demo
 test: .venv/all
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-# What must not be lost, in full: kills, full disks, hostile and damaged files; a quarter of an hour.
+# What must not be lost, in full: kills, full disks, hostile and damaged files; ten minutes.
 torture: .venv/all
 	@rm -f build/torture.jsonl; mkdir -p build
 	TORTURE_TALLY=$(CURDIR)/build/torture.jsonl \
