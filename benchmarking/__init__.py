@@ -1,3 +1,103 @@
-"""How accurate is this pretrained image classifier, really, and how sure are we?"""
+"""How accurate is this pretrained image classifier, really, and how sure are we?
+
+The names below are the public interface. Each is imported when it is first used, so that
+`import benchmarking` costs milliseconds and loads no framework.
+
+    from benchmarking import Store, load_model, open_images, predict, score
+
+    images = open_images("/path/to/val")
+    store = Store("mine")
+    predict("torchvision/resnet50", images, store)
+    print(score(store, images, labels="real"))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.inference.model import LoadedModel, load_model
+    from benchmarking.inference.plan import Options, predict, sweep
+    from benchmarking.labels.label_set import LabelSet
+    from benchmarking.pictures.image_set import ImageSet, Picture
+    from benchmarking.pictures.recipe import SCALINGS, Preprocessing, Scaling
+    from benchmarking.pictures.recipe import Preprocessing as Recipe
+    from benchmarking.pictures.sets import open_images
+    from benchmarking.predictions.run import Run
+    from benchmarking.predictions.store import Store
+    from benchmarking.predictions.top_k import TopK
+    from benchmarking.reports.shown_table import Table, evaluate, score
+    from benchmarking.scoring.compare import Comparison, compare
+    from benchmarking.scoring.verify import Verification, verify
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "BenchmarkError": "errors",
+    "Comparison": "scoring.compare",
+    "ImageSet": "pictures.image_set",
+    "LabelSet": "labels.label_set",
+    "LoadedModel": "inference.model",
+    "Options": "inference.plan",
+    "Picture": "pictures.image_set",
+    "Preprocessing": "pictures.recipe",
+    "Recipe": "pictures.recipe",
+    "Run": "predictions.run",
+    "SCALINGS": "pictures.recipe",
+    "Scaling": "pictures.recipe",
+    "Store": "predictions.store",
+    "Table": "reports.shown_table",
+    "TopK": "predictions.top_k",
+    "Verification": "scoring.verify",
+    "compare": "scoring.compare",
+    "evaluate": "reports.shown_table",
+    "load_model": "inference.model",
+    "open_images": "pictures.sets",
+    "predict": "inference.plan",
+    "score": "reports.shown_table",
+    "sweep": "inference.plan",
+    "verify": "scoring.verify",
+}
+_NAMES_THERE = {"Recipe": "Preprocessing"}
+
+__all__ = [
+    "SCALINGS",
+    "BenchmarkError",
+    "Comparison",
+    "ImageSet",
+    "LabelSet",
+    "LoadedModel",
+    "Options",
+    "Picture",
+    "Preprocessing",
+    "Recipe",
+    "Run",
+    "Scaling",
+    "Store",
+    "Table",
+    "TopK",
+    "Verification",
+    "__version__",
+    "compare",
+    "evaluate",
+    "load_model",
+    "open_images",
+    "predict",
+    "score",
+    "sweep",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_PLACES[name]}")
+    found = globals()[name] = getattr(module, _NAMES_THERE.get(name, name))
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

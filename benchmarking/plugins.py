@@ -1,35 +1,204 @@
-"""Plug-ins: every module of a folder, by the NAME it gives itself; there is no other registry."""
+"""Plug-ins: modules that add something to the package, found in three places.
+
+1. Our own folder for the kind: every module in it, except those named `_…`.
+2. Installed distributions with an entry point in the group `imagenet_benchmarking.KIND`.
+3. Python files of the user, named with `--plugin FILE` or in $IMAGENET_BENCHMARK_PLUGINS; each says
+   in `PLUGIN = "KIND"` what it adds.
+
+Each kind has a contract, a `typing.Protocol`, in the `__init__.py` of its folder.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+import os
+import sys
+import typing
+from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Any, TypeVar
 
 from benchmarking.errors import BenchmarkError
 
+KINDS = {
+    "sources": "benchmarking.models.sources",
+    "frameworks": "benchmarking.models.frameworks",
+    "picture_sets": "benchmarking.pictures.sets",
+    "executors": "benchmarking.inference.executors",
+    "reports": "benchmarking.reports.formats",
+    "experiments": "benchmarking.experiments",
+}
+"""The package that holds our own plug-ins of each kind, and their contract."""
 
-def discover(package: ModuleType) -> dict[str, ModuleType]:
-    """Modules of a package by their NAME, in order of name; those named `_…` are its own affair.
+FILES_VARIABLE = "IMAGENET_BENCHMARK_PLUGINS"
+"""Environment variable with plug-in files, separated like the folders of PATH.
+
+Worker processes inherit it, so they find the same plug-ins.
+"""
+
+P = TypeVar("P")
+
+
+def discover(package: ModuleType, contract: type[P]) -> dict[str, P]:
+    """Plug-ins of a kind by their NAME, in order of name.
+
+    Args:
+        package: the folder of our own ones.
+        contract: the Protocol that each one must satisfy.
 
     Raises:
-        BenchmarkError: a module lacks a name of the package's CONTRACT, or two modules give
-            themselves the same NAME.
+        BenchmarkError: a plug-in cannot be imported or lacks a part of the contract, or two have
+            the same NAME.
     """
-    found: dict[str, ModuleType] = {}
-    for info in iter_modules(package.__path__):
-        if info.name.startswith("_"):
-            continue
-        module = import_module(f"{package.__name__}.{info.name}")
-        lacking = [name for name in package.CONTRACT if not hasattr(module, name)]
-        if lacking:
+    files = os.environ.get(FILES_VARIABLE, "")
+    kind: Any = contract  # a Protocol, which mypy does not take for hashable
+    found: dict[str, P] = _discovered(package.__name__, tuple(package.__path__), kind, files)
+    return dict(found)
+
+
+def use(file: Path | str) -> None:
+    """Add a plug-in file, for this process and the worker processes that it starts.
+
+    Raises:
+        BenchmarkError: the file cannot be imported, or does not say what it adds.
+    """
+    path = str(Path(file).resolve())
+    _from_file(path)
+    known = os.environ.get(FILES_VARIABLE, "")
+    if path not in known.split(os.pathsep):
+        os.environ[FILES_VARIABLE] = os.pathsep.join(filter(None, [known, path]))
+
+
+def import_files() -> None:
+    """Import the plug-in files of the environment, as a worker does before it reads its job."""
+    for path in _paths(os.environ.get(FILES_VARIABLE, "")):
+        _from_file(path)
+
+
+def lacks(plugin: object, contract: type) -> list[str]:
+    """What a plug-in lacks of a contract, in words; empty if it satisfies the contract."""
+    parts = {
+        name: part
+        for base in reversed(contract.__mro__)
+        for name, part in vars(base).items()
+        if not name.startswith("_") and isinstance(part, (property, Callable))  # type: ignore[arg-type]
+    }
+    problems = (_problem(plugin, name, part) for name, part in sorted(parts.items()))
+    return [problem for problem in problems if problem]
+
+
+@cache
+def _discovered(package: str, folders: tuple[str, ...], contract: Any, files: str) -> Any:
+    """Plug-ins by name; cached, since every model of a sweep asks for its source."""
+    found: dict[str, Any] = {}
+    wheres: dict[str, str] = {}
+    for where, plugin in _candidates(package, folders, files):
+        problems = lacks(plugin, contract)
+        if problems:
             raise BenchmarkError(
-                f"{module.__file__} lacks {', '.join(lacking)}; see {package.__file__}."
+                f"{where} lacks {'; '.join(problems)}. A plug-in of this kind needs all that "
+                f"{contract.__name__} has in {contract.__module__}."
             )
-        if module.NAME in found:
+        name: str = plugin.NAME
+        if name in found:
             raise BenchmarkError(
-                f"{found[module.NAME].__name__} and {module.__name__} are both called "
-                f"{module.NAME!r}; rename one."
+                f"{wheres[name]} and {where} are both called {name!r}; rename one."
             )
-        found[module.NAME] = module
+        found[name], wheres[name] = plugin, where
     return dict(sorted(found.items()))
+
+
+def _candidates(package: str, folders: tuple[str, ...], files: str) -> Iterator[tuple[str, Any]]:
+    """Every module that may be a plug-in of a package's kind, and where it is from."""
+    for info in iter_modules(folders):
+        if not info.name.startswith("_"):
+            module = import_module(f"{package}.{info.name}")
+            yield str(module.__file__), module
+    kind = next((kind for kind, place in KINDS.items() if place == package), None)
+    if kind is None:
+        return
+    yield from _from_distributions(kind)
+    for path in _paths(files):
+        module = _from_file(path)
+        if kind == module.PLUGIN:
+            yield path, module
+
+
+def _from_distributions(kind: str) -> Iterator[tuple[str, Any]]:
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=f"imagenet_benchmarking.{kind}"):
+        owner = entry.dist.name if entry.dist else "an unknown distribution"
+        where = f"plug-in {entry.name!r} ({entry.value}) of {owner}"
+        try:
+            yield where, entry.load()
+        except Exception as error:  # whatever another's module raises when it is imported
+            raise BenchmarkError(
+                f"{where} cannot be imported: {type(error).__name__}: {error}. "
+                f"Mend or uninstall {owner}."
+            ) from error
+
+
+def _paths(files: str) -> list[str]:
+    return [path for path in files.split(os.pathsep) if path]
+
+
+def _from_file(path: str) -> Any:
+    """The module of a plug-in file, imported once under a name that follows from its path."""
+    name = f"imagenet_benchmark_plugin_{hashlib.sha256(path.encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if not Path(path).is_file():
+        raise BenchmarkError(f"plug-in {path} is not a file; expected a Python file.")
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BenchmarkError(f"plug-in {path} is not a Python file; its name must end in .py.")
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+        kind = getattr(module, "PLUGIN", None)
+        if kind not in KINDS:
+            known = ", ".join(map(repr, KINDS))
+            raise BenchmarkError(
+                f"plug-in {path} lacks PLUGIN, which says what it adds; expected one of {known}."
+                if kind is None
+                else f"plug-in {path} has PLUGIN = {kind!r}; expected one of {known}."
+            )
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, BenchmarkError) or not isinstance(error, Exception):
+            raise
+        raise BenchmarkError(
+            f"plug-in {path} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    return module
+
+
+def _problem(plugin: object, name: str, part: Any) -> str:
+    """Why one part of a contract is not met; empty if it is."""
+    if not hasattr(plugin, name):
+        return name
+    value = getattr(plugin, name)
+    if isinstance(part, property):
+        hint = typing.get_type_hints(part.fget)["return"]
+        kind = typing.get_origin(hint) or hint
+        is_right = not isinstance(kind, type) or isinstance(value, kind)
+        return "" if is_right else f"{name} as {kind.__name__} (it is {value!r:.60})"
+    if not callable(value):
+        return f"{name} as a function (it is {value!r:.60})"
+    own, *wanted = inspect.signature(part).parameters.values()
+    positional = [one.name for one in wanted if one.kind is not one.KEYWORD_ONLY]
+    try:
+        inspect.signature(value).bind(*positional)
+    except TypeError:
+        return f"{name}({', '.join(positional)}) with these parameters"
+    except ValueError:  # some built-in functions have no signature
+        return ""
+    return ""

@@ -17,12 +17,12 @@ from statistics import median
 from time import perf_counter
 from typing import TypeVar
 
-from benchmarking.datasets import open_pictures
-from benchmarking.image_sets import Picture
-from benchmarking.imagenet import wnids
-from benchmarking.predictions import TopK
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
+from benchmarking.labels.imagenet import wnids
+from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.sets import open_pictures
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.predictions.top_k import TopK
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def our_command(
 
 def our_answers(store: Path, source: str, model: str, recipe: str = "published") -> TopK:
     """What that command has stored."""
-    random = PredictionStore(store.with_name(f"{store.name}-random"))
+    random = Store(store.with_name(f"{store.name}-random"))
     return random.read(Run(IMAGES, source, model, recipe))
 
 

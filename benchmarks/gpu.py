@@ -44,13 +44,14 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import CenterCrop, Compose, PILToTensor, Resize
 
-from benchmarking.crops import CropFile, crops
-from benchmarking.frameworks import NO_GPU, Device, pytorch
-from benchmarking.image_sets import Picture
-from benchmarking.predict import predict
-from benchmarking.predictions import TopK, join, top_k
-from benchmarking.sources import spec_of
-from benchmarking.specs import SCALINGS, Preprocessing, Scaling
+from benchmarking.inference.predict import predict
+from benchmarking.models.frameworks import NO_GPU, Device, pytorch
+from benchmarking.models.sources import spec_of
+from benchmarking.pictures.crop_cache import CropFile
+from benchmarking.pictures.crop_stream import crops
+from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing, Scaling
+from benchmarking.predictions.top_k import TopK, join, top_k
 
 MODELS = ("resnet50", "resnet152", "densenet161", "vgg16")
 COUNT, REPEATS, GOAL, CALIBRATION = 10_240, 3, 0.95, 16

@@ -40,13 +40,14 @@ from _measure import (
 )
 from numpy.typing import NDArray
 
-from benchmarking.crops import crops
-from benchmarking.frameworks import NO_GPU
-from benchmarking.frameworks import keras as framework
-from benchmarking.image_sets import Picture
-from benchmarking.predictions import top_k
-from benchmarking.sources import source_of, spec_of
-from benchmarking.specs import SCALINGS, Crops, Probabilities
+from benchmarking.models.frameworks import NO_GPU
+from benchmarking.models.frameworks import keras as framework
+from benchmarking.models.sources import source_of, spec_of
+from benchmarking.models.spec import Probabilities
+from benchmarking.pictures.crop_stream import crops
+from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.recipe import SCALINGS, Crops
+from benchmarking.predictions.top_k import top_k
 
 if TYPE_CHECKING:
     import keras

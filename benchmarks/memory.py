@@ -36,7 +36,7 @@ from _measure import (
 )
 
 import benchmarking
-from benchmarking.image_sets import Picture
+from benchmarking.pictures.image_set import Picture
 
 COUNTS = (500, 5_000, 50_000)
 MODELS = ("one", "two")

@@ -37,9 +37,10 @@ from _measure import (
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarking.crops import CropFile, crops
-from benchmarking.image_sets import Picture
-from benchmarking.specs import Preprocessing
+from benchmarking.pictures.crop_cache import CropFile
+from benchmarking.pictures.crop_stream import crops
+from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.recipe import Preprocessing
 
 if TYPE_CHECKING:
     import torch

@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarking.datasets import open_pictures
-from benchmarking.frameworks import Device, pytorch
-from benchmarking.images import crop
-from benchmarking.predictions import top_k
-from benchmarking.sources import select, source_of
-from benchmarking.specs import SCALINGS, ModelSpec, Predictor, Preprocessing
+from benchmarking.models.frameworks import Device, pytorch
+from benchmarking.models.sources import select, source_of
+from benchmarking.models.spec import ModelSpec, Predictor
+from benchmarking.pictures.crop import crop
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
+from benchmarking.pictures.sets import open_pictures
+from benchmarking.predictions.top_k import top_k
 
 BATCH, REPEATS = 256, 7
 # Classes with closer probabilities may change places between two devices.

@@ -42,11 +42,12 @@ from _measure import (
 )
 from numpy.typing import NDArray
 
-from benchmarking.crops import CropFile, crops
-from benchmarking.frameworks import NO_GPU, pytorch
-from benchmarking.image_sets import Picture
-from benchmarking.sources import source_of, spec_of
-from benchmarking.specs import SCALINGS
+from benchmarking.models.frameworks import NO_GPU, pytorch
+from benchmarking.models.sources import source_of, spec_of
+from benchmarking.pictures.crop_cache import CropFile
+from benchmarking.pictures.crop_stream import crops
+from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.recipe import SCALINGS
 
 MODELS = ("squeezenet1_1", "resnet18", "alexnet")
 BATCH, REPEATS, GOAL, SAMPLE = 8, 3, 0.1, 16

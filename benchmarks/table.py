@@ -20,13 +20,13 @@ from statistics import median
 import numpy as np
 from _measure import cost, in_turn, machine, ratio
 
-from benchmarking.arrays_2019 import ArrayFolders, folders_below, names_2019
-from benchmarking.downloads import cache_folder, collections, complete
-from benchmarking.exchange import import_run, rows_of
-from benchmarking.imagenet import validation_key, validation_labels, wnids
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
-from benchmarking.store._run_files import opened, packed
+from benchmarking.io.downloads import cache_folder, collections, complete
+from benchmarking.labels.imagenet import validation_key, validation_labels, wnids
+from benchmarking.predictions.arrays_2019 import ArrayFolders, folders_below, names_2019
+from benchmarking.predictions.import_export import import_run, rows_of
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.run_file import opened, packed
+from benchmarking.predictions.store import Store
 
 MANY = 1000
 ROWS = 50_000
@@ -108,7 +108,7 @@ def pictures(folder: Path) -> Path:
 
 def stores(folder: Path, found: ArrayFolders) -> tuple[Path, Path]:
     """A store with the runs, and one with so many copies of them, under names of their own."""
-    few, many = PredictionStore(folder / "few"), PredictionStore(folder / "many")
+    few, many = Store(folder / "few"), Store(folder / "many")
     (images,) = found.image_sets()
     rows = rows_of(images, found.labels(images))
     runs = found.runs(images)
@@ -121,7 +121,7 @@ def stores(folder: Path, found: ArrayFolders) -> tuple[Path, Path]:
     return few.folder, many.folder
 
 
-def copied(few: PredictionStore, many: PredictionStore, run: Run, model: str) -> None:
+def copied(few: Store, many: Store, run: Run, model: str) -> None:
     """Copy a run to another store as another model, without the store's care for durability."""
     copy = replace(run, model=model)
     path = many.path(copy)

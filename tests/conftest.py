@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarking import executors, frameworks, sources
 from benchmarking.cli import main
-from benchmarking.image_sets import ImageSet, Picture, fingerprint
-from benchmarking.imagenet import wnids
-from benchmarking.provenance import Provenance
-from benchmarking.store import PredictionStore
+from benchmarking.inference import executors
+from benchmarking.labels.imagenet import wnids
+from benchmarking.models import frameworks, sources
+from benchmarking.pictures.image_set import ImageSet, Picture, fingerprint
+from benchmarking.predictions.provenance import Provenance
+from benchmarking.predictions.store import Store
 
 PLUGINS = Path(__file__).parent / "plugins"
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -72,11 +73,11 @@ def arrays_of_2019() -> Path:
 
 
 @pytest.fixture(scope="session")
-def imported_2019(arrays_of_2019, tmp_path_factory) -> PredictionStore:
+def imported_2019(arrays_of_2019, tmp_path_factory) -> Store:
     """A store with the 34 runs of 2019."""
     folder = tmp_path_factory.mktemp("imported")
     assert main(["import", str(arrays_of_2019), "--store", str(folder)]) == 0
-    return PredictionStore(folder)
+    return Store(folder)
 
 
 @pytest.fixture

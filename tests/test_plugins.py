@@ -6,10 +6,11 @@ from types import ModuleType
 import pytest
 from conftest import DATA
 
-from benchmarking import cli, datasets, executors, frameworks, reports, sources
+from benchmarking import cli, reports
 from benchmarking.errors import BenchmarkError
-from benchmarking.plugins import discover
-from benchmarking.sources import (
+from benchmarking.inference import executors
+from benchmarking.models import frameworks, sources
+from benchmarking.models.sources import (
     all_specs,
     check_installed,
     framework_of,
@@ -17,6 +18,7 @@ from benchmarking.sources import (
     source_of,
     spec_of,
 )
+from benchmarking.plugins import discover
 
 PACKAGES = (cli, datasets, executors, frameworks, reports, sources)
 

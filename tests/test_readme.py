@@ -14,15 +14,15 @@ import pytest
 from conftest import digests
 from PIL import Image
 
-from benchmarking import sources
 from benchmarking.cli import main
-from benchmarking.datasets import image_set, open_pictures
-from benchmarking.drop_in import predictions, table
-from benchmarking.drop_in.predictions import KERAS, PYTORCH
-from benchmarking.frameworks import Device, pytorch
-from benchmarking.images import crop
-from benchmarking.specs import SCALINGS
-from benchmarking.weights import check
+from benchmarking.cli.scripts_2019 import predictions, table
+from benchmarking.cli.scripts_2019.predictions import KERAS, PYTORCH
+from benchmarking.models import sources
+from benchmarking.models.frameworks import Device, pytorch
+from benchmarking.models.weights import check
+from benchmarking.pictures.crop import crop
+from benchmarking.pictures.recipe import SCALINGS
+from benchmarking.pictures.sets import image_set, open_pictures
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -142,7 +142,7 @@ def test_the_code_of_a_source_runs_with_timms_own_preprocessing(tmp_path, monkey
         pixels = transform(Image.open(io.BytesIO(data)).convert("RGB"))[None]
         expected = model(pixels).softmax(dim=1).numpy()
     assert np.abs(said - expected).max() < 1e-6
-    monkeypatch.delitem(sys.modules, "benchmarking.sources.timm_models")
+    monkeypatch.delitem(sys.modules, "benchmarking.models.sources.timm_models")
 
 
 def test_the_code_of_a_source_passes_the_linter(tmp_path):

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarking.aggregate import aggregate
+from benchmarking.models.sources import all_specs
+from benchmarking.predictions.store import Store
 from benchmarking.reports import render_as
-from benchmarking.sources import all_specs
-from benchmarking.store import PredictionStore
+from benchmarking.scoring.aggregate import aggregate
 
 ROOT = Path(__file__).parents[1]
-STORE = PredictionStore(ROOT / "precomputed")
+STORE = Store(ROOT / "precomputed")
 SHIPPED = ["demo", "imagenet-sample-500"]
 
 # Measured with other code, before this project existed.

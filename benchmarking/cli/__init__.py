@@ -1,7 +1,4 @@
-"""The command `imagenet-benchmark`: each module here is one of its subcommands.
-
-A module has NAME, HELP (a line), `add_arguments(parser)` and `run(args) -> exit status`.
-"""
+"""The command `imagenet-benchmark`; its subcommands are the modules of `commands`."""
 
 from __future__ import annotations
 
@@ -11,13 +8,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmarking import __version__
-from benchmarking.cli._options import indented
-from benchmarking.cli._printable import printable_output
+from benchmarking.cli.commands import commands
+from benchmarking.cli.options import indented
+from benchmarking.cli.safe_output import printable_output
 from benchmarking.errors import BenchmarkError
-from benchmarking.plugins import discover
+from benchmarking.plugins import use
 
 PROGRAM = "imagenet-benchmark"
-CONTRACT = ("NAME", "HELP", "add_arguments", "run")
 _DESCRIPTION = """\
 How accurate is this pretrained image classifier, really, and how sure are we?
 
@@ -30,8 +27,11 @@ examples:
   {PROGRAM} table -o table.md       everything stored, as Markdown
   {PROGRAM} doctor /path/to/val     is this copy whole and unaltered?
   {PROGRAM} prepare TAR DIR         class folders from the official validation tar
-  {PROGRAM} fetch predictions-2019  what 34 models said in 2019, for imagenet_benchmarking.py
+  {PROGRAM} fetch predictions-2019  the predictions of 2019, for imagenet_benchmarking.py
   {PROGRAM} COMMAND --help          more about one command
+
+With --plugin FILE, before or after the command, a Python file adds a model source, a framework, a
+picture set, a report, an executor or an experiment.
 """
 
 
@@ -40,7 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
 
     def run() -> int:
-        args = _parser().parse_args(arguments)
+        plugin_files, rest = _plugin_files(arguments)
+        for file in plugin_files:
+            use(file)
+        args = _parser(rest).parse_args(rest)
         args.arguments = arguments
         status: int = args.run(args)
         return status
@@ -72,7 +75,7 @@ def _run(program: str, run: Callable[[], int]) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description=_DESCRIPTION,
@@ -80,14 +83,28 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, module in discover(sys.modules[__name__]).items():
-        command = commands.add_parser(
+    parser.add_argument(
+        "--plugin", action="append", metavar="FILE", help="a plug-in; may be given several times"
+    )
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    known = commands()
+    chosen = next((argument for argument in arguments if argument in known), None)
+    for name, command in known.items():
+        subparser = subparsers.add_parser(
             name,
-            help=module.HELP,
-            description=module.__doc__,
+            help=command.HELP,
+            description=command.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        if name == chosen:  # those of the others would take longer than a table
+            command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
     return parser
+
+
+def _plugin_files(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Files of plug-ins, and the other arguments: commands can depend on what plug-ins add."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, add_help=False, allow_abbrev=False)
+    parser.add_argument("--plugin", action="append", default=[])
+    found, rest = parser.parse_known_args(arguments)
+    return found.plugin, rest

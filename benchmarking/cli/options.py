@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from benchmarking.labels import LabelSet
-    from benchmarking.specs import Run
-    from benchmarking.store import ImageRows, PredictionStore
-    from benchmarking.table import Table
-
-BAR: dict[str, Any] = {"leave": False, "disable": None, "dynamic_ncols": True}
-"""A bar on a terminal's standard error; none where it is a file or a pipe."""
-
-STORE_VARIABLE = "IMAGENET_BENCHMARK_STORE"
+    from benchmarking.labels.label_set import LabelSet
+    from benchmarking.predictions.image_rows import ImageRows
+    from benchmarking.predictions.run import Run
+    from benchmarking.predictions.store import Store
+    from benchmarking.scoring.table import AccuracyTable
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -29,79 +23,9 @@ def add_store(parser: argparse.ArgumentParser) -> None:
         "--store",
         type=Path,
         metavar="DIR",
-        help=f"folder of stored predictions (default: ${STORE_VARIABLE}, else ./precomputed if "
-        "it exists, else a folder in your user data)",
+        help="folder of stored predictions (default: $IMAGENET_BENCHMARK_STORE, else ./precomputed "
+        "if it exists, else a folder in your user data)",
     )
-
-
-def chosen_runs(args: argparse.Namespace, store: PredictionStore) -> list[Run]:
-    """Stored runs that --images, --recipe and --models mean; all by default.
-
-    Raises:
-        StoreError: there are none.
-    """
-    from benchmarking.errors import StoreError
-
-    runs = [
-        run
-        for images in store.image_sets()
-        for run in store.runs(images)
-        if args.images in (None, images)
-        and args.recipe in (None, run.recipe)
-        and (not args.models or any(_matches(run, pattern) for pattern in args.models))
-    ]
-    if not runs:
-        raise StoreError(f"{store.folder} has no such run; 'imagenet-benchmark table' lists all.")
-    return runs
-
-
-def whole_runs(store: PredictionStore, runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """Those of the runs that are as they were written, and what is wrong with each other.
-
-    Raises:
-        StoreError: none is.
-    """
-    from benchmarking.errors import StoreError
-
-    whole, wrong = [], []
-    for run in runs:
-        try:
-            store.check(run)
-            whole.append(run)
-        except StoreError as error:
-            wrong.append(str(error))
-    if not whole:
-        raise StoreError("\n".join(wrong))
-    return whole, wrong
-
-
-def the_run(args: argparse.Namespace, store: PredictionStore, pattern: str) -> Run:
-    """The only stored run, on --images if that is given, that a pattern means.
-
-    Raises:
-        StoreError: there is none, or more than one.
-    """
-    from benchmarking.errors import StoreError
-
-    found = chosen_runs(
-        argparse.Namespace(images=args.images, recipe=None, models=[pattern]), store
-    )
-    if len(found) > 1:
-        names = ", ".join(f"{run.source}/{run.model}:{run.recipe}" for run in found[:4])
-        sets = sorted({run.images for run in found})
-        raise StoreError(
-            f"{pattern!r} means {len(found)} runs on {', '.join(sets)} ({names}); name one as "
-            "SOURCE/MODEL:RECIPE, and its set with --images."
-        )
-    return found[0]
-
-
-def _matches(run: Run, pattern: str) -> bool:
-    """Whether a pattern such as vgg16, keras/vgg*, vgg16:published means a run."""
-    full = f"{run.source}/{run.model}"
-    names = (run.source, run.model, full, f"{run.images}/{full}")
-    also = [f"{name}:{run.recipe}" for name in names]
-    return any(fnmatchcase(name.lower(), pattern.lower()) for name in (*names, *also))
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
@@ -134,7 +58,7 @@ def label_sets(
     import numpy as np
 
     from benchmarking.errors import BenchmarkError
-    from benchmarking.label_files import label_set, rows_of
+    from benchmarking.labels.label_files import label_set, prefix_of, rows_of
 
     kept = np.arange(len(rows))
     if args.only:
@@ -145,7 +69,7 @@ def label_sets(
     found = {}
     for name in names:
         labels = label_set(name, rows.keys, rows.labels, args.consensus)
-        prefix = {"original": "", "real": "ReaL "}.get(name, f"{Path(name).stem} ")
+        prefix = prefix_of(name)
         if prefix in found:
             raise BenchmarkError(
                 f"--labels {name} would share its columns with another; rename one of the files, "
@@ -172,28 +96,34 @@ def add_weights(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def store_folder(option: Path | None, environment: Mapping[str, str], here: Path) -> Path:
-    """The folder of stored predictions that an option, the environment or the place mean."""
-    if option is not None:
-        return option
-    if environment.get(STORE_VARIABLE):
-        return Path(environment[STORE_VARIABLE])
-    if (here / "precomputed").is_dir():
-        return Path("precomputed")
-    import platformdirs
+def chosen_store(args: argparse.Namespace, apart: str = "") -> Store:
+    """The store of this call.
 
-    return platformdirs.user_data_path("imagenet-benchmarking", appauthor=False) / "precomputed"
+    Args:
+        args: of the command.
+        apart: what the names of stores end with that are kept apart from others; see
+            `inference.plan.Options`.
+    """
+    from benchmarking.predictions.store import Store
 
-
-def chosen_store(args: argparse.Namespace) -> Path:
-    """The store of this call; runs of random weights or in fewer bits are kept in folders apart."""
-    folder = store_folder(args.store, os.environ, Path.cwd())
-    random = "random" if getattr(args, "weights", "published") == "random" else None
-    apart = [part for part in (random, getattr(args, "precision", None)) if part]
-    return folder.with_name("-".join([folder.name, *apart]))
+    folder = Store(args.store).folder
+    if getattr(args, "weights", "published") == "random" and not apart:
+        apart = "-random"
+    return Store(folder.with_name(folder.name + apart)) if apart else Store(folder)
 
 
-def warn_of_left_out(tables: Sequence[Table], others: Sequence[str] = ()) -> int:
+def runs_meant(args: argparse.Namespace, store: Store) -> list[Run]:
+    """Stored runs that --images, --recipe and the names of models mean; all by default.
+
+    Raises:
+        StoreError: there are none.
+    """
+    from benchmarking.predictions.selection import chosen_runs
+
+    return chosen_runs(store, args.models or (), images=args.images, recipe=args.recipe)
+
+
+def warn_of_left_out(tables: Sequence[AccuracyTable], others: Sequence[str] = ()) -> int:
     """Name runs that are in no table; the exit status that tells whether there are any.
 
     Args:

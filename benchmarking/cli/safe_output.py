@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TextIO
 
-from benchmarking.escapes import printable_lines
+from benchmarking.io.printable import printable_lines
 
 
 class PrintableStream(io.TextIOBase):

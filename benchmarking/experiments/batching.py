@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,16 +10,66 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.audits import Model, Said, all_crops, answers
-from benchmarking.image_sets import Picture
-from benchmarking.predictions import top_k
-from benchmarking.specs import Predictor
+from benchmarking.experiments import (
+    Answer,
+    Grid,
+    Model,
+    Outcome,
+    Setup,
+    all_crops,
+    in_fresh_processes,
+    probabilities,
+)
+from benchmarking.experiments._arguments import add_models, add_weights
+from benchmarking.models.sources import framework_of
+from benchmarking.models.spec import Predictor
+from benchmarking.pictures.image_set import Picture
+from benchmarking.predictions.top_k import top_k
+
+NAME = "batch"
+HELP = "does batching change the answer?"
+PICTURES = 100
 
 NOISE = 1e-4
 """Difference of a probability, up to which float32 arithmetic in another order explains it."""
 
 BATCH_SIZES = (1, 2, 8, 32)
 """What is compared; the first one is the reference."""
+
+
+_SHOWN = 5  # names of pictures
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments of the experiment."""
+    add_models(parser)
+    add_weights(parser)
+
+
+def run(setup: Setup) -> Outcome:
+    """Compare every condition with one picture at a time, model by model."""
+    headings = ["Platform", "Model", "Against batch 1", "Max |difference|", "Top-1", "Top-5", ""]
+    lines, notes = [headings], []
+    changed = False
+    for model in setup.models:
+        spec = model.spec
+        reference, *others = in_fresh_processes(
+            spec.full_name, answer, tests(model, setup.pictures, threads=1)
+        )
+        for found in (effect(reference, other) for other in others):
+            changed |= not found.is_noise
+            lines.append(
+                [
+                    *(framework_of(spec).TITLE, spec.name, found.title),
+                    *(f"{found.difference:.1e}", f"{len(found.top1)}", f"{len(found.top5)}"),
+                    "rounding" if found.is_noise else "CHANGES THE ANSWER",
+                ]
+            )
+            keys = ", ".join(setup.pictures[row].key for row in found.top1[:_SHOWN])
+            if keys and not found.is_noise:
+                notes.append(f"{spec.name}, {found.title}: another first guess of {keys}")
+    grid = Grid(f"{len(setup.pictures)} pictures each", lines, left=3)
+    return Outcome((grid,), lines, tuple(notes), changed)
 
 
 @dataclass(frozen=True)
@@ -70,7 +121,7 @@ def tests(model: Model, pictures: Sequence[Picture], threads: int) -> list[Batch
     ]
 
 
-def answer(test: BatchTest) -> Iterator[Said]:
+def answer(test: BatchTest) -> Iterator[Answer]:
     """Answers of one model; meant for a process that has not loaded a framework yet.
 
     Raises:
@@ -85,21 +136,23 @@ def answer(test: BatchTest) -> Iterator[Said]:
     loaded = test.model.load()
     predictor = loaded.predictor(recipe.scaling)
     if test.title:
-        yield Said(test.title, answers(predictor, seen, 1, spec.classes))
+        yield Answer(test.title, probabilities(predictor, seen, 1, spec.classes))
     else:
         yield from every_batch_size(predictor, seen, spec.classes)
 
 
-def every_batch_size(predictor: Predictor, seen: NDArray[np.uint8], classes: int) -> Iterator[Said]:
+def every_batch_size(
+    predictor: Predictor, seen: NDArray[np.uint8], classes: int
+) -> Iterator[Answer]:
     """What a model says of the same crops, (n, h, w, 3), in batches of every size and backwards."""
     for size in BATCH_SIZES:
-        yield Said(f"batch {size}", answers(predictor, seen, size, classes))
+        yield Answer(f"batch {size}", probabilities(predictor, seen, size, classes))
     largest = BATCH_SIZES[-1]
-    backwards = answers(predictor, np.ascontiguousarray(seen[::-1]), largest, classes)
-    yield Said(f"batch {largest}, reverse order", backwards[::-1])
+    backwards = probabilities(predictor, np.ascontiguousarray(seen[::-1]), largest, classes)
+    yield Answer(f"batch {largest}, reverse order", backwards[::-1])
 
 
-def effect(reference: Said, other: Said) -> Effect:
+def effect(reference: Answer, other: Answer) -> Effect:
     """How an answer differs from the reference, row by row."""
     first, second = (top_k(said.probabilities, k=5).classes for said in (reference, other))
     difference = float(np.abs(reference.probabilities - other.probabilities).max())

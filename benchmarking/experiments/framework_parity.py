@@ -2,20 +2,73 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.audits import Model, Said, all_crops, answers
-from benchmarking.image_sets import Picture
-from benchmarking.sources import all_specs, framework_of
-from benchmarking.specs import SCALINGS, ModelSpec
+from benchmarking.errors import BenchmarkError
+from benchmarking.experiments import (
+    Answer,
+    Grid,
+    Model,
+    Outcome,
+    Setup,
+    all_crops,
+    in_fresh_processes,
+    probabilities,
+)
+from benchmarking.experiments._arguments import add_models
+from benchmarking.experiments.batching import effect
+from benchmarking.models.sources import all_specs, framework_of
+from benchmarking.models.spec import ModelSpec
+from benchmarking.pictures.image_set import Picture
+
+NAME = "frameworks"
+HELP = "do two frameworks say the same?"
+PICTURES = 500
+_IN_LAYERS = 4  # pictures that are followed through the layers
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments of the experiment."""
+    add_models(parser)
+    parser.add_argument(
+        "--layers", action="store_true", help="say after which layer differences begin"
+    )
+
+
+def run(setup: Setup) -> Outcome:
+    """Run each model that has the same weights in PyTorch and Keras in both."""
+    chosen = {model.spec.full_name: model for model in setup.models}
+    pairs = [pair for pair in same_weights() if any(spec.full_name in chosen for spec in pair)]
+    if not pairs:
+        raise BenchmarkError("none of these models has the same weights in two frameworks.")
+    one = setup.models[0]
+    in_layers = _IN_LAYERS if setup.options.get("layers") else 0
+    lines = [["Model", "Max |difference|", "Top-1", "Top-5"]]
+    inside = [["Model", "Layer", "Max |difference|", "Max |value|"]]
+    for pair in pairs:
+        name = pair[0].name
+        tests = [ParityTest(replace(one, spec=spec), setup.pictures, in_layers) for spec in pair]
+        found = in_fresh_processes(name, answer, tests, 1 + bool(in_layers))
+        apart = effect(*(each for each in found if isinstance(each, Answer)))
+        lines.append([name, f"{apart.difference:.1e}", f"{len(apart.top1)}", f"{len(apart.top5)}"])
+        layers = [each for each in found if isinstance(each, Layers)]
+        inside += [
+            [name, each.name, f"{each.difference:.1e}", f"{each.scale:.1e}"]
+            for each in (layer_differences(*layers) if layers else [])
+        ]
+    grids = [Grid(f"PyTorch and Keras, {len(setup.pictures)} pictures each", lines, left=1)]
+    if in_layers:
+        grids.append(Grid("after each layer, of the first four pictures", inside, left=2))
+    return Outcome(tuple(grids), inside if in_layers else lines)
 
 
 @dataclass(frozen=True)
-class TwinTest:
+class ParityTest:
     """One model in one framework.
 
     Attributes:
@@ -51,7 +104,7 @@ class LayerDifference:
     scale: float
 
 
-def twins() -> list[tuple[ModelSpec, ModelSpec]]:
+def same_weights() -> list[tuple[ModelSpec, ModelSpec]]:
     """Models whose same file of weights runs in two frameworks, PyTorch's first."""
     specs = [spec for spec in all_specs() if spec.weights.sha256]
     return [
@@ -63,7 +116,7 @@ def twins() -> list[tuple[ModelSpec, ModelSpec]]:
     ]
 
 
-def answer(test: TwinTest) -> Iterator[Said | Layers]:
+def answer(test: ParityTest) -> Iterator[Answer | Layers]:
     """What one model says of the pictures, and what its layers say of the first few.
 
     Raises:
@@ -74,12 +127,11 @@ def answer(test: TwinTest) -> Iterator[Said | Layers]:
     seen = all_crops(test.pictures, recipe, test.model.workers)
     loaded = test.model.load()
     predictor = loaded.predictor(recipe.scaling)
-    yield Said(spec.framework, answers(predictor, seen, loaded.batch_size, spec.classes))
+    yield Answer(spec.framework, probabilities(predictor, seen, loaded.batch_size, spec.classes))
     if test.in_layers:
         framework = framework_of(spec)
-        scaling = SCALINGS[recipe.scaling]
         first = seen[: test.in_layers]
-        yield Layers(framework.layer_outputs(loaded.model, scaling, loaded.device, first))
+        yield Layers(framework.layer_outputs(loaded.model, recipe.scaling, loaded.device, first))
 
 
 def layer_differences(first: Layers, second: Layers) -> list[LayerDifference]:

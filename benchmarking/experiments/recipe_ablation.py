@@ -2,19 +2,58 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarking.audits import Model, Said
-from benchmarking.crops import crops
 from benchmarking.errors import BenchmarkError
-from benchmarking.image_sets import Picture
-from benchmarking.predict import predict
-from benchmarking.specs import Preprocessing
-from benchmarking.statistics import mcnemar_test, paired_interval
+from benchmarking.experiments import Answer, Grid, Model, Outcome, Setup, in_fresh_processes
+from benchmarking.inference.predict import predict
+from benchmarking.pictures.crop_stream import crops
+from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.recipe import SCALINGS, ChannelOrder, Preprocessing, recipe_from
+from benchmarking.scoring.statistics import mcnemar_test, paired_interval
+
+NAME = "recipe"
+HELP = "what does each step of a model's recipe cost?"
+PICTURES = 500
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments of the experiment."""
+    parser.add_argument("models", nargs=1, metavar="MODEL", help="as in 'predict --models'")
+    parser.add_argument(
+        "--recipe-file",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="recipes of your own, .toml or .json, with the parts that differ from the published "
+        f"one: {', '.join(field.name for field in fields(Preprocessing))}",
+    )
+
+
+def run(setup: Setup) -> Outcome:
+    """Change one part of each model's published recipe after the other."""
+    headings = ["Recipe", "Acc@1", "Difference [95 % interval]", "p", "Other first guess"]
+    grids, written = [], [["Model", *headings]]
+    for model in setup.models:
+        published, name = model.spec.recipes["published"], model.spec.full_name
+        own = {
+            path.stem: own_recipe(_document(path), published)
+            for path in setup.options.get("recipe_file", [])
+        }
+        test = RecipeTest(model, setup.pictures, {**variations(published), **own})
+        answers = in_fresh_processes(name, answer, [test], len(test.recipes))
+        lines = [_line(harm, published) for harm in harms(test, answers)]
+        about = f"{name}, {len(setup.pictures)} pictures; published: {published}"
+        grids.append(Grid(about, [headings, *lines], left=1))
+        written += [[name, *line] for line in lines]
+    return Outcome(tuple(grids), written)
 
 
 @dataclass(frozen=True)
@@ -72,33 +111,25 @@ def variations(published: Preprocessing) -> dict[str, Preprocessing]:
     found["no margin (shorter side = crop)"] = replace(published, resize=side)
     found["crop ratio 0.875"] = replace(published, resize=round(side / 0.875))
     found["black border (shorter side too small)"] = replace(published, resize=round(side * 0.875))
-    found["channels swapped (BGR)"] = replace(published, scaling=f"{published.scaling}-swapped")
+    order: ChannelOrder = "bgr" if published.scaling.channels == "rgb" else "rgb"
+    swapped = replace(published.scaling, channels=order)
+    found["channels swapped (BGR)"] = replace(published, scaling=swapped)
     for scaling in ("tf", "torch", "caffe"):
-        found[f"scaling {scaling}"] = replace(published, scaling=scaling)
+        found[f"scaling {scaling}"] = replace(published, scaling=SCALINGS[scaling])
     different = {title: recipe for title, recipe in found.items() if recipe != published}
     return {"published": published, **different}
 
 
-def recipe_from(document: Mapping[str, Any], published: Preprocessing) -> Preprocessing:
+def own_recipe(document: Mapping[str, Any], published: Preprocessing) -> Preprocessing:
     """A recipe from a file: the published one, with the parts that the file names.
 
     Raises:
         BenchmarkError: the file names what no recipe has, or a value that no part can have.
     """
-    known = {field.name for field in fields(Preprocessing)}
-    unknown = sorted(document.keys() - known)
-    if unknown:
-        raise BenchmarkError(f"a recipe has no {unknown[0]!r}; it has {', '.join(sorted(known))}.")
-    parts: dict[str, Any] = {
-        name: tuple(part) if isinstance(part, list) else part for name, part in document.items()
-    }
-    try:
-        return replace(published, **parts)
-    except TypeError as error:
-        raise BenchmarkError(f"a part of the recipe has no such value: {error}.") from error
+    return recipe_from({**published.as_document(), **document})
 
 
-def answer(test: RecipeTest) -> Iterator[Said]:
+def answer(test: RecipeTest) -> Iterator[Answer]:
     """What one model says of the same pictures under each recipe.
 
     Raises:
@@ -109,14 +140,14 @@ def answer(test: RecipeTest) -> Iterator[Said]:
         predictor, classes = loaded.predictor(recipe.scaling), loaded.spec.classes
         with crops(test.pictures, recipe, test.model.workers) as seen:
             batches = predict(predictor, seen, loaded.batch_size, classes)
-            yield Said(title, np.concatenate([batch.probabilities for batch in batches]))
+            yield Answer(title, np.concatenate([batch.probabilities for batch in batches]))
 
 
-def harms(test: RecipeTest, said: Sequence[Said]) -> list[Harm]:
-    """What each recipe costs, the most harmful first; `said` is in the test's order."""
+def harms(test: RecipeTest, answers: Sequence[Answer]) -> list[Harm]:
+    """What each recipe costs, the most harmful first; answers are in the test's order."""
     labels = np.array([picture.label for picture in test.pictures])
-    guesses = {one.title: one.probabilities.argmax(axis=1) for one in said}
-    reference = guesses[said[0].title]
+    guesses = {one.title: one.probabilities.argmax(axis=1) for one in answers}
+    reference = guesses[answers[0].title]
     right, n = reference == labels, len(labels)
     found = []
     for title, guess in guesses.items():
@@ -135,3 +166,33 @@ def harms(test: RecipeTest, said: Sequence[Said]) -> list[Harm]:
             )
         )
     return sorted(found, key=lambda harm: (harm.difference, -harm.flips))
+
+
+def _line(harm: Harm, published: Preprocessing) -> list[str]:
+    low, high = (100 * end for end in harm.interval)
+    costs = [
+        f"{100 * harm.difference:+.2f} [{low:+.2f}, {high:+.2f}]",
+        f"{harm.p_value:.2g}",
+        f"{100 * harm.flips / harm.n:.1f} %",
+    ]
+    is_reference = harm.recipe == published
+    return [harm.title, f"{100 * harm.acc1:.2f}", *([""] * 3 if is_reference else costs)]
+
+
+def _document(path: Path) -> Mapping[str, Any]:
+    """A recipe as a file has it.
+
+    Raises:
+        BenchmarkError: it cannot be read.
+    """
+    import json
+    import tomllib
+
+    try:
+        text = path.read_text("utf-8")
+        found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise BenchmarkError(f"{path} is no readable .toml or .json file: {error}") from error
+    if not isinstance(found, dict):
+        raise BenchmarkError(f"{path} holds no names and values.")
+    return found

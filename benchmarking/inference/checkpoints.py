@@ -1,7 +1,8 @@
-"""What is done of a run that is not complete yet, kept in a folder beside the runs.
+"""Checkpoints: the rows of a run that are computed while it is not complete, in a hidden folder.
 
-The folder holds pieces, one file each, `{first row}.npz`: the arrays of `Piece` and a JSON text
-that says what they were made with. A piece that is damaged or made otherwise ends what is of use.
+The folder holds a file for each checkpoint, `{first row}.npz`: the arrays of consecutive rows and a
+JSON text with the conditions under which they were computed. A checkpoint that is damaged, or was
+computed under other conditions, is left out, and its rows are computed again.
 """
 
 from __future__ import annotations
@@ -16,127 +17,150 @@ from typing import Any
 
 import numpy as np
 
-from benchmarking import files
-from benchmarking.jobs import Setting
-from benchmarking.predictions import TopK, check_probabilities
-from benchmarking.specs import Probabilities
+from benchmarking.inference.job import Done, Environment
+from benchmarking.io import files
+from benchmarking.models.spec import Probabilities
+from benchmarking.predictions.top_k import TopK, check_probabilities
 
 _SUFFIX = ".npz"
+# Names in the JSON text, which an earlier version wrote as well.
+_STORED_AS = {"ingredients": "made_with", "environment": "setting"}
 
 
 @dataclass(frozen=True)
-class Circumstances:
-    """How a piece came about.
+class Conditions:
+    """How rows were computed.
 
     Attributes:
-        made_with: what must be the same for the piece to be of use: weights, recipe, pictures.
-        setting: what the model ran on.
+        ingredients: what must be the same for them to be used: weights, recipe, pictures.
+        environment: what the model ran on.
         input_shapes: distinct ones that the model was given so far.
         started: when the run was begun, in UTC, ISO 8601.
         seconds: that it has taken so far.
         incidents: what happened so far, in words.
     """
 
-    made_with: Mapping[str, Any]
-    setting: Setting
+    ingredients: Mapping[str, Any]
+    environment: Environment
     input_shapes: tuple[tuple[int, ...], ...]
     started: str
     seconds: float
     incidents: tuple[str, ...]
 
+    def as_text(self) -> str:
+        """As JSON."""
+        return json.dumps({_STORED_AS.get(name, name): v for name, v in asdict(self).items()})
+
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Circumstances:
-        """What `dataclasses.asdict` and JSON made of them; TypeError, LookupError if another's."""
-        return cls(
-            **{
-                **document,
-                "setting": Setting(**document["setting"]),
-                "input_shapes": tuple(map(tuple, document["input_shapes"])),
-                "incidents": tuple(document["incidents"]),
-            }
-        )
+    def from_text(cls, text: str) -> Conditions:
+        """The inverse of `as_text`.
+
+        Raises:
+            ValueError: the text is no JSON, or describes something else.
+        """
+        import msgspec
+
+        document = msgspec.json.decode(text, type=dict[str, Any])
+        names = {stored: name for name, stored in _STORED_AS.items()}
+        found = msgspec.convert({names.get(n, n): v for n, v in document.items()}, cls)
+        if found.environment.batch_size < 1:
+            raise ValueError("a batch has one picture or more")
+        return found
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """Answers to consecutive pictures.
+class Checkpoint:
+    """Predictions of consecutive pictures that are kept on disk.
 
     Attributes:
         first: row of the first.
         top: the five most probable classes of each.
         probabilities: (n, classes), or None where they are not kept.
-        circumstances: how it came about.
+        conditions: how they were computed.
     """
 
     first: int
     top: TopK
     probabilities: Probabilities | None
-    circumstances: Circumstances
+    conditions: Conditions
+
+    @property
+    def rows(self) -> range:
+        """Of its pictures."""
+        return range(self.first, self.first + len(self.top))
+
+    @property
+    def done(self) -> Done:
+        """What a job has to know of it."""
+        return Done(self.rows, self.conditions.environment)
 
 
 @dataclass(frozen=True)
-class Unfinished:
-    """The folder of one run's pieces."""
+class Checkpoints:
+    """The folder of one run's checkpoints."""
 
     folder: Path
 
-    def pieces(self, made_with: Mapping[str, Any]) -> list[Piece]:
-        """Pieces from row 0 on, without a gap, all made with these ingredients."""
-        found: list[Piece] = []
-        rows = 0
-        for path in sorted(self.folder.glob(f"[0-9]*{_SUFFIX}")):
+    def read(self, ingredients: Mapping[str, Any], n: int) -> list[Checkpoint]:
+        """Checkpoints with these ingredients, by row, without overlap, within a run of n rows."""
+        found: list[Checkpoint] = []
+        end = 0
+        for path in self._paths():
             try:
-                piece = _read(path)
-            except Exception:  # whatever a damaged piece provokes, in NumPy's many readers
-                break
-            if piece.first != rows or piece.circumstances.made_with != made_with:
-                break
-            found.append(piece)
-            rows += len(piece.top)
+                checkpoint = _read(path)
+            except Exception:  # noqa: S112 - whatever a damaged file provokes in NumPy's readers
+                continue
+            rows = checkpoint.rows
+            fits = checkpoint.conditions.ingredients == ingredients
+            if fits and rows and end <= rows.start and rows.stop <= n:
+                found.append(checkpoint)
+                end = rows.stop
         return found
 
-    def keep(self, piece: Piece) -> None:
-        """Add a piece; a first one takes the place of whatever there was.
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Add a checkpoint.
 
         Raises:
             BenchmarkError: it cannot be written.
         """
-        if piece.first == 0:
-            for path in self.folder.glob(f"[0-9]*{_SUFFIX}"):
-                path.unlink(missing_ok=True)
         arrays: dict[str, Any] = {
-            "top5_index": piece.top.classes,
-            "top5_prob": piece.top.probabilities,
+            "top5_index": checkpoint.top.classes,
+            "top5_prob": checkpoint.top.probabilities,
         }
-        if piece.probabilities is not None:
-            arrays["probabilities"] = piece.probabilities
-        document = json.dumps(asdict(piece.circumstances))
+        if checkpoint.probabilities is not None:
+            arrays["probabilities"] = checkpoint.probabilities
         data = BytesIO()
-        np.savez(data, **arrays, document=np.array(document))
-        files.write(self.folder / f"{piece.first:09}{_SUFFIX}", data.getvalue())
+        np.savez(data, **arrays, document=np.array(checkpoint.conditions.as_text()))
+        files.write(self.folder / f"{checkpoint.first:09}{_SUFFIX}", data.getvalue())
+
+    def clear(self) -> None:
+        """Remove every checkpoint: the run is computed from its first row again."""
+        for path in self._paths():
+            path.unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Remove the folder if there is nothing of use in it."""
-        if not any(self.folder.glob(f"[0-9]*{_SUFFIX}")):
+        """Remove the folder if there is no checkpoint in it."""
+        if not self._paths():
             self.discard()
 
     def discard(self) -> None:
         """Remove it all: the run is complete."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob(f"[0-9]*{_SUFFIX}"))
 
-def _read(path: Path) -> Piece:
+
+def _read(path: Path) -> Checkpoint:
     with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
         found = {name: arrays[name] for name in arrays.files}  # each checked by the zip's CRC-32
-    circumstances = Circumstances.from_document(json.loads(str(found["document"])))
+    conditions = Conditions.from_text(str(found["document"]))
     top = TopK(found["top5_index"], found["top5_prob"])
     probabilities = found.get("probabilities")
-    if top.classes.dtype.kind not in "iu" or type(circumstances.setting.batch_size) is not int:
-        raise ValueError("classes and the batch's size have to be whole numbers")
-    if circumstances.setting.batch_size < 1:
-        raise ValueError("there is no such batch")
+    if top.classes.dtype.kind not in "iu":
+        raise ValueError("classes have to be whole numbers")
     if probabilities is not None:
         check_probabilities(probabilities)
         if len(probabilities) != len(top):
             raise ValueError(f"{len(probabilities)} rows of probabilities for {len(top)} pictures")
-    return Piece(int(path.stem), top, probabilities, circumstances)
+    return Checkpoint(int(path.stem), top, probabilities, conditions)

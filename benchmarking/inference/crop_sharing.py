@@ -1,20 +1,59 @@
-"""Which jobs of a sweep look at the same crops, so that each picture is decoded once for all."""
+"""Which jobs of a sweep use the same crops, so that each picture is decoded once for all."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-from benchmarking import files
-from benchmarking.crops import CropFile, crop_file
-from benchmarking.image_sets import ImageSet
-from benchmarking.jobs import Job
-from benchmarking.sources import spec_of
+from benchmarking.inference.job import Job
+from benchmarking.io import files
+from benchmarking.io.downloads import cache_folder
+from benchmarking.io.files import in_bytes
+from benchmarking.pictures.crop_cache import CropFile, crop_file
+from benchmarking.pictures.image_set import ImageSet
 
 SPARE = 2**30
 """Bytes of a disk that files of crops leave free."""
+
+_WORTH_MENTIONING = 10**9
+"""Bytes on a disk that a user would want to know of."""
+
+CropCache = Path | Literal["none"] | None
+
+
+@contextmanager
+def crops_shared(
+    jobs: Sequence[Job], images: ImageSet, cache: CropCache, tell: Callable[[str], None]
+) -> Iterator[list[Job]]:
+    """Jobs with the files in which they share their crops, which go when the block ends.
+
+    Args:
+        jobs: on one image set.
+        images: that set.
+        cache: a folder in which crops stay; "none" shares nothing; None takes the user's cache.
+        tell: is told of large files.
+    """
+    if cache == "none":
+        yield list(jobs)
+        return
+    if cache:
+        yield sharing(jobs, images, cache, at_least=1)
+        return
+    folder = cache_folder("crops")
+    shared = sharing(jobs, images, folder)
+    used = {job.crops for job in shared if job.crops}
+    size = sum(file.size for file in used)
+    if size >= _WORTH_MENTIONING:
+        tell(f"crops that models share are kept meanwhile: {in_bytes(size)} in {folder}")
+    try:
+        yield shared
+    finally:
+        for file in used:
+            file.remove()
 
 
 def sharing(jobs: Sequence[Job], images: ImageSet, folder: Path, *, at_least: int = 2) -> list[Job]:
@@ -26,7 +65,7 @@ def sharing(jobs: Sequence[Job], images: ImageSet, folder: Path, *, at_least: in
         folder: for the files.
         at_least: how many jobs must want the same crops for a file to be worth its room.
     """
-    wanted = [_file(job, images, folder) for job in jobs]
+    wanted = [crop_file(folder, images, job.recipe) for job in jobs]
     counts = Counter(wanted)
     room = files.free(folder) - SPARE
     used: set[CropFile] = set()
@@ -39,7 +78,3 @@ def sharing(jobs: Sequence[Job], images: ImageSet, folder: Path, *, at_least: in
         replace(job, crops=file if file in used else None)
         for job, file in zip(jobs, wanted, strict=True)
     ]
-
-
-def _file(job: Job, images: ImageSet, folder: Path) -> CropFile:
-    return crop_file(folder, images, spec_of(job.run.source, job.run.model).recipes[job.run.recipe])

@@ -1,4 +1,4 @@
-"""Jobs: runs to compute, by names alone, and what comes back of them."""
+"""Jobs: runs to compute, as data that any process can read, and what comes back of them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from benchmarking.crops import CropFile
-from benchmarking.image_sets import Picture
-from benchmarking.predictions import TopK
-from benchmarking.specs import Probabilities, Run
+from benchmarking.models.spec import ModelSpec, Probabilities
+from benchmarking.pictures.crop_cache import CropFile
+from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.top_k import TopK
 
 Keep = Literal["top5", "all"]
 
 
 @dataclass(frozen=True)
-class Setting:
+class Environment:
     """What a model runs on, known once it is loaded.
 
     Attributes:
@@ -34,10 +36,10 @@ class Setting:
     batch_size: int
     process_id: int
 
-    def goes_on_from(self, earlier: Setting) -> bool:
-        """Whether answers made under an earlier setting can be gone on with under this one.
+    def can_resume(self, earlier: Environment) -> bool:
+        """Whether rows that were computed in an earlier environment need not be computed again.
 
-        All must be equal, but that a batch may be smaller than it was: of a model that ran out of
+        All must be equal, except that a batch may be smaller than it was: after a model ran out of
         memory.
         """
         like_now = replace(earlier, batch_size=self.batch_size, process_id=self.process_id)
@@ -45,19 +47,20 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Begun:
-    """What an interruption has left of a run: answers to the first rows, and their setting."""
+class Done:
+    """Rows that an earlier attempt has computed, and its environment."""
 
-    rows: int
-    setting: Setting
+    rows: range
+    environment: Environment
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run to compute, by names alone, so that any process can load the model itself.
+    """A run to compute.
 
     Attributes:
         run: source, model, recipe and image set.
+        spec: the model, so that no process has to look it up.
         pictures: what to predict, in order.
         batch_size: pictures per forward pass; None takes the framework's own for the device.
         gpu: number of the GPU among those visible; None takes the first one, else the CPU; -1
@@ -68,11 +71,12 @@ class Job:
         keep: the five most probable classes of each picture, or the probabilities of all.
         precision: of the forward pass; None takes the framework's first.
         crops: where the crops are kept, or will be; None decodes them for this job alone.
-        begun: where an earlier attempt got to.
+        done: rows that earlier attempts have computed, in order and without overlap.
         incidents: what happened to earlier attempts, in words.
     """
 
     run: Run
+    spec: ModelSpec
     pictures: tuple[Picture, ...]
     batch_size: int | None
     gpu: int | None
@@ -82,13 +86,28 @@ class Job:
     keep: Keep = "top5"
     precision: str | None = None
     crops: CropFile | None = None
-    begun: Begun | None = None
+    done: tuple[Done, ...] = ()
     incidents: tuple[str, ...] = ()
+
+    @property
+    def recipe(self) -> Preprocessing:
+        """How its pictures become model input."""
+        return self.spec.recipes[self.run.recipe]
+
+    def missing(self, environment: Environment) -> list[range]:
+        """Ranges of the rows that have to be computed in an environment, in order."""
+        missing, start = [], 0
+        for done in self.done:
+            if environment.can_resume(done.environment):
+                missing.append(range(start, done.rows.start))
+                start = done.rows.stop
+        missing.append(range(start, len(self.pictures)))
+        return [rows for rows in missing if rows]
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What a model said of consecutive pictures.
+    """Predictions of consecutive pictures.
 
     Attributes:
         first: row of the first of them.
@@ -101,3 +120,8 @@ class Part:
     input_shape: tuple[int, ...]
     top: TopK
     probabilities: Probabilities | None
+
+    @property
+    def rows(self) -> range:
+        """Of its pictures."""
+        return range(self.first, self.first + len(self.top))

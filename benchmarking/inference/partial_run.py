@@ -1,4 +1,4 @@
-"""What has come back of one job so far; every so often it is put on disk: nothing is lost."""
+"""What has come back of one job so far, in any order; every so often it is kept on disk."""
 
 from __future__ import annotations
 
@@ -8,67 +8,79 @@ from typing import Any
 
 import numpy as np
 
-from benchmarking.jobs import Job, Part, Setting
-from benchmarking.predictions import TopK, join
-from benchmarking.specs import Probabilities
-from benchmarking.unfinished import Circumstances, Piece, Unfinished
+from benchmarking.inference.checkpoints import Checkpoint, Checkpoints, Conditions
+from benchmarking.inference.job import Environment, Job, Part
+from benchmarking.models.spec import Probabilities
+from benchmarking.predictions.top_k import TopK, join
 
 MOST_LOST = 1000
-"""Pictures whose answers a sudden end may cost."""
+"""Pictures whose predictions a sudden end may cost."""
 
 KEPT_EVERY = MOST_LOST // 2
-"""Pictures after which answers are kept; others are on their way meanwhile."""
+"""Pictures after which predictions are kept; others are on their way meanwhile."""
 
 LONGEST_LOST = timedelta(minutes=1)
 """Work that a sudden end may cost, where it is worth fewer pictures."""
 
 
-class Answers:
-    """Answers to one job's pictures, in order, with what an earlier attempt has left.
+class PartialRun:
+    """Predictions of one job's pictures, with those that earlier attempts have kept.
 
     Attributes:
         job: which one.
-        setting: what its model runs on; None until that is known.
+        environment: what its model runs on; None until that is known.
         incidents: what happened on the way, in words.
     """
 
     def __init__(
         self,
         job: Job,
-        made_with: Mapping[str, Any],
-        unfinished: Unfinished,
+        kept: Sequence[Checkpoint],
+        ingredients: Mapping[str, Any],
+        checkpoints: Checkpoints,
         clock: Callable[[], datetime],
     ) -> None:
-        """Begin; `made_with` is what a piece left behind must have been made with."""
+        """Begin a run.
+
+        Args:
+            job: which one.
+            kept: checkpoints of earlier attempts, those that `job.done` tells of.
+            ingredients: weights, recipe and pictures, to be recorded in checkpoints.
+            checkpoints: where to keep them.
+            clock: tells the time.
+        """
         self.job = job
-        self.setting: Setting | None = None
+        self.environment: Environment | None = None
         self.incidents = job.incidents
-        self._made_with, self._unfinished, self._clock = made_with, unfinished, clock
-        self._kept = unfinished.pieces(made_with) if job.begun else []
+        self._kept = list(kept)
+        self._ingredients, self._checkpoints, self._clock = ingredients, checkpoints, clock
         self._new: list[Part] = []
+        self._has_row = np.zeros(len(job.pictures), dtype=np.bool_)
         self._shapes: list[tuple[int, ...]] = []
-        self._earlier: Circumstances | None = None
+        self._earlier: Conditions | None = None
         self._began = self._last_kept = clock()
 
-    def add(self, piece: Setting | Part) -> int:
-        """Take the next piece and return how many more pictures are answered now.
+    def add(self, output: Environment | Part) -> int:
+        """Take what came of the job and return how many more pictures are predicted now.
 
         Raises:
-            ValueError: the piece is not the next one.
+            ValueError: a part has rows that the job does not have, or that came before.
         """
-        if isinstance(piece, Setting):
-            return self._begin(piece)
-        if piece.first != len(self):
-            raise ValueError(f"batch of row {piece.first} where row {len(self)} is due")
-        if piece.input_shape not in self._shapes:
-            self._shapes.append(piece.input_shape)
-        self._new.append(piece)
-        return len(piece.top)
+        if isinstance(output, Environment):
+            return self._begin(output)
+        self._mark(output.rows)
+        if output.input_shape not in self._shapes:
+            self._shapes.append(output.input_shape)
+        self._new.append(output)
+        return len(output.top)
 
     def __len__(self) -> int:
-        return sum(len(piece.top) for piece in self._kept) + sum(
-            len(part.top) for part in self._new
-        )
+        return int(np.count_nonzero(self._has_row))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every picture is predicted."""
+        return self.environment is not None and bool(self._has_row.all())
 
     @property
     def is_due(self) -> bool:
@@ -80,25 +92,26 @@ class Answers:
         """Put what is new on disk.
 
         Raises:
-            BenchmarkError: that cannot be written.
+            BenchmarkError: it cannot be written.
         """
-        if not self._new:
-            return
-        first = self._new[0].first
-        piece = Piece(first, self._top(self._new), self._all(self._new), self.circumstances)
+        for parts in _consecutive(self._new):
+            top, everything = _joined(parts)
+            checkpoint = Checkpoint(parts[0].first, top, everything, self.conditions)
+            if not self._kept:
+                self._checkpoints.clear()  # of what cannot be resumed
+            self._checkpoints.keep(checkpoint)
+            self._kept.append(checkpoint)
+            self._new = [part for part in self._new if part not in parts]
         self._last_kept = self._clock()
-        self._unfinished.keep(piece)
-        self._kept.append(piece)
-        self._new.clear()
 
     @property
-    def circumstances(self) -> Circumstances:
-        """How they came about; to be asked for once the setting is known."""
-        assert self.setting  # noqa: S101 - tells mypy
+    def conditions(self) -> Conditions:
+        """How the predictions were computed so far; for once the environment is known."""
+        assert self.environment  # noqa: S101 - tells mypy
         earlier = self._earlier
-        return Circumstances(
-            self._made_with,
-            self.setting,
+        return Conditions(
+            self._ingredients,
+            self.environment,
             tuple(self._shapes),
             earlier.started if earlier else self._began.isoformat(timespec="seconds"),
             (earlier.seconds if earlier else 0) + (self._clock() - self._began).total_seconds(),
@@ -108,27 +121,55 @@ class Answers:
     @property
     def top(self) -> TopK:
         """The five most probable classes of every picture; there must be at least one."""
-        return self._top([*self._kept, *self._new])
+        return _joined(self._in_order())[0]
 
     @property
     def probabilities(self) -> Probabilities | None:
         """The probabilities of all classes, (n, classes), or None where they are not kept."""
-        return self._all([*self._kept, *self._new])
+        return _joined(self._in_order())[1]
 
-    def _begin(self, setting: Setting) -> int:
-        """Go on with what is left, or drop it if it was made under another setting."""
-        self.setting = setting
-        if not (self._kept and setting.goes_on_from(self._kept[-1].circumstances.setting)):
-            self._kept = []
+    def _begin(self, environment: Environment) -> int:
+        """Resume what earlier attempts have kept in such an environment; drop the rest."""
+        self.environment = environment
+        self._kept = [
+            one for one in self._kept if environment.can_resume(one.conditions.environment)
+        ]
+        if not self._kept:
             return 0
-        self._earlier = self._kept[-1].circumstances
+        for one in self._kept:
+            self._mark(one.rows)
+        self._earlier = max((one.conditions for one in self._kept), key=lambda one: one.seconds)
         self._shapes = list(self._earlier.input_shapes)
-        self.incidents = (*self.incidents, f"went on at picture {len(self)}")
+        self.incidents = (*self.incidents, f"resumed with {len(self)} pictures done")
         return len(self)
 
-    def _top(self, parts: Sequence[Part | Piece]) -> TopK:
-        return join([part.top for part in parts])
+    def _mark(self, rows: range) -> None:
+        here = self._has_row[rows.start : rows.stop]
+        if rows.start < 0 or len(here) < len(rows):
+            raise ValueError(
+                f"rows {rows.start} to {rows.stop - 1} came back of {len(self._has_row)} rows"
+            )
+        if here.any():
+            raise ValueError(f"a row of {rows.start} to {rows.stop - 1} came back twice")
+        here[:] = True
 
-    def _all(self, parts: Sequence[Part | Piece]) -> Probabilities | None:
-        found = [part.probabilities for part in parts if part.probabilities is not None]
-        return np.concatenate(found) if len(found) == len(parts) else None
+    def _in_order(self) -> list[Checkpoint | Part]:
+        return sorted([*self._kept, *self._new], key=lambda one: one.first)
+
+
+def _consecutive(parts: Sequence[Part]) -> list[list[Part]]:
+    """Parts by row, in groups without a gap."""
+    groups: list[list[Part]] = []
+    for part in sorted(parts, key=lambda one: one.first):
+        if groups and groups[-1][-1].rows.stop == part.first:
+            groups[-1].append(part)
+        else:
+            groups.append([part])
+    return groups
+
+
+def _joined(parts: Sequence[Checkpoint | Part]) -> tuple[TopK, Probabilities | None]:
+    """Parts that follow each other as one; probabilities only if every part has them."""
+    found = [part.probabilities for part in parts if part.probabilities is not None]
+    everything = np.concatenate(found) if len(found) == len(parts) else None
+    return join([part.top for part in parts]), everything

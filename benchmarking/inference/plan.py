@@ -1,79 +1,362 @@
-"""The room that a sweep needs on disks: for its runs, and for crops meanwhile."""
+"""The predict verb: from models, pictures and a store to stored runs.
+
+`predict` runs models and shows a bar; `sweep` gives events to those who show progress themselves;
+`plan` tells beforehand what will run.
+"""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from benchmarking.cli._progress import notice
+from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.inference.crop_sharing import CropCache, crops_shared
+from benchmarking.inference.events import AlreadyStored, Event, Progress, Started, Stored
+from benchmarking.inference.executors import Failed
+from benchmarking.inference.job import Job, Keep
+from benchmarking.inference.own_model import Model, job_of, sweep_of
+from benchmarking.inference.sweep import Sweep
+from benchmarking.io import files
+from benchmarking.io.files import in_bytes
+from benchmarking.io.prefetch import cores
+from benchmarking.io.progress import bar, notice
+from benchmarking.models.available import available
+from benchmarking.models.sources import framework_of
+from benchmarking.models.spec import ModelSpec
+from benchmarking.pictures.image_set import ImageSet
+from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.sets import open_images
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store, bytes_needed
 
-if TYPE_CHECKING:
-    from benchmarking.image_sets import ImageSet
-    from benchmarking.jobs import Job
-    from benchmarking.specs import ModelSpec
+RANDOM_SEED = 0
+"""Of random weights: the same ones in every run."""
 
-# Bytes on a disk that a user would want to know of.
-_WORTH_MENTIONING = 10**9
+Images = ImageSet | str | Path
+Models = str | Sequence[str]
 
 
-def size_of_runs(args: argparse.Namespace, n: int, specs: Sequence[ModelSpec]) -> int:
-    """Bytes that the runs will need at most."""
-    from benchmarking.store import bytes_needed
+@dataclass(frozen=True)
+class Options:
+    """How models are run; the defaults suit most runs.
 
-    classes = (spec.classes if args.save_all_probs else 0 for spec in specs)
-    return sum(bytes_needed(n, classes=count) for count in classes)
+    Attributes:
+        recipe: name of each model's recipe: "published", or "northcutt2019" for those of 2019.
+        batch_size: pictures per forward pass; None takes the framework's own for the device.
+        gpu: number of the GPU among those visible; None takes the first one, else the CPU; -1
+            takes the CPU.
+        workers: threads that decode pictures; by default one for each core.
+        weights_folder: with the files of weights; None for where each framework keeps them.
+        seed: of random weights, in place of the published ones; None for the published ones.
+        keep: "top5", or "all" for the probabilities of all classes.
+        precision: of the forward pass; None takes the framework's first, float32.
+        executor: name of the executor; None takes the framework's own.
+        crop_cache: folder in which crops are kept for later sweeps; "none" decodes for each model;
+            None keeps them in the user's cache while models share them.
+        timeout: seconds without any output after which a model is stopped; None waits.
+        again: whether runs that are stored complete are computed again.
+    """
+
+    recipe: str = "published"
+    batch_size: int | None = None
+    gpu: int | None = None
+    workers: int = field(default_factory=cores)
+    weights_folder: Path | None = None
+    seed: int | None = None
+    keep: Keep = "top5"
+    precision: str | None = None
+    executor: str | None = None
+    crop_cache: CropCache = None
+    timeout: float | None = 3600
+    again: bool = False
+
+    @property
+    def apart(self) -> str:
+        """What the name of a store ends with that keeps such runs apart from others; "" for most.
+
+        Runs with random weights, or in fewer bits, have the names of ordinary runs and other
+        answers.
+        """
+        parts = ["random"] if self.seed is not None else []
+        return "".join(f"-{part}" for part in [*parts, self.precision] if part)
 
 
-def check_room(folder: Path, needed: int) -> None:
-    """Refuse a disk that cannot be written, or is too full.
+@dataclass(frozen=True)
+class Plan:
+    """What will run.
+
+    Attributes:
+        specs: the models that can run.
+        obstacles: why each other model that was asked for cannot, by its full name.
+        images: name of the image set.
+        n: number of its pictures.
+        store: for the runs.
+        options: how they are computed.
+    """
+
+    specs: tuple[ModelSpec, ...]
+    obstacles: Mapping[str, BenchmarkError]
+    images: str
+    n: int
+    store: Store
+    options: Options
+
+    def on(self, images: ImageSet) -> Plan:
+        """The same plan for the pictures that were left when all had been read."""
+        return replace(self, images=images.name, n=len(images))
+
+    def run(self, spec: ModelSpec) -> Run:
+        """The identity of a model's run."""
+        return Run(self.images, spec.source, spec.name, self.options.recipe)
+
+    def size(self, specs: Sequence[ModelSpec]) -> int:
+        """Bytes that the runs of some models need at most."""
+        classes = (spec.classes if self.options.keep == "all" else 0 for spec in specs)
+        return sum(bytes_needed(self.n, classes=count) for count in classes)
+
+    def check_room(self) -> None:
+        """Refuse a store that cannot be written, or whose disk is too full for the missing runs.
+
+        Raises:
+            BenchmarkError: it is.
+        """
+        folder = self.store.folder
+        needed = self.size([s for s in self.specs if not self.store.path(self.run(s)).exists()])
+        files.check_writable(folder)
+        if files.free(folder) < needed:
+            raise StoreError(
+                f"the disk of {folder} has {in_bytes(files.free(folder))} free; these runs need up "
+                f"to {in_bytes(needed)}. Make room, or name another folder with --store."
+            )
+
+    def jobs(self, images: ImageSet) -> list[Job]:
+        """A job for each model that can run."""
+        options = self.options
+        return [
+            Job(
+                self.run(spec),
+                spec,
+                images.pictures,
+                options.batch_size,
+                options.gpu,
+                options.workers,
+                weights_folder=options.weights_folder,
+                seed=options.seed,
+                keep=options.keep,
+                precision=options.precision,
+            )
+            for spec in self.specs
+        ]
+
+    def sweep(
+        self,
+        images: ImageSet,
+        *,
+        arguments: tuple[str, ...] = (),
+        tell: Callable[[str], None] = notice,
+    ) -> Generator[Event, None, None]:
+        """Predict and store what is not stored yet; yields events as it goes on.
+
+        Args:
+            images: the pictures, of the plan's name and number.
+            arguments: of the command, to be recorded.
+            tell: is told what a user should know meanwhile.
+
+        Raises:
+            BenchmarkError: the store holds other pictures under this name, or cannot be written.
+        """
+        self.store.admit(images)
+        options = self.options
+        sweep = Sweep(
+            images,
+            self.store,
+            arguments=arguments,
+            again=options.again,
+            timeout=options.timeout,
+            executor=options.executor,
+            notice=tell,
+        )
+        todo = []
+        for job in self.jobs(images):
+            if options.again or not sweep.has(job):
+                todo.append(job)
+                continue
+            sweep.tidy(job)
+            yield AlreadyStored(job, self.store.provenance(job.run).started)
+        with (
+            crops_shared(todo, images, options.crop_cache, tell) as sharing,
+            closing(sweep.run(sharing)) as events,
+        ):
+            yield from events
+
+
+def plan(
+    models: Models,
+    images: str,
+    n: int,
+    store: Store,
+    options: Options,
+    tell: Callable[[str], None] = notice,
+) -> Plan:
+    """What will run: which models can, on n pictures of an image set, into a store.
+
+    Args:
+        models: names, wildcards, frameworks, sources or "source/name"; empty for all whose weights
+            are available.
+        images: name of the image set.
+        n: number of its pictures.
+        store: for the runs.
+        options: how they are computed.
+        tell: is told of downloads, and of names that mean several models.
 
     Raises:
-        BenchmarkError: it is.
+        BenchmarkError: a name is unknown, no model can run, or the store is not for such runs.
     """
-    from benchmarking import files
-    from benchmarking.errors import StoreError
-
-    files.check_writable(folder)
-    if files.free(folder) < needed:
+    if not store.folder.name.endswith(options.apart):
         raise StoreError(
-            f"the disk of {folder} has {in_bytes(files.free(folder))} free; these runs need up to "
-            f"{in_bytes(needed)}. Make room, or name another folder with --store."
+            f"runs with random weights or in fewer bits are kept apart from others; use a store "
+            f"whose name says so, such as {store.folder.name}{options.apart}."
         )
+    found = available(
+        [models] if isinstance(models, str) else models,
+        options.recipe,
+        weights_folder=options.weights_folder,
+        needs_weights=options.seed is None,
+        tell=tell,
+    )
+    return Plan(found.specs, found.obstacles, images, n, store, options)
 
 
-def in_bytes(size: int) -> str:
-    """A size as people say it."""
-    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+def sweep(
+    models: Models, images: Images, store: Store | str | Path, **options: Any
+) -> Generator[Event, None, None]:
+    """Predict pictures with models and store the runs; yields events as it goes on.
 
+    For those who show progress themselves; `predict` does the same with a bar.
 
-@contextmanager
-def crops_shared(
-    args: argparse.Namespace, jobs: Sequence[Job], images: ImageSet
-) -> Iterator[list[Job]]:
-    """Jobs that share the crops they share; the files of crops go when the sweep ends.
+    Args:
+        models: a name, wildcard, framework or source, or several.
+        images: the pictures; see `open_images`.
+        store: for the runs.
+        options: those of `Options`, by name.
 
-    They stay where the user has named a folder for them.
+    Raises:
+        BenchmarkError: a name is unknown, a model cannot run, or the store cannot be written.
     """
-    from benchmarking.downloads import cache_folder
-    from benchmarking.shared_crops import sharing
+    pictures, target = _images(images), _store(store)
+    made = plan(models, pictures.name, len(pictures), target, _options(options))
+    for model, obstacle in made.obstacles.items():
+        raise BenchmarkError(f"{model}: {obstacle}") from obstacle
+    made.check_room()
+    yield from made.sweep(pictures)
 
-    if args.crop_cache == "none":
-        yield list(jobs)
-        return
-    if args.crop_cache:
-        yield sharing(jobs, images, Path(args.crop_cache), at_least=1)
-        return
-    folder = cache_folder("crops")
-    shared = sharing(jobs, images, folder)
-    files = {job.crops for job in shared if job.crops}
-    size = sum(file.size for file in files)
-    if size >= _WORTH_MENTIONING:
-        notice(f"crops that models share are kept meanwhile: {in_bytes(size)} in {folder}")
+
+def predict(
+    model: Models | Model,
+    images: Images,
+    store: Store | str | Path,
+    *,
+    name: str | None = None,
+    recipe: str | Preprocessing = "published",
+    **options: Any,
+) -> list[Run]:
+    """Predict pictures with pretrained models, or a model of your own, and store the runs.
+
+    Complete runs are not computed again, and an interrupted run is resumed where it stopped; only a
+    model of your own always begins anew, since nothing tells whether it has changed.
+
+    Args:
+        model: names as in `imagenet-benchmark models`, with wildcards if you like; or a function
+            from uint8 crops (n, height, width, 3) to probabilities (n, classes), a PyTorch module
+            or a Keras model.
+        images: the pictures; see `open_images`.
+        store: for the runs.
+        name: of a model of your own; by default its `__name__`.
+        recipe: name of the recipe; for a model of your own, the recipe itself.
+        options: those of `Options`, by name.
+
+    Returns:
+        The stored runs, in the order of the models.
+
+    Raises:
+        BenchmarkError: a name is unknown, or a model failed; the others are stored.
+    """
+    pictures, target = _images(images), _store(store)
+    if isinstance(model, str) or not callable(model):
+        if isinstance(recipe, Preprocessing) or name is not None:
+            raise BenchmarkError(
+                f"name and recipe of {model!r} are those of its source; a recipe of your own, and "
+                "a name, are for a model of your own."
+            )
+        events = sweep(model, pictures, target, recipe=recipe, **options)
+    else:
+        if not isinstance(recipe, Preprocessing):
+            raise BenchmarkError(
+                "a model of your own needs its recipe: recipe=Preprocessing(...), or that of "
+                "another model, such as load_model(NAME).recipe."
+            )
+        how = _options(options)
+        job = job_of(model, name, recipe, pictures, how.batch_size, how.workers, how.keep)
+        target.admit(pictures)
+        events = sweep_of(model, pictures, target).run([job])
+    runs, failures = [], []
+    for event in bars(events):
+        if isinstance(event, Failed):
+            run = event.job.run
+            reason = f"{run.source}/{run.model}: {event.reason}"
+            failures.append(f"{reason}\n{event.details}".rstrip())
+        elif isinstance(event, Stored | AlreadyStored):
+            runs.append(event.job.run)
+    if failures:
+        stored = f"{len(runs)} others are stored in {target.folder}." if runs else ""
+        raise BenchmarkError("\n".join([*failures, stored]).rstrip())
+    return runs
+
+
+def bars(events: Iterator[Event]) -> Iterator[Event]:
+    """The same events, with a bar for each job while it runs."""
+    running: dict[Run, Any] = {}
     try:
-        yield shared
+        for event in events:
+            run = event.job.run
+            if isinstance(event, Started):
+                n = len(event.job.pictures)
+                running[run] = bar(title=title(event.job), total=n, unit=" images")
+                running[run].set_postfix_str("loading")
+            elif not isinstance(event, Progress):
+                if run in running:
+                    running.pop(run).close()
+            elif event.pictures:
+                running[run].set_postfix_str("", refresh=False)
+                running[run].update(event.pictures)
+            else:
+                running[run].refresh()
+            yield event
     finally:
-        for file in files:
-            file.remove()
+        for each in running.values():
+            each.close()
+
+
+def title(job: Job) -> str:
+    """What a job is called: its model and platform."""
+    random = ", random weights" if job.seed is not None else ""
+    return f"{job.run.model} ({framework_of(job.spec).TITLE}{random})"
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    unknown = sorted(given.keys() - Options.__dataclass_fields__.keys())
+    if unknown:
+        known = ", ".join(Options.__dataclass_fields__)
+        raise BenchmarkError(f"there is no option {unknown[0]!r}; there are {known}.")
+    return Options(**given)
+
+
+def _images(images: Images) -> ImageSet:
+    return images if isinstance(images, ImageSet) else open_images(images)
+
+
+def _store(store: Store | str | Path) -> Store:
+    return store if isinstance(store, Store) else Store(store)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from benchmarking.executors import Failed
-from benchmarking.jobs import Job, Setting
-from benchmarking.specs import Run
+from benchmarking.inference.executors import Failed
+from benchmarking.inference.job import Environment, Job
+from benchmarking.predictions.run import Run
 
 
 @dataclass(frozen=True, eq=False)
 class PutAside:
-    """A job has ended early, for the reason given, and will be tried once more."""
+    """A job has ended early, for the reason given, and will be tried again."""
 
     job: Job
     reason: str
@@ -24,16 +24,16 @@ class Retries:
         self.waiting: list[Job] = []
         self._crashed: set[Run] = set()
 
-    def put_aside(self, failed: Failed[Job], setting: Setting | None) -> PutAside | None:
+    def put_aside(self, failed: Failed[Job], environment: Environment | None) -> PutAside | None:
         """Put a job aside for another try, if what happened to it may not happen again."""
         job = failed.job
-        batch = setting.batch_size if setting else 1
+        batch = environment.batch_size if environment else 1
         if failed.cause in ("memory", "killed") and batch > 1:
             what = f"{failed.reason}; {batch} pictures at a time were too many, now {batch // 2}"
             job = replace(job, batch_size=batch // 2)
         elif failed.cause in ("killed", "died") and job.run not in self._crashed:
             self._crashed.add(job.run)
-            what = f"{failed.reason}; once more, by itself"
+            what = f"{failed.reason}; tried again, by itself"
         else:
             return None
         self.waiting.append(replace(job, incidents=(*job.incidents, what)))

@@ -17,8 +17,8 @@ from threading import Event, Thread
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from benchmarking import files
 from benchmarking.errors import BenchmarkError
+from benchmarking.io import files
 
 # Seconds to connect, and to wait for the next piece of an answer.
 _TIMEOUT = (10, 30)

@@ -87,6 +87,15 @@ def free(folder: Path) -> int:
     return shutil.disk_usage(_nearest(folder)).free
 
 
+def in_bytes(size: int) -> str:
+    """A size as people write it.
+
+    >>> in_bytes(2_500_000), in_bytes(1300)
+    ('2.5 MB', '1 kB')
+    """
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+
+
 def check_writable(folder: Path) -> None:
     """Find out now whether files can be made in a folder, whether it is there yet or not.
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking import files
 from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.io import files
 
 _HEADER = 2**14
 """Bytes; NumPy refuses headers of more than 10,000."""

@@ -1,7 +1,8 @@
-"""What a function makes of many items, in order, made ahead of its use by threads."""
+"""Prefetch: apply a function to many items in threads; results come in order."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +18,7 @@ PER_THREAD = 64
 
 
 @contextmanager
-def made_ahead(
+def prefetched(
     function: Callable[[T], U], items: Iterable[T], workers: int, ahead: int | None = None
 ) -> Iterator[Iterator[U]]:
     """An iterator over what becomes of each item; threads begin at once.
@@ -26,7 +27,7 @@ def made_ahead(
     does not grow with the items. What the function raises for an item is raised when its turn
     comes; what has not begun when the block ends is given up.
 
-    >>> with made_ahead(abs, [-1, 2, -3], workers=2) as made:
+    >>> with prefetched(abs, [-1, 2, -3], workers=2) as made:
     ...     list(made)
     [1, 2, 3]
     """
@@ -47,3 +48,9 @@ def made_ahead(
             yield results()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def cores() -> int:
+    """Cores that this process may use, which can be fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

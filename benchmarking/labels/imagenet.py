@@ -14,7 +14,7 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.files import shipped_rows
+from benchmarking.io.files import shipped_rows
 
 _VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPE?G", re.IGNORECASE)
 

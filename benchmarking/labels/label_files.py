@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.downloads import cache_folder
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.imagenet import class_of_wnid, validation_number
-from benchmarking.labels import NO_CLASS, LabelSet, every_image
-from benchmarking.npy_files import read_array, read_integers
+from benchmarking.io.downloads import cache_folder
+from benchmarking.io.npy_files import read_array, read_integers
+from benchmarking.labels.imagenet import class_of_wnid, validation_number
+from benchmarking.labels.label_set import NO_CLASS, LabelSet, every_image
 
 NAMES = ("original", "real", "corrected")
 """Label sets that need no file of one's own."""
@@ -53,6 +53,15 @@ def label_set(
             ".npy file of pictures and their classes."
         )
     return labels_from(path, keys)
+
+
+def prefix_of(name: str) -> str:
+    """What goes before the names of the columns that are scored with a label set.
+
+    >>> prefix_of("original"), prefix_of("real"), prefix_of("mine/new.csv")
+    ('', 'ReaL ', 'new ')
+    """
+    return {"original": "", "real": "ReaL "}.get(name, f"{Path(name).stem} ")
 
 
 def real_labels(path: Path, keys: Sequence[str]) -> LabelSet:

@@ -1,70 +1,109 @@
-"""Which models a command is about, and whether they can run."""
+"""Which models can run here, and why each other one cannot."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from benchmarking.errors import BenchmarkError
-    from benchmarking.specs import ModelSpec
+from benchmarking.errors import BenchmarkError, WeightsError
+from benchmarking.io.progress import notice
+from benchmarking.models.sources import (
+    all_specs,
+    check_installed,
+    select,
+    source_of,
+    weights_path,
+)
+from benchmarking.models.spec import ModelSpec
+from benchmarking.models.weights import download
 
 
-def chosen(args: argparse.Namespace) -> tuple[list[ModelSpec], dict[str, BenchmarkError]]:
-    """The models that can run, and why each of the others cannot, by name.
+@dataclass(frozen=True)
+class Available:
+    """The models that a user means.
 
-    Models that are asked for by name have their weights downloaded where they are missing.
+    Attributes:
+        specs: those that can run.
+        obstacles: why each other one cannot, by its full name.
+    """
+
+    specs: tuple[ModelSpec, ...]
+    obstacles: Mapping[str, BenchmarkError]
+
+
+def available(
+    patterns: Sequence[str],
+    recipe: str,
+    *,
+    weights_folder: Path | None = None,
+    needs_weights: bool = True,
+    tell: Callable[[str], None] = notice,
+) -> Available:
+    """The models that patterns mean, sorted into those that can run and those that cannot.
+
+    Weights of models that are named are downloaded where they are missing.
+
+    Args:
+        patterns: as for `select`; empty for every model whose weights are available.
+        recipe: that each model must have.
+        weights_folder: with the files of weights; None for where each framework keeps them.
+        needs_weights: False where models run with random weights.
+        tell: is told of downloads, and of names that mean several models.
 
     Raises:
-        BenchmarkError: a name is unknown, or no model can run.
+        BenchmarkError: a pattern matches nothing, or no model can run.
     """
-    from benchmarking.errors import BenchmarkError
-    from benchmarking.sources import all_specs, check_installed, select
-
     ready: list[ModelSpec] = []
     obstacles: dict[str, BenchmarkError] = {}
-    for spec in select(args.models) if args.models else all_specs():
+    for spec in select(patterns) if patterns else all_specs():
         try:
-            if args.recipe not in spec.recipes:
+            if recipe not in spec.recipes:
                 known = ", ".join(spec.recipes)
-                raise BenchmarkError(f"no recipe {args.recipe!r}; it has {known}.")
+                raise BenchmarkError(f"no recipe {recipe!r}; it has {known}.")
             check_installed(spec)
-            if args.weights == "published":
-                _find_weights(spec, args.weights_dir, fetch=bool(args.models))
+            if needs_weights:
+                _find_weights(spec, weights_folder, bool(patterns), tell)
             ready.append(spec)
         except BenchmarkError as error:
-            obstacles[f"{spec.source}/{spec.name}"] = error
+            obstacles[spec.full_name] = error
     if not ready:
         reasons = [f"{name}: {error}" for name, error in obstacles.items()]
         raise BenchmarkError("\n".join(["no model can run.", *reasons]))
-    _explain(args.models or ())
-    return ready, obstacles
+    for line in _explained(patterns):
+        tell(line)
+    return Available(tuple(ready), obstacles)
 
 
-def _find_weights(spec: ModelSpec, folder: Path | None, *, fetch: bool) -> Path:
-    from benchmarking.errors import WeightsError
-    from benchmarking.sources import source_of, weights_path
-    from benchmarking.weights import download
+def find_weights(
+    spec: ModelSpec, folder: Path | None, tell: Callable[[str], None] = notice
+) -> Path:
+    """Where a model's weights are, after a download if they were missing.
 
+    Raises:
+        WeightsError: they are missing and cannot be downloaded.
+    """
+    return _find_weights(spec, folder, True, tell)
+
+
+def _find_weights(
+    spec: ModelSpec, folder: Path | None, fetch: bool, tell: Callable[[str], None]
+) -> Path:
     try:
         return weights_path(spec, folder)
     except WeightsError:
         if not (fetch and spec.weights.url):
             raise
     place = folder or source_of(spec).weights_folder(spec)
-    print(f"downloading {spec.weights.url} into {place}", file=sys.stderr)
+    tell(f"downloading {spec.weights.url} into {place}")
     return download(spec.weights, place)
 
 
-def _explain(patterns: Sequence[str]) -> None:
-    """Say so where a bare name means models of several sources."""
-    from benchmarking.sources import select
-
+def _explained(patterns: Sequence[str]) -> list[str]:
+    """A line for each bare name that means models of several sources."""
+    lines = []
     for pattern in patterns:
         same = [spec for spec in select([pattern]) if spec.name.lower() == pattern.lower()]
         if len(same) > 1:
-            names = " and ".join(f"{spec.source}/{spec.name}" for spec in same)
-            print(f"{pattern} means {names}")
+            lines.append(f"{pattern} means {' and '.join(spec.full_name for spec in same)}")
+    return lines

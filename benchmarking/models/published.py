@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from benchmarking.files import shipped_rows
-from benchmarking.specs import Published
+from benchmarking.io.files import shipped_rows
+from benchmarking.models.spec import Published
 
 # The arrays of 2019 hold the same weights, under names of their own.
 _WEIGHTS_OF = {"2019-pytorch": "torchvision", "2019-keras": "keras"}

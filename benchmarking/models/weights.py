@@ -13,12 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from benchmarking import downloads
 from benchmarking.errors import WeightsError
-from benchmarking.specs import Weights
+from benchmarking.io import downloads
+from benchmarking.models.spec import Weights
 
 
-def check(path: Path, weights: Weights) -> str:
+def verified_sha256(path: Path, weights: Weights) -> str:
     """The sha256 of a file of weights, once it has been found to be the published one.
 
     Where nobody published a digest, any file will do.
@@ -93,7 +93,7 @@ def download(weights: Weights, folder: Path) -> Path:
             downloads.download(weights.url, cast(BinaryIO, _Bounded(into, weights)))
             file.flush()
             os.fsync(file.fileno())
-        check(part, weights)
+        verified_sha256(part, weights)
         part.replace(path)
     except downloads.DownloadError as error:
         raise missing(weights, folder, f" and could not be downloaded ({error.why})") from error

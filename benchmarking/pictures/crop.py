@@ -12,10 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import PictureError, requires
-from benchmarking.images._files import MOST_PIXELS, opened, refuse_too_many_pixels
-from benchmarking.specs import Interpolation, Library, Preprocessing, Rounding
+from benchmarking.pictures.decode import MOST_PIXELS, opened, refuse_too_many_pixels
+from benchmarking.pictures.recipe import Interpolation, Library, Preprocessing, Rounding
 
-_ROUND: Mapping[Rounding, Callable[[float], int]] = {"floor": math.floor, "half-even": round}
+_ROUND: Mapping[Rounding, Callable[[float], int]] = {
+    "floor": math.floor,
+    "half-even": round,
+    "ceil": math.ceil,
+}
 
 
 def crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -46,7 +50,7 @@ def resized(height: int, width: int, preprocessing: Preprocessing) -> tuple[int,
     Raises:
         PictureError: the picture is so narrow that it would fill the memory.
 
-    >>> recipe = Preprocessing("pillow", "bicubic", resize=256, crop=224, scaling="tf")
+    >>> recipe = Preprocessing("pillow", "bicubic", 256, crop=224, scaling=SCALINGS["tf"])
     >>> resized(375, 500, recipe), resized(500, 333, recipe)
     ((256, 341), (384, 256))
     """
@@ -62,7 +66,7 @@ def resized(height: int, width: int, preprocessing: Preprocessing) -> tuple[int,
 def crop_corner(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
     """Top and left of the centre crop in a resized picture; negative where it pads.
 
-    >>> recipe = Preprocessing("pillow", "bicubic", resize=256, crop=224, scaling="tf")
+    >>> recipe = Preprocessing("pillow", "bicubic", 256, crop=224, scaling=SCALINGS["tf"])
     >>> crop_corner(256, 341, recipe)
     (16, 58)
     """
@@ -74,6 +78,29 @@ def crop_corner(height: int, width: int, preprocessing: Preprocessing) -> tuple[
         return rounded((pixels - side) / 2) if pixels >= side else -((side - pixels) // 2)
 
     return start(height), start(width)
+
+
+def square_before_resize(
+    height: int, width: int, preprocessing: Preprocessing
+) -> tuple[int, int, int]:
+    """Top, left and side of the central square that is cut out before the resize, in pixels.
+
+    The side is a share of the picture's shorter side, crop / resize. Source:
+    `_decode_and_center_crop` in github.com/tensorflow/tpu,
+    models/official/efficientnet/preprocessing.py.
+
+    >>> recipe = Preprocessing(
+    ...     "pillow", "bicubic", 256, 224, SCALINGS["identity"], crop_rounding="ceil", first="crop"
+    ... )
+    >>> square_before_resize(375, 500, recipe)
+    (24, 86, 328)
+    """
+    resize = preprocessing.resize
+    assert isinstance(resize, int)  # noqa: S101 - tells mypy; a recipe refuses any other
+    share = min(height, width) * preprocessing.crop / resize
+    side = max(1, _ROUND[preprocessing.resize_rounding](share))
+    rounded = _ROUND[preprocessing.crop_rounding]
+    return rounded((height - side) / 2), rounded((width - side) / 2), side
 
 
 def _centre(picture: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -93,7 +120,16 @@ def _pillow_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]
     with requires("pytorch"):
         from PIL import Image
 
+    filter_ = Image.Resampling[_PILLOW_FILTERS[preprocessing.interpolation]]
     with opened(data) as file:
+        if preprocessing.first == "crop":
+            side = preprocessing.crop
+            top, left, source = square_before_resize(file.height, file.width, preprocessing)
+            if preprocessing.library == "pillow-draft":
+                file.draft("RGB", resized(file.height, file.width, preprocessing)[::-1])
+                top, left, source = square_before_resize(file.height, file.width, preprocessing)
+            square = file.convert("RGB").crop((left, top, left + source, top + source))
+            return np.array(square if source == side else square.resize((side, side), filter_))
         height, width = resized(file.height, file.width, preprocessing)
         if preprocessing.library == "pillow-draft":
             file.draft("RGB", (width, height))
@@ -101,7 +137,6 @@ def _pillow_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]
         picture = file if file.mode == "RGB" else file.convert("RGB")
         height, width = resized(picture.height, picture.width, preprocessing)
         if picture.size != (width, height):
-            filter_ = Image.Resampling[_PILLOW_FILTERS[preprocessing.interpolation]]
             picture = picture.resize((width, height), filter_)
         top, left = crop_corner(height, width, preprocessing)
         bottom, right = top + preprocessing.crop, left + preprocessing.crop
@@ -123,9 +158,16 @@ def _opencv_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         if picture is None:
             raise PictureError("cannot be decoded by OpenCV.")
-        height, width = resized(picture.shape[0], picture.shape[1], preprocessing)
+        filter_ = getattr(cv2, _OPENCV_FILTERS[preprocessing.interpolation])
+        if preprocessing.first == "crop":
+            top, left, side = square_before_resize(
+                picture.shape[0], picture.shape[1], preprocessing
+            )
+            picture = picture[top : top + side, left : left + side]
+            height, width = preprocessing.crop, preprocessing.crop
+        else:
+            height, width = resized(picture.shape[0], picture.shape[1], preprocessing)
         if picture.shape[:2] != (height, width):
-            filter_ = getattr(cv2, _OPENCV_FILTERS[preprocessing.interpolation])
             picture = cv2.resize(picture, (width, height), interpolation=filter_)
     except (cv2.error, MemoryError) as error:
         why = getattr(error, "err", error)
@@ -152,12 +194,14 @@ _PILLOW_FILTERS: Mapping[Interpolation, str] = {
     "nearest": "NEAREST",
     "bilinear": "BILINEAR",
     "bicubic": "BICUBIC",
+    "lanczos": "LANCZOS",
     "area": "BOX",
 }
 _OPENCV_FILTERS: Mapping[Interpolation, str] = {
     "nearest": "INTER_NEAREST",
     "bilinear": "INTER_LINEAR",
     "bicubic": "INTER_CUBIC",
+    "lanczos": "INTER_LANCZOS4",
     "area": "INTER_AREA",  # the only one that antialiases
 }
 _CROP: Mapping[Library, Callable[[bytes, Preprocessing], NDArray[np.uint8]]] = {

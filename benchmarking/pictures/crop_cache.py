@@ -12,21 +12,19 @@ import os
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarking import files
-from benchmarking.ahead import made_ahead
-from benchmarking.errors import BenchmarkError, PictureError
-from benchmarking.image_sets import ImageSet, Picture
-from benchmarking.images import crop, library_versions
-from benchmarking.specs import Preprocessing
-
-Crop = NDArray[np.uint8]
+from benchmarking.errors import BenchmarkError
+from benchmarking.io import files
+from benchmarking.io.prefetch import prefetched
+from benchmarking.pictures.crop import library_versions
+from benchmarking.pictures.crop_stream import Crop, crop_of, crops
+from benchmarking.pictures.image_set import ImageSet, Picture
+from benchmarking.pictures.recipe import Preprocessing
 
 AHEAD_ON_DISK = 4096
 """Crops that are decoded before they are asked for, where they wait in a file."""
@@ -35,36 +33,6 @@ WINDOW = 64
 """Crops of a file that are mapped into memory at a time."""
 
 _CRC = np.dtype("<u4")
-
-
-@contextmanager
-def crops(
-    pictures: Sequence[Picture], preprocessing: Preprocessing, workers: int
-) -> Iterator[Iterator[Crop]]:
-    """Crops of the pictures in order, (crop, crop, 3) each; decoding begins at once, in threads.
-
-    Raises:
-        PictureError: a picture cannot be read or decoded; the message names it.
-    """
-
-    def decoded(picture: Picture) -> Crop:
-        return crop_of(picture, preprocessing)
-
-    with made_ahead(decoded, pictures, workers) as seen:
-        yield seen
-
-
-def crop_of(picture: Picture, preprocessing: Preprocessing) -> Crop:
-    """The crop of one picture.
-
-    Raises:
-        PictureError: it cannot be read or decoded; the message names it.
-    """
-    data = picture.read()
-    try:
-        return crop(data, preprocessing)
-    except PictureError as error:
-        raise PictureError(f"{picture.key} in {picture.path.parent} {error}") from error
 
 
 @dataclass(frozen=True)
@@ -102,28 +70,39 @@ class CropFile:
 
     @contextmanager
     def crops(
-        self, pictures: Sequence[Picture], preprocessing: Preprocessing, workers: int, first: int
+        self,
+        pictures: Sequence[Picture],
+        preprocessing: Preprocessing,
+        workers: int,
+        rows: Sequence[range],
     ) -> Iterator[Iterator[Crop]]:
-        """Crops of the pictures from row `first` on: read, or decoded and kept for the next.
+        """Crops of the pictures of some rows: read, or decoded and kept for the next job.
 
-        A crop that is damaged in the file is decoded anew. Where another process is writing the
+        Args:
+            pictures: all of the image set.
+            preprocessing: the recipe.
+            workers: threads that decode.
+            rows: ranges of the rows that are wanted, in order; the file is made where they are all.
+
+        A crop that is damaged in the file is decoded again. Where another process is writing the
         file, or the disk is full, crops are decoded and not kept.
 
         Raises:
             PictureError: a picture cannot be read or decoded; the message names it.
         """
         with ExitStack() as stack:
-            if not self.is_complete and first == 0:
+            if not self.is_complete and list(rows) == [range(self.n)]:
                 handle = self._begin(stack)
                 if handle is not None:
                     yield stack.enter_context(self._kept(handle, pictures, preprocessing, workers))
                     return
             file = self._opened(stack)
             if file:
-                read = self._read(file, pictures, preprocessing, first)
+                read = self._read(file, pictures, preprocessing, rows)
                 yield stack.enter_context(closing(read))
             else:
-                yield stack.enter_context(crops(pictures[first:], preprocessing, workers))
+                wanted = [pictures[row] for part in rows for row in part]
+                yield stack.enter_context(crops(wanted, preprocessing, workers))
 
     def _opened(self, stack: ExitStack) -> BinaryIO | None:
         """The complete file, which another process may remove meanwhile; None if there is none."""
@@ -183,7 +162,7 @@ class CropFile:
                 return pixels
             return zlib.crc32(pixels.data)
 
-        with made_ahead(keep, enumerate(pictures), workers, AHEAD_ON_DISK) as kept:
+        with prefetched(keep, enumerate(pictures), workers, AHEAD_ON_DISK) as kept:
             yield self._completed(handle, kept)
 
     def _completed(self, handle: int, kept: Iterator[int | Crop]) -> Iterator[Crop]:
@@ -208,14 +187,16 @@ class CropFile:
         file: BinaryIO,
         pictures: Sequence[Picture],
         preprocessing: Preprocessing,
-        first: int,
+        rows: Sequence[range],
     ) -> Generator[Crop, None, None]:
         sums = np.memmap(file, _CRC, "r", self.n * self._stride, (self.n,))
-        for start in range(first, self.n, WINDOW):
-            rows = range(start, min(start + WINDOW, self.n))
-            shape = (len(rows), *self.shape)
-            window = np.memmap(file, np.uint8, "r", start * self._stride, shape)
-            for row, mapped in zip(rows, window, strict=True):
+        windows = (
+            part[start : start + WINDOW] for part in rows for start in range(0, len(part), WINDOW)
+        )
+        for window in windows:
+            shape = (len(window), *self.shape)
+            mapped_rows = np.memmap(file, np.uint8, "r", window.start * self._stride, shape)
+            for row, mapped in zip(window, mapped_rows, strict=True):
                 pixels = np.array(mapped)
                 sound = zlib.crc32(pixels.data) == sums[row]
                 yield pixels if sound else crop_of(pictures[row], preprocessing)
@@ -227,7 +208,7 @@ def crop_file(folder: Path, images: ImageSet, preprocessing: Preprocessing) -> C
     Whatever could change one of them is in the name: pictures and their order, the steps before
     scaling, and the versions of the library and its decoder.
     """
-    steps = asdict(preprocessing)
+    steps = preprocessing.as_document()
     del steps["scaling"]
     made_of = {
         "images": images.fingerprint,

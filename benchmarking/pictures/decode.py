@@ -71,7 +71,7 @@ def inspect(data: bytes) -> PictureFacts:
     return facts
 
 
-def check(data: bytes) -> None:
+def refuse_undecodable(data: bytes) -> None:
     """Read a picture to its end, as cheaply as shows whether Pillow can decode it.
 
     Every byte of a JPEG's scans is read, but an eighth of its sides is computed: a third of the

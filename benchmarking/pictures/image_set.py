@@ -4,40 +4,49 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import PictureError
-from benchmarking.imagenet import validation_key, validation_number
-from benchmarking.provenance import UNKNOWN
-from benchmarking.specs import check_name
+from benchmarking.io.names import UNKNOWN, check_name
+from benchmarking.labels.imagenet import validation_key, validation_number
+
+
+class Place(Protocol):
+    """Where a picture's bytes are: a file, a part of a file, or a row of some other store."""
+
+    def __str__(self) -> str:
+        """What a message calls it, such as the path of its file."""
+
+    def read(self) -> bytes:
+        """The bytes; PictureError if they cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One labelled picture on disk.
+class FilePart:
+    """A whole file, or a part of one, such as a member of a tar.
 
     Attributes:
-        key: its name within an image set.
-        label: index of its true class.
-        file: path of the file that holds its bytes, as text, which takes a third of the memory.
-        offset: where in the file they begin.
-        size: how many there are; None means up to the end.
+        file: its path, as text, which takes a third of the memory of a Path.
+        offset: where in the file the picture begins, in bytes.
+        size: how many bytes it has; None means up to the end.
     """
 
-    key: str
-    label: int
     file: str
     offset: int = 0
     size: int | None = None
 
+    def __str__(self) -> str:
+        return self.file
+
     @property
     def path(self) -> Path:
-        """Of the file that holds its bytes."""
+        """Of the file."""
         return Path(self.file)
 
     def read(self) -> bytes:
@@ -53,11 +62,36 @@ class Picture:
         except OSError as error:
             raise PictureError(f"{self.file} cannot be read: {error.strerror}.") from error
         if self.size is not None and len(data) != self.size:
-            raise PictureError(f"{self.file} ends within {self.key}.")
+            raise PictureError(
+                f"{self.file} ends within the picture that begins at byte {self.offset}."
+            )
         return data
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One labelled picture.
+
+    Attributes:
+        key: its name within an image set.
+        label: index of its true class.
+        place: where its bytes are.
+    """
+
+    key: str
+    label: int
+    place: Place
+
+    def read(self) -> bytes:
+        """The picture's bytes; PictureError if they cannot be read."""
+        return self.place.read()
+
+
+ALL_CLASSES = tuple(range(1000))
+"""Those of ImageNet 2012."""
+
+
+@dataclass(frozen=True, repr=False)
 class ImageSet:
     """Labelled pictures in the order in which predictions are stored.
 
@@ -65,15 +99,18 @@ class ImageSet:
         name: what tables call it.
         pictures: ordered by class, then key.
         fingerprint: sha256 over the sorted lines "key sha256-of-bytes", in hex; or UNKNOWN.
+        classes: the classes that its pictures can have: all 1,000, or those of a restricted set.
 
     Raises:
         BenchmarkError: the name is unusable.
-        PictureError: there are no pictures, two share a key, or one has a line break in it.
+        PictureError: there are no pictures, two share a key, one has a line break in it, or one
+            has a label that is not among the classes.
     """
 
     name: str
     pictures: tuple[Picture, ...]
     fingerprint: str
+    classes: tuple[int, ...] = field(default=ALL_CLASSES, repr=False)
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -88,6 +125,12 @@ class ImageSet:
         repeated = [key for key, n in Counter(self.keys).items() if n > 1]
         if repeated:
             raise PictureError(f"{len(repeated)} picture names repeat, such as {repeated[0]!r}.")
+        strangers = {picture.label for picture in self.pictures}.difference(self.classes)
+        if strangers:
+            raise PictureError(
+                f"image set {self.name!r} has pictures of class {min(strangers)}, which is none of "
+                f"its {len(self.classes)} classes."
+            )
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -102,11 +145,31 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def __iter__(self) -> Iterator[Picture]:
+        return iter(self.pictures)
+
+    @overload
+    def __getitem__(self, rows: int) -> Picture: ...
+    @overload
+    def __getitem__(self, rows: slice) -> tuple[Picture, ...]: ...
+    def __getitem__(self, rows: int | slice) -> Picture | tuple[Picture, ...]:
+        """A picture, or some of them; these are no image set, which is one exact list."""
+        return self.pictures[rows]
+
+    def __repr__(self) -> str:
+        return f"<ImageSet {self.name}: {len(self)} pictures, fingerprint {self.fingerprint[:12]}>"
+
 
 def without_pictures(name: str, keys: Sequence[str], labels: NDArray[np.integer]) -> ImageSet:
     """An image set of which only the rows are known: there is nothing to read or to fingerprint."""
     rows = zip(keys, labels.tolist(), strict=True)
-    return ImageSet(name, tuple(Picture(key, label, "") for key, label in rows), UNKNOWN)
+    pictures = tuple(Picture(key, label, FilePart("")) for key, label in rows)
+    return ImageSet(name, pictures, UNKNOWN, _classes_of(labels))
+
+
+def _classes_of(labels: NDArray[np.integer]) -> tuple[int, ...]:
+    """ImageNet's classes, or as many as the labels of another set need."""
+    return tuple(range(max(len(ALL_CLASSES), int(labels.max(initial=0)) + 1)))
 
 
 def in_order(pictures: Iterable[Picture], folders: Sequence[str]) -> tuple[Picture, ...]:

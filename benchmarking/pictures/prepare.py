@@ -17,10 +17,10 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO
 
-from benchmarking.datasets.imagenet_tar import open_pictures
 from benchmarking.errors import BenchmarkError, PictureError
-from benchmarking.image_sets import Picture
-from benchmarking.imagenet import validation_key, validation_number, wnids
+from benchmarking.labels.imagenet import validation_key, validation_number, wnids
+from benchmarking.pictures.image_set import FilePart, Picture
+from benchmarking.pictures.sets.imagenet_tar import open_pictures
 
 
 @dataclass(frozen=True)
@@ -183,22 +183,25 @@ def _check_file(tar: Path, official: Official | None) -> None:
 
 def _members(tar: Path) -> tuple[Member, ...]:
     found: dict[Path, Member] = {}
-    for picture in sorted(_pictures(tar), key=lambda picture: picture.offset):
+    for picture, part in _pictures(tar):
         number = validation_number(PurePosixPath(picture.key).name)
         assert number  # noqa: S101 - tells mypy; open_pictures refuses any other name
         path = Path(wnids()[picture.label], validation_key(number))
-        size = picture.size
+        size = part.size
         if path in found:
             raise _refusal(tar, f"holds {path.name} twice")
         if size is None or not 0 <= size <= _LARGEST:
             raise _refusal(tar, f"says that {path.name} has {size} bytes; no picture of it does")
-        found[path] = Member(path, picture.offset, size)
+        found[path] = Member(path, part.offset, size)
     return tuple(found.values())
 
 
-def _pictures(tar: Path) -> tuple[Picture, ...]:
+def _pictures(tar: Path) -> list[tuple[Picture, FilePart]]:
+    """Pictures with their places in the tar, in the order in which they lie there."""
     try:
-        return open_pictures(str(tar))
+        pictures = open_pictures(str(tar)).pictures
+        found = [(one, one.place) for one in pictures if isinstance(one.place, FilePart)]
+        return sorted(found, key=lambda pair: pair[1].offset)
     except PictureError as error:
         raise PictureError(f"{error} {_NEEDED}") from error
 

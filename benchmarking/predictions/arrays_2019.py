@@ -25,14 +25,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking import files
-from benchmarking.downloads import collections
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.imagenet import validation_labels, validation_number, validation_rows
-from benchmarking.npy_files import read_array, read_integers, write_array
-from benchmarking.predictions import Classes, TopK, best_first
-from benchmarking.provenance import UNKNOWN, Provenance, imported
-from benchmarking.specs import Probabilities, Run
+from benchmarking.io import files
+from benchmarking.io.downloads import collections
+from benchmarking.io.names import UNKNOWN
+from benchmarking.io.npy_files import read_array, read_integers, write_array
+from benchmarking.labels.imagenet import validation_labels, validation_number, validation_rows
+from benchmarking.models.spec import Probabilities
+from benchmarking.predictions.provenance import Provenance, imported
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.top_k import Classes, TopK, best_first
 
 RECIPE = "northcutt2019"
 IMAGES = "imagenet-val-2019"

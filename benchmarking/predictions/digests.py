@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 
 from benchmarking.errors import StoreError
 
-_SEAL = ', "sha256": "'
-
 
 class Damaged(StoreError):
     """What is there is not what was written."""
@@ -32,8 +30,8 @@ def sealed(document: Mapping[str, Any], digests: Mapping[str, Mapping[str, Any]]
     >>> sealed({"format": 1}, {})[:35]
     '{"format": 1, "digests": {}, "sha25'
     """
-    text = json.dumps({**document, "digests": digests})
-    return f'{text[:-1]}{_SEAL}{sha256(text.encode())}"}}'
+    whole = {**document, "digests": digests}
+    return json.dumps({**whole, "sha256": sha256(json.dumps(whole).encode())})
 
 
 def unsealed(text: str) -> dict[str, Any]:
@@ -46,14 +44,15 @@ def unsealed(text: str) -> dict[str, Any]:
     document = json.loads(text)
     if not isinstance(document, dict):
         raise ValueError("its metadata are no JSON object")
-    before, _, seal = text.rpartition(_SEAL)
-    if seal == f'{sha256(before.encode() + b"}")}"}}':
-        del document["sha256"]
-    elif not {"digests", "sha256"}.isdisjoint(document):
-        raise Damaged("its metadata are not as they were written")
     recorded = document.get("digests", {})
     if not (isinstance(recorded, dict) and all(isinstance(d, dict) for d in recorded.values())):
         raise ValueError("its digests are none")
+    is_sealed = not {"digests", "sha256"}.isdisjoint(document)
+    document.pop("sha256", None)
+    if is_sealed and text != sealed(
+        {k: v for k, v in document.items() if k != "digests"}, recorded
+    ):
+        raise Damaged("its metadata are not as they were written")
     return document
 
 

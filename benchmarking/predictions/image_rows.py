@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.image_sets import ImageSet
-from benchmarking.store._digests import sha256
+from benchmarking.pictures.image_set import ImageSet
+from benchmarking.predictions.digests import sha256
 
 _LARGEST = np.iinfo(np.uint16).max  # what a run's file can hold
 

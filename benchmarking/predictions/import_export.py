@@ -7,23 +7,23 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking import files
-from benchmarking.arrays_2019 import IMAGES, RECIPE, ArrayFolders, save, stem_of
-from benchmarking.downloads import collections
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.escapes import csv_cell
-from benchmarking.image_sets import ImageSet, without_pictures
-from benchmarking.imagenet import validation_key, validation_rows
-from benchmarking.provenance import UNKNOWN
-from benchmarking.sources import all_specs
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
+from benchmarking.io import files
+from benchmarking.io.downloads import collections
+from benchmarking.io.names import UNKNOWN
+from benchmarking.io.printable import csv_cell
+from benchmarking.labels.imagenet import validation_key, validation_rows
+from benchmarking.models.sources import all_specs
+from benchmarking.pictures.image_set import ImageSet, without_pictures
+from benchmarking.predictions.arrays_2019 import IMAGES, RECIPE, ArrayFolders, save, stem_of
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
 
 
 def rows_of(images: str, labels: NDArray[np.int64]) -> ImageSet:
@@ -45,7 +45,7 @@ def rows_of(images: str, labels: NDArray[np.int64]) -> ImageSet:
     return without_pictures(images, keys, labels)
 
 
-def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: PredictionStore) -> bool:
+def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Store) -> bool:
     """Store a run of arrays; False if the store has it already.
 
     Raises:
@@ -75,7 +75,7 @@ def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Prediction
     return False
 
 
-def export_arrays(store: PredictionStore, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
+def export_arrays(store: Store, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
     """Write runs as the arrays of 2019; yields the path of each one's classes.
 
     Raises:
@@ -99,7 +99,7 @@ def export_arrays(store: PredictionStore, runs: Sequence[Run], folder: Path) -> 
         yield save(folder / stems[run], run, said, labels, made, probabilities=everything)
 
 
-def export_tables(store: PredictionStore, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
+def export_tables(store: Store, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
     """Write runs as comma-separated values, a line per picture; yields each path.
 
     Raises:
@@ -111,7 +111,7 @@ def export_tables(store: PredictionStore, runs: Sequence[Run], folder: Path) -> 
         yield path
 
 
-def _table(store: PredictionStore, run: Run) -> str:
+def _table(store: Store, run: Run) -> str:
     rows, said = store.rows(run.images), store.read(run)
     places = range(1, said.classes.shape[1] + 1)
     text = io.StringIO()
@@ -130,7 +130,7 @@ def _preprocessing(run: Run) -> dict[str, object]:
     platform = run.source.removeprefix("2019-")
     for spec in all_specs():
         if (spec.framework, spec.name.casefold()) == (platform, run.model.casefold()):
-            return asdict(spec.recipes[RECIPE]) if RECIPE in spec.recipes else {}
+            return spec.recipes[RECIPE].as_document() if RECIPE in spec.recipes else {}
     return {}
 
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from benchmarking.errors import StoreError
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Checked:
     has_digests: bool
 
 
-def check(store: PredictionStore, runs: Sequence[Run]) -> Iterator[Checked]:
+def check_runs(store: Store, runs: Sequence[Run]) -> Iterator[Checked]:
     """Each image set's list of pictures, then its runs, as soon as each has been looked at."""
     for images in dict.fromkeys(run.images for run in runs):
         of_set = [run for run in runs if run.images == images]
@@ -44,7 +44,7 @@ def check(store: PredictionStore, runs: Sequence[Run]) -> Iterator[Checked]:
                 yield Checked(run, str(error), has_digests=True)
 
 
-def _checked(store: PredictionStore, run: Run, n: int, fingerprint: str) -> bool:
+def _checked(store: Store, run: Run, n: int, fingerprint: str) -> bool:
     """Whether a run has digests; all else is as it should be.
 
     Args:
@@ -70,7 +70,7 @@ def _checked(store: PredictionStore, run: Run, n: int, fingerprint: str) -> bool
     return has_digests
 
 
-def _usual_fingerprint(store: PredictionStore, runs: Sequence[Run]) -> str:
+def _usual_fingerprint(store: Store, runs: Sequence[Run]) -> str:
     found: Counter[str] = Counter()
     for run in runs:
         with suppress(StoreError):

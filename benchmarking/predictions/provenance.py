@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-UNKNOWN = "unknown"
-"""What provenance says of a thing that nobody wrote down."""
+from benchmarking.io.names import UNKNOWN
 
 RANDOM = "random"
 """Name of weights that nobody trained."""
 
-_KINDS = {
-    "text": ("platform", "device", "precision", "executor", "started"),
-    "names and values": ("weights", "preprocessing", "images", "versions", "origin"),
-    "a whole number": ("batch_size", "process_id"),
-    "a number": ("seconds",),
-    "a list of texts": ("arguments", "incidents"),
-    "a list of shapes": ("input_shapes",),
-}
 _LEVELS = 20  # of a document; far more than any has, and few enough for all that walk through it
 
 
@@ -69,22 +60,19 @@ class Provenance:
         """What `dataclasses.asdict` and JSON made of one.
 
         Raises:
-            TypeError, LookupError, ValueError: the document is another's.
+            ValueError: the document is something else's.
         """
-        for kind, names in _KINDS.items():
-            for name in names:
-                if name in document and not _is_a(document[name], kind):
-                    raise ValueError(f"{name} is {ascii(document[name])[:60]}, not {kind}")
+        import msgspec
+
+        unknown = document.keys() - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"provenance has no {min(unknown)!r}")
         if not _is_shallow(document, _LEVELS):
             raise ValueError(f"it is nested more than {_LEVELS} levels deep")
-        if not isinstance(document["images"].get("fingerprint"), str):
+        found = msgspec.convert(document, cls)
+        if not isinstance(found.images.get("fingerprint"), str):
             raise ValueError("images has no fingerprint")
-        tuples = {
-            "input_shapes": tuple(map(tuple, document["input_shapes"])),
-            "arguments": tuple(document["arguments"]),
-            "incidents": tuple(document.get("incidents", ())),
-        }
-        return cls(**{**document, **tuples})
+        return found
 
     @property
     def is_random(self) -> bool:
@@ -95,20 +83,6 @@ class Provenance:
     def fingerprint(self) -> str:
         """Of the pictures; UNKNOWN if it is not."""
         return str(self.images["fingerprint"])
-
-
-def _is_a(value: Any, kind: str) -> bool:
-    """Whether a value of a document can be what it has to be."""
-    if kind.startswith("a list"):
-        item = "text" if kind == "a list of texts" else "a shape"
-        return isinstance(value, list) and all(_is_a(each, item) for each in value)
-    if kind == "a shape":
-        return isinstance(value, list) and all(type(side) is int for side in value)
-    if kind == "text":
-        return isinstance(value, str)
-    if kind == "names and values":
-        return isinstance(value, dict)
-    return value is None or type(value) in ((int,) if kind == "a whole number" else (int, float))
 
 
 def _is_shallow(part: Any, levels: int) -> bool:

@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.provenance import Provenance
-from benchmarking.specs import Run
-from benchmarking.store._digests import Damaged, check_tensor, digests_of, sealed, unsealed
+from benchmarking.predictions.digests import Damaged, check_tensor, digests_of, sealed, unsealed
+from benchmarking.predictions.provenance import Provenance
+from benchmarking.predictions.run import Run
 
 FORMAT = 1
 _KEY = "imagenet-benchmark"

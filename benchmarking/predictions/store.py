@@ -1,10 +1,7 @@
-"""The folder where stored predictions live; the only module that knows its names.
+"""The folder where stored predictions live: reading and writing what is in its files.
 
-    {store}/{image set}/images.csv                              key,class of each row
-    {store}/{image set}/{source}/{model}.{recipe}.safetensors   one run
-
-`_run_files` knows what is in a run's file. A file is complete or absent: it is written under
-another name, synced to disk and renamed.
+`run_index` knows how the files are called, `run_file` what is in one. A file appears only when it
+is complete: it is written under another name, synced to disk and renamed.
 """
 
 from __future__ import annotations
@@ -18,55 +15,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking import files
-from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.escapes import printable
-from benchmarking.image_sets import ImageSet
-from benchmarking.predictions import Classes, TopK, check_probabilities
-from benchmarking.provenance import Provenance
-from benchmarking.specs import Probabilities, Run
-from benchmarking.store import _image_rows as image_rows
-from benchmarking.store._image_rows import ImageRows
-from benchmarking.store._run_files import opened, packed
-
-__all__ = ["ImageRows", "PredictionStore", "bytes_needed"]
-
-_SUFFIX = ".safetensors"
-_ROWS = "images.csv"
+from benchmarking.errors import StoreError
+from benchmarking.io import files
+from benchmarking.models.spec import Probabilities
+from benchmarking.pictures.image_set import ImageSet
+from benchmarking.predictions import image_rows
+from benchmarking.predictions.image_rows import ImageRows
+from benchmarking.predictions.provenance import Provenance
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.run_file import opened, packed
+from benchmarking.predictions.run_index import ROWS, RunIndex
+from benchmarking.predictions.top_k import Classes, TopK, check_probabilities
 
 
-@dataclass(frozen=True)
-class PredictionStore:
+@dataclass(frozen=True, init=False)
+class Store(RunIndex):
     """Stored predictions below one folder; a reader sees all of a run or none of it."""
-
-    folder: Path
-
-    def image_sets(self) -> list[str]:
-        """Names of the image sets that have a folder here, sorted."""
-        return sorted({path.parts[-3] for path in self.folder.glob(f"*/*/[!.]*{_SUFFIX}")})
-
-    def runs(self, images: str) -> list[Run]:
-        """Every stored run on an image set, by source, model and recipe."""
-        return sorted(found for found in self._found(images) if isinstance(found, Run))
-
-    def misnamed(self, images: str) -> list[str]:
-        """Why other files among the runs are none: their names are not ones that runs can have."""
-        return sorted(str(found) for found in self._found(images) if isinstance(found, StoreError))
-
-    def strays(self) -> list[Path]:
-        """Files that nothing here is kept in, such as those of a write that was cut short."""
-        kept = {*self.folder.glob(f"*/{_ROWS}"), *self.folder.glob(f"*/*/[!.]*{_SUFFIX}")}
-        found = (path for path in self.folder.rglob("*") if path.is_file() and path not in kept)
-        return sorted(path for path in found if not self._is_hidden(path))
-
-    def path(self, run: Run) -> Path:
-        """Where a run is, or would be, stored."""
-        return self.folder / run.images / run.source / f"{run.model}.{run.recipe}{_SUFFIX}"
-
-    def unfinished(self, run: Run) -> Path:
-        """Folder for what is done of a run that is not complete."""
-        path = self.path(run)
-        return path.with_name(f".{path.name}.unfinished")
 
     def claim(self, run: Run, stack: ExitStack) -> bool:
         """Keep other processes from working on a run until the stack closes, if none does yet.
@@ -90,7 +54,7 @@ class PredictionStore:
             StoreError: the set's list of pictures is missing or broken, or is not the one that its
                 runs were stored with.
         """
-        path = self.folder / images / _ROWS
+        path = self.folder / images / ROWS
         try:
             data = path.read_bytes()
             rows = image_rows.parsed(data)
@@ -177,12 +141,12 @@ class PredictionStore:
             StoreError: there is no such run, its file is damaged, or it was stored with another
                 list of pictures.
         """
-        path = self.folder / run.images / _ROWS
+        path = self.folder / run.images / ROWS
         rows = image_rows.digest(path.read_bytes()) if path.is_file() else ""
         with opened(self.path(run), run) as stored:
             has_digests = stored.check()
             if rows and stored.rows not in ("", rows):
-                raise StoreError(f"was stored with another {_ROWS} than is there now.")
+                raise StoreError(f"was stored with another {ROWS} than is there now.")
             return has_digests
 
     def admit(self, images: ImageSet) -> None:
@@ -234,14 +198,9 @@ class PredictionStore:
             raise _other_pictures(images, f"fingerprint {other}")
         if stored and self._has_other_classes(images, rows):
             raise _other_pictures(images, "other classes")
-        path = self.folder / images.name / _ROWS
+        path = self.folder / images.name / ROWS
         if not path.is_file() or path.read_bytes() != rows:
             files.write(path, rows)
-
-    def _is_hidden(self, path: Path) -> bool:
-        """Whether others keep it here; what a write that was cut short left is hidden in vain."""
-        parts = path.relative_to(self.folder).parts
-        return path.suffix != ".part" and any(part.startswith(".") for part in parts)
 
     def _fingerprints(self, images: str) -> Iterator[str]:
         for run in self.runs(images):
@@ -263,19 +222,10 @@ class PredictionStore:
 
     def _recorded_rows(self, images: str) -> Iterator[str]:
         """Digest of the list of pictures, or "", in each run that can be read."""
-        for run in self._found(images):
+        for run in self.found(images):
             if isinstance(run, Run):
                 with suppress(StoreError), opened(self.path(run), run) as stored:
                     yield stored.rows
-
-    def _found(self, images: str) -> Iterator[Run | StoreError]:
-        for path in self.folder.joinpath(images).glob(f"*/[!.]*{_SUFFIX}"):
-            model, _, recipe = path.name.removesuffix(_SUFFIX).rpartition(".")
-            try:
-                yield Run(images, path.parent.name, model, recipe)
-            except BenchmarkError as error:
-                where = printable(str(path))
-                yield StoreError(f"{where} is not named like a stored run: {error}")
 
 
 def bytes_needed(pictures: int, *, classes: int = 0) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.specs import Probabilities
+from benchmarking.models.spec import Probabilities
 
 Classes = NDArray[np.integer]
 """Guesses: (n, k) class indices, best first."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from benchmarking.table import Row, Table, rank_of
+from benchmarking.errors import requires
+from benchmarking.scoring.table import AccuracyTable, Row, rank_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def lines(tables: Sequence[Table]) -> list[Mapping[str, object]]:
+def lines(tables: Sequence[AccuracyTable]) -> list[Mapping[str, object]]:
     """A line per run, shares in [0, 1] as in 2019; what a table lacks, its lines lack."""
     return [_line(table, row) for table in tables for row in table.rows]
 
 
-def _line(table: Table, row: Row) -> Mapping[str, object]:
+def _line(table: AccuracyTable, row: Row) -> Mapping[str, object]:
     run, scores = row.run, row.scores
     line: dict[str, object] = {"Platform": row.platform, "Model": run.model}
     line |= {name: score.share for name, score in scores.items()}
@@ -40,3 +45,15 @@ def _published(row: Row) -> Mapping[str, object]:
             line[f"Published@{k}"] = round(reference / 100, 7)
             line[f"Difference@{k}"] = round(score.share - reference / 100, 7)
     return line
+
+
+def pandas_frame(tables: Sequence[AccuracyTable]) -> pd.DataFrame:
+    """Tables as a data frame: the columns of the .csv format, shares in [0, 1].
+
+    Raises:
+        MissingDependency: pandas is not installed.
+    """
+    with requires("pandas"):
+        import pandas as pd
+
+    return pd.DataFrame(lines(tables))

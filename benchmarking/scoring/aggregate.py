@@ -11,21 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import StoreError
-from benchmarking.imagenet import is_validation_set
-from benchmarking.labels import LabelSet, every_image
-from benchmarking.metrics import (
+from benchmarking.io.names import UNKNOWN
+from benchmarking.labels.imagenet import is_validation_set
+from benchmarking.labels.label_set import LabelSet, every_image
+from benchmarking.models.published import published
+from benchmarking.predictions.provenance import Provenance
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.predictions.top_k import Classes
+from benchmarking.scoring.metrics import (
     PROPORTIONS,
     Correct,
     brier_score,
     expected_calibration_error,
     negative_log_likelihood,
 )
-from benchmarking.predictions import Classes
-from benchmarking.provenance import UNKNOWN, Provenance
-from benchmarking.published import published
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
-from benchmarking.table import Counts, Table, tabulate
+from benchmarking.scoring.table import AccuracyTable, Counts, tabulate
 
 
 class StoredRuns(Protocol):
@@ -48,9 +49,10 @@ def aggregate(
     labels: Mapping[str, LabelSet] | None = None,
     proportions: Mapping[str, Correct] = PROPORTIONS,
     by: str | None = None,
+    runs: Sequence[Run] | None = None,
     measure: Callable[[Run, LabelSet], Mapping[str, float]] | None = None,
     pictures: Literal["same", "any"] = "same",
-) -> Table:
+) -> AccuracyTable:
     """Score every stored run on an image set; those that cannot be are left out and named.
 
     Args:
@@ -60,6 +62,7 @@ def aggregate(
             of a column; None takes the classes that are stored with the set.
         proportions: the table's columns.
         by: the column that sorts the table and ranks its tiers; None takes the first one.
+        runs: which runs on the set to score; None scores all.
         measure: what else to tell of a run, on the first label set.
         pictures: whether runs on other pictures than most are left out.
 
@@ -69,14 +72,12 @@ def aggregate(
     right = stored.labels(images)
     label_sets = labels or {"": every_image(right)}
     columns = _columns(label_sets, proportions)
-    names = tuple(columns)
-    if by:
-        columns = {by: columns[by], **columns}
+    sorted_by = by or next(iter(columns))
     first = next(iter(label_sets.values()))
     counts, left_out = [], []
-    for run in stored.runs(images):
+    for run in stored.runs(images) if runs is None else runs:
         try:
-            found = _count(stored, run, right, columns)
+            found = _count(stored, run, right, columns, sorted_by)
             counts.append(replace(found, measures=measure(run, first)) if measure else found)
         except StoreError as error:
             left_out.append(str(error))
@@ -91,10 +92,11 @@ def aggregate(
         counts = [_compared(run) for run in counts]
     fingerprints = {run.provenance.fingerprint for run in counts}
     fingerprint = fingerprints.pop() if len(fingerprints) == 1 else UNKNOWN
-    return Table(images, len(right), fingerprint, names, tabulate(counts), tuple(left_out))
+    rows = tabulate(counts, sorted_by)
+    return AccuracyTable(images, len(right), fingerprint, tuple(columns), rows, tuple(left_out))
 
 
-def calibration(store: PredictionStore, run: Run, right: LabelSet) -> dict[str, float]:
+def calibration(store: Store, run: Run, right: LabelSet) -> dict[str, float]:
     """How much a run's probabilities are worth: ECE; NLL and Brier where all were kept.
 
     Raises:
@@ -126,13 +128,14 @@ def _count(
     run: Run,
     right: NDArray[np.int64],
     columns: Mapping[str, tuple[Correct, LabelSet]],
+    sorted_by: str,
 ) -> Counts:
     said, provenance = stored.classes_and_provenance(run)
     if len(said) != len(right):
         raise StoreError(f"{run} has {len(said)} rows for {len(right)} pictures.")
     hits = {name: correct(said, labels) for name, (correct, labels) in columns.items()}
     counted = {name: (int(np.count_nonzero(found)), len(found)) for name, found in hits.items()}
-    return Counts(run, provenance, counted, np.packbits(next(iter(hits.values()))))
+    return Counts(run, provenance, counted, np.packbits(hits[sorted_by]))
 
 
 def _is_plain(labels: LabelSet | None, right: NDArray[np.int64]) -> bool:

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.labels import LabelSet
-from benchmarking.metrics import correct
-from benchmarking.specs import Run
-from benchmarking.statistics import cohen_kappa, holm, mcnemar_test, paired_interval
-from benchmarking.store import ImageRows, PredictionStore
+from benchmarking.labels.label_files import label_set
+from benchmarking.labels.label_set import LabelSet
+from benchmarking.predictions.image_rows import ImageRows
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.selection import the_run
+from benchmarking.predictions.store import Store
+from benchmarking.scoring.metrics import correct
+from benchmarking.scoring.statistics import cohen_kappa, holm, mcnemar_test, paired_interval
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """What one run said first of each picture that counts.
+class FirstGuesses:
+    """The most probable class of each picture that counts.
 
     Attributes:
         run: which one.
@@ -94,17 +98,77 @@ class ClassChange:
     n: int
 
 
-def answers(store: PredictionStore, run: Run, right: LabelSet) -> Answers:
-    """What a run said first, of the rows that count.
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs, picture by picture.
+
+    Attributes:
+        pair: counts, difference with its interval, and the exact McNemar test.
+        classes: classes in which they differ, those in which the first gains most at the head.
+    """
+
+    pair: Pair
+    classes: tuple[ClassChange, ...]
+
+    def __str__(self) -> str:
+        pair = self.pair
+        low, high = (100 * end for end in pair.interval)
+        first, second = (pair.both + own for own in (pair.first_only, pair.second_only))
+        return (
+            f"A {100 * first / pair.n:.2f} %, B {100 * second / pair.n:.2f} %, difference "
+            f"{100 * pair.difference:+.2f} points, 95 % interval [{low:+.2f}, {high:+.2f}], "
+            f"McNemar's p = {pair.p_value:.2g}, {pair.n} pictures\n"
+            f"A  {pair.first}\nB  {pair.second}"
+        )
+
+
+def compare(
+    store: Store,
+    first: Run | str,
+    second: Run | str,
+    *,
+    images: str | None = None,
+    labels: LabelSet | str = "original",
+    pictures: Literal["same", "any"] = "same",
+) -> Comparison:
+    """Compare two stored runs on the same pictures.
+
+    Args:
+        store: where they are.
+        first: a run, or its name: MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE.
+        second: another one.
+        images: name of the image set, where runs are named.
+        labels: what is right: "original", "real", "corrected", a file, or a set for the rows of the
+            first run.
+        pictures: "any" compares runs though their pictures have different fingerprints, by name.
+
+    Raises:
+        BenchmarkError: there is no such run, or the runs are of different pictures.
+    """
+    ours, theirs = (
+        run if isinstance(run, Run) else the_run(store, run, images) for run in (first, second)
+    )
+    if pictures == "same":
+        check_same_pictures(store, [ours, theirs])
+    rows = store.rows(ours.images)
+    right = label_set(labels, rows.keys, rows.labels) if isinstance(labels, str) else labels
+    right_of_second = in_rows_of(right, rows, store.rows(theirs.images))
+    both = first_guesses(store, ours, right), first_guesses(store, theirs, right_of_second)
+    (pair,) = every_pair(both)
+    return Comparison(pair, tuple(class_changes(*both, right)))
+
+
+def first_guesses(store: Store, run: Run, right: LabelSet) -> FirstGuesses:
+    """The first guesses of a run, for the rows that count.
 
     Raises:
         BenchmarkError: the run is broken, or has too few rows.
     """
     said = store.classes(run)
-    return Answers(run, right.of(said[:, 0]), correct(said, right, k=1))
+    return FirstGuesses(run, right.of(said[:, 0]), correct(said, right, k=1))
 
 
-def check_same_pictures(store: PredictionStore, runs: Sequence[Run]) -> None:
+def check_same_pictures(store: Store, runs: Sequence[Run]) -> None:
     """Make sure that runs can be compared picture by picture.
 
     Raises:
@@ -139,7 +203,7 @@ def in_rows_of(right: LabelSet, ours: ImageRows, theirs: ImageRows) -> LabelSet:
     return LabelSet(np.array([places[name] for name in names]), right.classes)
 
 
-def every_pair(runs: Sequence[Answers]) -> list[Pair]:
+def every_pair(runs: Sequence[FirstGuesses]) -> list[Pair]:
     """Every pair of runs, in the order given, tested and adjusted together."""
     pairs = list(combinations(runs, 2))
     counts = [_counts(first, second) for first, second in pairs]
@@ -152,7 +216,7 @@ def every_pair(runs: Sequence[Answers]) -> list[Pair]:
     ]
 
 
-def class_changes(first: Answers, second: Answers, right: LabelSet) -> list[ClassChange]:
+def class_changes(first: FirstGuesses, second: FirstGuesses, right: LabelSet) -> list[ClassChange]:
     """Classes in which two runs differ, those in which the first gains most at the head.
 
     A picture with several right classes counts for the first of them.
@@ -169,7 +233,7 @@ def class_changes(first: Answers, second: Answers, right: LabelSet) -> list[Clas
     ]
 
 
-def _counts(first: Answers, second: Answers) -> tuple[int, int, int, int, int]:
+def _counts(first: FirstGuesses, second: FirstGuesses) -> tuple[int, int, int, int, int]:
     both = int(np.count_nonzero(first.hits & second.hits))
     ones, others = (int(np.count_nonzero(run.hits)) for run in (first, second))
     neither = len(first.hits) - ones - others + both

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.labels import LabelSet
-from benchmarking.predictions import Classes, TopK
-from benchmarking.specs import Probabilities
+from benchmarking.labels.label_set import LabelSet
+from benchmarking.models.spec import Probabilities
+from benchmarking.predictions.top_k import Classes, TopK
 
 Correct = Callable[[Classes, LabelSet], NDArray[np.bool_]]
 
@@ -34,7 +34,7 @@ def correct(said: Classes, right: LabelSet, k: int) -> NDArray[np.bool_]:
 def accuracy(said: Classes, right: LabelSet, k: int) -> float:
     """Share of labelled pictures with a right class among the first k guesses, in [0, 1].
 
-    >>> from benchmarking.labels import every_image
+    >>> from benchmarking.labels.label_set import every_image
     >>> said = np.array([[7, 3], [2, 9]])
     >>> accuracy(said, every_image([3, 2]), k=1), accuracy(said, every_image([3, 2]), k=2)
     (0.5, 1.0)

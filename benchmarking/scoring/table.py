@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.provenance import Provenance
-from benchmarking.specs import Published, Run
-from benchmarking.statistics import (
+from benchmarking.models.spec import Published
+from benchmarking.predictions.provenance import Provenance
+from benchmarking.predictions.run import Run
+from benchmarking.scoring.statistics import (
     competition_ranks,
     only_right,
     pairwise_tests,
@@ -93,7 +94,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class AccuracyTable:
     """Runs on one image set, best first.
 
     Attributes:
@@ -138,7 +139,7 @@ class Counts:
         run: which one.
         provenance: how it was made.
         right: number of pictures that it got right and number of pictures, by column.
-        hits: which ones, by the first column, as bits.
+        hits: which ones, by the column that sorts the table, as bits.
         published: see `Row`.
         measures: see `Row`.
     """
@@ -151,18 +152,19 @@ class Counts:
     measures: Mapping[str, float] = field(default_factory=dict)
 
 
-def tabulate(counts: Sequence[Counts]) -> tuple[Row, ...]:
+def tabulate(counts: Sequence[Counts], sorted_by: str) -> tuple[Row, ...]:
     """Rows of runs on the same pictures, with ranks and 95 % intervals.
 
-    Sorted by the first column, then the others, then the run's name.
+    Sorted by one column, then the others, then the run's name.
     """
-    columns = tuple(counts[0].right) if counts else ()
+    others = [name for name in counts[0].right if name != sorted_by] if counts else []
+    columns = [sorted_by, *others] if counts else []
     ranks = {name: competition_ranks([run.right[name][0] for run in counts]) for name in columns}
     best_first = sorted(
         enumerate(counts),
         key=lambda found: (*(ranks[name][found[0]] for name in columns), found[1].run),
     )
-    places = _places([run for _, run in best_first])
+    places = _places([run for _, run in best_first], sorted_by)
     return tuple(
         Row(
             run.run,
@@ -176,11 +178,11 @@ def tabulate(counts: Sequence[Counts]) -> tuple[Row, ...]:
     )
 
 
-def _places(best_first: Sequence[Counts]) -> Sequence[Place | None]:
+def _places(best_first: Sequence[Counts], sorted_by: str) -> Sequence[Place | None]:
     """The work grows with the square of the number of runs."""
     if not best_first or len(best_first) > MOST_PLACED:
         return [None] * len(best_first)
-    ((_, n), *_) = best_first[0].right.values()
+    _, n = best_first[0].right[sorted_by]
     hits = np.stack([np.unpackbits(run.hits, count=n) for run in best_first]).astype(np.bool_)
     different = pairwise_tests(only_right(hits)) < LEVEL
     ranges = rank_ranges(different)
@@ -190,6 +192,6 @@ def _places(best_first: Sequence[Counts]) -> Sequence[Place | None]:
 
 def _scores(run: Counts, ranks: Mapping[str, Sequence[int]], place: int) -> dict[str, Score]:
     return {
-        name: Score(right, n, *wilson_interval(right, n), ranks[name][place])
-        for name, (right, n) in run.right.items()
+        name: Score(*run.right[name], *wilson_interval(*run.right[name]), ranks[name][place])
+        for name in ranks
     }

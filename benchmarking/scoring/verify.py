@@ -10,18 +10,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from statistics import median
-from typing import Any
 
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.imagenet import is_validation_set, validation_number
-from benchmarking.labels import LabelSet, every_image
-from benchmarking.metrics import accuracy, expected_calibration_error
-from benchmarking.provenance import Provenance
-from benchmarking.published import published, weights_source
-from benchmarking.sources import all_specs
-from benchmarking.specs import Preprocessing, Published, Run
-from benchmarking.statistics import sign_test, wilson_interval
-from benchmarking.store import ImageRows, PredictionStore
+from benchmarking.labels.imagenet import is_validation_set, validation_number
+from benchmarking.labels.label_set import LabelSet, every_image
+from benchmarking.models.published import published, weights_source
+from benchmarking.models.sources import all_specs
+from benchmarking.models.spec import Published
+from benchmarking.pictures.recipe import Preprocessing, recipe_from
+from benchmarking.predictions.image_rows import ImageRows
+from benchmarking.predictions.provenance import Provenance
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.scoring.metrics import accuracy, expected_calibration_error
+from benchmarking.scoring.statistics import sign_test, wilson_interval
 
 REPRODUCED = 0.0005
 """As a share: 25 of 50,000 pictures; JPEG decoders alone move 10."""
@@ -56,7 +58,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Verification:
     """What was found of one run.
 
     Attributes:
@@ -126,13 +128,19 @@ class _Measured:
         return Verdict.BACKEND_NOISE if distance <= BACKEND_NOISE else Verdict.NOT_REPRODUCED
 
 
-def verify(store: PredictionStore, runs: Sequence[Run]) -> list[Finding]:
-    """Verdicts on runs; all whole runs on the same pictures help to find causes.
+def verify(store: Store, runs: Sequence[Run] | None = None) -> list[Verification]:
+    """Does each run reproduce the accuracy that was published of its weights?
+
+    Args:
+        store: where the runs are; all whole runs on the same pictures help to find causes.
+        runs: which ones; None for all.
 
     Raises:
         BenchmarkError: a run or an image set's list of pictures is broken.
     """
-    findings: list[Finding] = []
+    findings: list[Verification] = []
+    if runs is None:
+        runs = [run for images in store.image_sets() for run in store.runs(images)]
     for images in dict.fromkeys(run.images for run in runs):
         pictures = _pictures(store.rows(images))
         measured = []
@@ -146,11 +154,11 @@ def verify(store: PredictionStore, runs: Sequence[Run]) -> list[Finding]:
         for one in measured:
             if one.run in runs:
                 others = [other.ece for other in measured if other is not one]
-                findings.append(_finding(one, others, low))
+                findings.append(_verification(one, others, low))
     return findings
 
 
-def _measure(store: PredictionStore, run: Run, pictures: _Pictures) -> _Measured:
+def _measure(store: Store, run: Run, pictures: _Pictures) -> _Measured:
     said, made = store.read(run), store.provenance(run)
     known = published(run.source, run.model)
     return _Measured(
@@ -164,12 +172,14 @@ def _measure(store: PredictionStore, run: Run, pictures: _Pictures) -> _Measured
     )
 
 
-def _finding(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str]) -> Finding:
+def _verification(
+    one: _Measured, other_eces: Sequence[float], low: Mapping[str, str]
+) -> Verification:
     verdict = one.verdict
     fine = verdict in (Verdict.REPRODUCED, Verdict.BACKEND_NOISE, Verdict.CONSISTENT)
     causes = () if fine or one.provenance.is_random else tuple(_causes(one, other_eces, low))
     platform = one.provenance.platform
-    return Finding(one.run, platform, one.acc1, one.n, one.ece, one.reference, verdict, causes)
+    return Verification(one.run, platform, one.acc1, one.n, one.ece, one.reference, verdict, causes)
 
 
 def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str]) -> list[Cause]:
@@ -239,15 +249,10 @@ def _low_sources(measured: Sequence[_Measured]) -> dict[str, str]:
 
 
 def _preprocessing(made: Provenance) -> Preprocessing | None:
-    """What a run's provenance says of its preprocessing; None if nothing."""
-    if not made.preprocessing:
-        return None
-    known: dict[str, Any] = dict(made.preprocessing)
-    if isinstance(known.get("resize"), list):
-        known["resize"] = tuple(known["resize"])
+    """The recipe that a run's provenance records; None if there is none, or another program's."""
     try:
-        return Preprocessing(**known)
-    except (TypeError, ValueError, BenchmarkError):  # another program's
+        return recipe_from(made.preprocessing) if made.preprocessing else None
+    except BenchmarkError:
         return None
 
 

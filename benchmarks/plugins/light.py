@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarking.specs import ModelSpec, Preprocessing, Weights
+from benchmarking.models.spec import ModelSpec, Weights
+from benchmarking.pictures.recipe import Preprocessing
 
 if TYPE_CHECKING:
     import torch

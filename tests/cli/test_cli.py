@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from benchmarking.cli import main
-from benchmarking.cli._options import chosen_store, store_folder
-from benchmarking.crops import CropFile
-from benchmarking.imagenet import wnids
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
+from benchmarking.cli.options import chosen_store, store_folder
+from benchmarking.labels.imagenet import wnids
+from benchmarking.pictures.crop_cache import CropFile
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,7 +26,7 @@ def call(*arguments) -> int:
 
 @pytest.fixture
 def store(tmp_path):
-    return PredictionStore(tmp_path / "store")
+    return Store(tmp_path / "store")
 
 
 @pytest.fixture
@@ -363,7 +363,7 @@ def test_runs_in_fewer_bits_are_kept_apart(tmp_path):
 
 
 def test_a_disk_without_room_is_found_before_anything_is_read(predict, store, monkeypatch, capsys):
-    monkeypatch.setattr("benchmarking.files.free", lambda folder: 4000)
+    monkeypatch.setattr("benchmarking.io.files.free", lambda folder: 4000)
     assert predict() == 2
     err = capsys.readouterr().err
     assert f"the disk of {store.folder} has 4 kB free; these runs need up to 4 kB." in err

@@ -14,11 +14,11 @@ from conftest import DATA
 
 from benchmarking import cli
 from benchmarking.cli import main as cli_main
-from benchmarking.drop_in import predictions, table
-from benchmarking.drop_in.predictions import KERAS, PYTORCH
-from benchmarking.image_sets import Picture, difference
-from benchmarking.imagenet import validation_key, validation_labels, validation_rows, wnids
-from benchmarking.provenance import imported
+from benchmarking.cli.scripts_2019 import predictions, table
+from benchmarking.cli.scripts_2019.predictions import KERAS, PYTORCH
+from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows, wnids
+from benchmarking.pictures.image_set import Picture, difference
+from benchmarking.predictions.provenance import imported
 
 ROOT = Path(__file__).parents[1]
 LABELS = validation_labels()[validation_rows()].astype(np.int64)

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarking.audits import Said, twins
-from benchmarking.audits.batching import effect, every_batch_size
-from benchmarking.audits.recipes import RecipeTest, harms, recipe_from, variations
-from benchmarking.audits.twins import Layers, layer_differences
 from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError
-from benchmarking.image_sets import Picture
-from benchmarking.sources import all_specs
-from benchmarking.specs import Preprocessing
-from benchmarking.statistics import mcnemar_test
+from benchmarking.experiments import Said
+from benchmarking.experiments.batching import effect, every_batch_size
+from benchmarking.experiments.framework_parity import Layers, layer_differences
+from benchmarking.experiments.recipe_ablation import RecipeTest, harms, recipe_from, variations
+from benchmarking.models.sources import all_specs
+from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.scoring.statistics import mcnemar_test
 
 ROOT = Path(__file__).parents[1]
 RECIPE = Preprocessing("pillow", "bicubic", resize=256, crop=224, scaling="tf")

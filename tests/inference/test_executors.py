@@ -7,9 +7,9 @@ from multiprocessing.context import SpawnProcess
 
 import pytest
 
-from benchmarking import executors
 from benchmarking.errors import BenchmarkError, OutOfMemory
-from benchmarking.executors import Begun, Failed, Finished, Piece, Quiet
+from benchmarking.inference import executors
+from benchmarking.inference.executors import Begun, Failed, Finished, Piece, Quiet
 from benchmarking.plugins import discover
 
 EVERY = pytest.mark.parametrize(

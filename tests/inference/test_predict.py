@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.predict import predict
+from benchmarking.inference.predict import predict
 
 
 def brightest_channel(pixels):

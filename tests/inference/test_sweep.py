@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 from conftest import PLUGINS, digests
 
-from benchmarking import answers, executors, sources
-from benchmarking.datasets import image_set, open_pictures
 from benchmarking.errors import BenchmarkError
-from benchmarking.executors import Begun, Failed
-from benchmarking.jobs import Job
+from benchmarking.inference import executors
+from benchmarking.inference.checkpoints import Unfinished
+from benchmarking.inference.crop_sharing import sharing
+from benchmarking.inference.events import Progress, Started, Stored
+from benchmarking.inference.executors import Begun, Failed
+from benchmarking.inference.job import Job
+from benchmarking.inference.retries import PutAside
+from benchmarking.inference.sweep import Sweep
+from benchmarking.models import sources
+from benchmarking.pictures.sets import image_set, open_pictures
 from benchmarking.plugins import discover
-from benchmarking.retries import PutAside
-from benchmarking.shared_crops import sharing
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
-from benchmarking.sweep import Progress, Started, Stored, Sweep
-from benchmarking.unfinished import Unfinished
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
 
 pytestmark = pytest.mark.usefixtures("light")
 
@@ -36,7 +38,7 @@ def sweep(images, tmp_path):
     start = datetime(2026, 1, 2, tzinfo=UTC)
     return Sweep(
         images,
-        PredictionStore(tmp_path / "store"),
+        Store(tmp_path / "store"),
         clock=lambda: start + timedelta(seconds=next(seconds)),
         arguments=("predict", "tree"),
     )
@@ -147,14 +149,14 @@ def test_a_run_that_keeps_all_probabilities_is_not_replaced_by_a_poorer_one(swee
 def test_a_result_that_cannot_be_stored_is_a_failure_and_the_others_go_on(
     sweep, images, monkeypatch
 ):
-    write = PredictionStore.write
+    write = Store.write
 
     def full_at_first(store, run, *args, **kwargs):
         if run.model == "steady":
             raise BenchmarkError("no space left")
         return write(store, run, *args, **kwargs)
 
-    monkeypatch.setattr(PredictionStore, "write", full_at_first)
+    monkeypatch.setattr(Store, "write", full_at_first)
     jobs = [a_job(images, "steady"), a_job(images, "steadier")]
     ends = [event for event in sweep.run(jobs) if isinstance(event, (Failed, Stored))]
     assert [type(end) for end in ends] == [Failed, Stored]
@@ -414,7 +416,7 @@ def test_a_job_whose_process_died_is_tried_once_more(sweep, images, monkeypatch,
 def test_a_run_that_another_process_works_on_comes_last_and_is_not_done_twice(
     sweep, images, monkeypatch
 ):
-    monkeypatch.setattr("benchmarking.sweep.PAUSE", 0.01)
+    monkeypatch.setattr("benchmarking.inference.sweep.PAUSE", 0.01)
     first, second = a_job(images, "steady"), a_job(images, "steadier")
     heard = []
     sweep = replace(sweep, notice=heard.append)
@@ -449,7 +451,7 @@ def test_a_sweep_waits_for_a_run_that_another_process_leaves_undone(sweep, image
     other = ExitStack()
     job = a_job(images)
     assert sweep.store.claim(job.run, other)
-    monkeypatch.setattr("benchmarking.sweep.time.sleep", lambda seconds: other.close())
+    monkeypatch.setattr("benchmarking.inference.sweep.time.sleep", lambda seconds: other.close())
     *_, end = sweep.run([job])
     assert isinstance(end, Stored)
 
@@ -469,7 +471,7 @@ def test_with_and_without_shared_crops_the_answers_are_the_same(sweep, images, t
     apart = [sweep.store.read(job.run) for job in jobs]
     together = sharing(jobs, images, tmp_path / "crops")
     assert together[0].crops == together[1].crops
-    shared = replace(sweep, store=PredictionStore(tmp_path / "other"))
+    shared = replace(sweep, store=Store(tmp_path / "other"))
     list(shared.run(together))
     assert together[0].crops.is_complete
     for job, one in zip(jobs, apart, strict=True):

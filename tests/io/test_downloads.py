@@ -14,9 +14,10 @@ import platformdirs
 import pytest
 from conftest import DATA
 
-from benchmarking import downloads
 from benchmarking.cli import main
-from benchmarking.downloads import (
+from benchmarking.errors import BenchmarkError
+from benchmarking.io import downloads
+from benchmarking.io.downloads import (
     Collection,
     DownloadError,
     RemoteFile,
@@ -26,7 +27,6 @@ from benchmarking.downloads import (
     download,
     fetch,
 )
-from benchmarking.errors import BenchmarkError
 
 # Twelve files, some larger than a block of a download.
 SMALL = {f"{'ab'[i % 2]}/{i:02}.npy": bytes([i + 1]) * (1000 + 30_000 * i) for i in range(12)}

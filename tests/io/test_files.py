@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarking import files
 from benchmarking.errors import BenchmarkError
+from benchmarking.io import files
 
 
 def test_a_file_is_synced_before_it_gets_its_name_and_its_folder_after(tmp_path, monkeypatch):

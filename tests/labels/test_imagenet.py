@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 
-from benchmarking.imagenet import (
+from benchmarking.labels.imagenet import (
     class_names,
     class_of_wnid,
     validation_labels,

@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 from conftest import DATA
 
-from benchmarking.aggregate import aggregate
-from benchmarking.arrays_2019 import IMAGES
 from benchmarking.errors import BenchmarkError
-from benchmarking.imagenet import validation_key, validation_labels, validation_rows, wnids
-from benchmarking.label_files import corrected_labels, label_set, labels_from, real_labels, rows_of
-from benchmarking.labels import NO_CLASS
+from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows, wnids
+from benchmarking.labels.label_files import (
+    corrected_labels,
+    label_set,
+    labels_from,
+    real_labels,
+    rows_of,
+)
+from benchmarking.labels.label_set import NO_CLASS
+from benchmarking.predictions.arrays_2019 import IMAGES
+from benchmarking.scoring.aggregate import aggregate
 
 KEYS = ("a.png", "n01440764/b.png", "c.png", "d.png")
 CLASSES = np.array([0, 0, 1, 7])

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarking import frameworks
 from benchmarking.errors import BenchmarkError
-from benchmarking.frameworks import NO_GPU, choose_gpu
+from benchmarking.models import frameworks
+from benchmarking.models.frameworks import NO_GPU, choose_gpu
+from benchmarking.pictures.recipe import SCALINGS
 from benchmarking.plugins import discover
-from benchmarking.specs import SCALINGS
 
 SCRIPT = """
 import sys

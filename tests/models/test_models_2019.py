@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarking.sources import select
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
+from benchmarking.models.sources import select
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
 
 ROOT = Path(__file__).parents[1]
 TORCHVISION, KERAS = select(["torchvision/*"]), select(["keras/*"])
@@ -308,7 +308,7 @@ def store(tmp_path_factory):
         [*command, "--store", str(folder)], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return PredictionStore(folder.with_name(f"{folder.name}-random"))
+    return Store(folder.with_name(f"{folder.name}-random"))
 
 
 def probabilities(store, spec):

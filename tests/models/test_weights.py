@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarking import frameworks
 from benchmarking.cli import main
 from benchmarking.errors import WeightsError
+from benchmarking.models import frameworks
+from benchmarking.models.sources import source_of, spec_of, weights_path
+from benchmarking.models.spec import Weights
+from benchmarking.models.weights import check, download
 from benchmarking.plugins import discover
-from benchmarking.sources import source_of, spec_of, weights_path
-from benchmarking.specs import Weights
-from benchmarking.weights import check, download
 
 DATA = bytes(range(256)) * 5000
 SHA256, MD5 = hashlib.sha256(DATA).hexdigest(), hashlib.md5(DATA).hexdigest()

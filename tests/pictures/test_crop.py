@@ -15,17 +15,10 @@ from PIL import Image, ImageCms
 from torchvision.transforms import v2
 
 from benchmarking.errors import PictureError
-from benchmarking.images import (
-    Undecodable,
-    check,
-    crop,
-    crop_corner,
-    inspect,
-    library_versions,
-    resized,
-)
-from benchmarking.sources import all_specs
-from benchmarking.specs import Preprocessing
+from benchmarking.models.sources import all_specs
+from benchmarking.pictures.crop import crop, crop_corner, library_versions, resized
+from benchmarking.pictures.decode import Undecodable, check, inspect
+from benchmarking.pictures.recipe import Preprocessing
 
 PILLOW = sorted(
     {p for spec in all_specs() for p in spec.recipes.values() if p.library == "pillow"}, key=str

@@ -11,14 +11,15 @@ import pytest
 from conftest import digests
 from PIL import Image
 
-from benchmarking import crops as module
-from benchmarking import files
-from benchmarking.crops import CropFile, crop_file, crop_of, crops
-from benchmarking.datasets import image_set, open_pictures
 from benchmarking.errors import PictureError
-from benchmarking.image_sets import Picture
-from benchmarking.sources import select
-from benchmarking.specs import Preprocessing
+from benchmarking.io import files
+from benchmarking.models.sources import select
+from benchmarking.pictures import crop_cache as module
+from benchmarking.pictures.crop_cache import CropFile, crop_file
+from benchmarking.pictures.crop_stream import crop_of, crops
+from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.sets import image_set, open_pictures
 
 RECIPE = Preprocessing("pillow", "nearest", resize=10, crop=8, scaling="tf")
 

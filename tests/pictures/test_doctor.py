@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarking.cli import main
-from benchmarking.datasets import image_set, open_pictures
-from benchmarking.doctor import quick
 from benchmarking.errors import BenchmarkError, PictureError
-from benchmarking.image_sets import Picture
-from benchmarking.imagenet import validation_key, validation_labels, validation_rows, wnids
-from benchmarking.images import Undecodable, inspect
+from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows, wnids
+from benchmarking.pictures.decode import Undecodable, inspect
+from benchmarking.pictures.doctor import quick
+from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.sets import image_set, open_pictures
 
 
 def copies(sample_images: Path, folder: Path, n: int) -> list[Path]:
@@ -514,7 +514,7 @@ def test_ctrl_c_ends_it_without_a_report(val, monkeypatch, tmp_path):
     def interrupted(data):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmarking.doctor.inspect", interrupted)
+    monkeypatch.setattr("benchmarking.pictures.doctor.inspect", interrupted)
     assert main(["doctor", str(val), "-o", str(tmp_path / "report.json")]) == 130
     assert not (tmp_path / "report.json").exists()
 
@@ -531,7 +531,9 @@ def test_file_names_cannot_steer_the_terminal(val, seven, capsys):
 
 def test_quick_reads_no_picture_and_gives_what_is_printed_before_a_run(val, seven, monkeypatch):
     seven[0].write_bytes(b"")
-    monkeypatch.setattr("benchmarking.image_sets.Picture.read", lambda picture: pytest.fail("read"))
+    monkeypatch.setattr(
+        "benchmarking.pictures.image_set.Picture.read", lambda picture: pytest.fail("read")
+    )
     expected = ["empty-file: files without a byte: 1 (n01440764/n01440764_tench.JPEG)"]
     assert [str(found) for found in quick(str(val))] == expected
     assert [str(f) for f in quick(str(val), pictures=open_pictures(str(val)))] == expected
@@ -541,7 +543,7 @@ def test_quick_has_a_finding_wherever_predict_refuses(val, monkeypatch):
     def refuse(where):
         raise PictureError("no, for a reason of its own.")
 
-    monkeypatch.setattr("benchmarking.doctor._layout.open_pictures", refuse)
+    monkeypatch.setattr("benchmarking.pictures.doctor._layout.open_pictures", refuse)
     assert [str(found) for found in quick(str(val))] == [
         f"refused: no, for a reason of its own. ({val})"
     ]

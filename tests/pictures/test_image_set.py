@@ -4,13 +4,7 @@ import pytest
 from conftest import sha256_of
 
 from benchmarking.errors import PictureError
-from benchmarking.image_sets import (
-    ImageSet,
-    Picture,
-    fingerprint,
-    in_order,
-    spread,
-)
+from benchmarking.pictures.image_set import ImageSet, Picture, fingerprint, in_order, spread
 
 
 def test_fingerprint_is_the_sha256_of_sorted_lines():

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarking import prepare as module
 from benchmarking.cli import main
-from benchmarking.datasets import open_pictures
 from benchmarking.errors import BenchmarkError, PictureError
-from benchmarking.imagenet import validation_labels, wnids
-from benchmarking.prepare import OFFICIAL, Official, plan, prepare
+from benchmarking.labels.imagenet import validation_labels, wnids
+from benchmarking.pictures import prepare as module
+from benchmarking.pictures.prepare import OFFICIAL, Official, plan, prepare
+from benchmarking.pictures.sets import open_pictures
 
 ROOT = Path(__file__).parents[1]
 # Of five classes; the first three share one, and lie in the tar in an order of their own.

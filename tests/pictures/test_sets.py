@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from conftest import digests
 
-from benchmarking import datasets
-from benchmarking.datasets import default_name, image_set, open_pictures
 from benchmarking.errors import MissingDependency, PictureError
-from benchmarking.image_sets import Picture
-from benchmarking.imagenet import validation_labels, wnids
+from benchmarking.labels.imagenet import validation_labels, wnids
+from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.sets import default_name, image_set, open_pictures
 from benchmarking.plugins import discover
 
 
@@ -88,7 +87,7 @@ def test_demo_is_twenty_pictures_with_the_labels_in_their_names():
 
 
 def test_demo_without_its_package_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("benchmarking.datasets.demo.find_spec", lambda name: None)
+    monkeypatch.setattr("benchmarking.pictures.sets.demo.find_spec", lambda name: None)
     with pytest.raises(MissingDependency, match=r"pip install 'imagenet-benchmarking\[demo\]'"):
         open_pictures("demo")
 

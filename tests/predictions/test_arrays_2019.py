@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from conftest import DATA, an_image_set
 
-from benchmarking.aggregate import aggregate
-from benchmarking.arrays_2019 import (
+from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.io.npy_files import read_integers
+from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
+from benchmarking.labels.label_set import every_image
+from benchmarking.predictions.arrays_2019 import (
     IMAGES,
     ArrayFolders,
     folders_below,
@@ -16,12 +19,9 @@ from benchmarking.arrays_2019 import (
     save,
     stem_of,
 )
-from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.imagenet import validation_key, validation_labels, validation_rows
-from benchmarking.labels import every_image
-from benchmarking.npy_files import read_integers
-from benchmarking.predictions import top_k
-from benchmarking.specs import Run
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.top_k import top_k
+from benchmarking.scoring.aggregate import aggregate
 
 CIFAR = Run("cifar10", "2019-pytorch", "vgg16_bn", "northcutt2019")
 LABELS = validation_labels()[validation_rows()]

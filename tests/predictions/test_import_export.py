@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarking.aggregate import aggregate
-from benchmarking.arrays_2019 import IMAGES, ArrayFolders, folders_below
 from benchmarking.cli import main
-from benchmarking.drop_in import table
-from benchmarking.imagenet import validation_key, validation_labels
-from benchmarking.predictions import top_k
+from benchmarking.cli.scripts_2019 import table
+from benchmarking.labels.imagenet import validation_key, validation_labels
+from benchmarking.predictions.arrays_2019 import IMAGES, ArrayFolders, folders_below
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.predictions.top_k import top_k
 from benchmarking.reports import render_as
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
+from benchmarking.scoring.aggregate import aggregate
 
 ROOT = Path(__file__).parents[1]
 
@@ -82,16 +82,16 @@ def test_other_files_do_not_replace_what_was_imported(tmp_path, capsys):
     store = tmp_path / "store"
     assert call("import", few(tmp_path / "a"), "--store", store) == 0
     run = Run("few", "2019-pytorch", "vgg16", "northcutt2019")
-    before = PredictionStore(store).path(run).read_bytes()
+    before = Store(store).path(run).read_bytes()
     assert call("import", few(tmp_path / "b", seed=1), "--store", store) == 1
     assert "was imported from other files; move it away first" in capsys.readouterr().err
-    assert PredictionStore(store).path(run).read_bytes() == before
+    assert Store(store).path(run).read_bytes() == before
 
 
 def test_arrays_that_nobody_published_are_not_said_to_be(tmp_path):
     call("import", few(tmp_path / "a"), "--store", tmp_path / "store")
     run = Run("few", "2019-pytorch", "vgg16", "northcutt2019")
-    assert PredictionStore(tmp_path / "store").provenance(run).origin["collection"] == "unknown"
+    assert Store(tmp_path / "store").provenance(run).origin["collection"] == "unknown"
 
 
 def test_a_broken_pair_is_named_and_the_others_are_imported(tmp_path, capsys):
@@ -100,7 +100,7 @@ def test_a_broken_pair_is_named_and_the_others_are_imported(tmp_path, capsys):
     (folder / "vgg16_pytorch_few_top5probs.npy").write_bytes(b"?")
     assert call("import", folder, "--store", tmp_path / "store") == 1
     assert "left out:" in capsys.readouterr().err
-    runs = PredictionStore(tmp_path / "store").runs("few")
+    runs = Store(tmp_path / "store").runs("few")
     assert [run.model for run in runs] == ["alexnet"]
 
 
@@ -110,7 +110,7 @@ def test_half_a_pair_is_named_and_the_others_are_imported(tmp_path, capsys):
     (folder / "vgg16_pytorch_few_top5probs.npy").unlink()
     assert call("import", folder, "--store", tmp_path / "store") == 1
     assert "left out: " in capsys.readouterr().err
-    assert [run.model for run in PredictionStore(tmp_path / "store").runs("few")] == ["alexnet"]
+    assert [run.model for run in Store(tmp_path / "store").runs("few")] == ["alexnet"]
 
 
 def test_a_set_whose_labels_cannot_be_is_left_out_and_the_others_are_imported(tmp_path, capsys):
@@ -119,7 +119,7 @@ def test_a_set_whose_labels_cannot_be_is_left_out_and_the_others_are_imported(tm
     np.save(folder / "vgg16_pytorch_few_labels.npy", np.array([0, 1, -1, 2]))
     assert call("import", folder, "--store", tmp_path / "store") == 1
     assert "labels of few must be one class from 0 up for each row" in capsys.readouterr().err
-    assert PredictionStore(tmp_path / "store").image_sets() == ["many"]
+    assert Store(tmp_path / "store").image_sets() == ["many"]
 
 
 def test_labels_that_are_given_are_not_imagenets(arrays_of_2019, tmp_path):
@@ -131,13 +131,13 @@ def test_labels_that_are_given_are_not_imagenets(arrays_of_2019, tmp_path):
     np.save(tmp_path / "zeros.npy", np.zeros(50_000, int))
     arguments = ("-l", tmp_path / "zeros.npy", "--store", tmp_path / "store")
     assert call("import", folder, *arguments) == 0
-    assert PredictionStore(tmp_path / "store").labels(IMAGES).max() == 999
+    assert Store(tmp_path / "store").labels(IMAGES).max() == 999
 
 
 def test_of_a_set_that_is_not_imagenets_no_preprocessing_is_known(tmp_path):
     call("import", few(tmp_path / "a"), "--store", tmp_path / "store")
     run = Run("few", "2019-pytorch", "vgg16", "northcutt2019")
-    assert PredictionStore(tmp_path / "store").provenance(run).preprocessing == {}
+    assert Store(tmp_path / "store").provenance(run).preprocessing == {}
 
 
 def test_labels_of_another_set_can_be_given(tmp_path, capsys):
@@ -150,13 +150,13 @@ def test_labels_of_another_set_can_be_given(tmp_path, capsys):
     np.save(tmp_path / "labels.npy", np.array([1, 2, 3, 4]))
     arguments = ("--store", tmp_path / "store", "-l", tmp_path / "labels.npy")
     assert call("import", folder, *arguments) == 0
-    assert PredictionStore(tmp_path / "store").rows("few").labels.tolist() == [1, 2, 3, 4]
+    assert Store(tmp_path / "store").rows("few").labels.tolist() == [1, 2, 3, 4]
 
 
 @pytest.fixture
 def stored(tmp_path, three_pictures, a_provenance):
     """A store with two runs, of which one keeps all probabilities."""
-    store = PredictionStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     for seed, (source, platform) in enumerate({"torchvision": "PyTorch", "keras": "Keras"}.items()):
         everything = np.random.default_rng(seed).dirichlet(np.ones(9), 3).astype(np.float32)
         made = replace(a_provenance(three_pictures), platform=platform)
@@ -170,7 +170,7 @@ def stored(tmp_path, three_pictures, a_provenance):
 def test_exported_arrays_are_scored_alike_by_the_command_of_2019(
     stored, images, tmp_path, monkeypatch
 ):
-    store = stored if images == "three" else PredictionStore(ROOT / "precomputed")
+    store = stored if images == "three" else Store(ROOT / "precomputed")
     folder = tmp_path / "arrays"
     assert call("export", folder, "--to", "npy", "--store", store.folder, "--images", images) == 0
     monkeypatch.chdir(tmp_path)

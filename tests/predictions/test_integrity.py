@@ -14,10 +14,10 @@ from torture.tally import record
 
 from benchmarking.cli import main
 from benchmarking.errors import StoreError
-from benchmarking.predictions import top_k
-from benchmarking.provenance import imported
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
+from benchmarking.predictions.provenance import imported
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.predictions.top_k import top_k
 
 VICTIM = Run("six", "s", "victim", "r")
 OTHERS = [Run("six", "s", name, "r") for name in ("one", "two", "three")]
@@ -26,7 +26,7 @@ OTHERS = [Run("six", "s", name, "r") for name in ("one", "two", "three")]
 @pytest.fixture
 def store(tmp_path):
     """Four runs on six pictures; all probabilities of one are kept, and little is known of it."""
-    store = PredictionStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     images = an_image_set(tmp_path / "pictures", {f"{i}": i for i in range(6)}, name="six")
     made = replace(
         imported("Abacus é", "six", {}),
@@ -285,7 +285,7 @@ def test_runs_of_an_earlier_version_are_told_by_their_lack_of_digests(store, cal
 
 def merge(store, folder, n, fingerprint):
     """Put a run from another store over the victim, as where somebody merges two by hand."""
-    other = PredictionStore(folder / "other")
+    other = Store(folder / "other")
     images = an_image_set(folder / "elsewhere", {f"{i}": i for i in range(n)}, name="six")
     images = replace(images, fingerprint=fingerprint)
     said = top_k(np.full((n, 6), 1 / 6, np.float32))

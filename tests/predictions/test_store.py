@@ -10,10 +10,10 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from benchmarking.errors import StoreError
-from benchmarking.predictions import top_k
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore, bytes_needed
-from benchmarking.store._digests import digests_of, sealed
+from benchmarking.predictions.digests import digests_of, sealed
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store, bytes_needed
+from benchmarking.predictions.top_k import top_k
 
 RUN = Run("three", "source", "model-v1.0", "published")
 
@@ -24,7 +24,7 @@ def probabilities(n: int = 3) -> np.ndarray:
 
 @pytest.fixture
 def store(tmp_path):
-    return PredictionStore(tmp_path / "store")
+    return Store(tmp_path / "store")
 
 
 @pytest.fixture

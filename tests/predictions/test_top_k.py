@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.predictions import TopK, best_first, join, top_k
+from benchmarking.predictions.top_k import TopK, best_first, join, top_k
 
 # Few distinct values, so that ties are common.
 distributions = st.integers(1, 6).flatmap(

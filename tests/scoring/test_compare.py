@@ -8,12 +8,12 @@ import pytest
 from conftest import an_image_set
 
 from benchmarking.cli import main
-from benchmarking.compare import answers, class_changes, every_pair
-from benchmarking.labels import every_image
-from benchmarking.predictions import top_k
-from benchmarking.specs import Run
-from benchmarking.statistics import holm, mcnemar_test
-from benchmarking.store import PredictionStore
+from benchmarking.labels.label_set import every_image
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.predictions.top_k import top_k
+from benchmarking.scoring.compare import answers, class_changes, every_pair
+from benchmarking.scoring.statistics import holm, mcnemar_test
 
 N = 60
 LABELS = {f"{n:02d}.png": n % 6 for n in range(N)}
@@ -31,7 +31,7 @@ def images(tmp_path):
 @pytest.fixture
 def store(tmp_path, images, a_provenance):
     """Three models that are right by known patterns, and one that guesses."""
-    store = PredictionStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     rows = np.arange(N)
     for model, hits in {
         "even": rows % 2 == 0,

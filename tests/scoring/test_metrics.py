@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.labels import NO_CLASS, LabelSet, every_image
-from benchmarking.metrics import (
+from benchmarking.labels.label_set import NO_CLASS, LabelSet, every_image
+from benchmarking.predictions.top_k import TopK, top_k
+from benchmarking.scoring.metrics import (
     accuracy,
     brier_score,
     correct,
     expected_calibration_error,
     negative_log_likelihood,
 )
-from benchmarking.predictions import TopK, top_k
 
 IMAGES = "imagenet-val-2019"
 GOLDEN = DATA.parent / "reference" / "golden_2019_predictions.csv"

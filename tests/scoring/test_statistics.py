@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom, binomtest, multinomial, rankdata
 
-from benchmarking.labels import every_image
-from benchmarking.metrics import correct
-from benchmarking.statistics import (
+from benchmarking.labels.label_set import every_image
+from benchmarking.scoring.metrics import correct
+from benchmarking.scoring.statistics import (
     cohen_kappa,
     competition_ranks,
     holm,

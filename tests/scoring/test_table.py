@@ -14,24 +14,27 @@ import pytest
 from conftest import an_image_set
 
 from benchmarking import reports
-from benchmarking.aggregate import aggregate
 from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError
-from benchmarking.labels import every_image
+from benchmarking.labels.label_set import every_image
+from benchmarking.models.spec import Published
 from benchmarking.plugins import discover
-from benchmarking.predictions import top_k
-from benchmarking.provenance import Provenance
-from benchmarking.reports import latex, pandas_frame, render_as
-from benchmarking.specs import Published, Run
-from benchmarking.statistics import wilson_interval
-from benchmarking.store import PredictionStore
-from benchmarking.table import Counts, Table, tabulate
+from benchmarking.predictions.provenance import Provenance
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.predictions.top_k import top_k
+from benchmarking.reports import render_as
+from benchmarking.reports.data_frame import pandas_frame
+from benchmarking.reports.formats import latex
+from benchmarking.scoring.aggregate import aggregate
+from benchmarking.scoring.statistics import wilson_interval
+from benchmarking.scoring.table import Counts, Table, tabulate
 
 
 @pytest.fixture
 def store(tmp_path, a_provenance):
     """Two image sets; models that get a known number of pictures right."""
-    store = PredictionStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     ten = an_image_set(tmp_path / "ten", {f"{i}": i for i in range(10)}, name="ten")
     two = an_image_set(tmp_path / "two", {"x": 3, "y": 3}, name="two")
     for images, right in ((ten, {"good": 8, "fair": 5, "even": 5, "poor": 2}), (two, {"good": 1})):
@@ -182,7 +185,7 @@ POOR = Run("ten", "somewhere", "poor", "published")
 
 def merge(store, folder, n, fingerprint, made):
     """Put a run from another store over "poor", as where somebody merges two stores by hand."""
-    other = PredictionStore(folder / "other")
+    other = Store(folder / "other")
     images = an_image_set(folder / "elsewhere", {f"{i}": i for i in range(n)}, name="ten")
     images = replace(images, fingerprint=fingerprint)
     made = replace(made, images={**made.images, "fingerprint": fingerprint})
@@ -237,7 +240,7 @@ def test_models_of_one_name_from_two_sources_are_told_apart(store, a_provenance,
 @pytest.fixture
 def hundred(tmp_path, a_provenance):
     """Models of which some differ by more than chance: 90, 88, 70, 69 and 20 of 100 pictures."""
-    store = PredictionStore(tmp_path / "hundred")
+    store = Store(tmp_path / "hundred")
     images = an_image_set(tmp_path / "100", {f"{n:03d}": n % 10 for n in range(100)}, "hundred")
     for right in (90, 88, 70, 69, 20):
         everything = np.full((100, 20), 0.02, np.float32)
@@ -262,7 +265,7 @@ def test_tiers_and_ranks_follow_from_paired_tests(hundred):
 
 
 def test_very_many_runs_have_no_tiers(hundred, monkeypatch):
-    monkeypatch.setattr("benchmarking.table.MOST_PLACED", 4)
+    monkeypatch.setattr("benchmarking.scoring.table.MOST_PLACED", 4)
     table = aggregate(hundred, "hundred")
     assert {row.place for row in table.rows} == {None}
     assert "Tier" not in render_as(Path("t.txt"), [table])

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarking.arrays_2019 import IMAGES
 from benchmarking.cli import main
-from benchmarking.image_sets import without_pictures
-from benchmarking.imagenet import validation_key, validation_labels, validation_rows
-from benchmarking.predictions import TopK
-from benchmarking.published import published
-from benchmarking.sources import spec_of
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
-from benchmarking.verify import verify
+from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
+from benchmarking.models.published import published
+from benchmarking.models.sources import spec_of
+from benchmarking.pictures.image_set import without_pictures
+from benchmarking.predictions.arrays_2019 import IMAGES
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.predictions.top_k import TopK
+from benchmarking.scoring.verify import verify
 
 ROOT = Path(__file__).parents[1]
 ALL = 50_000
@@ -38,7 +38,7 @@ def pictures(n=ALL, name="imagenet-val"):
 
 @pytest.fixture
 def store(tmp_path):
-    return PredictionStore(tmp_path / "store")
+    return Store(tmp_path / "store")
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_random_weights_and_unknown_models_have_no_reference(store, add):
 
 
 def test_published_figures_say_nothing_of_other_pictures():
-    store = PredictionStore(ROOT / "precomputed")
+    store = Store(ROOT / "precomputed")
     found = verify(store, store.runs("imagenet-sample-500"))
     assert {one.verdict.value for one in found} == {"no reference"}
     assert {one.causes for one in found} == {()}
@@ -247,13 +247,13 @@ from benchmarking.predictions import join, top_k
 from benchmarking.provenance import UNKNOWN, Provenance
 from benchmarking.sources import source_of, spec_of, weights_path
 from benchmarking.specs import SCALINGS, Run
-from benchmarking.store import PredictionStore
+from benchmarking.store import Store
 
 sample, folder = sys.argv[1:]
 spec = spec_of("efficientnet-lite-pytorch", "efficientnet-lite0")
 right = spec.recipes["published"]
 pictures = spread(open_pictures(sample), 40)
-store = PredictionStore(Path(folder))
+store = Store(Path(folder))
 device = pytorch.prepare(-1)
 model = source_of(spec).build(spec, weights_path(spec, None))
 for recipe, used, shift in (

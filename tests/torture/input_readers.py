@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarking import images
-from benchmarking.datasets import open_pictures
-from benchmarking.doctor import look
-from benchmarking.label_files import corrected_labels, labels_from, real_labels, rows_of
-from benchmarking.npy_files import read_integers
-from benchmarking.prepare import plan, prepare
-from benchmarking.specs import Preprocessing
+from benchmarking.io.npy_files import read_integers
+from benchmarking.labels.label_files import corrected_labels, labels_from, real_labels, rows_of
+from benchmarking.pictures.doctor import look
+from benchmarking.pictures.prepare import plan, prepare
+from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.sets import open_pictures
 from torture import seeds
 from torture.reader import (
     Reader,

@@ -146,8 +146,9 @@ def obey(orders: Orders, *, is_worker: bool) -> None:
     teller = Teller(orders, is_worker=is_worker)
     teller.mark(LOADING if is_worker else START)
 
-    from benchmarking import answers, downloads, files, predict, shared_crops, sweep
-    from benchmarking.cli import predict as command
+    from benchmarking.cli.commands import predict as command
+    from benchmarking.inference import predict, sweep
+    from benchmarking.io import downloads, files
 
     if orders.most_lost:
         answers.KEPT_EVERY = orders.most_lost // 2
@@ -167,7 +168,8 @@ def obey(orders: Orders, *, is_worker: bool) -> None:
 
 def extend() -> None:
     """Put the plug-ins of these tests among those of the package."""
-    from benchmarking import executors, frameworks, sources
+    from benchmarking.inference import executors
+    from benchmarking.models import frameworks, sources
 
     for package in (sources, frameworks, executors):
         kind = package.__name__.rpartition(".")[2]
@@ -178,7 +180,7 @@ def serve() -> None:
     """Run commands, one at a time, each in a fork of this process: nothing is imported twice."""
     import tqdm  # noqa: F401
 
-    from benchmarking.sources import all_specs
+    from benchmarking.models.sources import all_specs
 
     all_specs()
     for line in sys.stdin:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarking.image_sets import Picture
-from benchmarking.labels import NO_CLASS, LabelSet
-from benchmarking.predictions import TopK
-from benchmarking.provenance import Provenance
+from benchmarking.labels.label_set import NO_CLASS, LabelSet
+from benchmarking.pictures.image_set import Picture
+from benchmarking.predictions.provenance import Provenance
+from benchmarking.predictions.top_k import TopK
 from torture.seeds import Seed
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarking.imagenet import validation_key, wnids
+from benchmarking.labels.imagenet import validation_key, wnids
 from torture.launch import Orders
 from torture.victims import Arena
 

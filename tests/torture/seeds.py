@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarking.image_sets import ImageSet, Picture
-from benchmarking.imagenet import validation_key
-from benchmarking.predictions import top_k
-from benchmarking.provenance import Provenance, imported
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
-from benchmarking.store._digests import sealed
+from benchmarking.labels.imagenet import validation_key
+from benchmarking.pictures.image_set import ImageSet, Picture
+from benchmarking.predictions.digests import sealed
+from benchmarking.predictions.provenance import Provenance, imported
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.predictions.top_k import top_k
 
 N, CLASSES = 6, 10
 RUN = Run("three", "2019-pytorch", "vgg16", "northcutt2019")
@@ -108,7 +108,7 @@ def stored(folder: Path, *, everything: bool = False) -> Path:
     images = ImageSet(RUN.images, pictures, "f" * 64)
     kept = probabilities() if everything else None
     said = top_k(probabilities())
-    return PredictionStore(folder).write(RUN, images, said, made(), probabilities=kept)
+    return Store(folder).write(RUN, images, said, made(), probabilities=kept)
 
 
 def run_header(path: Path) -> Seed:

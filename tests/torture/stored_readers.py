@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from safetensors import deserialize
 
-from benchmarking.arrays_2019 import ArrayFolders
-from benchmarking.store import PredictionStore
+from benchmarking.predictions.arrays_2019 import ArrayFolders
+from benchmarking.predictions.store import Store
 from torture import seeds
 from torture.reader import (
     Reader,
@@ -62,8 +62,8 @@ def _run_files(folder: Path) -> Iterable[Seed]:
     yield seeds.run_header(early)
 
 
-def _store_of(path: Path) -> PredictionStore:
-    return PredictionStore(path.parents[2])
+def _store_of(path: Path) -> Store:
+    return Store(path.parents[2])
 
 
 def _read_run(path: Path) -> None:
@@ -134,7 +134,7 @@ def _image_lists(folder: Path) -> Iterable[Seed]:
 
 
 def _read_image_list(path: Path) -> None:
-    rows = PredictionStore(path.parents[1]).rows(RUN.images)
+    rows = Store(path.parents[1]).rows(RUN.images)
     assert len(rows) == len(rows.keys) > 0
     check_integers(rows.labels)
     assert (rows.labels >= 0).all()

@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarking.arrays_2019 import ArrayFolders
-from benchmarking.datasets import open_pictures
 from benchmarking.errors import BenchmarkError
-from benchmarking.images import check, crop, inspect
-from benchmarking.label_files import labels_from, real_labels, rows_of
-from benchmarking.npy_files import read_array, read_integers
-from benchmarking.prepare import plan
-from benchmarking.specs import Preprocessing
-from benchmarking.store import PredictionStore
+from benchmarking.io.npy_files import read_array, read_integers
+from benchmarking.labels.label_files import labels_from, real_labels, rows_of
+from benchmarking.pictures.crop import crop
+from benchmarking.pictures.decode import check, inspect
+from benchmarking.pictures.prepare import plan
+from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.sets import open_pictures
+from benchmarking.predictions.arrays_2019 import ArrayFolders
+from benchmarking.predictions.store import Store
 from torture import limits, seeds
 from torture.seeds import KEYS, ORIGINAL, RUN
 
@@ -88,7 +89,7 @@ def test_an_npy_header_that_claims_four_gigabytes_is_refused(tmp_path):
 def test_a_safetensors_header_that_claims_to_be_long_is_refused(tmp_path, length):
     path = seeds.stored(tmp_path)
     path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
-    store = PredictionStore(tmp_path)
+    store = Store(tmp_path)
     for read in (store.read, store.classes, store.provenance, store.read_probabilities):
         refused(lambda read=read: read(RUN), r"vgg16\.northcutt2019\.safetensors")
     assert not store.keeps_all_probabilities(RUN)
@@ -100,7 +101,7 @@ def test_a_tensor_that_claims_a_petabyte_is_refused(tmp_path):
     header = json.loads(seed.inner)
     header["top5_prob"] |= {"shape": [5 * 10**13, 5], "data_offsets": [60, 60 + 10**15]}
     path.write_bytes(seed.wrap(json.dumps(header).encode()))
-    refused(lambda: PredictionStore(tmp_path).read(RUN), r"vgg16\.northcutt2019\.safetensors")
+    refused(lambda: Store(tmp_path).read(RUN), r"vgg16\.northcutt2019\.safetensors")
 
 
 def png(width: int, height: int) -> bytes:
@@ -198,7 +199,7 @@ def test_provenance_that_is_nested_ever_so_deep_is_refused(tmp_path, levels):
     found = json.loads(seed.inner)
     found["weights"]["deep"] = deep
     path.write_bytes(seed.wrap(json.dumps(found).encode()))
-    refused(lambda: PredictionStore(tmp_path).provenance(RUN), "vgg16.*nested more than 20 levels")
+    refused(lambda: Store(tmp_path).provenance(RUN), "vgg16.*nested more than 20 levels")
     made = asdict(seeds.made()) | {"weights": found["weights"]}
     document = {"run": asdict(RUN), "provenance": made}
     (tmp_path / "vgg16_pytorch_three_provenance.json").write_text(json.dumps(document))

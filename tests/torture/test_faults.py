@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarking import downloads, weights
-from benchmarking.specs import Weights
+from benchmarking.io import downloads
+from benchmarking.models import weights
+from benchmarking.models.spec import Weights
 from torture import scenes
 from torture.calls import WRITES, watched
 from torture.scenes import Scene

@@ -38,7 +38,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder in memory, where there is one: files are written ten times as fast as on a disk."""
     monkeypatch.setattr(os, "sync", lambda: None)
     # Which counts all 50,000 validation pictures anew, whatever is in a tar.
-    monkeypatch.setattr("benchmarking.doctor._file_names._missing", lambda numbers: [])
+    monkeypatch.setattr("benchmarking.pictures.doctor._file_names._missing", lambda numbers: [])
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else tmp_path))
     yield folder

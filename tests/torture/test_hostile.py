@@ -32,16 +32,18 @@ from PIL import Image
 from safetensors.numpy import save
 
 from benchmarking.cli import main
-from benchmarking.cli._printable import PrintableStream
-from benchmarking.downloads import Collection, RemoteFile, fetch
-from benchmarking.drop_in import predictions, table
+from benchmarking.cli.safe_output import PrintableStream
+from benchmarking.cli.scripts_2019 import predictions, table
 from benchmarking.errors import BenchmarkError, StoreError, WeightsError
-from benchmarking.imagenet import wnids
-from benchmarking.predictions import top_k
-from benchmarking.provenance import imported
-from benchmarking.specs import Run, Weights, check_name
-from benchmarking.store import PredictionStore
-from benchmarking.weights import download
+from benchmarking.io.downloads import Collection, RemoteFile, fetch
+from benchmarking.io.names import check_name
+from benchmarking.labels.imagenet import wnids
+from benchmarking.models.spec import Weights
+from benchmarking.models.weights import download
+from benchmarking.predictions.provenance import imported
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.predictions.top_k import top_k
 from torture.tally import record
 
 STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08\u202e\u2066\x00\x7f"
@@ -85,9 +87,9 @@ def files_in(folder: Path) -> set[Path]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> PredictionStore:
+def store(tmp_path: Path) -> Store:
     """A store from somebody else, whose runs are well-formed and full of bad words."""
-    store = PredictionStore(tmp_path / "store")
+    store = Store(tmp_path / "store")
     images = an_image_set(tmp_path / "pictures", {f"{n}": n for n in range(6)}, name="six")
     images = replace(images, fingerprint=f"{STEERING[:4]}{FAKE[:4]}<b>|")
     random = np.random.default_rng(0)
@@ -107,7 +109,7 @@ def store(tmp_path: Path) -> PredictionStore:
 
 
 @pytest.fixture
-def tables(store: PredictionStore, tmp_path: Path) -> dict[str, str]:
+def tables(store: Store, tmp_path: Path) -> dict[str, str]:
     """Its table in every format, with columns named after a file of labels."""
     labels = tmp_path / "=<b>|&\x1b[2J.csv"
     labels.write_text("".join(f"{n},{n}\n" for n in range(6)))
@@ -179,7 +181,7 @@ def test_a_table_in_json_is_plain_ascii_and_loses_nothing(tables: dict[str, str]
     ids=" ".join,
 )
 def test_no_command_lets_a_run_s_words_steer_the_terminal(
-    store: PredictionStore, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    store: Store, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*arguments, "--store", str(store.folder)]) == 0
     out, err = capsys.readouterr()
@@ -189,7 +191,7 @@ def test_no_command_lets_a_run_s_words_steer_the_terminal(
 
 
 def test_names_of_files_cannot_steer_the_terminal_wherever_they_turn_up(
-    store: PredictionStore, tmp_path: Path
+    store: Store, tmp_path: Path
 ) -> None:
     """In real processes: their own names and arguments go through the shell's hands."""
     name = STEERING.replace("\x00", "") + FAKE + "\udcff"
@@ -251,7 +253,7 @@ def test_pictures_with_bad_names_are_predicted_shown_and_exported_as_text(
     store = ("--store", str(tmp_path / "store"))
     which = ("--models", "steady", "--images", "bad")
     assert main(["predict", str(tmp_path / "tree"), *store, *which]) == 0
-    assert set(PredictionStore(tmp_path / "store").rows("bad").keys) == set(names)
+    assert set(Store(tmp_path / "store").rows("bad").keys) == set(names)
     assert main(["export", str(tmp_path / "out"), "--to", "csv", *store]) == 0
     (path,) = (tmp_path / "out").rglob("*.csv")
     text = path.read_text("utf-8")
@@ -388,7 +390,7 @@ LIES = {
 
 @pytest.mark.parametrize("data", LIES.values(), ids=LIES)
 def test_a_file_that_lies_about_itself_is_named(
-    store: PredictionStore, data: bytes, capsys: pytest.CaptureFixture[str]
+    store: Store, data: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = store.path(RUN)
     path.write_bytes(data)
@@ -513,7 +515,7 @@ def test_code_in_weights_that_two_frameworks_share_is_refused_and_does_not_run(
     """EfficientNet-Lite's; torchvision's are in test_weights.py."""
     import torch
 
-    from benchmarking.sources import _efficientnet_lite as lite
+    from benchmarking.models.sources import _efficientnet_lite as lite
 
     canary, path = tmp_path / "canary", tmp_path / "weights.pth"
     torch.save({"_fc.weight": Bomb(canary)}, path)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarking.answers import MOST_LOST
+from benchmarking.inference.partial_run import MOST_LOST
 from torture import scenes
 from torture.calls import SYNCS
 from torture.launch import LOADING, PREDICTING, READING, START, WRITING, Orders

@@ -16,8 +16,8 @@ from typing import Any
 
 from safetensors import safe_open
 
-from benchmarking.specs import Run
-from benchmarking.store import PredictionStore
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
 from torture.launch import START, Orders
 
 ROOT = Path(__file__).parents[2]
@@ -238,7 +238,7 @@ def check_whole(folder: Path, reference: Mapping[str, object]) -> None:
     """Whatever has its name is whole, and what it is in the end; a store can be read."""
     for path, data in visible(folder).items():
         assert data == reference[path], f"{path} is not what it has to be"
-    store = PredictionStore(folder)
+    store = Store(folder)
     for images in store.image_sets():
         for run in store.runs(images):
             assert store.check(run)
@@ -269,4 +269,4 @@ def _run(path: Path) -> dict[str, object]:
 def _document(path: Path) -> dict[str, Any]:
     model, _, recipe = path.stem.rpartition(".")
     run = Run(path.parts[-3], path.parts[-2], model, recipe)
-    return asdict(PredictionStore(path.parents[2]).provenance(run))
+    return asdict(Store(path.parents[2]).provenance(run))

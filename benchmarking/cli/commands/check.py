@@ -11,11 +11,11 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from benchmarking.cli._options import BAR, add_store, add_weights, chosen_runs, chosen_store
+from benchmarking.cli.options import add_store, add_weights, chosen_store, runs_meant
 
 if TYPE_CHECKING:
-    from benchmarking.check import Checked
-    from benchmarking.store import PredictionStore
+    from benchmarking.predictions.integrity import Checked
+    from benchmarking.predictions.store import Store
 
 NAME = "check"
 HELP = "check stored runs against their digests"
@@ -35,15 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what is damaged, then how many runs are as they were written; 1 if any is not."""
-    from tqdm import tqdm
+    from benchmarking.io.progress import bar
+    from benchmarking.predictions.integrity import check_runs
 
-    from benchmarking.check import check
-    from benchmarking.store import PredictionStore
-
-    store = PredictionStore(chosen_store(args))
-    runs = chosen_runs(args, store)
+    store = chosen_store(args)
+    runs = runs_meant(args, store)
     sets = sorted({run.images for run in runs})
-    seen = list(tqdm(check(store, runs), "check", len(runs) + len(sets), **BAR))
+    seen = list(bar(check_runs(store, runs), title="check", total=len(runs) + len(sets)))
     everything = not (args.models or args.recipe)
     damaged = [one.problem for one in seen if one.problem]
     damaged += _misnamed(store, args.images) if everything else []
@@ -53,13 +51,13 @@ def run(args: argparse.Namespace) -> int:
     return 1 if damaged else 0
 
 
-def _misnamed(store: PredictionStore, images: str | None) -> list[str]:
+def _misnamed(store: Store, images: str | None) -> list[str]:
     sets = [images] if images else store.image_sets()
     return [reason for each in sets for reason in store.misnamed(each)]
 
 
-def _strays(store: PredictionStore) -> list[str]:
-    from benchmarking.escapes import printable
+def _strays(store: Store) -> list[str]:
+    from benchmarking.io.printable import printable
 
     return [
         f"left over: {printable(str(path))}; no run is kept in it, remove it if nobody needs it"

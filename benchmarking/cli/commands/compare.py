@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from benchmarking.cli._options import (
+from benchmarking.cli.options import (
     add_labels,
     add_store,
-    chosen_runs,
     chosen_store,
     label_sets,
+    runs_meant,
     subset,
-    the_run,
     warn_of_left_out,
-    whole_runs,
 )
 
 if TYPE_CHECKING:
-    from benchmarking.compare import ClassChange, Pair
-    from benchmarking.specs import Run
-    from benchmarking.store import PredictionStore
+    from benchmarking.predictions.run import Run
+    from benchmarking.predictions.store import Store
+    from benchmarking.scoring.compare import ClassChange, Pair
 
 NAME = "compare"
 HELP = "compare stored runs picture by picture"
@@ -62,49 +60,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the comparison; 1 if damaged runs had to be left out of it."""
-    from benchmarking.store import PredictionStore
+    from benchmarking.predictions.selection import whole_runs
 
-    store = PredictionStore(chosen_store(args))
+    store = chosen_store(args)
     if not args.all:
         print(_two(args, store), end="")
         return 0
-    runs, damaged = whole_runs(store, chosen_runs(args, store))
+    runs, damaged = whole_runs(store, runs_meant(args, store))
     print(_all(args, store, runs), end="")
     return warn_of_left_out([], damaged)
 
 
-def _two(args: argparse.Namespace, store: PredictionStore) -> str:
-    from benchmarking.compare import (
-        answers,
-        check_same_pictures,
-        class_changes,
-        every_pair,
-        in_rows_of,
-    )
+def _two(args: argparse.Namespace, store: Store) -> str:
     from benchmarking.errors import BenchmarkError
+    from benchmarking.predictions.selection import the_run
+    from benchmarking.scoring.compare import compare
 
     if len(args.models) != 2:
         raise BenchmarkError(f"compare takes two runs, not {len(args.models)}; or --all.")
-    first, second = (the_run(args, store, pattern) for pattern in args.models)
-    if not args.mix_pictures:
-        check_same_pictures(store, [first, second])
-    rows = store.rows(first.images)
-    (right,) = label_sets(args, [args.labels], rows).values()
-    theirs = in_rows_of(right, rows, store.rows(second.images))
-    both = answers(store, first, right), answers(store, second, theirs)
-    (pair,) = every_pair(both)
+    first, second = (the_run(store, pattern, args.images) for pattern in args.models)
+    (right,) = label_sets(args, [args.labels], store.rows(first.images)).values()
+    pictures: Literal["any", "same"] = "any" if args.mix_pictures else "same"
+    found = compare(store, first, second, labels=right, pictures=pictures)
     parts = [
-        *_heading(args, store, [first, second], pair.n),
-        *_numbers(pair),
-        *_classes(class_changes(*both, right)),
+        *_heading(args, store, [first, second], found.pair.n),
+        *_numbers(found.pair),
+        *_classes(found.classes),
     ]
     return "\n".join(parts) + "\n"
 
 
-def _all(args: argparse.Namespace, store: PredictionStore, runs: Sequence[Run]) -> str:
-    from benchmarking.compare import answers, check_same_pictures, every_pair
+def _all(args: argparse.Namespace, store: Store, runs: Sequence[Run]) -> str:
     from benchmarking.errors import BenchmarkError
-    from benchmarking.reports import aligned
+    from benchmarking.reports.grid import aligned
+    from benchmarking.scoring.compare import check_same_pictures, every_pair, first_guesses
 
     sets = sorted({run.images for run in runs})
     if len(sets) > 1:
@@ -114,8 +103,8 @@ def _all(args: argparse.Namespace, store: PredictionStore, runs: Sequence[Run]) 
     if not args.mix_pictures:
         check_same_pictures(store, runs)
     (right,) = label_sets(args, [args.labels], store.rows(sets[0])).values()
-    said = sorted((answers(store, run, right) for run in runs), key=lambda one: -one.share)
-    pairs = every_pair(said)
+    guesses = sorted((first_guesses(store, r, right) for r in runs), key=lambda one: -one.share)
+    pairs = every_pair(guesses)
     lines = [
         *(["A", "B", "A - B [95 % interval]", "A only", "B only", "p", "Holm", "kappa", "same"],),
         *(_line(pair) for pair in pairs),
@@ -127,9 +116,9 @@ def _all(args: argparse.Namespace, store: PredictionStore, runs: Sequence[Run]) 
 
 
 def _heading(
-    args: argparse.Namespace, store: PredictionStore, runs: Sequence[Run], n: int, images: str = ""
+    args: argparse.Namespace, store: Store, runs: Sequence[Run], n: int, images: str = ""
 ) -> list[str]:
-    from benchmarking.escapes import printable
+    from benchmarking.io.printable import printable
 
     what = ", ".join(
         filter(None, [f"labels {args.labels}" * (args.labels != "original"), subset(args)])
@@ -141,7 +130,7 @@ def _heading(
 
 
 def _numbers(pair: Pair) -> list[str]:
-    from benchmarking.reports import aligned
+    from benchmarking.reports.grid import aligned
 
     low, high = pair.interval
     counts = [
@@ -164,7 +153,7 @@ def _numbers(pair: Pair) -> list[str]:
 
 
 def _classes(changes: Sequence[ClassChange]) -> list[str]:
-    from benchmarking.imagenet import class_names, wnids
+    from benchmarking.labels.imagenet import class_names, wnids
 
     def line(change: ClassChange) -> str:
         known = change.label < len(wnids())

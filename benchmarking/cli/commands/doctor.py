@@ -13,10 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarking.cli._options import BAR
-
 if TYPE_CHECKING:
-    from benchmarking.doctor import Finding, Report
+    from benchmarking.pictures.doctor import Finding, Report
 
 NAME = "doctor"
 HELP = "look for what is wrong with pictures"
@@ -40,12 +38,11 @@ def run(args: argparse.Namespace) -> int:
     import json
     import warnings
 
-    from tqdm import tqdm
-
-    from benchmarking import files
-    from benchmarking.doctor import checkups, look, report
     from benchmarking.errors import BenchmarkError
-    from benchmarking.escapes import printable
+    from benchmarking.io import files
+    from benchmarking.io.printable import printable
+    from benchmarking.io.progress import bar
+    from benchmarking.pictures.doctor import checkups, look, report
 
     if args.output and args.output.suffix.lower() != ".json":
         raise BenchmarkError(f"{args.output} must end in .json, the only format of a report.")
@@ -55,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
         with warnings.catch_warnings():
             # Of odd metadata and large pictures; what matters of them is found.
             warnings.filterwarnings("ignore", module="PIL")
-            bar = tqdm(checkups(layout.files), "doctor", len(layout.files), unit=" images", **BAR)
-            checked = list(bar)
+            files_read, n = checkups(layout.files), len(layout.files)
+            checked = list(bar(files_read, title="doctor", total=n, unit=" images"))
     found = report(args.pictures, layout, checked)
     if args.output:
         data = {"place": args.pictures} | found.as_data()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarking.cli._options import BAR, add_store, add_weights, chosen_runs, chosen_store
+from benchmarking.cli.options import add_store, add_weights, chosen_store, runs_meant
 
 NAME = "export"
 HELP = "write stored runs as .npy or .csv for other tools"
@@ -29,14 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the files and say how many."""
-    from tqdm import tqdm
+    from benchmarking.io.progress import bar
+    from benchmarking.predictions.import_export import export_arrays, export_tables
 
-    from benchmarking.exchange import export_arrays, export_tables
-    from benchmarking.store import PredictionStore
-
-    store = PredictionStore(chosen_store(args))
-    runs = chosen_runs(args, store)
+    store = chosen_store(args)
+    runs = runs_meant(args, store)
     write = export_arrays if args.to == "npy" else export_tables
-    written = list(tqdm(write(store, runs, args.folder), "export", len(runs), **BAR))
+    written = list(bar(write(store, runs, args.folder), title="export", total=len(runs)))
     print(f"{len(written)} runs in {args.folder}")
     return 0

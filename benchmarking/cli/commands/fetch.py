@@ -15,12 +15,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarking.cli._options import BAR
-
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from benchmarking.downloads import Collection, Fetched
+    from benchmarking.io.downloads import Collection, Fetched
 
 NAME = "fetch"
 HELP = "fetch public files, such as the predictions of 2019, and check them"
@@ -31,7 +29,7 @@ _NEXT = {"predictions-2019": "imagenet_benchmarking.py"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    from benchmarking.downloads import collections
+    from benchmarking.io.downloads import collections
 
     lines = [f"  {name:18}{found.about}" for name, found in collections().items()]
     parser.epilog = "\n".join(["collections:", *lines])
@@ -48,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fetch a collection and say where it is."""
-    from benchmarking.downloads import cache_folder, collections, fetch, origin_of
+    from benchmarking.io.downloads import cache_folder, collections, fetch, origin_of
 
     collection = collections()[args.collection]
     origin = origin_of(args.origin) if args.origin is not None else collection.url
@@ -69,15 +67,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _follow(collection: Collection, fetched: Generator[Fetched, None, None]) -> int:
     """Show a bar while files come in; how many had been there."""
-    from tqdm import tqdm
+    from benchmarking.io.progress import bar
 
     total = sum(file.bytes for file in collection.files)
     were_there = 0
     with (
         closing(fetched),
-        tqdm(desc=collection.name, total=total, unit="B", unit_scale=True, **BAR) as bar,
+        bar(title=collection.name, total=total, unit="B", is_bytes=True) as progress,
     ):
         for one in fetched:
             were_there += one.was_there
-            bar.update(one.file.bytes)
+            progress.update(one.file.bytes)
     return were_there

@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarking.cli._options import BAR, add_store, chosen_store
+from benchmarking.cli.options import add_store, chosen_store
 
 NAME = "import"
 HELP = "store the arrays of the 2019 benchmark as runs"
@@ -41,18 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import every run on every set; 1 if some cannot be."""
-    from tqdm import tqdm
-
-    from benchmarking.arrays_2019 import IMAGES, ArrayFolders, folders_below
-    from benchmarking.downloads import cache_folder
     from benchmarking.errors import BenchmarkError
-    from benchmarking.exchange import import_run, rows_of
-    from benchmarking.npy_files import read_integers
-    from benchmarking.store import PredictionStore
+    from benchmarking.io.downloads import cache_folder
+    from benchmarking.io.npy_files import read_integers
+    from benchmarking.io.progress import bar
+    from benchmarking.predictions.arrays_2019 import IMAGES, ArrayFolders, folders_below
+    from benchmarking.predictions.import_export import import_run, rows_of
 
     places = args.folders or [cache_folder("predictions-2019")]
     folders = [found for place in places for found in folders_below(place)]
-    arrays, store = ArrayFolders(tuple(folders)), PredictionStore(chosen_store(args))
+    arrays, store = ArrayFolders(tuple(folders)), chosen_store(args)
     stored, failures = [], 0
     for images in arrays.image_sets():
         given = args.labels and images != IMAGES
@@ -63,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
             failures += 1
             print(f"left out: {error}", file=sys.stderr)
             continue
-        for each in tqdm(arrays.runs(images), images, **BAR):
+        known = arrays.runs(images)
+        for each in bar(known, title=images, total=len(known)):
             try:
                 stored.append(import_run(arrays, each, rows, store))
             except BenchmarkError as error:

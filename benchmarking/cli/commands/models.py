@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from benchmarking.specs import ModelSpec
+    from benchmarking.models.spec import ModelSpec
 
 NAME = "models"
 HELP = "list the models that can be run, and their weights"
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each model, then what the columns leave out."""
-    from benchmarking.sources import all_specs, select
+    from benchmarking.models.sources import all_specs, select
 
     specs = select(args.models) if args.models else all_specs()
     if args.weights:
@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _list_models(specs: Sequence[ModelSpec], folder: Path | None) -> None:
     from benchmarking.errors import MissingDependency, WeightsError
-    from benchmarking.reports import aligned
-    from benchmarking.sources import check_installed, framework_of, weights_path
+    from benchmarking.models.sources import check_installed, framework_of, weights_path
+    from benchmarking.reports.grid import aligned
 
     lines = [["Platform", "Model", "Weights", "Input", "Parameters", "Acc@1", "Acc@5"]]
     notes: dict[str, None] = {}  # ordered, each once
@@ -71,7 +71,7 @@ def _list_models(specs: Sequence[ModelSpec], folder: Path | None) -> None:
         side = "/".join(sorted({str(recipe.crop) for recipe in spec.recipes.values()}))
         lines.append(
             [
-                *(framework_of(spec).TITLE, f"{spec.source}/{spec.name}", state, side),
+                *(framework_of(spec).TITLE, spec.full_name, state, side),
                 *(f"{spec.parameters:,}", *_published(spec)),
             ]
         )
@@ -82,14 +82,14 @@ def _list_models(specs: Sequence[ModelSpec], folder: Path | None) -> None:
 
 
 def _list_weights(specs: Sequence[ModelSpec], folder: Path | None) -> None:
-    from benchmarking.reports import aligned
+    from benchmarking.reports.grid import aligned
 
     lines = [["Model", "State", "MiB", "Published digest", "File and folder, address"]]
     for spec in specs:
         weights = spec.weights
         size = f"{weights.megabytes:.0f}" if weights.megabytes else "-"
         state, place = _state(spec, folder)
-        name = f"{spec.source}/{spec.name}"
+        name = spec.full_name
         lines.append([name, state, size, weights.published_digest, place])
     print(aligned(lines, left=5), end="")
 
@@ -97,8 +97,8 @@ def _list_weights(specs: Sequence[ModelSpec], folder: Path | None) -> None:
 def _state(spec: ModelSpec, folder: Path | None) -> tuple[str, str]:
     """What is known of a model's file of weights, and where it is or should come from and go."""
     from benchmarking.errors import WeightsError
-    from benchmarking.sources import source_of, weights_path
-    from benchmarking.weights import check
+    from benchmarking.models.sources import source_of, weights_path
+    from benchmarking.models.weights import verified_sha256
 
     try:
         path = weights_path(spec, folder)
@@ -108,7 +108,7 @@ def _state(spec: ModelSpec, folder: Path | None) -> tuple[str, str]:
         place = folder or source_of(spec).weights_folder(spec)
         return "missing", f"{place / spec.weights.file} from {spec.weights.url}"
     try:
-        check(path, spec.weights)
+        verified_sha256(path, spec.weights)
     except WeightsError:
         return "not the published file", str(path)
     known = spec.weights.published_digest != "none"

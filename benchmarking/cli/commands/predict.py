@@ -13,37 +13,27 @@ asked for by name are downloaded where they are missing.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarking.cli._models import chosen
-from benchmarking.cli._options import add_store, add_weights, chosen_store, positive
-from benchmarking.cli._pictures import image_set
-from benchmarking.cli._progress import notice, show, title
-from benchmarking.cli._room import check_room, crops_shared, in_bytes, size_of_runs
+from benchmarking.cli.options import add_store, add_weights, chosen_store, positive
 
 if TYPE_CHECKING:
-    from benchmarking.errors import BenchmarkError
-    from benchmarking.jobs import Job
-    from benchmarking.specs import ModelSpec, Run
-    from benchmarking.sweep import Sweep
+    from benchmarking.inference.crop_sharing import CropCache
+    from benchmarking.inference.plan import Options, Plan
 
 NAME = "predict"
-HELP = "predict pictures with pretrained models and store what they say"
-
-# Of random weights: the same ones in every run.
-RANDOM_SEED = 0
+HELP = "predict pictures with pretrained models and store the predictions"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    cores = _cores()
+    from benchmarking.io.prefetch import cores
+
     add = parser.add_argument
     add("pictures", metavar="PICTURES", help="a tar or folder of labelled pictures, or 'demo'")
     add("--images", metavar="NAME", help="name of the image set (default: after the folder)")
@@ -85,9 +75,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--workers",
         type=positive,
-        default=cores,
+        default=cores(),
         metavar="N",
-        help=f"threads that decode pictures (default: one for each core, here {cores})",
+        help=f"threads that decode pictures (default: one for each core, here {cores()})",
     )
     add(
         "--weights-dir",
@@ -129,9 +119,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=3600,
         metavar="SECONDS",
-        help="give a model up when nothing comes of it for so long (default: %(default)s)",
+        help="stop a model that produces no output for so long (default: %(default)s)",
     )
-    add("--again", action="store_true", help="compute complete runs once more")
+    add("--again", action="store_true", help="compute complete runs again")
+    add(
+        "--executor",
+        metavar="NAME",
+        help="where models run: worker-process (one process for all), fresh-process (a new one for "
+        "each model), in-process, or one that a plug-in adds (default: the framework's own)",
+    )
     add_store(parser)
 
 
@@ -140,105 +136,84 @@ def run(args: argparse.Namespace) -> int:
     try:
         return _run(args)
     except KeyboardInterrupt:
-        print("\nstopped; what is done is kept, and the same command goes on", file=sys.stderr)
+        print("\nstopped; what is done is kept, and the same command resumes", file=sys.stderr)
         return 130
 
 
 def _run(args: argparse.Namespace) -> int:
-    from benchmarking.datasets import default_name, open_pictures
-    from benchmarking.doctor import quick
-    from benchmarking.image_sets import spread
-    from benchmarking.specs import check_name
-    from benchmarking.store import PredictionStore
-    from benchmarking.sweep import Sweep
+    from benchmarking.cli.progress import show
+    from benchmarking.inference.plan import plan
+    from benchmarking.io.names import check_name
+    from benchmarking.io.progress import notice
+    from benchmarking.pictures.doctor import quick
+    from benchmarking.pictures.sets import default_name, limited, open_pictures, read_images
 
-    pictures = open_pictures(args.pictures)
-    for found in quick(args.pictures, pictures=pictures):
+    contents = open_pictures(args.pictures)
+    for found in quick(args.pictures, pictures=contents.pictures):
         print(f"warning: {found}", file=sys.stderr)
-    name = check_name(args.images or default_name(args.pictures, pictures))
-    if args.limit and args.limit < len(pictures):
-        pictures, name = spread(pictures, args.limit), f"{name}-limit-{args.limit}"
-    specs, obstacles = chosen(args)
-    store = PredictionStore(chosen_store(args))
-    print(_plan(args, name, len(pictures), specs, obstacles), flush=True)
-    missing = [spec for spec in specs if not store.path(_run_of(args, spec, name)).exists()]
-    check_room(store.folder, size_of_runs(args, len(pictures), missing))
-    images = image_set(args, name, pictures)
-    store.admit(images)
-    sweep = Sweep(
-        images,
-        store,
-        lambda: datetime.now(UTC),
-        _recorded(args.arguments),
-        again=args.again,
-        timeout=args.timeout,
-        notice=notice,
-    )
-    jobs = [_job(args, spec, sweep) for spec in specs]
-    todo = [job for job in jobs if args.again or not _is_done(sweep, job)]
-    with crops_shared(args, todo, images) as sharing, closing(sweep.run(sharing)) as events:
+    name = check_name(args.images or default_name(args.pictures, contents.pictures))
+    contents, name = limited(contents, name, args.limit)
+    options = _options(args)
+    store = chosen_store(args, options.apart)
+    todo = plan(args.models or (), name, len(contents.pictures), store, options, notice)
+    print(_summary(todo), flush=True)
+    todo.check_room()
+    images = read_images(name, contents, args.on_bad_image, args.workers, notice)
+    todo = todo.on(images)
+    arguments = _recorded(args.arguments)
+    with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
         failures = show(events)
     if args.models:  # they were asked for
-        for model, obstacle in obstacles.items():
+        for model, obstacle in todo.obstacles.items():
             print(f"failed: {model}: {obstacle}", file=sys.stderr)
-        failures += len(obstacles)
+        failures += len(todo.obstacles)
     return 1 if failures else 0
 
 
-def _plan(
-    args: argparse.Namespace,
-    name: str,
-    n: int,
-    specs: Sequence[ModelSpec],
-    obstacles: Mapping[str, BenchmarkError],
-) -> str:
-    """One line, before anything is computed, that says what will be."""
-    from benchmarking.errors import WeightsError
-    from benchmarking.sources import framework_of
+def _options(args: argparse.Namespace) -> Options:
+    from benchmarking.inference.plan import RANDOM_SEED, Options
 
-    titles = Counter(framework_of(spec).TITLE for spec in specs)
-    kinds = [f"{count} {title}" for title, count in titles.items()]
-    without = sum(isinstance(obstacle, WeightsError) for obstacle in obstacles.values())
-    left_out = {"weights missing for": without, "cannot run:": len(obstacles) - without}
-    kinds += [f"{what} {count}" for what, count in left_out.items() if count]
-    size = size_of_runs(args, n, specs)
-    return (
-        f"{len(specs)} model{'s' * (len(specs) != 1)} ({', '.join(kinds)}), recipe {args.recipe}, "
-        f"{n} pictures of {name}; up to {in_bytes(size)} into {chosen_store(args)}"
-    )
-
-
-def _job(args: argparse.Namespace, spec: ModelSpec, sweep: Sweep) -> Job:
-    from benchmarking.jobs import Job, Keep
-
-    run = _run_of(args, spec, sweep.images.name)
-    keep: Keep = "all" if args.save_all_probs else "top5"
-    return Job(
-        run,
-        sweep.images.pictures,
-        args.batch_size,
-        args.gpu,
-        args.workers,
+    return Options(
+        recipe=args.recipe,
+        batch_size=args.batch_size,
+        gpu=args.gpu,
+        workers=args.workers,
         weights_folder=args.weights_dir,
         seed=RANDOM_SEED if args.weights == "random" else None,
-        keep=keep,
+        keep="all" if args.save_all_probs else "top5",
         precision=args.precision,
+        executor=args.executor,
+        crop_cache=Path(args.crop_cache)
+        if args.crop_cache not in (None, "none")
+        else args.crop_cache,
+        timeout=args.timeout,
+        again=args.again,
     )
 
 
-def _run_of(args: argparse.Namespace, spec: ModelSpec, images: str) -> Run:
-    from benchmarking.specs import Run
+def _crop_cache(text: str | None) -> CropCache:
+    if text == "none":
+        return "none"
+    return Path(text) if text else None
 
-    return Run(images, spec.source, spec.name, args.recipe)
 
+def _summary(plan: Plan) -> str:
+    """One line, before anything is computed, that says what will be."""
+    from benchmarking.errors import WeightsError
+    from benchmarking.io.files import in_bytes
+    from benchmarking.models.sources import framework_of
 
-def _is_done(sweep: Sweep, job: Job) -> bool:
-    done = sweep.has(job)
-    if done:
-        sweep.tidy(job)
-        when = sweep.store.provenance(job.run).started.partition("T")[0]
-        print(f"{title(job)}: complete since {when}; --again computes it once more")
-    return done
+    specs, obstacles = plan.specs, plan.obstacles.values()
+    titles = Counter(framework_of(spec).TITLE for spec in specs)
+    kinds = [f"{count} {title}" for title, count in titles.items()]
+    without = sum(isinstance(obstacle, WeightsError) for obstacle in obstacles)
+    left_out = {"weights missing for": without, "cannot run:": len(obstacles) - without}
+    kinds += [f"{what} {count}" for what, count in left_out.items() if count]
+    return (
+        f"{len(specs)} model{'s' * (len(specs) != 1)} ({', '.join(kinds)}), recipe "
+        f"{plan.options.recipe}, {plan.n} pictures of {plan.images}; up to "
+        f"{in_bytes(plan.size(specs))} into {plan.store.folder}"
+    )
 
 
 def _recorded(arguments: Sequence[str]) -> tuple[str, ...]:
@@ -254,12 +229,6 @@ def _recorded(arguments: Sequence[str]) -> tuple[str, ...]:
 
 
 def _gpu(text: str) -> int:
-    from benchmarking.frameworks import NO_GPU
+    from benchmarking.models.frameworks import NO_GPU
 
     return NO_GPU if text == "none" else int(text)
-
-
-def _cores() -> int:
-    """Cores that this process may use, which can be fewer than the machine has."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

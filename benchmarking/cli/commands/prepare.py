@@ -20,8 +20,6 @@ import shlex
 import sys
 from pathlib import Path
 
-from benchmarking.cli._options import BAR
-
 NAME = "prepare"
 HELP = "unpack the official validation tar into class folders"
 
@@ -42,13 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Unpack, and say what to do next."""
-    from tqdm import tqdm
-
-    from benchmarking.prepare import OFFICIAL, plan, prepare
+    from benchmarking.io.progress import bar
+    from benchmarking.pictures.prepare import OFFICIAL, plan, prepare
 
     todo = plan(args.tar, args.folder, None if args.no_verify else OFFICIAL)
     try:
-        for _ in tqdm(prepare(todo), "prepare", len(todo.members), unit=" pictures", **BAR):
+        n = len(todo.members)
+        for _ in bar(prepare(todo), title="prepare", total=n, unit=" pictures"):
             pass
     except KeyboardInterrupt:
         print("\nstopped; what is unpacked is kept, the same command goes on", file=sys.stderr)

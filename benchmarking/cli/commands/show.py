@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarking.cli._options import add_store, add_weights, chosen_store, the_run
+from benchmarking.cli.options import add_store, add_weights, chosen_store
 
 NAME = "show"
 HELP = "show how a stored run was made"
@@ -24,11 +24,11 @@ def run(args: argparse.Namespace) -> int:
     """Print what is known, a line each."""
     from dataclasses import asdict
 
-    from benchmarking.escapes import printable
-    from benchmarking.store import PredictionStore
+    from benchmarking.io.printable import printable
+    from benchmarking.predictions.selection import the_run
 
-    store = PredictionStore(chosen_store(args))
-    found = the_run(args, store, args.pattern)
+    store = chosen_store(args)
+    found = the_run(store, args.pattern, args.images)
     document = {"run": str(found), "file": str(store.path(found))}
     made = asdict(store.provenance(found))
     if not made["incidents"]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarking.cli._options import (
+from benchmarking.cli.options import (
     add_labels,
     add_store,
     add_weights,
@@ -24,8 +24,8 @@ from benchmarking.cli._options import (
 )
 
 if TYPE_CHECKING:
-    from benchmarking.store import PredictionStore
-    from benchmarking.table import Table
+    from benchmarking.predictions.store import Store
+    from benchmarking.scoring.table import AccuracyTable
 
 NAME = "table"
 HELP = "print the accuracy table of stored predictions"
@@ -66,12 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print or write the table; 1 if runs had to be left out."""
-    from benchmarking import files
     from benchmarking.errors import StoreError
-    from benchmarking.reports import render_as
-    from benchmarking.store import PredictionStore
+    from benchmarking.io import files
+    from benchmarking.reports.formats import format_of, reports
 
-    store = PredictionStore(chosen_store(args))
+    store = chosen_store(args)
     known = store.image_sets()
     if not known:
         raise StoreError(
@@ -91,17 +90,17 @@ def run(args: argparse.Namespace) -> int:
     if not tables:
         raise StoreError("\n".join(broken))
     if args.output is None:
-        print(render_as(Path("table.txt"), tables), end="")
+        print(reports()["text"].render(tables), end="")
     else:
-        files.write(args.output, render_as(args.output, tables).encode())
+        files.write(args.output, format_of(args.output).render(tables).encode())
         print(f"wrote {args.output}", file=sys.stderr)
     return warn_of_left_out(tables, broken)
 
 
-def _table(args: argparse.Namespace, store: PredictionStore, images: str) -> Table:
+def _table(args: argparse.Namespace, store: Store, images: str) -> AccuracyTable:
     from functools import partial
 
-    from benchmarking.aggregate import aggregate, calibration
+    from benchmarking.scoring.aggregate import aggregate, calibration
 
     plain = not (args.labels or args.only or args.without)
     labels = None if plain else label_sets(args, args.labels or ["original"], store.rows(images))

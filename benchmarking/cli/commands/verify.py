@@ -12,16 +12,10 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmarking.cli._options import (
-    add_store,
-    chosen_runs,
-    chosen_store,
-    warn_of_left_out,
-    whole_runs,
-)
+from benchmarking.cli.options import add_store, chosen_store, runs_meant, warn_of_left_out
 
 if TYPE_CHECKING:
-    from benchmarking.verify import Finding
+    from benchmarking.scoring.verify import Verification
 
 NAME = "verify"
 HELP = "compare stored runs with what was published"
@@ -43,19 +37,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print verdicts and causes; 1 if a run is not reproduced, or damaged."""
-    from benchmarking.store import PredictionStore
-    from benchmarking.verify import Verdict, verify
+    from benchmarking.predictions.selection import whole_runs
+    from benchmarking.scoring.verify import Verdict, verify
 
-    store = PredictionStore(chosen_store(args))
-    runs, damaged = whole_runs(store, chosen_runs(args, store))
+    store = chosen_store(args)
+    runs, damaged = whole_runs(store, runs_meant(args, store))
     findings = verify(store, runs)
     print("\n".join([_table(findings), *_causes(findings), _summary(findings)]))
     status = warn_of_left_out([], damaged)
     return 1 if any(found.verdict == Verdict.NOT_REPRODUCED for found in findings) else status
 
 
-def _table(findings: Sequence[Finding]) -> str:
-    from benchmarking.reports import aligned
+def _table(findings: Sequence[Verification]) -> str:
+    from benchmarking.reports.grid import aligned
 
     lines = [["Images", "Source", "Model", "Verdict", "Acc@1", "Published", "Difference", "ECE"]]
     for found in findings:
@@ -70,7 +64,7 @@ def _table(findings: Sequence[Finding]) -> str:
     return aligned(lines, left=4)
 
 
-def _causes(findings: Sequence[Finding]) -> list[str]:
+def _causes(findings: Sequence[Verification]) -> list[str]:
     """Each likely cause with its evidence, and the runs that it is about."""
     about: dict[tuple[str, str], list[str]] = {}
     for found in findings:
@@ -86,7 +80,7 @@ def _causes(findings: Sequence[Finding]) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _summary(findings: Sequence[Finding]) -> str:
+def _summary(findings: Sequence[Verification]) -> str:
     from collections import Counter
 
     verdicts = Counter(found.verdict.value for found in findings)

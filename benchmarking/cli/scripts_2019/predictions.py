@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarking import cli
-from benchmarking.arrays_2019 import names_2019
-from benchmarking.cli._options import add_store, add_weights, positive
-from benchmarking.datasets import default_name, open_pictures
+from benchmarking.cli.options import add_store, add_weights, positive
+from benchmarking.pictures.sets import default_name, open_pictures
+from benchmarking.predictions.arrays_2019 import names_2019
 
 _DESCRIPTION = """\
 Predict ImageNet's validation pictures, or a part of them, with {title}'s {n} models of 2019.
@@ -53,7 +53,7 @@ def main(script: Script, argv: Sequence[str] | None = None) -> int:
 
 
 def _run(script: Script, args: argparse.Namespace) -> int:
-    images = default_name(args.val_dir, open_pictures(args.val_dir))
+    images = default_name(args.val_dir, open_pictures(args.val_dir).pictures)
     models = f"{script.source}/{args.model or '*'}"
     which = ["--images", images, "--models", models, "--recipe", args.recipe]
     which += ["--weights", args.weights, *_given({"--store": args.store})]
@@ -88,27 +88,31 @@ def _parser(script: Script) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("val_dir", help="class folders, files side by side, or ILSVRC2012_img_val.tar as it comes")
     add(
-        *("-m", "--model"),
+        "-m",
+        "--model",
         choices=names,
         metavar="MODEL",
         help=f"one of {', '.join(names)} (default: all)",
     )
     add(
-        *("-g", "--gpu"),
+        "-g",
+        "--gpu",
         type=_gpu,
         metavar="ID",
         help="number of the GPU, among the visible ones, or 'none' for the CPU (default: 0, or the "
         "CPU where there is none)",
     )
     add(
-        *("-b", "--batch-size"),
+        "-b",
+        "--batch-size",
         type=positive,
         default=script.batch_size,
         metavar="N",
         help="pictures per forward pass (default: %(default)s)",
     )
     add(
-        *("-o", "--output-dir"),
+        "-o",
+        "--output-dir",
         type=Path,
         default=Path(f"{script.platform}_imagenet"),
         metavar="DIR",

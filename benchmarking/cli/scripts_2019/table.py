@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking import files
-from benchmarking.aggregate import aggregate
-from benchmarking.arrays_2019 import IMAGES, ArrayFolders, classes_of, names_2019
 from benchmarking.cli import reported
-from benchmarking.cli._options import warn_of_left_out
-from benchmarking.downloads import cache_folder, collections, complete
+from benchmarking.cli.options import warn_of_left_out
 from benchmarking.errors import BenchmarkError, PictureError, StoreError
-from benchmarking.labels import LabelSet, every_image
-from benchmarking.npy_files import read_integers
-from benchmarking.reports import render_as
-from benchmarking.table import Row, Table
+from benchmarking.io import files
+from benchmarking.io.downloads import cache_folder, collections, complete
+from benchmarking.io.npy_files import read_integers
+from benchmarking.labels.label_set import LabelSet, every_image
+from benchmarking.predictions.arrays_2019 import IMAGES, ArrayFolders, classes_of, names_2019
+from benchmarking.reports.formats import format_of, reports
+from benchmarking.scoring.aggregate import aggregate
+from benchmarking.scoring.table import AccuracyTable, Row
 
 PROGRAM = "imagenet_benchmarking.py"
 _PLATFORMS = ("keras", "pytorch")
@@ -55,9 +55,10 @@ def _run(args: argparse.Namespace) -> int:
     by = "cAcc@1" if custom else None
     known = replace(arrays, known_labels={images: labels})
     table = _titled(aggregate(known, images, labels=label_sets, by=by, pictures="any"))
-    text = render_as(Path("table.txt"), [table])
+    text = reports()["text"].render([table])
     output = args.output_dir
-    files.write(output, render_as(output if output.suffix else Path("t.csv"), [table]).encode())
+    chosen = format_of(output) if output.suffix else reports()["csv"]
+    files.write(output, chosen.render([table]).encode())
     print(text, end="")
     print(f"wrote {output}", file=sys.stderr)
     if images == IMAGES:
@@ -190,16 +191,16 @@ def _from_file(
 
 def _check_pictures(val_dir: str, images: str, labels: NDArray[np.int64]) -> None:
     """Make sure that a folder holds the pictures that the rows stand for, where that is known."""
-    from benchmarking.datasets import open_pictures
-    from benchmarking.exchange import rows_of
-    from benchmarking.image_sets import difference
+    from benchmarking.pictures.image_set import difference
+    from benchmarking.pictures.sets import open_pictures
+    from benchmarking.predictions.import_export import rows_of
 
     if images != IMAGES:
         if not Path(val_dir).exists():
             raise PictureError(f"{val_dir!r} does not exist; leave it out to score the arrays.")
         print(f"note: {val_dir} was not looked at: {images} has no names", file=sys.stderr)
         return
-    found = difference(rows_of(images, labels).pictures, open_pictures(val_dir))
+    found = difference(rows_of(images, labels).pictures, open_pictures(val_dir).pictures)
     if found:
         raise PictureError(
             f"{val_dir} is not what the rows stand for: {found}. Leave it out to score the arrays "
@@ -208,7 +209,7 @@ def _check_pictures(val_dir: str, images: str, labels: NDArray[np.int64]) -> Non
     print(f"{val_dir} holds the {len(labels)} pictures that the rows stand for", file=sys.stderr)
 
 
-def _titled(table: Table) -> Table:
+def _titled(table: AccuracyTable) -> AccuracyTable:
     """The table under the name of its pictures, which are those of 2019 only where a run is."""
     if table.images != IMAGES or any(row.run.source.startswith("2019-") for row in table.rows):
         return table

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from benchmarking.executors import Event, Function, J, in_one_process
+from benchmarking.inference.executors import Event, Function, J
+from benchmarking.inference.executors._one_process import in_one_process
 
 NAME = "fresh-process"
 

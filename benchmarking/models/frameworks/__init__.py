@@ -1,22 +1,19 @@
-"""Frameworks, one module each: how a model of theirs is run, the same for every source.
-
-A module has NAME, TITLE (the table's Platform), MODULES (what it imports), EXTRA (which installs
-them), EXECUTOR (how its jobs are isolated), PRECISIONS (the first is the default), BATCH_SIZES by
-kind of device ("cpu", "gpu"), `prepare(gpu, precision) -> Device`, `seed(number)`,
-`predictor(model, scaling, device, precision) -> Predictor`, `layer_outputs(model, scaling, device,
-crops)`: what each layer with weights says, by its name, `is_out_of_memory(error)` and `versions()`.
-"""
+"""Frameworks, one module each; `Framework` says what a module must have."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
-
-CONTRACT = (
-    *("NAME", "TITLE", "MODULES", "EXTRA", "EXECUTOR", "PRECISIONS", "BATCH_SIZES"),
-    *("prepare", "seed", "predictor", "layer_outputs", "is_out_of_memory", "versions"),
-)
+from benchmarking.models.spec import Predictor
+from benchmarking.pictures.recipe import Crops, Scaling
+from benchmarking.plugins import discover
 
 NO_GPU = -1
 """Asks for the CPU even where there is a GPU."""
@@ -35,6 +32,63 @@ class Device:
     address: str
     kind: str
     title: str
+
+
+class Framework(Protocol):
+    """How models of one framework are run, whatever source they are from."""
+
+    @property
+    def NAME(self) -> str:
+        """As specs name it, such as "pytorch"."""
+
+    @property
+    def TITLE(self) -> str:
+        """As people write it; the table's Platform column."""
+
+    @property
+    def MODULES(self) -> tuple[str, ...]:
+        """What it imports."""
+
+    @property
+    def EXTRA(self) -> str:
+        """The extra of the distribution that installs these modules."""
+
+    @property
+    def EXECUTOR(self) -> str:
+        """Name of the executor that isolates its jobs, if the user names no other."""
+
+    @property
+    def PRECISIONS(self) -> tuple[str, ...]:
+        """Precisions of the forward pass that it offers; the first one is the default."""
+
+    @property
+    def BATCH_SIZES(self) -> Mapping[str, int]:
+        """Pictures per forward pass by kind of device, "cpu" and "gpu"."""
+
+    def prepare(self, gpu: int | None, precision: str) -> Device:
+        """Make this process compute reproducibly in a precision, and choose its device."""
+
+    def seed(self, number: int) -> None:
+        """Make the random values of the next model reproducible."""
+
+    def predictor(self, model: Any, scaling: Scaling, device: Device, precision: str) -> Predictor:
+        """The model as a function of uint8 crops (n, h, w, 3) to probabilities (n, classes)."""
+
+    def layer_outputs(
+        self, model: Any, scaling: Scaling, device: Device, crops: Crops
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """Output of each layer with weights, by its name, in order, channels last."""
+
+    def is_out_of_memory(self, error: Exception) -> bool:
+        """Whether an error means that a device, or the machine, has no memory left."""
+
+    def versions(self) -> dict[str, str]:
+        """Versions of the libraries that compute the answer."""
+
+
+def frameworks() -> dict[str, Framework]:
+    """Every framework, by name."""
+    return discover(sys.modules[__name__], Framework)
 
 
 def choose_gpu(asked: int | None, visible: int, who: str) -> int | None:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError, requires
-from benchmarking.frameworks import Device, choose_gpu
-from benchmarking.specs import Crops, Predictor, Probabilities, Scaling
+from benchmarking.models.frameworks import Device, choose_gpu
+from benchmarking.models.spec import Predictor, Probabilities
+from benchmarking.pictures.recipe import Crops, Scaling
 
 if TYPE_CHECKING:
     import keras

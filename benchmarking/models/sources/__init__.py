@@ -1,10 +1,4 @@
-"""Sources of pretrained models, one module each: their specs and how to load one.
-
-A module has NAME, MODULES (what it imports beside the framework), EXTRA (which installs them),
-DISTRIBUTIONS (packages whose versions shape the model), `specs()`, `weights_folder(spec) -> Path`,
-where its files of weights are kept, and `build(spec, weights)`: the framework's model, filled from
-a checked file, or with its random initial values where that is None.
-"""
+"""Sources of pretrained models, one module each; `Source` says what a module must have."""
 
 from __future__ import annotations
 
@@ -14,31 +8,62 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+from typing import Any, Protocol
 
-from benchmarking import frameworks
 from benchmarking.errors import BenchmarkError, not_installed
+from benchmarking.models.frameworks import Framework, frameworks
+from benchmarking.models.spec import ModelSpec
+from benchmarking.models.weights import missing
 from benchmarking.plugins import discover
-from benchmarking.specs import ModelSpec
-from benchmarking.weights import missing
 
-CONTRACT = ("NAME", "MODULES", "EXTRA", "DISTRIBUTIONS", "specs", "weights_folder", "build")
+
+class Source(Protocol):
+    """Where models come from: their specs, and how to build one."""
+
+    @property
+    def NAME(self) -> str:
+        """Of the source; the first part of a model's full name."""
+
+    @property
+    def MODULES(self) -> tuple[str, ...]:
+        """What it imports, beside its framework."""
+
+    @property
+    def EXTRA(self) -> str:
+        """The extra of the distribution that installs these modules."""
+
+    @property
+    def DISTRIBUTIONS(self) -> tuple[str, ...]:
+        """Distributions whose versions can change the model; they are recorded with each run."""
+
+    def specs(self) -> Sequence[ModelSpec]:
+        """Every model of the source; called often, so it should be cached."""
+
+    def weights_folder(self, spec: ModelSpec) -> Path:
+        """Where its files of weights are kept, whether they are there yet or not."""
+
+    def build(self, spec: ModelSpec, weights: Path | None) -> Any:
+        """The framework's model, filled from a checked file, or with random values if None."""
+
+
+def sources() -> dict[str, Source]:
+    """Every source, by name."""
+    return discover(sys.modules[__name__], Source)
 
 
 def all_specs() -> tuple[ModelSpec, ...]:
     """Every model of every source, by source and in the source's own order."""
-    modules = discover(sys.modules[__name__]).values()
-    return tuple(spec for module in modules for spec in module.specs())
+    return tuple(spec for source in sources().values() for spec in source.specs())
 
 
-def source_of(spec: ModelSpec) -> ModuleType:
-    """The module that builds a model."""
-    return discover(sys.modules[__name__])[spec.source]
+def source_of(spec: ModelSpec) -> Source:
+    """The source that builds a model."""
+    return sources()[spec.source]
 
 
-def framework_of(spec: ModelSpec) -> ModuleType:
-    """The module that runs a model."""
-    return discover(frameworks)[spec.framework]
+def framework_of(spec: ModelSpec) -> Framework:
+    """The framework that runs a model."""
+    return frameworks()[spec.framework]
 
 
 def spec_of(source: str, model: str) -> ModelSpec:
@@ -47,10 +72,10 @@ def spec_of(source: str, model: str) -> ModelSpec:
     Raises:
         BenchmarkError: there is none.
     """
-    for spec in discover(sys.modules[__name__])[source].specs():
+    known = sources()
+    for spec in known[source].specs() if source in known else ():
         if spec.name == model:
-            found: ModelSpec = spec
-            return found
+            return spec
     raise BenchmarkError(f"source {source!r} has no model {model!r}.")
 
 
@@ -92,7 +117,7 @@ def weights_path(spec: ModelSpec, folder: Path | None) -> Path:
         WeightsError: they are not there.
     """
     place = folder or source_of(spec).weights_folder(spec)
-    path: Path = place / spec.weights.file
+    path = place / spec.weights.file
     if not path.is_file():
         raise missing(spec.weights, place)
     return path

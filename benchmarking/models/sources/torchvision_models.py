@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.errors import WeightsError, requires
-from benchmarking.files import shipped_rows
-from benchmarking.frameworks import pytorch
-from benchmarking.published import published
-from benchmarking.specs import ModelSpec, Preprocessing, Weights
+from benchmarking.io.files import shipped_rows
+from benchmarking.models.frameworks import pytorch
+from benchmarking.models.published import published
+from benchmarking.models.spec import ModelSpec, Weights
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +38,7 @@ _BUILDERS: Mapping[str, tuple[Mapping[str, bool], tuple[str, str] | None]] = {
 }
 
 
+@cache
 def specs() -> tuple[ModelSpec, ...]:
     """The models, by name."""
     return tuple(_spec(row) for row in shipped_rows("torchvision_models.csv"))
@@ -84,7 +87,9 @@ def _fill(model: torch.nn.Module, spec: ModelSpec, weights: Path) -> None:
 
 def _spec(row: Mapping[str, str]) -> ModelSpec:
     def recipe(shorter_side: int) -> Preprocessing:
-        return Preprocessing("pillow", "bilinear", shorter_side, int(row["crop"]), "torch")
+        return Preprocessing(
+            "pillow", "bilinear", shorter_side, int(row["crop"]), SCALINGS["torch"]
+        )
 
     file = row["file"]
     arguments, renamed = _BUILDERS[row["builder"]]

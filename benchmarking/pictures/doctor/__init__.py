@@ -10,15 +10,15 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from benchmarking.ahead import made_ahead
-from benchmarking.datasets import default_name, image_set
-from benchmarking.doctor._file_names import FORMATS, NO_CLASS
-from benchmarking.doctor._findings import Finding, finding
-from benchmarking.doctor._layout import Layout, look
-from benchmarking.doctor._signs import signs, tool
 from benchmarking.errors import PictureError
-from benchmarking.image_sets import Picture
-from benchmarking.images import PictureFacts, Undecodable, inspect
+from benchmarking.io.prefetch import prefetched
+from benchmarking.pictures.decode import PictureFacts, Undecodable, inspect
+from benchmarking.pictures.doctor._altered_copy import signs, tool
+from benchmarking.pictures.doctor._file_names import FORMATS, NO_CLASS
+from benchmarking.pictures.doctor._findings import Finding, finding
+from benchmarking.pictures.doctor._layout import Layout, look
+from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.sets import default_name, image_set
 
 __all__ = ["Finding", "Report", "checkups", "look", "quick", "report"]
 
@@ -97,7 +97,7 @@ def quick(where: str, *, pictures: Sequence[Picture] = ()) -> list[Finding]:
 
     Args:
         where: a folder, a tar or the name of a picture set.
-        pictures: all that `datasets.open_pictures` gave of it, which saves listing it once more.
+        pictures: all that `open_pictures` gave of it, which saves listing it once more.
 
     Raises:
         BenchmarkError: there is nothing of the kind, or nothing in it can be listed.
@@ -107,7 +107,7 @@ def quick(where: str, *, pictures: Sequence[Picture] = ()) -> list[Finding]:
 
 def checkups(files: Sequence[Picture]) -> Iterator[Checkup]:
     """Read and decode each file, in order, by several threads."""
-    with made_ahead(_checkup, files, os.cpu_count() or 1) as checked:
+    with prefetched(_checkup, files, os.cpu_count() or 1) as checked:
         yield from checked
 
 

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
-from benchmarking.doctor._findings import Finding, finding
-from benchmarking.images import PictureFacts
+from benchmarking.pictures.decode import PictureFacts
+from benchmarking.pictures.doctor._findings import Finding, finding
 
 _RESIZED = "accuracy on resized pictures compares with no other; get the original ones"
 _ENCODED = "accuracy on pictures encoded again compares with no other; get the original ones"

@@ -7,14 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from benchmarking.doctor._findings import Finding, finding
-from benchmarking.image_sets import Picture
-from benchmarking.imagenet import (
+from benchmarking.labels.imagenet import (
     class_of_wnid,
     validation_key,
     validation_labels,
     validation_number,
 )
+from benchmarking.pictures.doctor._findings import Finding, finding
+from benchmarking.pictures.image_set import FilePart, Picture, Place
 
 # The label of a file whose place tells no class.
 NO_CLASS = -1
@@ -88,12 +88,19 @@ def _without_bytes(files: Iterable[Picture]) -> tuple[list[str], list[str]]:
     empty, unreadable = [], []
     for file in files:
         try:
-            size = file.path.stat().st_size if file.size is None else file.size
+            size = _size(file.place)
         except OSError:
             unreadable.append(file.key)
             continue
         empty += [] if size else [file.key]
     return empty, unreadable
+
+
+def _size(place: Place) -> int:
+    """In bytes, as far as it can be told without reading; OSError if the file is not there."""
+    if not isinstance(place, FilePart):
+        return 1  # a row of another store is read by predict, which tells
+    return place.path.stat().st_size if place.size is None else place.size
 
 
 def _repeated(numbered: Iterable[tuple[Picture, int]]) -> list[Finding]:

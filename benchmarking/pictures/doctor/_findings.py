@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmarking.escapes import printable
+from benchmarking.io.printable import printable
 
 SHOWN = 5
 

@@ -1,6 +1,6 @@
 """What the names in a folder or tar say of its pictures; none of their bytes is read.
 
-`datasets` refuses a place at its first problem; here every problem is told.
+`pictures.sets` refuses a place at its first problem; here every problem is told.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from benchmarking.datasets import folder, imagenet_tar, open_pictures
-from benchmarking.doctor._file_names import NO_CLASS, wrong
-from benchmarking.doctor._findings import Finding, finding
 from benchmarking.errors import PictureError
-from benchmarking.image_sets import Picture
-from benchmarking.imagenet import (
+from benchmarking.labels.imagenet import (
     class_names,
     class_of_wnid,
     validation_labels,
     validation_number,
     wnids,
 )
+from benchmarking.pictures.doctor._file_names import NO_CLASS, wrong
+from benchmarking.pictures.doctor._findings import Finding, finding
+from benchmarking.pictures.image_set import FilePart, Picture
+from benchmarking.pictures.sets import folder, imagenet_tar, open_pictures
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def look(where: str, pictures: Sequence[Picture] = ()) -> Layout:
         BenchmarkError: there is nothing of the kind, or nothing in it can be listed.
     """
     try:
-        usable = tuple(pictures) or open_pictures(where)
+        usable = tuple(pictures) or open_pictures(where).pictures
     except (PictureError, OSError) as error:
         files, found = _refused(where, error)
         found += wrong(files)
@@ -62,8 +62,9 @@ def look(where: str, pictures: Sequence[Picture] = ()) -> Layout:
         return Layout(files, (), tuple(found))
     files = tuple(replace(picture, key=_place(picture)) for picture in usable)
     root = Path(where)
-    if any(file.path.parent.parent == root for file in files):
-        filled = {file.path.parent for file in files}
+    paths = [file.place.path for file in files if isinstance(file.place, FilePart)]
+    if any(path.parent.parent == root for path in paths):
+        filled = {path.parent for path in paths}
         empty = [f.name for f in folder.entries(root)[0] if f not in filled]
         return Layout(files, usable, (*_empty_folders(empty), *wrong(files)))
     return Layout(files, usable, tuple(wrong(files)))
@@ -71,17 +72,19 @@ def look(where: str, pictures: Sequence[Picture] = ()) -> Layout:
 
 def _place(picture: Picture) -> str:
     """A picture's name within its place, with its folder if that is of a class."""
-    parent = picture.path.parent.name
-    in_class = picture.size is None and parent in class_of_wnid()
-    return f"{parent}/{picture.path.name}" if in_class else picture.key
+    place = picture.place
+    if not isinstance(place, FilePart) or place.size is not None:
+        return picture.key
+    parent = place.path.parent.name
+    return f"{parent}/{place.path.name}" if parent in class_of_wnid() else picture.key
 
 
 def _refused(where: str, error: Exception) -> tuple[tuple[Picture, ...], list[Finding]]:
     """Files of a place that predict refuses, and what is wrong with its structure."""
     try:
-        if folder.recognises(where):
+        if folder.match(where):
             files, found = _in_folder(Path(where))
-        elif imagenet_tar.recognises(where):
+        elif imagenet_tar.match(where):
             files, found = _in_tar(Path(where))
         else:
             raise error
@@ -106,7 +109,9 @@ def _in_folder(root: Path) -> tuple[tuple[Picture, ...], list[Finding]]:
         nested += [f"{each.name}/{inner.name}" for inner in deeper]
         empty += [each.name] if not inside and not deeper and each.name in classes else []
         label = classes.get(each.name, NO_CLASS)
-        files += [Picture(f"{each.name}/{path.name}", label, str(path)) for path in inside]
+        files += [
+            Picture(f"{each.name}/{path.name}", label, FilePart(str(path))) for path in inside
+        ]
     unknown = [each.name for each in folders if each.name not in classes]
     unnumbered = [] if folders else [f.key for f in files if f.label == NO_CLASS]
     found = [
@@ -135,7 +140,7 @@ def _in_folder(root: Path) -> tuple[tuple[Picture, ...], list[Finding]]:
 def _loose(path: Path) -> Picture:
     number = validation_number(path.name)
     label = int(validation_labels()[number - 1]) if number else NO_CLASS
-    return Picture(path.name, label, str(path))
+    return Picture(path.name, label, FilePart(str(path)))
 
 
 def _in_tar(path: Path) -> tuple[tuple[Picture, ...], list[Finding]]:
@@ -157,7 +162,8 @@ def _in_tar(path: Path) -> tuple[tuple[Picture, ...], list[Finding]]:
             continue
         number = validation_number(PurePosixPath(member.name).name)
         label = int(validation_labels()[number - 1]) if number else NO_CLASS
-        files.append(Picture(member.name, label, str(path), member.offset_data, member.size))
+        part = FilePart(str(path), member.offset_data, member.size)
+        files.append(Picture(member.name, label, part))
     found += finding(
         "odd-member",
         "members of the tar that are links or devices: {n}",

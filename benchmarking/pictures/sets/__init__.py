@@ -1,48 +1,169 @@
-"""Picture sets, one module each: whether PICTURES means it, and the labelled pictures then.
-
-A module has NAME, DESCRIPTION, `recognises(where) -> bool` and `open_pictures(where) -> pictures`.
-"""
+"""Picture sets, one module each; `PictureSet` says what a module must have."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
+from typing import Literal, Protocol
 
-from benchmarking.ahead import made_ahead
 from benchmarking.errors import PictureError
-from benchmarking.image_sets import ImageSet, Picture, fingerprint
-from benchmarking.imagenet import validation_labels, validation_number
-from benchmarking.images import check
+from benchmarking.io.prefetch import cores, prefetched
+from benchmarking.io.progress import bar, notice
+from benchmarking.labels.imagenet import validation_labels, validation_number
+from benchmarking.pictures.decode import refuse_undecodable
+from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, fingerprint, spread
 from benchmarking.plugins import discover
 
-CONTRACT = ("NAME", "DESCRIPTION", "recognises", "open_pictures")
+OnBadImage = Literal["stop", "skip"]
 
 
-def open_pictures(where: str) -> tuple[Picture, ...]:
-    """Labelled pictures from the first set that recognises the place or name.
+class Match(IntEnum):
+    """How well a picture set fits a place; of several sets, the best match opens it."""
+
+    NONE = 0
+    FORM = 1
+    """A place of a form that many sets have: a folder, a tar."""
+    LAYOUT = 2
+    """A place with names, folders or files that only this set has."""
+    NAME = 3
+    """The name of the set itself."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The labelled pictures of a place, before any of them has been read.
+
+    Attributes:
+        pictures: ordered by class, then key.
+        classes: the classes that its pictures can have.
+    """
+
+    pictures: tuple[Picture, ...]
+    classes: tuple[int, ...] = ALL_CLASSES
+
+
+class PictureSet(Protocol):
+    """A kind of place with labelled pictures."""
+
+    @property
+    def NAME(self) -> str:
+        """Of the set; NAME:PLACE opens a place as this set, whatever else it looks like."""
+
+    @property
+    def DESCRIPTION(self) -> str:
+        """One line: what a place must hold."""
+
+    def match(self, where: str) -> Match:
+        """How well the set fits a place or a name."""
+
+    def open_pictures(self, where: str) -> Contents:
+        """The labelled pictures of a place; PictureError if they are not as they must be."""
+
+
+def picture_sets() -> dict[str, PictureSet]:
+    """Every picture set, by name."""
+    return discover(sys.modules[__name__], PictureSet)
+
+
+def open_pictures(where: str) -> Contents:
+    """Labelled pictures of a place, by the set that it names or else the one that fits it best.
+
+    Args:
+        where: a path, the name of a set, or NAME:PATH to choose the set.
 
     Raises:
-        PictureError: none does, or the one that does cannot use what it finds.
+        PictureError: no set fits, two fit equally well, or the set cannot use what it finds.
     """
-    modules = discover(sys.modules[__name__]).values()
-    for module in modules:
-        if module.recognises(where):
-            pictures: tuple[Picture, ...] = module.open_pictures(where)
-            return pictures
-    known = "; ".join(f"{module.NAME}: {module.DESCRIPTION}" for module in modules)
-    raise PictureError(f"{where!r} is neither a folder nor a known picture set ({known}).")
+    chosen, place = _chosen(where)
+    return chosen.open_pictures(place)
+
+
+def open_images(
+    where: str | Path,
+    *,
+    name: str | None = None,
+    limit: int | None = None,
+    on_bad_image: OnBadImage = "stop",
+    workers: int | None = None,
+) -> ImageSet:
+    """Labelled pictures, each read once to check and fingerprint it; with a progress bar.
+
+    Args:
+        where: a folder, a tar, the name of a picture set such as "demo", or NAME:PATH.
+        name: of the image set; by default after its place, or imagenet-val.
+        limit: at most so many pictures, evenly spread; they are an image set of their own.
+        on_bad_image: what to do if pictures cannot be decoded: "stop", or "skip", which makes an
+            image set without them.
+        workers: threads that read; by default one for each core.
+
+    Raises:
+        PictureError: there are no labelled pictures, or some cannot be decoded.
+        BenchmarkError: the name is no file name.
+
+    >>> from benchmarking import open_images
+    >>> open_images("demo")
+    <ImageSet demo: 20 pictures, fingerprint 1c8c5ce67d5d>
+    """
+    contents = open_pictures(str(where))
+    set_name = name or default_name(str(where), contents.pictures)
+    contents, set_name = limited(contents, set_name, limit)
+    return read_images(set_name, contents, on_bad_image, workers or cores())
+
+
+def limited(contents: Contents, name: str, limit: int | None) -> tuple[Contents, str]:
+    """At most `limit` of the pictures, evenly spread, and the name of the set that they are."""
+    if limit is None or limit >= len(contents.pictures):
+        return contents, name
+    pictures = spread(contents.pictures, limit)
+    return Contents(pictures, contents.classes), f"{name}-limit-{limit}"
+
+
+def read_images(
+    name: str,
+    contents: Contents,
+    on_bad_image: OnBadImage,
+    workers: int,
+    tell: Callable[[str], None] = notice,
+) -> ImageSet:
+    """Read every picture to its end, with a progress bar; for the arguments see `open_images`.
+
+    Raises:
+        PictureError: some pictures cannot be decoded and are not to be left out, or none can.
+    """
+    pictures = contents.pictures
+    read = inspected(pictures, workers)
+    seen = list(bar(read, title="reading", total=len(pictures), unit=" images"))
+    bad = [
+        f"{picture.place} ({picture.key}): {look.problem}"
+        for picture, look in zip(pictures, seen, strict=True)
+        if look.problem
+    ]
+    good = [picture for picture, look in zip(pictures, seen, strict=True) if not look.problem]
+    if bad and (on_bad_image == "stop" or not good):
+        raise _bad_pictures(bad, len(pictures))
+    if bad:
+        name = f"{name}-without-{len(bad)}"
+        lines = "\n  ".join(bad)
+        tell(
+            f"left out, as they cannot be used:\n  {lines}\n"
+            f"{len(good)} pictures remain: image set {name}"
+        )
+    digests = [look.sha256 for look in seen if not look.problem]
+    return image_set(name, good, digests, contents.classes)
 
 
 def default_name(where: str, pictures: Sequence[Picture]) -> str:
     """What to call an image set that the user has not named: after its place, or imagenet-val."""
     if _is_validation_set(pictures):
         return "imagenet-val"
+    _, place = _chosen(where)
     return (
-        re.sub(r"[^A-Za-z0-9_-]+", "-", Path(where).resolve().name.removesuffix(".tar")).strip("-_")
+        re.sub(r"[^A-Za-z0-9_-]+", "-", Path(place).resolve().name.removesuffix(".tar")).strip("-_")
         or "pictures"
     )
 
@@ -62,8 +183,41 @@ class Seen:
 
 def inspected(pictures: Sequence[Picture], workers: int) -> Iterator[Seen]:
     """What each picture's bytes are, and whether they can be decoded, in order, by threads."""
-    with made_ahead(_look, pictures, workers) as seen:
+    with prefetched(_look, pictures, workers) as seen:
         yield from seen
+
+
+def image_set(
+    name: str,
+    pictures: Sequence[Picture],
+    digests: Iterable[str],
+    classes: tuple[int, ...] = ALL_CLASSES,
+) -> ImageSet:
+    """Pictures with a name and the fingerprint that follows from their digests."""
+    keys = [picture.key for picture in pictures]
+    return ImageSet(name, tuple(pictures), fingerprint(keys, list(digests)), classes)
+
+
+def _chosen(where: str) -> tuple[PictureSet, str]:
+    """The picture set that opens a place, and the place without the name of the set."""
+    known = picture_sets()
+    name, colon, place = where.partition(":")
+    if colon and name in known and not Path(where).exists():
+        return known[name], place
+    matches = {one: one.match(where) for one in known.values()}
+    best = max(matches.values())
+    fitting = [one for one, match in matches.items() if match == best]
+    if best == Match.NONE:
+        all_of_them = "; ".join(f"{one.NAME}: {one.DESCRIPTION}" for one in known.values())
+        raise PictureError(
+            f"{where!r} is neither a folder nor a known picture set ({all_of_them})."
+        )
+    if len(fitting) > 1:
+        names = " and ".join(one.NAME for one in fitting)
+        raise PictureError(
+            f"{where!r} can be {names}; say which one, as {fitting[0].NAME}:{where}."
+        )
+    return fitting[0], where
 
 
 def _look(picture: Picture) -> Seen:
@@ -73,16 +227,18 @@ def _look(picture: Picture) -> Seen:
         return Seen("", str(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
-        check(data)
+        refuse_undecodable(data)
     except PictureError as error:
         return Seen(digest, str(error))
     return Seen(digest, "")
 
 
-def image_set(name: str, pictures: Sequence[Picture], digests: Iterable[str]) -> ImageSet:
-    """Pictures with a name and the fingerprint that follows from their digests."""
-    keys = [picture.key for picture in pictures]
-    return ImageSet(name, tuple(pictures), fingerprint(keys, list(digests)))
+def _bad_pictures(bad: Sequence[str], n: int) -> PictureError:
+    lines = "\n  ".join(bad)
+    return PictureError(
+        f"{len(bad)} of {n} pictures cannot be used:\n  {lines}\nPut whole copies in their place, "
+        "or leave them out with --on-bad-image skip, which makes another image set."
+    )
 
 
 def _is_validation_set(pictures: Sequence[Picture]) -> bool:

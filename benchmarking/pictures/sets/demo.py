@@ -6,19 +6,20 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarking.errors import MissingDependency
-from benchmarking.image_sets import Picture, in_order
-from benchmarking.imagenet import wnids
+from benchmarking.labels.imagenet import wnids
+from benchmarking.pictures.image_set import FilePart, Picture, in_order
+from benchmarking.pictures.sets import Contents, Match
 
 NAME = "demo"
 DESCRIPTION = "20 labelled ImageNet pictures that the foolbox package ships"
 
 
-def recognises(where: str) -> bool:
-    """Whether this is the set's name; a folder of that name is meant by ./demo."""
-    return where == NAME
+def match(where: str) -> Match:
+    """The set's name; ./demo is a folder of that name."""
+    return Match.NAME if where == NAME else Match.NONE
 
 
-def open_pictures(where: str) -> tuple[Picture, ...]:
+def open_pictures(where: str) -> Contents:
     """The pictures, found without importing foolbox.
 
     Raises:
@@ -31,5 +32,7 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
             "run: pip install 'imagenet-benchmarking[demo]'"
         )
     files = Path(spec.origin).parent.joinpath("data").glob("imagenet_*_*.jpg")
-    pictures = (Picture(file.name, int(file.stem.rpartition("_")[2]), str(file)) for file in files)
-    return in_order(pictures, wnids())
+    pictures = (
+        Picture(file.name, int(file.stem.rpartition("_")[2]), FilePart(str(file))) for file in files
+    )
+    return Contents(in_order(pictures, wnids()))

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarking.errors import PictureError
-from benchmarking.image_sets import Picture, in_order
-from benchmarking.imagenet import class_of_wnid, validation_labels, validation_number, wnids
+from benchmarking.labels.imagenet import class_of_wnid, validation_labels, validation_number, wnids
+from benchmarking.pictures.image_set import FilePart, Picture, in_order
+from benchmarking.pictures.sets import Contents, Match
 
 NAME = "folder"
 DESCRIPTION = "wnid folders with pictures in them, or files named ILSVRC2012_val_XXXXXXXX.JPEG"
@@ -20,12 +21,12 @@ _EXPECTED = (
 )
 
 
-def recognises(where: str) -> bool:
-    """Whether this is a folder."""
-    return Path(where).is_dir()
+def match(where: str) -> Match:
+    """Any folder, in the most general way."""
+    return Match.FORM if Path(where).is_dir() else Match.NONE
 
 
-def open_pictures(where: str) -> tuple[Picture, ...]:
+def open_pictures(where: str) -> Contents:
     """Labelled pictures below a folder; subsets are fine; hidden files and notes are left out.
 
     Folders stand for classes by their wnid, never by their place in a sorted list.
@@ -42,7 +43,7 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
     pictures = _by_wnid(where, folders) if folders else _by_number(where, files)
     if not pictures:
         raise PictureError(f"{where} holds no pictures; {_EXPECTED}.")
-    return pictures
+    return Contents(pictures)
 
 
 def _by_wnid(where: str, folders: Sequence[Path]) -> tuple[Picture, ...]:
@@ -53,7 +54,9 @@ def _by_wnid(where: str, folders: Sequence[Path]) -> tuple[Picture, ...]:
         deeper, pictures = entries(folder)
         if deeper:
             raise PictureError(f"{folder} holds folders, such as {deeper[0].name}; {_EXPECTED}.")
-        found += [Picture(path.name, classes[folder.name], str(path)) for path in pictures]
+        found += [
+            Picture(path.name, classes[folder.name], FilePart(str(path))) for path in pictures
+        ]
     _refuse_contradictions(found)
     return in_order(found, wnids())
 
@@ -62,7 +65,11 @@ def _by_number(where: str, files: Sequence[Path]) -> tuple[Picture, ...]:
     numbered = [(path, validation_number(path.name)) for path in files]
     _refuse(where, "pictures", [path.name for path, number in numbered if not number], len(files))
     labels = validation_labels()
-    found = (Picture(p.name, int(labels[number - 1]), str(p)) for p, number in numbered if number)
+    found = (
+        Picture(path.name, int(labels[number - 1]), FilePart(str(path)))
+        for path, number in numbered
+        if number
+    )
     return in_order(found, wnids())
 
 
@@ -92,7 +99,7 @@ def _refuse_contradictions(pictures: Sequence[Picture]) -> None:
         number = validation_number(picture.key)
         if number and labels[number - 1] != picture.label:
             raise PictureError(
-                f"{picture.path} is in the folder of another class than its own, "
+                f"{picture.place} is in the folder of another class than its own, "
                 f"{wnids()[labels[number - 1]]}; were pictures moved, or folders mixed up?"
             )
 

@@ -6,8 +6,9 @@ import tarfile
 from pathlib import Path, PurePosixPath
 
 from benchmarking.errors import PictureError
-from benchmarking.image_sets import Picture, in_order
-from benchmarking.imagenet import validation_labels, validation_number, wnids
+from benchmarking.labels.imagenet import validation_labels, validation_number, wnids
+from benchmarking.pictures.image_set import FilePart, Picture, in_order
+from benchmarking.pictures.sets import Contents, Match
 
 NAME = "tar"
 DESCRIPTION = "an uncompressed tar of files named ILSVRC2012_val_XXXXXXXX.JPEG"
@@ -15,12 +16,13 @@ DESCRIPTION = "an uncompressed tar of files named ILSVRC2012_val_XXXXXXXX.JPEG"
 _BLOCK = 512  # bytes; a tar ends with two blocks of zeros
 
 
-def recognises(where: str) -> bool:
-    """Whether this is a file named like a tar."""
-    return where.lower().endswith(".tar") and Path(where).is_file()
+def match(where: str) -> Match:
+    """Any file that is named like a tar."""
+    is_tar = where.lower().endswith(".tar") and Path(where).is_file()
+    return Match.FORM if is_tar else Match.NONE
 
 
-def open_pictures(where: str) -> tuple[Picture, ...]:
+def open_pictures(where: str) -> Contents:
     """Labelled pictures and where each lies within the file, which is read once for its headers.
 
     Raises:
@@ -40,10 +42,10 @@ def open_pictures(where: str) -> tuple[Picture, ...]:
                 "whose number tells its class."
             )
         label = int(labels[number - 1])
-        found.append(Picture(name, label, where, member.offset_data, member.size))
+        found.append(Picture(name, label, FilePart(where, member.offset_data, member.size)))
     if not found:
         raise PictureError(f"{path} holds no pictures.")
-    return in_order(found, wnids())
+    return Contents(in_order(found, wnids()))
 
 
 def members_of(path: Path) -> list[tarfile.TarInfo]:

@@ -9,15 +9,15 @@ import csv
 import io
 from collections.abc import Sequence
 
-from benchmarking.escapes import csv_cell
-from benchmarking.reports._lines import lines
-from benchmarking.table import Table
+from benchmarking.io.printable import csv_cell
+from benchmarking.reports.data_frame import lines
+from benchmarking.scoring.table import AccuracyTable
 
 NAME = "csv"
 SUFFIX = ".csv"
 
 
-def render(tables: Sequence[Table]) -> str:
+def render(tables: Sequence[AccuracyTable]) -> str:
     """All tables under one line of headings; what a table lacks is left empty."""
     found = [{_cell(name): _cell(value) for name, value in line.items()} for line in lines(tables)]
     text = io.StringIO()

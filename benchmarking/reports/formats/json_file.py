@@ -8,13 +8,13 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarking import __version__
-from benchmarking.table import Row, Table
+from benchmarking.scoring.table import AccuracyTable, Row
 
 NAME = "json"
 SUFFIX = ".json"
 
 
-def render(tables: Sequence[Table]) -> str:
+def render(tables: Sequence[AccuracyTable]) -> str:
     """A document with a list of tables; shares in [0, 1], published accuracies in percent."""
     document = {
         "made_by": f"imagenet-benchmarking {__version__}",
@@ -23,7 +23,7 @@ def render(tables: Sequence[Table]) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
-def _one(table: Table) -> dict[str, Any]:
+def _one(table: AccuracyTable) -> dict[str, Any]:
     return {
         "images": table.images,
         "n": table.n,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from benchmarking.escapes import printable
-from benchmarking.reports import caption, cells
-from benchmarking.table import Table
+from benchmarking.io.printable import printable
+from benchmarking.reports.cells import caption, cells
+from benchmarking.scoring.table import AccuracyTable
 
 NAME = "latex"
 SUFFIX = ".tex"
@@ -21,12 +21,12 @@ _ESCAPES = str.maketrans(
 )
 
 
-def render(tables: Sequence[Table]) -> str:
+def render(tables: Sequence[AccuracyTable]) -> str:
     """Each table as a tabular, after a comment that says what it is about."""
     return "\n".join(_one(table) for table in tables)
 
 
-def _one(table: Table) -> str:
+def _one(table: AccuracyTable) -> str:
     found = cells(table)
     headings, *rows = [" & ".join(map(_escaped, line)) + r" \\" for line in found]
     columns = "lll" + "r" * (len(found[0]) - 3)

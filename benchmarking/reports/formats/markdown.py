@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarking.escapes import printable
-from benchmarking.reports import caption, cells
-from benchmarking.table import Table
+from benchmarking.io.printable import printable
+from benchmarking.reports.cells import caption, cells
+from benchmarking.scoring.table import AccuracyTable
 
 NAME = "markdown"
 SUFFIX = ".md"
@@ -14,12 +14,12 @@ SUFFIX = ".md"
 _ENTITIES = str.maketrans({character: f"&#{ord(character)};" for character in "&<>|`\\*"})
 
 
-def render(tables: Sequence[Table]) -> str:
+def render(tables: Sequence[AccuracyTable]) -> str:
     """Each table under a heading with its image set's name and size."""
     return "\n".join(_one(table) for table in tables)
 
 
-def _one(table: Table) -> str:
+def _one(table: AccuracyTable) -> str:
     headings, *lines = cells(table)
     rule = ["---"] * 3 + ["---:"] * (len(headings) - 3)
     rows = "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in (headings, rule, *lines))

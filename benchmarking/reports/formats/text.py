@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarking.reports import aligned, caption, cells
-from benchmarking.table import Table
+from benchmarking.reports.cells import caption, cells
+from benchmarking.reports.grid import aligned
+from benchmarking.scoring.table import AccuracyTable
 
 NAME = "text"
 SUFFIX = ".txt"
 
 
-def render(tables: Sequence[Table]) -> str:
+def render(tables: Sequence[AccuracyTable]) -> str:
     """Each table under a line with its image set's name and size."""
     return "\n".join(f"{caption(table)}\n{aligned(cells(table), left=3)}" for table in tables)

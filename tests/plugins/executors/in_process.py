@@ -1,7 +1,7 @@
 """Jobs in the calling process."""
 
 from benchmarking.errors import BenchmarkError, OutOfMemory
-from benchmarking.executors import Begun, Failed, Finished, Piece
+from benchmarking.inference.executors import Begun, Failed, Finished, Piece
 
 NAME = "in-process"
 

@@ -1,6 +1,6 @@
 """A framework that is always installed and needs no process of its own."""
 
-from benchmarking.frameworks import Device
+from benchmarking.models.frameworks import Device
 
 NAME = "arithmetic"
 TITLE = "Arithmetic"

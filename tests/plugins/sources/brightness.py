@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarking.errors import WeightsError
-from benchmarking.specs import ModelSpec, Preprocessing, Weights
+from benchmarking.models.spec import ModelSpec, Weights
+from benchmarking.pictures.recipe import Preprocessing
 
 NAME = "brightness"
 MODULES = ()

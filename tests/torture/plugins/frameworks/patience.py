@@ -1,6 +1,6 @@
 """A framework without a library, whose models run in a real worker process."""
 
-from benchmarking.frameworks import Device
+from benchmarking.models.frameworks import Device
 
 NAME = "patience"
 TITLE = "PyTorch"  # so that its runs can be exported as arrays

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarking.specs import ModelSpec, Preprocessing, Weights
+from benchmarking.models.spec import ModelSpec, Weights
+from benchmarking.pictures.recipe import Preprocessing
 
 NAME = "numbered"
 MODULES = ()

@@ -1,0 +1,1 @@
+"""From pictures and models to stored predictions."""

@@ -1,0 +1,203 @@
+"""Jobs one after another in one worker process, `python -m benchmarking.inference.worker`.
+
+The process is started from its module, not by `multiprocessing`, which would run the caller's
+script again: so scripts without `if __name__ == "__main__"`, notebooks and standard input work.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import benchmarking
+from benchmarking.errors import BenchmarkError
+from benchmarking.inference import worker
+from benchmarking.inference.executors import (
+    Accepted,
+    Cause,
+    Event,
+    Failed,
+    Finished,
+    Function,
+    J,
+    Output,
+    Quiet,
+)
+
+TICK = 0.5
+"""Seconds after which a job that produced nothing is `Quiet`."""
+
+_WAITING = 64
+"""Messages of the process that wait to be read, at most."""
+
+
+def in_one_process(
+    function: Function[J], jobs: Iterator[J], timeout: float | None
+) -> Iterator[Event[J]]:
+    """Run jobs one after another in one new process, until all have ended or it has to stop.
+
+    It stops where it dies or falls silent, and after an error that may have left it in a bad
+    state; further jobs are then left where they are. What the process writes to standard output
+    and error is kept for `Failed.details`.
+    """
+    with _folder() as folder, _Process(folder) as process:
+        for job in jobs:
+            yield Accepted(job)
+            process.hand_out((function, job))
+            if not (yield from _events(process, job, timeout)):
+                return
+
+
+class _Process:
+    """A worker process; at the end of the block it is killed: it has nothing to tidy up."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._messages: queue.Queue[tuple[Any, ...] | None] = queue.Queue(_WAITING)
+
+    def __enter__(self) -> _Process:
+        package = Path(benchmarking.__file__).parents[1]
+        path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
+        log = self._folder / worker.LOG
+        with _without_interrupts(), log.open("ab") as output:
+            # -P: no file in the current folder takes the place of a library.
+            self._process = subprocess.Popen(  # noqa: S603 - this package's own module
+                [sys.executable, "-P", "-m", worker.__name__, str(self._folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+            self._reader = threading.Thread(target=self._read, daemon=True)
+            self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        while self._reader.is_alive():  # it may wait for room
+            with suppress(queue.Empty):
+                self._messages.get(timeout=0.01)
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+
+    def hand_out(self, task: object) -> None:
+        """Give the process its next task.
+
+        In a file: a process that hangs while it is given more than a pipe holds would leave us
+        waiting for ever.
+        """
+        try:
+            with (self._folder / worker.TASK).open("wb") as file:
+                pickle.dump(sys.path, file)
+                pickle.dump(task, file)
+        except OSError as error:
+            raise _cannot_be_used(self._folder, error) from error
+        self._log_start = self._log.stat().st_size
+        with suppress(OSError):  # it is dead, as the next message will show
+            self._process.stdin.write(worker.NEXT)  # type: ignore[union-attr]
+            self._process.stdin.flush()  # type: ignore[union-attr]
+
+    def message(self) -> tuple[Any, ...] | None:
+        """The next message of the process, or None at its end; queue.Empty if none comes soon."""
+        return self._messages.get(timeout=TICK)
+
+    @property
+    def log(self) -> str:
+        """What the process has written since it was given its task."""
+        return self._log.read_bytes()[self._log_start :].decode(errors="replace")
+
+    def end(self) -> tuple[str, Cause]:
+        """How a process that has closed its pipe ended, in words, and what that is a case of."""
+        code = self._process.wait()
+        if code < 0:
+            cause: Cause = "killed" if code == -signal.SIGKILL else "died"
+            return f"its process was killed by {signal.Signals(-code).name}", cause
+        return f"its process ended with status {code}", "died"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / worker.LOG
+
+    def _read(self) -> None:
+        """Pass on messages until the process ends, in a thread: not all pipes can be polled."""
+        stream: Any = self._process.stdout
+        with suppress(Exception):  # of half a message, which a process leaves that dies
+            while True:
+                self._messages.put(pickle.load(stream))  # noqa: S301 - of our own process
+        self._messages.put(None)
+
+
+def _events(process: _Process, job: J, timeout: float | None) -> Generator[Event[J], None, bool]:
+    """Events of one job; returns whether the process can take another."""
+    silent = 0.0
+    while True:
+        try:
+            message = process.message()
+        except queue.Empty:
+            silent += TICK
+            if timeout and silent >= timeout:
+                reason = f"nothing came from its process for {timeout:g} s, so it was stopped"
+                yield Failed(job, reason, process.log, "silent")
+                return False
+            yield Quiet(job)
+            continue
+        silent = 0.0
+        if message is None:
+            how, cause = process.end()
+            yield Failed(job, how, process.log, cause)
+            return False
+        kind, *values = message
+        if kind == "output":
+            yield Output(job, *values)
+        elif kind == "finished":
+            yield Finished(job)
+            return True
+        else:
+            reason, details, cause, usable = values
+            yield Failed(job, reason, details, cause)
+            return bool(usable)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for what is between us and the process."""
+    try:
+        made = tempfile.TemporaryDirectory()
+        (Path(made.name) / worker.LOG).touch()
+    except OSError as error:
+        raise _cannot_be_used(tempfile.gettempdir(), error) from error
+    with made as name:
+        yield Path(name)
+
+
+def _cannot_be_used(place: object, error: OSError) -> BenchmarkError:
+    return BenchmarkError(f"{place} cannot be written: {error.strerror}; set TMPDIR to another.")
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C waits until the end of the block, so that no process is started and then forgotten."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or handler is None:
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)

@@ -1,0 +1,95 @@
+"""A pretrained model in this process, as a function of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarking.errors import BenchmarkError
+from benchmarking.inference.predict import predict
+from benchmarking.io.prefetch import cores
+from benchmarking.models.available import find_weights
+from benchmarking.models.loaded import Loaded, load
+from benchmarking.models.sources import check_installed, select
+from benchmarking.models.spec import ModelSpec
+from benchmarking.pictures.crop_stream import crops
+from benchmarking.pictures.image_set import FilePart, Picture
+from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.predictions.top_k import TopK, join, top_k
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model that is loaded: call it with pictures.
+
+    Attributes:
+        spec: name, weights and recipes.
+        recipe: how pictures become its input.
+    """
+
+    spec: ModelSpec
+    recipe: Preprocessing
+    _loaded: Loaded = field(repr=False)
+
+    def __call__(self, pictures: Sequence[Picture | str | Path], *, k: int = 5) -> TopK:
+        """The k most probable classes of each picture, best first.
+
+        Args:
+            pictures: pictures of an image set, or paths of files.
+            k: how many classes.
+
+        Raises:
+            PictureError: a picture cannot be read or decoded.
+            BenchmarkError: there are no pictures.
+        """
+        if isinstance(pictures, str | Path):
+            pictures = [pictures]
+        found = [one if isinstance(one, Picture) else _picture(one) for one in pictures]
+        if not found:
+            raise BenchmarkError("there are no pictures to predict; give one or more.")
+        predictor = self._loaded.predictor(self.recipe.scaling)
+        with crops(found, self.recipe, cores()) as seen:
+            batches = predict(predictor, seen, self._loaded.batch_size, self.spec.classes)
+            return join([top_k(batch.probabilities, k) for batch in batches])
+
+    def __repr__(self) -> str:
+        device = self._loaded.device.title
+        return f"<{self.spec.full_name} on {device}: {self.recipe}>"
+
+
+def load_model(
+    name: str,
+    *,
+    recipe: str = "published",
+    gpu: int | None = None,
+    weights_folder: Path | None = None,
+) -> LoadedModel:
+    """Load a pretrained model in this process; its weights are checked, or downloaded first.
+
+    Args:
+        name: "source/name", as `imagenet-benchmark models` lists them, or a name that one source
+            alone has.
+        recipe: name of one of its recipes.
+        gpu: number of the GPU; None takes the first one, else the CPU; -1 takes the CPU.
+        weights_folder: with the file of weights; None for where its framework keeps it.
+
+    Raises:
+        BenchmarkError: the name means no model or several, or the model cannot be loaded.
+    """
+    found = select([name])
+    if len(found) > 1:
+        names = ", ".join(spec.full_name for spec in found[:5])
+        raise BenchmarkError(f"{name!r} means {len(found)} models; name one, such as {names}.")
+    (spec,) = found
+    if recipe not in spec.recipes:
+        known = ", ".join(spec.recipes)
+        raise BenchmarkError(f"{spec.full_name} has no recipe {recipe!r}; it has {known}.")
+    check_installed(spec)
+    find_weights(spec, weights_folder)
+    loaded = load(spec, gpu, weights_folder=weights_folder)
+    return LoadedModel(spec, spec.recipes[recipe], loaded)
+
+
+def _picture(path: str | Path) -> Picture:
+    return Picture(Path(path).name, 0, FilePart(str(path)))

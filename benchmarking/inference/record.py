@@ -1,0 +1,102 @@
+"""What is recorded of a run: its ingredients, and how it was computed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from benchmarking.errors import StoreError, WeightsError
+from benchmarking.inference.job import Environment, Job
+from benchmarking.inference.partial_run import PartialRun
+from benchmarking.models.sources import framework_of, sources, weights_path
+from benchmarking.models.weights import verified_sha256
+from benchmarking.pictures.image_set import ImageSet
+from benchmarking.predictions.provenance import RANDOM, Provenance
+from benchmarking.predictions.store import Store
+
+
+def ingredients(job: Job, images: ImageSet, sha256: str) -> dict[str, Any]:
+    """What decides the answer, as it looks once stored; sha256 is that of the weights."""
+    document = {
+        "weights": _weights(job, sha256),
+        "preprocessing": job.recipe.as_document(),
+        "images": {"name": images.name, "n": len(images), "fingerprint": images.fingerprint},
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(document))
+    return plain
+
+
+def is_stored(job: Job, images: ImageSet, store: Store) -> bool:
+    """Whether a store holds a job's run, complete and with the same ingredients.
+
+    Ingredients are weights, recipe and pictures; a file that is damaged is not complete.
+    """
+    try:
+        store.check(job.run)
+        stored = store.provenance(job.run)
+    except StoreError:
+        return False
+    recorded = {
+        "weights": stored.weights,
+        "preprocessing": stored.preprocessing,
+        "images": stored.images,
+    }
+    sha256 = stored.weights.get("sha256", "")
+    enough = job.keep == "top5" or store.keeps_all_probabilities(job.run)
+    return enough and recorded == ingredients(job, images, sha256) and _has_weights(job, sha256)
+
+
+def provenance(
+    partial: PartialRun, images: ImageSet, executor: str, arguments: tuple[str, ...]
+) -> Provenance:
+    """How a complete run was computed.
+
+    Args:
+        partial: with all of its rows.
+        images: its image set.
+        executor: name of the executor that ran it.
+        arguments: of the command.
+    """
+    job, how = partial.job, partial.conditions
+    return Provenance(
+        **ingredients(job, images, how.environment.weights_sha256),
+        **_environment(how.environment),
+        platform=framework_of(job.spec).TITLE,
+        input_shapes=how.input_shapes,
+        executor=executor,
+        started=how.started,
+        seconds=round(how.seconds, 3),
+        arguments=arguments,
+        incidents=how.incidents,
+    )
+
+
+def _weights(job: Job, sha256: str) -> dict[str, Any]:
+    if job.seed is not None:
+        return {"name": RANDOM, "seed": job.seed}
+    weights = job.spec.weights
+    return {
+        "name": weights.name,
+        "file": weights.file,
+        "sha256": sha256,
+        "published_digest": weights.published_digest,
+    }
+
+
+def _has_weights(job: Job, sha256: str) -> bool:
+    """Whether the file of weights is still the one of this digest; random ones always are."""
+    if job.seed is not None:
+        return True
+    if job.spec.source not in sources():  # a model of the user's own
+        return False
+    try:
+        path = weights_path(job.spec, job.weights_folder)
+        return verified_sha256(path, job.spec.weights) == sha256
+    except WeightsError:
+        return False
+
+
+def _environment(environment: Environment) -> dict[str, Any]:
+    """As provenance has it; the weights are recorded among the ingredients."""
+    return {name: value for name, value in asdict(environment).items() if name != "weights_sha256"}

@@ -1,0 +1,94 @@
+"""The worker process: it runs tasks one after another and sends what their functions yield.
+
+`python -m benchmarking.inference.worker FOLDER` waits for a line on standard input, reads its task
+from a file in FOLDER, and writes pickled messages to standard output. What the task itself prints
+goes to a log in FOLDER. At the end of its input it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+TASK, LOG, NEXT = "task", "output", b"next\n"
+
+
+def main() -> None:
+    """Run tasks until nobody wants any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    from benchmarking.plugins import import_files
+
+    folder = Path(sys.argv[1])
+    log = folder / LOG
+    orders, messages = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    _redirect(log)
+    import_files()
+    usable = True
+    while usable and orders.readline():
+        start = log.stat().st_size
+        try:
+            for value in _values(folder / TASK):
+                _send(messages, ("output", value))
+            end: tuple[Any, ...] = ("finished",)
+        except BrokenPipeError:
+            os._exit(0)  # nobody listens any more
+        except Exception as error:
+            sys.stdout.flush()
+            reason, details, cause, usable = account_of(error, _since(log, start))
+            end = ("failed", reason, details, cause, usable)
+        sys.stdout.flush()
+        _send(messages, end)
+
+
+def account_of(error: Exception, written: str = "") -> tuple[str, str, str, bool]:
+    """Reason, details and cause, and whether the process is sound after such an error.
+
+    Args:
+        error: what ended a job.
+        written: what the process has written since the job began.
+    """
+    from benchmarking.errors import BenchmarkError, OutOfMemory
+
+    if isinstance(error, OutOfMemory):
+        return str(error), "", "memory", False
+    if isinstance(error, BenchmarkError):
+        return str(error), "", "error", True
+    details = written + traceback.format_exc()
+    cause = "memory" if isinstance(error, MemoryError) else "error"
+    return f"{type(error).__name__}: {error}", details, cause, False  # a device can be unusable
+
+
+def _redirect(log: Path) -> None:
+    """Let whatever a library prints go to the log, and nothing be read from standard input."""
+    output = os.open(log, os.O_WRONLY | os.O_APPEND)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    for standard in (1, 2):
+        os.dup2(output, standard)
+
+
+def _values(task: Path) -> Iterator[Any]:
+    """What the function yields for its job, of which nothing is left for the next."""
+    with task.open("rb") as file:
+        sys.path[:] = pickle.load(file)  # noqa: S301 - written by the process that started this one
+        function, job = pickle.load(file)  # noqa: S301
+    yield from function(job)
+
+
+def _send(messages: Any, message: tuple[Any, ...]) -> None:
+    pickle.dump(message, messages, pickle.HIGHEST_PROTOCOL)
+    messages.flush()
+
+
+def _since(log: Path, start: int) -> str:
+    return log.read_bytes()[start:].decode(errors="replace")
+
+
+if __name__ == "__main__":
+    main()

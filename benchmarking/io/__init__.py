@@ -1,0 +1,1 @@
+"""Files, names and downloads: what every other room stands on."""

@@ -1,0 +1,27 @@
+"""Names that are safe as file names, and the word for what is not known."""
+
+from __future__ import annotations
+
+import re
+
+from benchmarking.errors import BenchmarkError
+
+UNKNOWN = "unknown"
+"""Value of a field that was not recorded."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+
+
+def check_name(name: str) -> str:
+    """Return the name if it is safe as a file name everywhere.
+
+    Raises:
+        BenchmarkError: it is empty, starts oddly or holds anything but letters, digits, -, _ or
+            single dots.
+    """
+    if not _NAME.fullmatch(name):
+        raise BenchmarkError(
+            f"{name!r} cannot name anything here; use letters, digits, '-', '_' and single dots, "
+            "such as 'my-pictures'."
+        )
+    return name

@@ -1,0 +1,1 @@
+"""Which pictures count, and which classes are right for each."""

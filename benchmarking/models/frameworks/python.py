@@ -1,0 +1,60 @@
+"""Plain Python: any function from crops to probabilities, run in the calling process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking.models.frameworks import Device
+from benchmarking.models.spec import Predictor, Probabilities
+from benchmarking.pictures.recipe import Crops, Scaling
+
+NAME = "python"
+TITLE = "Python"
+MODULES = ("numpy",)
+EXTRA = "demo"
+EXECUTOR = "in-process"
+PRECISIONS = ("its own",)
+BATCH_SIZES = {"cpu": 32, "gpu": 32}
+
+
+def prepare(gpu: int | None, precision: str = "its own") -> Device:
+    """Nothing: the function chooses its device and precision itself."""
+    return Device("its own", "cpu", "its own")
+
+
+def seed(number: int) -> None:
+    """Nothing: the function is there already."""
+
+
+def predictor(
+    model: Callable[[Crops], Probabilities],
+    scaling: Scaling,
+    device: Device,
+    precision: str = "its own",
+) -> Predictor:
+    """The function itself; it gets crops before any scaling."""
+
+    def predict(crops: Crops) -> Probabilities:
+        return np.asarray(model(crops), dtype=np.float32)
+
+    return predict
+
+
+def layer_outputs(
+    model: Callable[[Crops], Probabilities], scaling: Scaling, device: Device, crops: Crops
+) -> Mapping[str, NDArray[np.float32]]:
+    """None: nobody can look into a function."""
+    return {}
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Only MemoryError means that, which every framework shares."""
+    return False
+
+
+def versions() -> dict[str, str]:
+    """Of NumPy and Python alone, which are recorded with every run."""
+    return {}

@@ -1,0 +1,94 @@
+"""A model that is loaded and ready to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+from benchmarking import __version__
+from benchmarking.errors import BenchmarkError
+from benchmarking.models.frameworks import Device, Framework
+from benchmarking.models.sources import framework_of, source_of, sources, weights_path
+from benchmarking.models.spec import ModelSpec, Predictor
+from benchmarking.models.weights import verified_sha256
+from benchmarking.pictures.recipe import Scaling
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A model that is ready to run.
+
+    Attributes:
+        spec: which one.
+        model: the framework's own object.
+        device: where it runs.
+        sha256: of the file that it was filled from; empty for random values.
+        precision: of its forward pass.
+    """
+
+    spec: ModelSpec
+    model: Any
+    device: Device
+    sha256: str
+    precision: str
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures per forward pass that its framework takes on this device."""
+        return framework_of(self.spec).BATCH_SIZES[self.device.kind]
+
+    def predictor(self, scaling: Scaling) -> Predictor:
+        """The model as a function of crops, (n, h, w, 3) uint8, which it scales."""
+        return framework_of(self.spec).predictor(self.model, scaling, self.device, self.precision)
+
+
+def load(
+    spec: ModelSpec,
+    gpu: int | None,
+    *,
+    weights_folder: Path | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
+) -> Loaded:
+    """Load a model in this process; for what the arguments mean see `Job`.
+
+    Raises:
+        BenchmarkError: its weights are missing or not the published ones, there is no such GPU, or
+            the framework does not compute in this precision.
+    """
+    framework = framework_of(spec)
+    path = weights_path(spec, weights_folder) if seed is None else None
+    sha256 = (
+        verified_sha256(path, spec.weights) if path else ""
+    )  # before the framework sees the file
+    device = framework.prepare(gpu, _precision(framework, precision))
+    if seed is not None:
+        framework.seed(seed)
+    model = source_of(spec).build(spec, path)
+    return Loaded(spec, model, device, sha256, _precision(framework, precision))
+
+
+def _precision(framework: Framework, asked: str | None) -> str:
+    known = framework.PRECISIONS
+    if asked is None:
+        return known[0]
+    if asked not in known:
+        raise BenchmarkError(
+            f"{framework.TITLE} does not compute in {asked} here; it has {', '.join(known)}."
+        )
+    return asked
+
+
+def model_versions(spec: ModelSpec) -> dict[str, str]:
+    """Versions of this package, Python, NumPy and what the model's source names."""
+    found = {"imagenet-benchmarking": __version__, "python": python_version()}
+    source = sources().get(spec.source)  # a model of the user's own has none
+    for name in ("numpy", *(source.DISTRIBUTIONS if source else ())):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found

@@ -1,0 +1,202 @@
+"""Recipes: how a picture becomes model input, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking.errors import BenchmarkError
+
+Crops = NDArray[np.uint8]
+"""Model input before scaling: (n, height, width, 3), RGB."""
+
+Library = Literal["pillow", "pillow-draft", "opencv"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "area"]
+Rounding = Literal["floor", "half-even", "ceil"]
+ChannelOrder = Literal["rgb", "bgr"]
+Step = Literal["resize", "crop"]
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How uint8 pixels become model input: x / divisor - mean, then / std, per channel.
+
+    Without arguments it is the identity: the model gets pixels in [0, 255].
+
+    Attributes:
+        divisor: what pixels in [0, 255] are divided by first.
+        mean: subtracted next, in the order of `channels`.
+        std: divided by last, in the order of `channels`.
+        channels: the order in which the model expects its channels.
+
+    Raises:
+        BenchmarkError: a divisor is not above 0, there are not three channels, or their order is
+            unknown.
+    """
+
+    divisor: float = 1.0
+    mean: Triple = (0.0, 0.0, 0.0)
+    std: Triple = (1.0, 1.0, 1.0)
+    channels: ChannelOrder = "rgb"
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != 3 or len(self.std) != 3:
+            raise BenchmarkError(
+                f"mean {self.mean} and std {self.std} must have three values each, one per channel."
+            )
+        if not min(self.divisor, *self.std) > 0:
+            raise BenchmarkError(
+                f"divisor {self.divisor} and std {self.std} must be above 0: pixels are divided by "
+                "them."
+            )
+        if self.channels not in get_args(ChannelOrder):
+            raise BenchmarkError(f"channels {self.channels!r} are none of rgb, bgr.")
+
+    @property
+    def name(self) -> str:
+        """Its name in `SCALINGS`; empty if it has none."""
+        return next((name for name, known in SCALINGS.items() if known == self), "")
+
+    def __str__(self) -> str:
+        if self.name:
+            return self.name
+        return f"x / {self.divisor:g}, mean {self.mean}, std {self.std}, {self.channels}"
+
+
+# The three modes of keras.applications.imagenet_utils.preprocess_input, operation by operation.
+_PUBLISHED_SCALINGS: Mapping[str, Scaling] = {
+    "tf": Scaling(127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), "rgb"),
+    "torch": Scaling(255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb"),
+    "caffe": Scaling(1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "bgr"),
+}
+SCALINGS: Mapping[str, Scaling] = {
+    **_PUBLISHED_SCALINGS,
+    **{  # with the channels the wrong way round, to measure what that mistake costs
+        f"{name}-swapped": replace(scaling, channels="bgr" if scaling.channels == "rgb" else "rgb")
+        for name, scaling in _PUBLISHED_SCALINGS.items()
+    },
+    "identity": Scaling(),
+}
+"""Scalings by the names that Keras gives them; stored runs have these names where one fits."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """A recipe: how a picture becomes model input.
+
+    Attributes:
+        library: decodes and resizes; it defines what the filter's name means. "pillow-draft" lets
+            the JPEG decoder shrink pictures first, which is faster and not the same.
+        interpolation: the resampling filter.
+        resize: shorter side in pixels, or (height, width) to ignore the aspect ratio.
+        crop: side of the central square in pixels; where the picture is smaller, it is padded
+            with black.
+        scaling: from pixels in [0, 255] to model input.
+        resize_rounding: how the longer side becomes whole pixels; if the crop is first, how the
+            side of its square does.
+        crop_rounding: how half the margin becomes whole pixels.
+        first: "resize", or "crop": the central square with crop / resize of the shorter side is
+            cut out first and then resized to the crop's size, as TensorFlow's EfficientNet does.
+
+    Raises:
+        BenchmarkError: a value is unknown, or the sizes do not fit each other.
+    """
+
+    library: Library
+    interpolation: Interpolation
+    resize: int | tuple[int, int]
+    crop: int
+    scaling: Scaling
+    resize_rounding: Rounding = "floor"
+    crop_rounding: Rounding = "half-even"
+    first: Step = "resize"
+
+    def __post_init__(self) -> None:
+        for value, allowed in (
+            (self.library, get_args(Library)),
+            (self.interpolation, get_args(Interpolation)),
+            (self.resize_rounding, get_args(Rounding)),
+            (self.crop_rounding, get_args(Rounding)),
+            (self.first, get_args(Step)),
+        ):
+            if value not in allowed:
+                raise BenchmarkError(f"preprocessing {value!r} is none of {', '.join(allowed)}.")
+        if not isinstance(self.scaling, Scaling):
+            raise BenchmarkError(
+                f"scaling {self.scaling!r} is no Scaling; take one of SCALINGS, or make one."
+            )
+        sides = (self.resize,) if isinstance(self.resize, int) else self.resize
+        if min(self.crop, *sides) < 1:
+            raise BenchmarkError(f"sizes {self.resize} and {self.crop} must be 1 pixel or more.")
+        if self.first == "crop" and (len(sides) == 2 or self.crop > sides[0]):
+            raise BenchmarkError(
+                f"crop {self.crop} before resize {self.resize}: the resize must be one number, the "
+                "crop's size or more."
+            )
+
+    @property
+    def pads(self) -> bool:
+        """Whether the crop reaches over the resized picture's border."""
+        sides = (self.resize,) if isinstance(self.resize, int) else self.resize
+        return self.crop > min(sides)
+
+    def __str__(self) -> str:
+        how = f"{self.library} {self.interpolation}"
+        if self.first == "crop":
+            size = f"centre crop of {self.crop}/{self.resize} of the shorter side, then resized to "
+            size += f"{self.crop}, {how}"
+        elif isinstance(self.resize, int):
+            size = f"shorter side {self.resize}, {how}, centre crop {self.crop}"
+        else:
+            size = f"squashed to {self.resize[0]} x {self.resize[1]}, {how}"
+        padding = " padded with a black border" if self.pads else ""
+        return f"{size}{padding}, scaling {self.scaling}"
+
+    def as_document(self) -> dict[str, Any]:
+        """The recipe as it is stored, in names, numbers and lists.
+
+        Scalings that have a name are stored by it, and `first` only where it is not "resize", so
+        that the recipes of runs that were stored before those could be chosen are unchanged.
+        """
+        document = asdict(self)
+        if self.scaling.name:
+            document["scaling"] = self.scaling.name
+        if self.first == "resize":
+            del document["first"]
+        return document
+
+
+def recipe_from(document: Mapping[str, Any]) -> Preprocessing:
+    """The recipe that a document describes; the inverse of `as_document`.
+
+    Args:
+        document: `scaling` is a name from `SCALINGS` or an object with some of the parts of
+            `Scaling`; the others are those of the identity.
+
+    Raises:
+        BenchmarkError: a part is missing or unknown, or has a value that it cannot have.
+    """
+    import msgspec
+
+    known = {field.name for field in fields(Preprocessing)}
+    unknown = sorted(document.keys() - known)
+    if unknown:
+        raise BenchmarkError(f"a recipe has no {unknown[0]!r}; it has {', '.join(sorted(known))}.")
+    scaling = document.get("scaling")
+    if isinstance(scaling, str):
+        if scaling not in SCALINGS:
+            raise BenchmarkError(f"scaling {scaling!r} is none of {', '.join(SCALINGS)}.")
+        scaling = SCALINGS[scaling]
+    try:
+        if isinstance(scaling, Mapping):
+            scaling = msgspec.convert(dict(scaling), Scaling)
+        plain = {**document, "scaling": asdict(scaling)} if scaling else dict(document)
+        return msgspec.convert(plain, Preprocessing)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise BenchmarkError(f"a part of the recipe has no such value: {error}.") from error

@@ -1,0 +1,95 @@
+"""Which runs a store's folder holds, by the names of its files; the only module that knows them.
+
+{store}/{image set}/images.csv                              key,class of each row
+{store}/{image set}/{source}/{model}.{recipe}.safetensors   one run
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.io.printable import printable
+from benchmarking.predictions.run import Run
+
+ROWS = "images.csv"
+_SUFFIX = ".safetensors"
+
+
+STORE_VARIABLE = "IMAGENET_BENCHMARK_STORE"
+"""Environment variable with the folder of the store."""
+
+
+def default_folder() -> Path:
+    """The store of those who name none.
+
+    It is $IMAGENET_BENCHMARK_STORE, else ./precomputed if there is one, else a folder in the user's
+    data.
+    """
+    if os.environ.get(STORE_VARIABLE):
+        return Path(os.environ[STORE_VARIABLE])
+    if Path("precomputed").is_dir():
+        return Path("precomputed")
+    import platformdirs
+
+    return platformdirs.user_data_path("imagenet-benchmarking", appauthor=False) / "precomputed"
+
+
+@dataclass(frozen=True, init=False)
+class RunIndex:
+    """Runs in a folder, by name.
+
+    Attributes:
+        folder: of the store.
+    """
+
+    folder: Path
+
+    def __init__(self, folder: Path | str | None = None) -> None:
+        """Take a folder, which need not exist yet, or that of `default_folder`."""
+        object.__setattr__(self, "folder", default_folder() if folder is None else Path(folder))
+
+    def image_sets(self) -> list[str]:
+        """Names of the image sets that have a folder here, sorted."""
+        return sorted({path.parts[-3] for path in self.folder.glob(f"*/*/[!.]*{_SUFFIX}")})
+
+    def runs(self, images: str) -> list[Run]:
+        """Every stored run on an image set, by source, model and recipe."""
+        return sorted(found for found in self.found(images) if isinstance(found, Run))
+
+    def misnamed(self, images: str) -> list[str]:
+        """Why other files among the runs are none: their names are not ones that runs can have."""
+        return sorted(str(found) for found in self.found(images) if isinstance(found, StoreError))
+
+    def strays(self) -> list[Path]:
+        """Files that nothing here is kept in, such as those of a write that was cut short."""
+        kept = {*self.folder.glob(f"*/{ROWS}"), *self.folder.glob(f"*/*/[!.]*{_SUFFIX}")}
+        found = (path for path in self.folder.rglob("*") if path.is_file() and path not in kept)
+        return sorted(path for path in found if not self._is_hidden(path))
+
+    def path(self, run: Run) -> Path:
+        """Where a run is, or would be, stored."""
+        return self.folder / run.images / run.source / f"{run.model}.{run.recipe}{_SUFFIX}"
+
+    def unfinished(self, run: Run) -> Path:
+        """Folder for what is done of a run that is not complete."""
+        path = self.path(run)
+        return path.with_name(f".{path.name}.unfinished")
+
+    def found(self, images: str) -> Iterator[Run | StoreError]:
+        """Runs on an image set in any order, and why other files among them are none."""
+        for path in self.folder.joinpath(images).glob(f"*/[!.]*{_SUFFIX}"):
+            model, _, recipe = path.name.removesuffix(_SUFFIX).rpartition(".")
+            try:
+                yield Run(images, path.parent.name, model, recipe)
+            except BenchmarkError as error:
+                where = printable(str(path))
+                yield StoreError(f"{where} is not named like a stored run: {error}")
+
+    def _is_hidden(self, path: Path) -> bool:
+        """Whether others keep it here; what a write that was cut short left is hidden in vain."""
+        parts = path.relative_to(self.folder).parts
+        return path.suffix != ".part" and any(part.startswith(".") for part in parts)

@@ -1,0 +1,62 @@
+"""Tables as text: headings, then a line per run."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from benchmarking.io.printable import printable
+from benchmarking.scoring.table import AccuracyTable, Row, Score, rank_of
+
+
+def cells(table: AccuracyTable) -> list[list[str]]:
+    """A table as text: a line of headings, then a line per run; scores in percent.
+
+    Published accuracies, and the measured acc@1 less the published, are there where any is known.
+    """
+    headings = ["Platform", "Model", "Recipe"]
+    headings += [f"{name} [95 % interval]" for name in table.columns]
+    headings += [rank_of(name) for name in table.columns]
+    placed = any(row.place for row in table.rows)
+    compared = any(row.published for row in table.rows)
+    measures = list(dict.fromkeys(name for row in table.rows for name in row.measures))
+    headings += ["Tier", "Ranks"] * placed + [f"{prefix}n" for prefix in table.sizes]
+    lines = [headings + ["Published", "Difference"] * compared + measures]
+    titles = Counter((row.platform, row.run.model, row.run.recipe) for row in table.rows)
+    for row in table.rows:
+        run = row.run
+        alone = titles[row.platform, run.model, run.recipe] == 1
+        scores = [row.scores[name] for name in table.columns]
+        lines.append(
+            [row.platform, run.model if alone else f"{run.source}/{run.model}", run.recipe]
+            + [_percent(score) for score in scores]
+            + [str(score.rank) for score in scores]
+            + _place(row) * placed
+            + [str(n) for n in table.sizes.values()]
+            + _published(row) * compared
+            + [f"{row.measures[name]:.4f}" if name in row.measures else "" for name in measures]
+        )
+    return lines
+
+
+def caption(table: AccuracyTable) -> str:
+    """What a table is about: image set, size and fingerprint."""
+    subset = f", {table.subset}" if table.subset else ""
+    text = f"{table.images}, {table.n} pictures{subset}, fingerprint {table.fingerprint[:12]}"
+    return printable(text)
+
+
+def _place(row: Row) -> list[str]:
+    if row.place is None:
+        return ["", ""]
+    return [str(row.place.tier), f"{row.place.best}-{row.place.worst}"]
+
+
+def _published(row: Row) -> list[str]:
+    reference, score = row.published, row.scores.get("Acc@1")
+    if reference is None or score is None:
+        return ["", ""]
+    return [f"{reference.acc1:.2f}", f"{100 * score.share - reference.acc1:+.2f}"]
+
+
+def _percent(score: Score) -> str:
+    return f"{100 * score.share:.2f} [{100 * score.low:.2f}, {100 * score.high:.2f}]"

@@ -1,0 +1,163 @@
+"""Tables as Python users meet them: `score` and `evaluate` make them, and they show themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.inference.own_model import Model
+from benchmarking.inference.plan import Images, Models, Options, predict
+from benchmarking.io import files
+from benchmarking.io.downloads import cache_folder
+from benchmarking.io.names import UNKNOWN
+from benchmarking.labels.label_files import label_set, prefix_of
+from benchmarking.labels.label_set import LabelSet
+from benchmarking.pictures.image_set import ImageSet
+from benchmarking.pictures.sets import open_images
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.reports.cells import caption, cells
+from benchmarking.reports.data_frame import pandas_frame
+from benchmarking.reports.formats import format_of, reports
+from benchmarking.scoring.aggregate import aggregate
+from benchmarking.scoring.table import AccuracyTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Labels = str | LabelSet | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table(AccuracyTable):
+    """An accuracy table that shows itself: as text, in a notebook, as a data frame or a file."""
+
+    def __str__(self) -> str:
+        return reports()["text"].render([self])
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the same cells as in the text."""
+        headings, *lines = cells(self)
+        head = "".join(f"<th>{escape(cell)}</th>" for cell in headings)
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines
+        )
+        return (
+            f"<table><caption>{escape(caption(self))}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A data frame with a row per run and the columns of the .csv format, shares in [0, 1].
+
+        Raises:
+            MissingDependency: pandas is not installed.
+        """
+        return pandas_frame([self])
+
+    def save(self, path: Path | str) -> None:
+        """Write the table in the format of the path's suffix: .md, .csv, .tex, .json or .txt.
+
+        Raises:
+            BenchmarkError: no format has this suffix, or the file cannot be written.
+        """
+        target = Path(path)
+        files.write(target, format_of(target).render([self]).encode())
+
+
+def score(
+    store: Store | str | Path,
+    images: ImageSet | str | None = None,
+    *,
+    labels: Labels = "original",
+    runs: Sequence[Run] | None = None,
+) -> Table:
+    """The accuracy table of stored runs, from their predictions alone.
+
+    Args:
+        store: where the runs are.
+        images: the image set or its name; None if the store has only one.
+        labels: what is right: "original", "real", "corrected" or a file of labels; several, side by
+            side; or a label set for the rows of the image set.
+        runs: which runs on the set; None for all.
+
+    Raises:
+        BenchmarkError: there are no such runs, or labels are missing or do not fit.
+    """
+    kept = store if isinstance(store, Store) else Store(store)
+    name = images.name if isinstance(images, ImageSet) else images or _only_set(kept)
+    if name not in kept.image_sets():
+        known = ", ".join(kept.image_sets()) or "none"
+        raise StoreError(f"{kept.folder} has no runs on image set {name!r}; its sets: {known}.")
+    found = aggregate(kept, name, labels=_label_sets(labels, kept, name), runs=runs)
+    if isinstance(images, ImageSet) and found.fingerprint not in (images.fingerprint, UNKNOWN):
+        raise StoreError(
+            f"the runs on {name!r} in {kept.folder} are on other pictures: fingerprint "
+            f"{found.fingerprint}, and these have {images.fingerprint}."
+        )
+    return Table(**{field.name: getattr(found, field.name) for field in fields(AccuracyTable)})
+
+
+def evaluate(
+    model: Models | Model,
+    pictures: Images,
+    *,
+    store: Store | str | Path | None = None,
+    labels: Labels = "original",
+    **options: Any,
+) -> Table:
+    """How accurate is this model on these pictures? Predict, then score, in one call.
+
+    Args:
+        model: a name as in `imagenet-benchmark models`, several names, or a model of your own; see
+            `predict`.
+        pictures: a folder, a tar, the name of a picture set, or an image set; see `open_images`.
+        store: for the run; None takes a folder in your cache, of these pictures alone, so that an
+            interrupted call is resumed and the same call is answered at once.
+        labels: see `score`.
+        options: of `predict`, such as name=, recipe=, batch_size= or gpu=.
+
+    Raises:
+        BenchmarkError: a name is unknown, the model cannot run, or the pictures cannot be used.
+
+    >>> from benchmarking import evaluate
+    >>> table = evaluate("efficientnet-lite-pytorch/efficientnet-lite0", "demo")
+    >>> round(table.rows[0].scores["Acc@1"].share, 2)
+    0.9
+    """
+    images = pictures if isinstance(pictures, ImageSet) else open_images(pictures)
+    if store is None:
+        apart = Options(seed=options.get("seed"), precision=options.get("precision")).apart
+        store = cache_folder("evaluated") / f"{images.fingerprint[:16]}{apart}"
+    runs = predict(model, images, store, **options)
+    return score(store, images, labels=labels, runs=runs)
+
+
+def _only_set(store: Store) -> str:
+    known = store.image_sets()
+    if len(known) != 1:
+        sets = ", ".join(known)
+        raise StoreError(
+            f"{store.folder} has runs on {len(known)} image sets ({sets}); name one with images=."
+            if known
+            else f"there are no stored predictions in {store.folder}; make some with predict()."
+        )
+    return known[0]
+
+
+def _label_sets(labels: Labels, store: Store, images: str) -> dict[str, LabelSet] | None:
+    """Label sets by what goes before their columns' names; None for the set's own."""
+    if labels == "original":
+        return None
+    if isinstance(labels, LabelSet):
+        return {"": labels}
+    rows = store.rows(images)
+    names = [labels] if isinstance(labels, str) else labels
+    found = {prefix_of(name): label_set(name, rows.keys, rows.labels) for name in names}
+    if len(found) < len(names):
+        raise BenchmarkError(f"of labels {', '.join(names)} two would share their columns.")
+    return found
