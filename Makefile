@@ -21,7 +21,7 @@ test: .venv/all
 torture: .venv/all
 	@rm -f build/torture.jsonl; mkdir -p build
 	TORTURE_TALLY=$(CURDIR)/build/torture.jsonl \
-	    $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/torture tests/test_check.py --full; \
+	    $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/torture tests/predictions/test_integrity.py --full; \
 	    status=$$?; \
 	    $(BIN)/python -m tests.torture.tally build/torture.jsonl results/reliability.md; \
 	    exit $$status

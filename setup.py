@@ -33,7 +33,15 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["benchmarking", "benchmarking.*"]),
     package_data={"benchmarking": ["data/*", "py.typed"]},
-    install_requires=["filelock", "numpy>=2", "platformdirs", "pooch", "safetensors", "tqdm"],
+    install_requires=[
+        "filelock",
+        "msgspec",
+        "numpy>=2",
+        "platformdirs",
+        "pooch",
+        "safetensors",
+        "tqdm",
+    ],
     extras_require={
         "pytorch": PYTORCH,
         "keras": KERAS,

@@ -100,17 +100,17 @@ def options(description: str | None) -> argparse.ArgumentParser:
 def chosen_pictures(args: argparse.Namespace) -> tuple[Picture, ...]:
     """The pictures that a benchmark has been told to use."""
     found = str(SAMPLE) if SAMPLE.is_dir() else "demo"
-    return open_pictures("demo" if args.small else args.pictures or found)
+    return open_pictures("demo" if args.small else args.pictures or found).pictures
 
 
 def linked(pictures: Sequence[Picture], folder: Path, n: int) -> tuple[Picture, ...]:
     """Class folders with n links to pictures, over and over, each of a name of its own."""
     for number in range(n):
         picture = pictures[number % len(pictures)]
-        link = folder / wnids()[picture.label] / f"{number:06}-{picture.path.name}"
+        link = folder / wnids()[picture.label] / f"{number:06}-{Path(str(picture.place)).name}"
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(picture.path.resolve())
-    return open_pictures(str(folder))
+        link.symlink_to(Path(str(picture.place)).resolve())
+    return open_pictures(str(folder)).pictures
 
 
 def cores() -> int:

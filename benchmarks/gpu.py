@@ -50,7 +50,7 @@ from benchmarking.models.sources import spec_of
 from benchmarking.pictures.crop_cache import CropFile
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import Picture
-from benchmarking.pictures.recipe import SCALINGS, Preprocessing, Scaling
+from benchmarking.pictures.recipe import Preprocessing, Scaling
 from benchmarking.predictions.top_k import TopK, join, top_k
 
 MODELS = ("resnet50", "resnet152", "densenet161", "vgg16")
@@ -89,7 +89,7 @@ class Bench:
     @property
     def scaling(self) -> Scaling:
         """Of pixels."""
-        return SCALINGS[self.recipe.scaling]
+        return self.recipe.scaling
 
     def decoded(self) -> AbstractContextManager[Iterator[Crop]]:
         """Crops by the package."""
@@ -97,7 +97,7 @@ class Bench:
 
     def kept(self) -> AbstractContextManager[Iterator[Crop]]:
         """Crops by the package that an earlier model has kept."""
-        return self.file.crops(self.pictures, self.recipe, cores(), 0)
+        return self.file.crops(self.pictures, self.recipe, cores(), [range(len(self.pictures))])
 
     def autocast(self) -> torch.autocast:
         """The precision, as PyTorch has it."""

@@ -46,7 +46,7 @@ from benchmarking.models.sources import source_of, spec_of
 from benchmarking.models.spec import Probabilities
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import Picture
-from benchmarking.pictures.recipe import SCALINGS, Crops
+from benchmarking.pictures.recipe import Crops
 from benchmarking.predictions.top_k import top_k
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def built(name: str) -> tuple[keras.Model, Way]:
     device = framework.prepare(NO_GPU)
     framework.seed(0)
     model = source_of(spec).build(spec, None)
-    scaling = SCALINGS[spec.recipes[RECIPE].scaling]
+    scaling = spec.recipes[RECIPE].scaling
     return model, framework.predictor(model, scaling, device)
 
 

@@ -95,7 +95,8 @@ def package_with_light_models(folder: Path) -> None:
     """A copy of our package with one more source, as a user adds it."""
     ours = Path(benchmarking.__file__).parent
     shutil.copytree(ours, folder / ours.name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(Path(__file__).parent / "plugins" / "light.py", folder / ours.name / "sources")
+    light = Path(__file__).parent / "plugins" / "light.py"
+    shutil.copy(light, folder / ours.name / "models" / "sources")
 
 
 def measured(pictures: Sequence[Picture], n: int) -> Peaks:

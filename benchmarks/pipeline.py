@@ -40,14 +40,14 @@ from PIL import Image
 from benchmarking.pictures.crop_cache import CropFile
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import Picture
-from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
 if TYPE_CHECKING:
     import torch
     from torch.utils.data import DataLoader
 
 RESIZE, CROP = 256, 224
-RECIPE = Preprocessing("pillow", "bilinear", RESIZE, CROP, "torch")
+RECIPE = Preprocessing("pillow", "bilinear", RESIZE, CROP, SCALINGS["torch"])
 BATCH, REPEATS, GOAL = 8, 7, 0.9
 
 
@@ -96,7 +96,7 @@ def decoded(pictures: Sequence[Picture]) -> Iterator[NDArray[np.uint8]]:
 
 def kept(file: CropFile, pictures: Sequence[Picture]) -> Iterator[NDArray[np.uint8]]:
     """Crops by the package, from the file where they are kept."""
-    with file.crops(pictures, RECIPE, cores(), 0) as seen:
+    with file.crops(pictures, RECIPE, cores(), [range(len(pictures))]) as seen:
         yield from seen
 
 
@@ -112,7 +112,7 @@ def rates(
     pictures: Sequence[Picture], folder: Path, file: CropFile, pool: Pool, repeats: int
 ) -> dict[str, list[float]]:
     """Pictures per second of every way, once their crops are known to be equal."""
-    paths = [picture.path for picture in pictures]
+    paths = [Path(str(picture.place)) for picture in pictures]
     loader = loader_of(folder)
     expected = digest(map(plain, paths))
     for name, found in (
@@ -169,7 +169,9 @@ def main() -> None:
         folder = Path(name)
         pictures = linked(chosen, folder / "pictures", len(chosen))
         file = CropFile(folder / "crops", len(pictures), CROP)
-        pool.map(plain_rate, [[pictures[0].path]] * cores(), chunksize=1)  # once they have started
+        pool.map(
+            plain_rate, [[Path(str(pictures[0].place))]] * cores(), chunksize=1
+        )  # once they have started
         found = rates(pictures, folder / "pictures", file, pool, repeats)
     about = (
         f"{len(pictures)} pictures; median of {repeats} interleaved repeats (least-most), made by "

@@ -22,7 +22,7 @@ from benchmarking.models.frameworks import Device, pytorch
 from benchmarking.models.sources import select, source_of
 from benchmarking.models.spec import ModelSpec, Predictor
 from benchmarking.pictures.crop import crop
-from benchmarking.pictures.recipe import SCALINGS, Preprocessing
+from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.pictures.sets import open_pictures
 from benchmarking.predictions.top_k import top_k
 
@@ -33,7 +33,7 @@ APART = 1e-4
 
 def a_batch(recipe: Preprocessing) -> NDArray[np.uint8]:
     """A batch of distinct crops: the demo pictures, each rolled by another number of pixels."""
-    crops = [crop(picture.read(), recipe) for picture in open_pictures("demo")]
+    crops = [crop(picture.read(), recipe) for picture in open_pictures("demo").pictures]
     return np.stack([np.roll(crops[n % len(crops)], n, axis=(0, 1)) for n in range(BATCH)])
 
 
@@ -80,7 +80,7 @@ def seconds(predict: Predictor, crops: NDArray[np.uint8]) -> float:
 def row(spec: ModelSpec, gpu: Device, cpu: Device) -> tuple[str, bool]:
     """A line of the table, and whether the devices agree."""
     recipe = spec.recipes["published"]
-    crops, scaling = a_batch(recipe), SCALINGS[recipe.scaling]
+    crops, scaling = a_batch(recipe), recipe.scaling
     model = calibrated(spec, crops[:16])
     there = pytorch.predictor(model, scaling, cpu)(crops)
     on_gpu = pytorch.predictor(model, scaling, gpu)

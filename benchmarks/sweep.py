@@ -47,7 +47,6 @@ from benchmarking.models.sources import source_of, spec_of
 from benchmarking.pictures.crop_cache import CropFile
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import Picture
-from benchmarking.pictures.recipe import SCALINGS
 
 MODELS = ("squeezenet1_1", "resnet18", "alexnet")
 BATCH, REPEATS, GOAL, SAMPLE = 8, 3, 0.1, 16
@@ -120,12 +119,12 @@ def difference(model: str, pictures: Sequence[Picture]) -> float:
     ours = source_of(spec).build(spec, None)
     ours.register_forward_hook(lambda _, __, logits: found.append(logits.numpy().copy()))
     with crops(pictures, recipe, cores()) as seen:
-        pytorch.predictor(ours, SCALINGS[recipe.scaling], cpu)(np.stack(list(seen)))
+        pytorch.predictor(ours, recipe.scaling, cpu)(np.stack(list(seen)))
 
     torch.manual_seed(0)
     transform = torchvision.models.get_model_weights(model).IMAGENET1K_V1.transforms()
     plain = torchvision.models.get_model(model).eval()
-    pixels = [transform(Image.open(picture.path).convert("RGB")) for picture in pictures]
+    pixels = [transform(Image.open(str(picture.place)).convert("RGB")) for picture in pictures]
     with torch.inference_mode():
         expected = plain(torch.stack(pixels)).numpy()
     return float(np.abs(found[0] - expected).max() / expected.std(axis=0).max())
@@ -138,7 +137,7 @@ def picture_costs(place: Place, pictures: Sequence[Picture], n: int) -> dict[str
 
     def all_crops() -> float:
         def use() -> None:
-            with file.crops(pictures, recipe, cores(), 0) as seen:
+            with file.crops(pictures, recipe, cores(), [range(len(pictures))]) as seen:
                 exhaust(seen)
 
         return seconds(use)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -9,11 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarking import plugins
 from benchmarking.cli import main
-from benchmarking.inference import executors
 from benchmarking.labels.imagenet import wnids
-from benchmarking.models import frameworks, sources
-from benchmarking.pictures.image_set import ImageSet, Picture, fingerprint
+from benchmarking.pictures.image_set import FilePart, ImageSet, Picture, fingerprint
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.store import Store
 
@@ -83,14 +83,17 @@ def imported_2019(arrays_of_2019, tmp_path_factory) -> Store:
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Plug-ins without a framework: a model that looks at brightness, run in this process."""
-    for package in (sources, frameworks, executors):
-        folder = PLUGINS / package.__name__.rpartition(".")[2]
-        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
-    before = set(sys.modules)
+    files = sorted(map(str, PLUGINS.glob("*/*.py")))
+    monkeypatch.setenv(plugins.FILES_VARIABLE, os.pathsep.join(files))
     yield
-    for name in set(sys.modules) - before:
-        if name.startswith("benchmarking."):
-            del sys.modules[name]
+    forget_plugins()
+
+
+def forget_plugins() -> None:
+    """Have plug-in files imported again by the next test that uses them."""
+    plugins._discovered.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("imagenet_benchmark_plugin_")]:
+        del sys.modules[name]
 
 
 @pytest.fixture
@@ -121,7 +124,9 @@ def an_image_set(folder: Path, labels: dict[str, int], name: str = "three") -> I
     folder.mkdir(exist_ok=True)
     for key in labels:
         (folder / key).write_text(key)
-    pictures = tuple(Picture(key, label, str(folder / key)) for key, label in labels.items())
+    pictures = tuple(
+        Picture(key, label, FilePart(str(folder / key))) for key, label in labels.items()
+    )
     return ImageSet(name, pictures, fingerprint(tuple(labels), digests(pictures)))
 
 

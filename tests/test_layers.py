@@ -1,8 +1,12 @@
 """Who may import whom, and what the light commands must never load."""
 
+from __future__ import annotations
+
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,112 +15,211 @@ import benchmarking
 
 ROOT = Path(benchmarking.__file__).parent
 
-# A module imports from lower levels, or from its own folder: its __init__ and _private modules.
-LEVELS = {
-    **dict.fromkeys(["errors", "escapes", "ahead"], 0),
-    **dict.fromkeys(["specs", "provenance", "labels", "plugins", "files"], 1),
-    **dict.fromkeys(["predictions", "published", "statistics", "imagenet", "downloads"], 2),
-    **dict.fromkeys(["npy_files"], 2),
-    **dict.fromkeys(["image_sets", "metrics", "table", "arrays_2019", "images", "weights"], 3),
-    **dict.fromkeys(["label_files", "crops"], 4),
-    "frameworks": 4,
-    **dict.fromkeys(["store", "jobs"], 5),
-    **dict.fromkeys(["sources", "datasets", "executors", "reports"], 5),
-    **dict.fromkeys(["aggregate", "compare", "verify", "predict", "exchange", "prepare"], 6),
-    **dict.fromkeys(["check", "unfinished", "shared_crops", "retries"], 6),
-    "answers": 7,
-    **dict.fromkeys(["sweep", "audits", "doctor"], 8),
-    "cli": 9,
-    **dict.fromkeys(["drop_in", "__main__"], 10),
+ROOMS = (
+    *("errors", "plugins", "io", "labels", "pictures", "models", "predictions"),
+    *("scoring", "inference", "reports", "experiments", "cli"),
+)
+"""A room may import those before it, and itself; scoring and inference never meet."""
+APART = {"inference": {"scoring"}}
+"""Rooms before a room that it may not import all the same."""
+
+FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "timm", "onnxruntime", "ray"}
+HEAVY = FRAMEWORKS | {
+    *("pandas", "scipy", "PIL", "cv2", "tqdm", "altair", "pyarrow", "pooch", "requests"),
+    *("statsmodels", "sklearn", "foolbox", "efficientnet_lite_pytorch", "msgspec", "IPython"),
 }
-HEAVY = {
-    *("torch", "torchvision", "tensorflow", "keras", "pandas", "scipy", "PIL", "cv2", "tqdm"),
-    *(
-        "ray",
-        "plotly",
-        "pooch",
-        "requests",
-        "timm",
-        "statsmodels",
-        "sklearn",
-        "foolbox",
-        "efficientnet_lite_pytorch",
-    ),
-}
-# The one module that knows a library.
-ONLY_USER = {"PIL": "images", "cv2": "images", "safetensors": "store", "pooch": "downloads"}
-MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+# The one room that knows a library.
+ONLY_USER = {"PIL": "pictures", "cv2": "pictures", "safetensors": "predictions", "pooch": "io"}
+LIGHT = (
+    "scoring",
+    "reports/cells",
+    "reports/grid",
+    "reports/records",
+    "reports/formats",
+    "cli/commands/table",
+)
+"""What never reaches a framework, pandas, SciPy or Pillow, not even within a function."""
+
+Graph = Mapping[str, set[str]]
+
+
+def modules_of(root: Path) -> dict[str, Path]:
+    """Every module of a package by its dotted name below the package; "" is its __init__."""
+    names = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return names
 
 
 def imports(path: Path, *, everywhere: bool) -> set[str]:
-    """Modules that a file imports: anywhere, or as soon as it is itself imported."""
-    tree = ast.parse(path.read_text())
+    """Names that a file imports: anywhere, or as soon as it is itself imported."""
     lazy = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    found, waiting = set(), list(tree.body)
+    found, waiting = set(), list(ast.parse(path.read_text()).body)
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
         for_types_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         if everywhere or not (isinstance(node, lazy) or for_types_only):
             waiting.extend(ast.iter_child_nodes(node))
     return found
 
 
-def may_import(own: str, name: str) -> bool:
-    """Whether a module of the room `own` may import this name of the package."""
-    _, room, *inside = name.split(".")
-    if room not in LEVELS:  # a name in benchmarking/__init__.py, not a room without a level
-        return not (ROOT / room).is_dir() and not (ROOT / f"{room}.py").is_file()
-    if room != own:
-        return LEVELS[room] < LEVELS[own]
-    return not inside or inside[0].startswith("_") or not is_module(own, inside[0])
+def graph_of(root: Path, *, everywhere: bool) -> Graph:
+    """What each module of a package imports: modules of the package, and other libraries.
+
+    A name of the package's own __init__ stands for the module that it comes from, since it is
+    imported when it is used; only its version is free.
+    """
+    modules = modules_of(root)
+    lazily = exports(modules[""]) if "" in modules else {}
+    graph: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        graph[module] = set()
+        for name in imports(path, everywhere=everywhere):
+            first, _, rest = name.partition(".")
+            if first != root.name:
+                graph[module].add(f"library {first}")
+            elif rest in modules:
+                graph[module] |= {rest} - {""}
+            elif rest in lazily:
+                graph[module].add(lazily[rest])
+            elif rest.rpartition(".")[0] in modules:
+                graph[module] |= {rest.rpartition(".")[0]} - {""}
+    return graph
 
 
-def is_module(folder: str, name: str) -> bool:
-    return (ROOT / folder / f"{name}.py").is_file()
+def exports(init: Path) -> dict[str, str]:
+    """The module of each name that a package's __init__ imports lazily."""
+    for node in ast.parse(init.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_PLACES":
+            return dict(ast.literal_eval(node.value))
+    return {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=str)
-def test_a_module_imports_from_lower_levels_or_its_own_folder(path):
-    own = path.parts[0].removesuffix(".py")
-    names = {n for n in imports(ROOT / path, everywhere=True) if n.startswith("benchmarking.")}
-    assert [name for name in sorted(names) if not may_import(own, name)] == []
+def reached(graph: Graph, module: str) -> Iterator[list[str]]:
+    """The way to each module and library that a module reaches, through others or directly."""
+    seen, waiting = {module}, [[module]]
+    while waiting:
+        way = waiting.pop(0)
+        for following in sorted(graph.get(way[-1], ())):
+            if following not in seen:
+                seen.add(following)
+                waiting.append([*way, following])
+                yield waiting[-1]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=str)
-def test_heavy_libraries_are_imported_inside_functions_only(path):
-    at_once = {name.split(".")[0] for name in imports(ROOT / path, everywhere=False)}
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def violations(root: Path, rooms: tuple[str, ...], apart: Mapping[str, set[str]]) -> list[str]:
+    """Ways from a module to a room that its own room may not import, however long they are."""
+    graph = graph_of(root, everywhere=True)
+    found = []
+    for module in graph:
+        room = room_of(module)
+        if room in ("", "__main__"):
+            continue
+        allowed = set(rooms[: rooms.index(room) + 1]) - apart.get(room, set())
+        for way in reached(graph, module):
+            if not way[-1].startswith("library ") and room_of(way[-1]) not in allowed:
+                found.append(" -> ".join(way))
+    return found
+
+
+def test_every_module_has_a_room():
+    rooms = {room_of(module) for module in modules_of(ROOT)} - {"", "__main__"}
+    assert rooms == set(ROOMS)
+
+
+def test_a_room_reaches_only_those_before_it():
+    assert violations(ROOT, ROOMS, APART) == []
+
+
+def plant(root: Path, **modules: str) -> Path:
+    package = root / "planted"
+    for name, text in modules.items():
+        path = package / f"{name.replace('__', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (path.parent / "__init__.py").touch()
+        path.write_text(text)
+    (package / "__init__.py").write_text("_PLACES = {'predict': 'inference.plan'}\n")
+    return package
+
+
+def test_a_violation_through_a_third_module_is_seen(tmp_path):
+    """Each import by itself is allowed; the way from scoring to inference is not."""
+    package = plant(
+        tmp_path,
+        scoring__table="from planted.reports import cells",
+        reports__cells="def f():\n    from planted.inference import plan",
+        inference__plan="",
+    )
+    rooms = ("reports", "scoring", "inference")
+    assert "scoring.table -> reports.cells -> inference.plan" in violations(package, rooms, {})
+
+
+def test_a_violation_through_the_public_names_is_seen(tmp_path):
+    package = plant(tmp_path, scoring__table="from planted import predict", inference__plan="")
+    assert violations(package, ("scoring", "inference"), {}) == ["scoring.table -> inference.plan"]
+
+
+def test_rooms_that_must_not_meet_are_kept_apart(tmp_path):
+    package = plant(
+        tmp_path, scoring__table="", inference__plan="import planted.scoring.table as t"
+    )
+    rooms, apart = ("scoring", "inference"), {"inference": {"scoring"}}
+    assert violations(package, rooms, {}) == []
+    assert violations(package, rooms, apart) == ["inference.plan -> scoring.table"]
+
+
+@pytest.mark.parametrize("light", LIGHT)
+def test_what_makes_tables_never_reaches_a_framework(light):
+    graph = graph_of(ROOT, everywhere=True)
+    modules = [module for module in graph if f"{module}.".startswith(f"{light.replace('/', '.')}.")]
+    assert modules
+    forbidden = {f"library {name}" for name in FRAMEWORKS | {"pandas", "scipy", "PIL", "cv2"}}
+    for module in modules:
+        ways = [way for way in reached(graph, module) if way[-1] in forbidden]
+        assert [" -> ".join(way) for way in ways] == []
+
+
+@pytest.mark.parametrize("module", sorted(modules_of(ROOT)), ids=str)
+def test_heavy_libraries_are_imported_inside_functions_only(module):
+    at_once = {
+        name.partition(".")[0] for name in imports(modules_of(ROOT)[module], everywhere=False)
+    }
     assert at_once & HEAVY == set()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=str)
-def test_a_library_with_one_user_has_no_other(path):
-    own = path.parts[0].removesuffix(".py")
-    used = {name.split(".")[0] for name in imports(ROOT / path, everywhere=True)}
-    assert {library for library in used & ONLY_USER.keys() if ONLY_USER[library] != own} == set()
-
-
-def test_the_table_command_reaches_no_prediction_code():
-    found = imports(ROOT / "cli" / "table.py", everywhere=True)
-    rooms = {name.split(".")[1] for name in found if name.startswith("benchmarking.")}
-    assert rooms & {"predict", "sweep", "sources", "frameworks", "executors", "datasets"} == set()
+@pytest.mark.parametrize("library", ONLY_USER)
+def test_a_library_with_one_user_has_no_other(library):
+    graph = graph_of(ROOT, everywhere=True)
+    users = {room_of(module) for module, names in graph.items() if f"library {library}" in names}
+    assert users == {ONLY_USER[library]}
 
 
 EVERY_PLUG_IN = """
 import sys
-from benchmarking import cli, datasets, executors, frameworks, reports, sources
-from benchmarking.plugins import discover
-for package in (cli, datasets, executors, frameworks, reports, sources):
-    assert discover(package)
+from benchmarking.cli.commands import commands
+from benchmarking.experiments import experiments
+from benchmarking.inference.executors import executors
+from benchmarking.models.frameworks import frameworks
+from benchmarking.models.sources import sources
+from benchmarking.pictures.sets import picture_sets
+from benchmarking.reports.formats import reports
+for discovered in (commands, experiments, executors, frameworks, sources, picture_sets, reports):
+    assert discovered()
 """
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["predict", "--help"], ["models", "--help"], ["table"]],
+    [["--help"], ["predict", "--help"], ["audit", "--help"], ["models", "--help"], ["table"]],
     ids=" ".join,
 )
 def test_with_every_plug_in_loaded_no_framework_is(arguments):
@@ -127,9 +230,21 @@ try:
 except SystemExit as end:
     status = end.code
 assert status == 0
-print("loaded:", sorted({HEAVY!r} & set(sys.modules)))
+print("loaded:", sorted(set({sorted(HEAVY - {"msgspec"})!r}) & set(sys.modules)))
 """
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT.parent, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
+def test_importing_the_package_loads_nothing_else():
+    script = (
+        "import sys; before = set(sys.modules); import benchmarking; "
+        "print(sorted({n.partition('.')[0] for n in set(sys.modules) - before}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT.parent, capture_output=True, text=True, check=True
+    )
+    names = set(re.findall(r"\w+", done.stdout))
+    assert not names & (HEAVY | {"numpy"})

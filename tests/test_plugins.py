@@ -1,62 +1,195 @@
 import csv
-import re
+import os
+import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
+from typing import Protocol
 
 import pytest
-from conftest import DATA
+from conftest import DATA, forget_plugins
 
-from benchmarking import cli, reports
+from benchmarking import plugins
+from benchmarking.cli import main
+from benchmarking.cli.commands import Command, commands
 from benchmarking.errors import BenchmarkError
-from benchmarking.inference import executors
-from benchmarking.models import frameworks, sources
+from benchmarking.experiments import Experiment, experiments
+from benchmarking.inference.executors import Executor, executors
+from benchmarking.models import sources as sources_package
+from benchmarking.models.frameworks import Framework, frameworks
 from benchmarking.models.sources import (
+    Source,
     all_specs,
     check_installed,
     framework_of,
     select,
     source_of,
+    sources,
     spec_of,
 )
-from benchmarking.plugins import discover
+from benchmarking.pictures.sets import PictureSet, picture_sets
+from benchmarking.plugins import discover, lacks
+from benchmarking.reports.formats import Report, reports
 
-PACKAGES = (cli, datasets, executors, frameworks, reports, sources)
+KINDS = {
+    "sources": (sources, Source),
+    "frameworks": (frameworks, Framework),
+    "picture_sets": (picture_sets, PictureSet),
+    "executors": (executors, Executor),
+    "reports": (reports, Report),
+    "experiments": (experiments, Experiment),
+}
+EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
 
 
-@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
-def test_every_folder_of_plug_ins_has_some_and_says_what_they_must_have(package):
-    assert discover(package)
-    for name in package.CONTRACT:
-        assert re.search(rf"\b{name}\b", package.__doc__), f"{name} is not explained"
+@pytest.fixture(autouse=True)
+def _no_plugins_left():
+    before = os.environ.get(plugins.FILES_VARIABLE)
+    yield
+    if before is None:
+        os.environ.pop(plugins.FILES_VARIABLE, None)
+    else:
+        os.environ[plugins.FILES_VARIABLE] = before
+    forget_plugins()
 
 
-@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
-def test_a_plug_in_that_lacks_something_is_named(package, tmp_path, monkeypatch):
+def test_the_kinds_are_those_that_have_a_contract():
+    assert plugins.KINDS.keys() == KINDS.keys()
+    for kind, (discovered, contract) in KINDS.items():
+        assert plugins.KINDS[kind] == contract.__module__ == discovered.__module__
+
+
+@EVERY_KIND
+def test_each_kind_has_plug_ins_that_satisfy_its_contract(kind):
+    discovered, contract = KINDS[kind]
+    found = discovered()
+    assert found
+    for name, plugin in found.items():
+        assert name == plugin.NAME
+        assert lacks(plugin, contract) == []
+
+
+def test_every_command_satisfies_its_contract():
+    assert len(commands()) == 13
+    for command in commands().values():
+        assert lacks(command, Command) == []
+
+
+def test_mypy_accepts_every_plug_in_as_its_contract(tmp_path):
+    lines = []
+    for number, (kind, (discovered, contract)) in enumerate(KINDS.items()):
+        lines.append(f"from {contract.__module__} import {contract.__name__}")
+        for name, plugin in discovered().items():
+            alias = f"p{number}_{name.replace('-', '_')}"
+            lines += [f"import {plugin.__name__} as {alias}"]
+            lines += [f"{alias}_is: {contract.__name__} = {alias}  # {kind}"]
+    file = tmp_path / "every_plug_in.py"
+    file.write_text("\n".join(lines) + "\n")
+    root = Path(__file__).parents[1]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--config-file",
+        str(root / "pyproject.toml"),
+        str(file),
+    ]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+class Contract(Protocol):
+    @property
+    def NAME(self) -> str: ...
+    @property
+    def SIZES(self) -> tuple[int, ...]: ...
+    def build(self, spec: str, weights: int) -> str: ...
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ({"NAME": "a", "SIZES": (1,), "build": lambda spec, weights: ""}, []),
+        ({"NAME": "a", "SIZES": (1,), "build": lambda *args: ""}, []),
+        ({"SIZES": (1,), "build": lambda spec, weights: ""}, ["NAME"]),
+        ({"NAME": "a", "build": print}, ["SIZES"]),
+        (
+            {"NAME": 7, "SIZES": [1], "build": lambda spec, weights: ""},
+            ["NAME as str (it is 7)", "SIZES as tuple (it is [1])"],
+        ),
+        ({"NAME": "a", "SIZES": ()}, ["build"]),
+        ({"NAME": "a", "SIZES": (), "build": 1}, ["build as a function (it is 1)"]),
+        (
+            {"NAME": "a", "SIZES": (), "build": lambda spec: ""},
+            ["build(spec, weights) with these parameters"],
+        ),
+    ],
+)
+def test_what_a_plug_in_lacks_is_said_in_words(parts, expected):
+    plugin = ModuleType("plugin")
+    vars(plugin).update(parts)
+    assert lacks(plugin, Contract) == expected
+
+
+@EVERY_KIND
+def test_a_plug_in_file_that_lacks_something_is_named(kind, tmp_path, capsys):
+    discovered, contract = KINDS[kind]
+    file = tmp_path / "halfway.py"
+    file.write_text(f"PLUGIN = {kind!r}\nNAME = 'halfway'")
+    plugins.use(file)
+    with pytest.raises(BenchmarkError) as error:
+        discovered()
+    assert str(error.value).startswith(f"{file} lacks ")
+    assert f"needs all that {contract.__name__} has in {contract.__module__}." in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("gone.py", None, "gone.py is not a file; expected a Python file."),
+        ("words.txt", "PLUGIN = 'sources'", "words.txt is not a Python file; its name must end"),
+        ("broken.py", "1 / 0", "broken.py cannot be imported: ZeroDivisionError: division by zero"),
+        ("vague.py", "NAME = 'vague'", "vague.py lacks PLUGIN, which says what it adds; expected"),
+        ("odd.py", "PLUGIN = 'source'", "odd.py has PLUGIN = 'source'; expected one of 'sources'"),
+    ],
+)
+def test_a_file_that_is_no_plug_in_is_refused(name, text, expected, tmp_path, capsys):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    assert main(["--plugin", str(tmp_path / name), "models"]) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_a_plug_in_of_one_of_our_folders_that_lacks_something_is_named(tmp_path, monkeypatch):
     (tmp_path / "halfway.py").write_text("NAME = 'halfway'")
-    monkeypatch.setattr(package, "__path__", [str(tmp_path)])
-    with pytest.raises(BenchmarkError, match=f"halfway.py lacks .*{package.CONTRACT[-1]}; see "):
-        discover(package)
-    del sys.modules[f"{package.__name__}.halfway"]
+    monkeypatch.setattr(sources_package, "__path__", [str(tmp_path)])
+    with pytest.raises(BenchmarkError, match=r"halfway.py lacks DISTRIBUTIONS; EXTRA; MODULES; "):
+        sources()
+    del sys.modules[f"{sources_package.__name__}.halfway"]
 
 
 @pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: f"{spec.source}/{spec.name}")
 def test_every_spec_names_plug_ins_that_exist(spec):
     assert spec.source == source_of(spec).NAME
-    assert framework_of(spec).EXECUTOR in discover(executors)
+    assert framework_of(spec).EXECUTOR in executors()
     assert framework_of(spec).BATCH_SIZES.keys() == {"cpu", "gpu"}
     assert "published" in spec.recipes
+
+
+class Named(Protocol):
+    @property
+    def NAME(self) -> str: ...
 
 
 def test_two_plug_ins_of_one_name_are_refused(tmp_path, monkeypatch):
     package = ModuleType("twins")
     package.__path__ = [str(tmp_path)]
-    package.CONTRACT = ("NAME",)
     for file in ("one", "two"):
         (tmp_path / f"{file}.py").write_text("NAME = 'same'")
     (tmp_path / "_private.py").write_text("raise AssertionError('never imported')")
     monkeypatch.setitem(sys.modules, "twins", package)
-    with pytest.raises(BenchmarkError, match=r"twins.one and twins.two are both called 'same'"):
-        discover(package)
+    with pytest.raises(BenchmarkError, match=r"one.py and .*two.py are both called 'same'; rename"):
+        discover(package, Named)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +217,10 @@ def test_a_framework_selects_every_model_that_it_runs():
 @pytest.mark.parametrize("gone", ["torch", "PIL", "efficientnet_lite_pytorch"])
 def test_a_model_whose_library_is_missing_is_not_ready(gone, monkeypatch):
     spec = spec_of("efficientnet-lite-pytorch", "efficientnet-lite0")
-    found = sources.find_spec
-    monkeypatch.setattr(sources, "find_spec", lambda name: None if name == gone else found(name))
+    found = sources_package.find_spec
+    monkeypatch.setattr(
+        sources_package, "find_spec", lambda name: None if name == gone else found(name)
+    )
     with pytest.raises(BenchmarkError, match=rf"{gone} is not installed; run: pip install 'imag"):
         check_installed(spec)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import re
 import shlex
 import subprocess
@@ -11,17 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import digests
+from conftest import digests, forget_plugins
 from PIL import Image
 
+from benchmarking import plugins
 from benchmarking.cli import main
 from benchmarking.cli.scripts_2019 import predictions, table
 from benchmarking.cli.scripts_2019.predictions import KERAS, PYTORCH
 from benchmarking.models import sources
 from benchmarking.models.frameworks import Device, pytorch
-from benchmarking.models.weights import check
+from benchmarking.models.weights import verified_sha256
 from benchmarking.pictures.crop import crop
-from benchmarking.pictures.recipe import SCALINGS
 from benchmarking.pictures.sets import image_set, open_pictures
 
 ROOT = Path(__file__).parents[1]
@@ -105,11 +106,49 @@ def test_the_code_that_reads_a_run_works():
 
 
 def test_the_code_that_makes_a_data_frame_works():
-    code = next(block for block in blocks("python") if "pandas_frame" in block)
+    code = next(block for block in blocks("python") if "to_pandas()\nprint" in block)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[1:3] == ["Keras      0.904", "PyTorch    0.904"]
+
+
+SCRIPT_OF_THE_README = """
+import json, sys
+{code}
+print(json.dumps([str(run) for run in runs]))
+print(table.rows[0].scores["Acc@1"].share, top5.classes.shape)
+"""
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("how", ["a file without a guard", "standard input"])
+def test_the_code_of_the_front_door_runs(how, tmp_path):
+    """With a model whose weights a package ships, the demo pictures and their own labels."""
+    code = next(block for block in blocks("python") if "open_images" in block)
+    for asked, here in (
+        ('"/path/to/val"', '"demo"'),
+        ('"torchvision/resnet50"', '"efficientnet-lite-pytorch/efficientnet-lite0"'),
+        ('"real"', '"original"'),
+    ):
+        assert asked in code
+        code = code.replace(asked, here)
+    script = SCRIPT_OF_THE_README.format(code=code)
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, *(["-"] if how == "standard input" else ["script.py"])],
+        input=script,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    *_, runs, last = done.stdout.splitlines()
+    assert json.loads(runs) == ["efficientnet-lite-pytorch/efficientnet-lite0 (published) on demo"]
+    assert last == "0.9 (20, 5)"
+    assert (tmp_path / "mine" / "demo" / "images.csv").is_file()
 
 
 def test_the_code_of_a_source_runs_with_timms_own_preprocessing(tmp_path, monkeypatch):
@@ -121,28 +160,28 @@ def test_the_code_of_a_source_runs_with_timms_own_preprocessing(tmp_path, monkey
     model = timm.create_model("resnet18.a1_in1k", pretrained=False).eval()
     path = tmp_path / "resnet18_a1_in1k.pth"
     torch.save(model.state_dict(), path)
-    code = next(block for block in blocks("python") if "sources/timm_models.py" in block)
+    code = next(block for block in blocks("python") if "my_models.py" in block)
     code = code.replace("0" * 64, hashlib.sha256(path.read_bytes()).hexdigest())
-    (tmp_path / "timm_models.py").write_text(code)
-    monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path)])
+    (tmp_path / "my_models.py").write_text(code)
+    monkeypatch.setenv(plugins.FILES_VARIABLE, str(tmp_path / "my_models.py"))
     (spec,) = sources.select(["timm/*"])
     sources.check_installed(spec)
     found = sources.weights_path(spec, tmp_path)
-    assert check(found, spec.weights)
+    assert verified_sha256(found, spec.weights)
     assert spec.parameters == sum(p.numel() for p in model.parameters())
 
     recipe = spec.recipes["published"]
-    data = open_pictures("demo")[0].path.read_bytes()
+    data = open_pictures("demo").pictures[0].read()
     seen = crop(data, recipe)
     built = sources.source_of(spec).build(spec, found)
-    predictor = pytorch.predictor(built, SCALINGS[recipe.scaling], Device("cpu", "cpu", "cpu"))
+    predictor = pytorch.predictor(built, recipe.scaling, Device("cpu", "cpu", "cpu"))
     said = predictor(seen[None])
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
     with torch.inference_mode():
         pixels = transform(Image.open(io.BytesIO(data)).convert("RGB"))[None]
         expected = model(pixels).softmax(dim=1).numpy()
     assert np.abs(said - expected).max() < 1e-6
-    monkeypatch.delitem(sys.modules, "benchmarking.models.sources.timm_models")
+    forget_plugins()
 
 
 def test_the_code_of_a_source_passes_the_linter(tmp_path):
@@ -168,8 +207,8 @@ def test_the_fingerprint_can_be_had_from_the_command_line():
     command = next(
         line for block in blocks("") for line in block.splitlines() if "sha256sum" in line
     )
-    pictures = open_pictures("demo")
-    folder = pictures[0].path.parent
+    pictures = open_pictures("demo").pictures
+    folder = pictures[0].place.path.parent
     done = subprocess.run(
         command.replace("*", "imagenet_*.jpg", 1),
         shell=True,

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarking.models.sources import all_specs
 from benchmarking.predictions.store import Store
-from benchmarking.reports import render_as
+from benchmarking.reports.formats import format_of
 from benchmarking.scoring.aggregate import aggregate
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +41,7 @@ def test_accuracies_on_500_pictures_are_the_known_ones_within_a_picture():
 @pytest.mark.parametrize("suffix", [".md", ".csv"])
 def test_shipped_tables_follow_from_shipped_predictions(images, suffix):
     path = ROOT / "results" / f"{images}{suffix}"
-    assert path.read_text() == render_as(path, [aggregate(STORE, images)])
+    assert path.read_text() == format_of(path).render([aggregate(STORE, images)])
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,9 @@ def test_the_readme_shows_the_top_of_the_shipped_tables(images, lines):
 @pytest.mark.parametrize("suffix", [".csv", ".md", ".tex", ".json"])
 def test_the_table_of_2019_follows_from_its_arrays(imported_2019, suffix):
     path = ROOT / "results" / f"imagenet-val-2019{suffix}"
-    assert path.read_text() == render_as(path, [aggregate(imported_2019, "imagenet-val-2019")])
+    assert path.read_text() == format_of(path).render(
+        [aggregate(imported_2019, "imagenet-val-2019")]
+    )
 
 
 @pytest.mark.parametrize("images", SHIPPED)

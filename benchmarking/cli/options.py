@@ -96,20 +96,15 @@ def add_weights(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def chosen_store(args: argparse.Namespace, apart: str = "") -> Store:
-    """The store of this call.
-
-    Args:
-        args: of the command.
-        apart: what the names of stores end with that are kept apart from others; see
-            `inference.plan.Options`.
-    """
+def chosen_store(args: argparse.Namespace) -> Store:
+    """The store of this call; runs of random weights or in fewer bits are kept in stores apart."""
+    from benchmarking.predictions.run_index import kept_apart
     from benchmarking.predictions.store import Store
 
-    folder = Store(args.store).folder
-    if getattr(args, "weights", "published") == "random" and not apart:
-        apart = "-random"
-    return Store(folder.with_name(folder.name + apart)) if apart else Store(folder)
+    options = vars(args)
+    apart = kept_apart(options.get("weights", "published"), options.get("precision"))
+    store = Store(args.store)
+    return Store(store.folder.with_name(store.folder.name + apart)) if apart else store
 
 
 def runs_meant(args: argparse.Namespace, store: Store) -> list[Run]:

@@ -30,6 +30,7 @@ from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.pictures.sets import open_images
 from benchmarking.predictions.run import Run
+from benchmarking.predictions.run_index import kept_apart
 from benchmarking.predictions.store import Store, bytes_needed
 
 RANDOM_SEED = 0
@@ -75,13 +76,8 @@ class Options:
 
     @property
     def apart(self) -> str:
-        """What the name of a store ends with that keeps such runs apart from others; "" for most.
-
-        Runs with random weights, or in fewer bits, have the names of ordinary runs and other
-        answers.
-        """
-        parts = ["random"] if self.seed is not None else []
-        return "".join(f"-{part}" for part in [*parts, self.precision] if part)
+        """What the name of a store must end with that keeps such runs; see `kept_apart`."""
+        return kept_apart("published" if self.seed is None else "random", self.precision)
 
 
 @dataclass(frozen=True)

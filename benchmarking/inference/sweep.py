@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -113,12 +113,12 @@ class Sweep:
         self, executor: Executor, jobs: Iterable[Job], retries: Retries, before: dict[Run, str]
     ) -> Iterator[Event]:
         """Run jobs in one executor, which may work on several of them at the same time."""
-        waiting = deque(jobs)
+        waiting, taken = deque(jobs), set[Run]()
         while waiting:
             at_first = len(waiting)
             active = _Active()
             try:
-                claimed = self._claimed(waiting, active, before)
+                claimed = self._claimed(waiting, active, before, taken)
                 for event in executor.run(self.answer, claimed, self.timeout):
                     yield from self._take(event, active, retries)
                 for partial in active.partial_runs:
@@ -136,15 +136,14 @@ class Sweep:
                 active.close()
 
     def _claimed(
-        self, waiting: deque[Job], active: _Active, before: dict[Run, str]
+        self, waiting: deque[Job], active: _Active, before: dict[Run, str], taken: set[Run]
     ) -> Iterator[Job]:
-        """Jobs one by one, each while no other process works on its run; taken ones last.
+        """Jobs one by one, each while no other process works on its run; `taken` ones last.
 
         Those that are stored complete are done; where they are to be computed again, those that
         another process has stored since `before`, when each run was begun. Where all that wait are
         taken, this ends if other jobs are active, so that their executor is not held up.
         """
-        taken: set[Run] = set()
         while waiting:
             job = waiting.popleft()
             with ExitStack() as claim:
@@ -235,11 +234,11 @@ class Sweep:
         return Checkpoints(self.store.unfinished(job.run))
 
 
-@dataclass(frozen=True, eq=False)
 class _Active:
     """Jobs that an executor works on: what has come back of each, and the claim on its run."""
 
-    _jobs: dict[Run, tuple[PartialRun, ExitStack]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._jobs: dict[Run, tuple[PartialRun, ExitStack]] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+INTERVAL = 0.5
+"""Seconds between two changes of a bar."""
+
 
 def bar(
     items: Iterable[T] | None = None,
@@ -30,7 +33,7 @@ def bar(
         unit: what is counted.
         is_bytes: whether sizes are counted, shown in kB, MB and so on.
     """
-    options: dict[str, Any] = {"leave": False, "dynamic_ncols": True, "mininterval": 0.5}
+    options: dict[str, Any] = {"leave": False, "dynamic_ncols": True, "mininterval": INTERVAL}
     if is_in_notebook():
         if find_spec("ipywidgets"):
             from tqdm.notebook import tqdm as tqdm_class

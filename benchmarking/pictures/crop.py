@@ -50,6 +50,7 @@ def resized(height: int, width: int, preprocessing: Preprocessing) -> tuple[int,
     Raises:
         PictureError: the picture is so narrow that it would fill the memory.
 
+    >>> from benchmarking.pictures.recipe import SCALINGS
     >>> recipe = Preprocessing("pillow", "bicubic", 256, crop=224, scaling=SCALINGS["tf"])
     >>> resized(375, 500, recipe), resized(500, 333, recipe)
     ((256, 341), (384, 256))
@@ -66,6 +67,7 @@ def resized(height: int, width: int, preprocessing: Preprocessing) -> tuple[int,
 def crop_corner(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
     """Top and left of the centre crop in a resized picture; negative where it pads.
 
+    >>> from benchmarking.pictures.recipe import SCALINGS
     >>> recipe = Preprocessing("pillow", "bicubic", 256, crop=224, scaling=SCALINGS["tf"])
     >>> crop_corner(256, 341, recipe)
     (16, 58)
@@ -89,6 +91,7 @@ def square_before_resize(
     `_decode_and_center_crop` in github.com/tensorflow/tpu,
     models/official/efficientnet/preprocessing.py.
 
+    >>> from benchmarking.pictures.recipe import SCALINGS
     >>> recipe = Preprocessing(
     ...     "pillow", "bicubic", 256, 224, SCALINGS["identity"], crop_rounding="ceil", first="crop"
     ... )

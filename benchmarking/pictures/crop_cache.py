@@ -166,21 +166,22 @@ class CropFile:
             yield self._completed(handle, kept)
 
     def _completed(self, handle: int, kept: Iterator[int | Crop]) -> Iterator[Crop]:
-        """Every crop; after the last, if all could be written, the file gets its name."""
+        """Every crop; before the last one, if all could be written, the file gets its name."""
         sums, written = np.empty(self.n, _CRC), 0
         for row, one in enumerate(kept):
             if isinstance(one, int):
                 sums[row] = one
                 written += 1
+            if written == self.n:
+                with suppress(OSError):  # a full disk, at last: the crops are used all the same
+                    files.write_at(handle, sums.tobytes(), self.n * self._stride)
+                    os.fsync(handle)
+                    self._part.replace(self.path)
+            if isinstance(one, int):
                 data = os.pread(handle, self._stride, row * self._stride)
                 yield np.frombuffer(data, np.uint8).reshape(self.shape)
             else:
                 yield one
-        if written == self.n:
-            with suppress(OSError):  # a full disk, at last: the crops were used all the same
-                files.write_at(handle, sums.tobytes(), self.n * self._stride)
-                os.fsync(handle)
-                self._part.replace(self.path)
 
     def _read(
         self,

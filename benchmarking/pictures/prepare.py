@@ -136,7 +136,7 @@ def prepare(plan: Plan) -> Iterator[Member]:
         except OSError as error:
             raise BenchmarkError(
                 f"{path} cannot be written: {error.strerror}. What is unpacked is kept in "
-                f"{plan.staging}; once this is mended, the same command goes on."
+                f"{plan.staging}; once this is mended, the same command resumes."
             ) from error
         yield member
     if plan.official and md5.hexdigest() != plan.official.md5:
@@ -279,7 +279,7 @@ def _name_folder(plan: Plan) -> None:
         if _unpacked(plan) != {member.path: member.size for member in plan.members}:
             raise BenchmarkError(
                 f"{plan.staging} was changed meanwhile. Does another call write into it? Once "
-                "that has ended, the same command goes on."
+                "that has ended, the same command resumes."
             )
         if hasattr(os, "sync"):
             os.sync()
@@ -289,7 +289,7 @@ def _name_folder(plan: Plan) -> None:
     except OSError as error:
         raise BenchmarkError(
             f"{plan.staging}, which holds all pictures, cannot be renamed {plan.folder}: "
-            f"{error.strerror}. Once this is mended, the same command goes on."
+            f"{error.strerror}. Once this is mended, the same command resumes."
         ) from error
 
 

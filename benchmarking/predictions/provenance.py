@@ -64,6 +64,8 @@ class Provenance:
         """
         import msgspec
 
+        if not isinstance(document, dict):
+            raise ValueError(f"provenance is {document!r:.60}, no names and values")
         unknown = document.keys() - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"provenance has no {min(unknown)!r}")

@@ -38,6 +38,18 @@ def default_folder() -> Path:
     return platformdirs.user_data_path("imagenet-benchmarking", appauthor=False) / "precomputed"
 
 
+def kept_apart(weights: str, precision: str | None) -> str:
+    """What the name of a store ends with that keeps some runs apart from others; "" for most.
+
+    Runs with random weights, or in fewer bits, have the names of ordinary runs and other answers.
+
+    >>> kept_apart("published", None), kept_apart("random", "tf32")
+    ('', '-random-tf32')
+    """
+    parts = ["random"] if weights == "random" else []
+    return "".join(f"-{part}" for part in [*parts, precision] if part)
+
+
 @dataclass(frozen=True, init=False)
 class RunIndex:
     """Runs in a folder, by name.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.models.spec import ModelSpec, Weights
-from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,7 @@ DISTRIBUTIONS = ()
 
 def specs() -> tuple[ModelSpec, ...]:
     """Two of them, so that they share their crops."""
-    recipes = {"published": Preprocessing("pillow", "bilinear", 256, 224, "torch")}
+    recipes = {"published": Preprocessing("pillow", "bilinear", 256, 224, SCALINGS["torch"])}
     none = Weights("none", "none")
     return tuple(ModelSpec(NAME, name, "pytorch", none, recipes, 4000) for name in ("one", "two"))
 

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from benchmarking.cli import main
-from benchmarking.cli.options import chosen_store, store_folder
+from benchmarking.cli.options import chosen_store
 from benchmarking.labels.imagenet import wnids
 from benchmarking.pictures.crop_cache import CropFile
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def call(*arguments) -> int:
@@ -173,9 +173,7 @@ def test_on_a_terminal_a_bar_shows_speed_and_time_left(predict, monkeypatch):
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    for module in ("_progress", "_pictures"):
-        bar = {"unit": " images", "mininterval": 0}
-        monkeypatch.setattr(f"benchmarking.cli.{module}.IMAGES", bar)
+    monkeypatch.setattr("benchmarking.io.progress.INTERVAL", 0)
     predict()
     shown = terminal.getvalue()
     assert "reading: 100%" in shown
@@ -255,18 +253,23 @@ def test_a_reader_that_has_had_enough_ends_the_command_quietly():
     ],
 )
 def test_the_store_is_the_option_else_the_environment_else_at_hand(
-    tmp_path, option, environment, expected
+    tmp_path, option, environment, expected, monkeypatch
 ):
     (tmp_path / "precomputed").mkdir()
-    folder = store_folder(option and Path(option), environment, tmp_path)
-    assert folder == Path(expected)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("IMAGENET_BENCHMARK_STORE", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    args = argparse.Namespace(store=option and Path(option))
+    assert chosen_store(args).folder == Store(option).folder == Path(expected)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="folders of other systems")
 def test_where_nothing_is_at_hand_the_store_is_in_the_users_data(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
-    folder = store_folder(None, {}, tmp_path)
-    assert folder == Path("/data/imagenet-benchmarking/precomputed")
+    monkeypatch.delenv("IMAGENET_BENCHMARK_STORE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert Store().folder == Path("/data/imagenet-benchmarking/precomputed")
 
 
 def test_predict_warns_of_what_names_tell(predict, tree, capsys):
@@ -355,7 +358,7 @@ def test_a_precision_that_a_framework_lacks_fails_that_model(predict, capsys):
 
 def test_runs_in_fewer_bits_are_kept_apart(tmp_path):
     def place(**options):
-        return chosen_store(argparse.Namespace(store=tmp_path / "s", **options)).name
+        return chosen_store(argparse.Namespace(store=tmp_path / "s", **options)).folder.name
 
     assert place(precision="bf16") == "s-bf16"
     assert place(precision=None, weights="published") == "s"

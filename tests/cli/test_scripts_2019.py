@@ -17,10 +17,10 @@ from benchmarking.cli import main as cli_main
 from benchmarking.cli.scripts_2019 import predictions, table
 from benchmarking.cli.scripts_2019.predictions import KERAS, PYTORCH
 from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows, wnids
-from benchmarking.pictures.image_set import Picture, difference
+from benchmarking.pictures.image_set import FilePart, Picture, difference
 from benchmarking.predictions.provenance import imported
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LABELS = validation_labels()[validation_rows()].astype(np.int64)
 
 
@@ -379,7 +379,8 @@ def test_a_picture_that_is_there_twice_is_one_too_many(call, one_model, val, cap
 
 def test_lists_of_pictures_differ_in_names_classes_or_order():
     one, two, three = (
-        Picture(f"{name}.png", label, "") for name, label in zip("abc", (1, 1, 2), strict=True)
+        Picture(f"{name}.png", label, FilePart(""))
+        for name, label in zip("abc", (1, 1, 2), strict=True)
     )
     assert difference([one, two], [one, two]) == ""
     assert "1 missing, as b.png" in difference([one, two], [one])

@@ -12,17 +12,17 @@ import pytest
 
 from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError
-from benchmarking.experiments import Said
+from benchmarking.experiments import Answer, framework_parity
 from benchmarking.experiments.batching import effect, every_batch_size
 from benchmarking.experiments.framework_parity import Layers, layer_differences
-from benchmarking.experiments.recipe_ablation import RecipeTest, harms, recipe_from, variations
+from benchmarking.experiments.recipe_ablation import RecipeTest, harms, own_recipe, variations
 from benchmarking.models.sources import all_specs
-from benchmarking.pictures.image_set import Picture
-from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.image_set import FilePart, Picture
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 from benchmarking.scoring.statistics import mcnemar_test
 
-ROOT = Path(__file__).parents[1]
-RECIPE = Preprocessing("pillow", "bicubic", resize=256, crop=224, scaling="tf")
+ROOT = Path(__file__).parents[2]
+RECIPE = Preprocessing("pillow", "bicubic", resize=256, crop=224, scaling=SCALINGS["tf"])
 
 
 def crops_of(n=50):
@@ -91,7 +91,7 @@ def test_a_model_that_depends_on_its_batch_is_caught(predictor):
 def test_flips_are_the_rows_that_changed():
     before = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], np.float32)
     after = np.array([[0.5, 0.3, 0.2], [0.3, 0.5, 0.2], [0.5, 0.2, 0.3]], np.float32)
-    found = effect(Said("before", before), Said("after", after))
+    found = effect(Answer("before", before), Answer("after", after))
     assert (found.top1, found.top5) == ((1,), (1, 2))
     assert found.difference == pytest.approx(0.2)
     assert not found.is_noise
@@ -101,16 +101,16 @@ def test_flips_are_the_rows_that_changed():
 def test_a_little_is_rounding_and_more_is_not(off, noise):
     before = np.array([[0.6, 0.4]], np.float32)
     after = before + np.array([[off, -off]], np.float32)
-    assert effect(Said("a", before), Said("b", after)).is_noise is noise
+    assert effect(Answer("a", before), Answer("b", after)).is_noise is noise
 
 
 FAULTS = """
 import sys
 import numpy as np
 import torch
-from benchmarking.audits.batching import effect, every_batch_size
-from benchmarking.frameworks import Device, pytorch
-from benchmarking.specs import SCALINGS
+from benchmarking.experiments.batching import effect, every_batch_size
+from benchmarking.models.frameworks import Device, pytorch
+from benchmarking.pictures.recipe import SCALINGS
 
 class Stubborn(torch.nn.Sequential):
     def eval(self):
@@ -173,11 +173,11 @@ def test_every_model_has_a_variation_of_every_part(spec):
 
 
 def pictures(labels):
-    return tuple(Picture(f"{n}", label, "") for n, label in enumerate(labels))
+    return tuple(Picture(f"{n}", label, FilePart("")) for n, label in enumerate(labels))
 
 
 def said(title, guesses):
-    return Said(title, np.eye(5, dtype=np.float32)[guesses])
+    return Answer(title, np.eye(5, dtype=np.float32)[guesses])
 
 
 def test_the_most_harmful_recipe_comes_first_with_its_paired_test():
@@ -195,28 +195,28 @@ def test_the_most_harmful_recipe_comes_first_with_its_paired_test():
 
 
 def test_a_recipe_of_ones_own_names_what_differs():
-    assert recipe_from({"resize": 232}, RECIPE) == replace(RECIPE, resize=232)
-    assert recipe_from({"resize": [224, 224]}, RECIPE).resize == (224, 224)
+    assert own_recipe({"resize": 232}, RECIPE) == replace(RECIPE, resize=232)
+    assert own_recipe({"resize": [224, 224]}, RECIPE).resize == (224, 224)
 
 
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({"size": 3}, "a recipe has no 'size'; it has crop, crop_rounding, interpolation,"),
-        ({"scaling": "keras"}, "preprocessing 'keras' is none of tf, torch, caffe"),
+        ({"size": 3}, "a recipe has no 'size'; it has crop, crop_rounding, first, interpolation,"),
+        ({"scaling": "keras"}, "scaling 'keras' is none of tf, torch, caffe"),
         ({"resize": "big"}, "no such value|must be"),
         ({"crop": 0}, "must be 1 pixel or more"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(document, message):
     with pytest.raises(BenchmarkError, match=message):
-        recipe_from(document, RECIPE)
+        own_recipe(document, RECIPE)
 
 
 def test_the_twins_are_those_with_one_file_of_weights():
-    assert [(one.name, one.framework, other.framework) for one, other in twins.twins()] == [
-        (f"efficientnet-lite{n}", "pytorch", "keras") for n in range(3)
-    ]
+    assert [
+        (one.name, one.framework, other.framework) for one, other in framework_parity.same_weights()
+    ] == [(f"efficientnet-lite{n}", "pytorch", "keras") for n in range(3)]
 
 
 def test_layers_are_compared_by_name_in_order():

@@ -1,20 +1,32 @@
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
-from multiprocessing.context import SpawnProcess
 
 import pytest
 
 from benchmarking.errors import BenchmarkError, OutOfMemory
 from benchmarking.inference import executors
-from benchmarking.inference.executors import Begun, Failed, Finished, Piece, Quiet
-from benchmarking.plugins import discover
+from benchmarking.inference.executors import Accepted, Failed, Finished, Output, Quiet
 
-EVERY = pytest.mark.parametrize(
-    "executor", discover(executors).values(), ids=lambda module: module.NAME
-)
+PROCESSES = ("fresh-process", "worker-process")
+
+
+@pytest.fixture(params=executors.executors())
+def executor(request):
+    """Every executor."""
+    return executors.executors()[request.param]
+
+
+@pytest.fixture
+def in_process():
+    return executors.executors()["in-process"]
+
+
+# Jobs that would end the process of the tests, or whose process is looked at.
+ELSEWHERE = pytest.mark.parametrize("executor", PROCESSES, indirect=True)
 
 
 def act(job):
@@ -54,15 +66,14 @@ def outcome(executor, jobs):
     return {event.job: event for event in executor.run(act, jobs) if isinstance(event, ENDS)}
 
 
-@EVERY
-def test_pieces_arrive_in_order_and_then_the_end(executor):
-    events = loud(executor.run(act, ["a", "b"]))
-    assert [type(event) for event in events] == [Begun, Piece, Piece, Finished] * 2
+def test_outputs_arrive_in_order_and_then_the_end(executor):
+    events = loud(executor.run(act, ["a", "b"], None))
+    assert [type(event) for event in events] == [Accepted, Output, Output, Finished] * 2
     assert [event.job for event in events] == ["a"] * 4 + ["b"] * 4
     assert [events[1].value, events[5].value] == ["a began", "b began"]
 
 
-@EVERY
+@ELSEWHERE
 @pytest.mark.parametrize(
     ("job", "reason", "cause"),
     [
@@ -84,7 +95,7 @@ def test_a_job_that_fails_says_why_and_the_others_go_on(executor, job, reason, c
     assert (ends[job].reason, ends[job].cause) == (reason, cause)
 
 
-@EVERY
+@ELSEWHERE
 def test_what_a_process_writes_is_shown_for_the_job_that_failed_alone(executor, capfd, monkeypatch):
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     ends = outcome(executor, ["a", "raise", "die", "advise"])
@@ -101,25 +112,25 @@ def pids(executor, jobs):
     return [
         e.value
         for e in executor.run(act, jobs)
-        if isinstance(e, Piece) and isinstance(e.value, int)
+        if isinstance(e, Output) and isinstance(e.value, int)
     ]
 
 
 def test_fresh_processes_are_shared_by_no_two_jobs():
-    assert len({*pids(discover(executors)["fresh-process"], ["a", "b", "c"]), os.getpid()}) == 4
+    assert len({*pids(executors.executors()["fresh-process"], ["a", "b", "c"]), os.getpid()}) == 4
 
 
 def test_a_worker_process_is_shared_by_all_jobs():
-    (pid,) = set(pids(discover(executors)["worker-process"], ["a", "b", "c"]))
+    (pid,) = set(pids(executors.executors()["worker-process"], ["a", "b", "c"]))
     assert pid != os.getpid()
 
 
 def test_a_worker_that_met_an_unforeseen_error_is_not_used_again():
-    first, second = pids(discover(executors)["worker-process"], ["a", "raise", "b"])[:2]
+    first, second = pids(executors.executors()["worker-process"], ["a", "raise", "b"])[:2]
     assert first != second
 
 
-@EVERY
+@ELSEWHERE
 def test_a_job_that_hangs_is_given_up_and_the_others_go_on(executor):
     events = list(executor.run(act, ["hang", "b"], timeout=2))
     first, second = (event for event in events if isinstance(event, ENDS))
@@ -130,7 +141,6 @@ def test_a_job_that_hangs_is_given_up_and_the_others_go_on(executor):
     assert sum(isinstance(event, Quiet) and event.job == "hang" for event in events) >= 3
 
 
-@EVERY
 def test_a_job_is_taken_only_when_the_one_before_has_ended(executor):
     seen = []
 
@@ -154,7 +164,7 @@ class Mine:
         os._exit(4)
 
 
-@EVERY
+@ELSEWHERE
 def test_a_process_that_dies_at_its_start_is_a_failure_not_a_wait_for_ever(executor):
     job = Mine()
     *_, end = executor.run(act, [job])
@@ -167,31 +177,85 @@ def forever(job):
         yield os.getpid()
 
 
-@EVERY
+@ELSEWHERE
 def test_an_abandoned_sweep_leaves_no_process_behind(executor):
     events = executor.run(forever, ["a"])
-    pid = next(event.value for event in events if isinstance(event, Piece))
+    pid = next(event.value for event in events if isinstance(event, Output))
     events.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
 
 def test_ctrl_c_while_a_process_starts_waits_until_it_has(monkeypatch):
-    """It can come to any thread, and a process that is half started complains."""
+    """It can come to any thread, and a process that is half started would be forgotten."""
     started = []
 
-    def start(process):
-        signal.pthread_kill(other.ident, signal.SIGINT)
-        time.sleep(0.1)
-        original(process)
-        started.append(process)
+    class Popen(subprocess.Popen):
+        def __init__(self, *args, **kwargs):
+            signal.pthread_kill(other.ident, signal.SIGINT)
+            time.sleep(0.1)
+            super().__init__(*args, **kwargs)
+            started.append(self)
 
-    original = SpawnProcess.start
-    monkeypatch.setattr(SpawnProcess, "start", start)
+    monkeypatch.setattr(subprocess, "Popen", Popen)
     end = threading.Event()
     other = threading.Thread(target=end.wait)
     other.start()
     with pytest.raises(KeyboardInterrupt):
-        list(discover(executors)["fresh-process"].run(act, ["a"]))
+        list(executors.executors()["fresh-process"].run(act, ["a"]))
     end.set()
-    assert [process.exitcode for process in started] == [-signal.SIGKILL]
+    assert [process.poll() for process in started] == [-signal.SIGKILL]
+
+
+@pytest.mark.parametrize(
+    ("job", "reason", "cause"),
+    [
+        ("raise", "ValueError: no luck", "error"),
+        ("advise", "do this instead", "error"),
+        ("starve", "MemoryError: no room", "memory"),
+        ("want", "out of memory: of the device", "memory"),
+    ],
+)
+def test_in_this_process_a_job_that_fails_says_why_as_well(in_process, job, reason, cause):
+    ends = outcome(in_process, ["a", job, "b"])
+    assert [type(end) for end in ends.values()] == [Finished, Failed, Finished]
+    assert (ends[job].reason, ends[job].cause) == (reason, cause)
+
+
+def test_in_this_process_functions_need_no_name(in_process):
+    events = in_process.run(lambda job: [job, os.getpid()], ["a"])
+    assert [e.value for e in events if isinstance(e, Output)] == ["a", os.getpid()]
+
+
+SCRIPT = """
+from benchmarking.inference.executors import Output, executors
+from math import modf
+print("the script runs")
+events = executors()[{name!r}].run(modf, [0.5, 1.25], None)
+print([event.value for event in events if isinstance(event, Output)])
+"""
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+@pytest.mark.parametrize("how", ["file", "standard input", "-c"])
+def test_a_script_without_a_guard_is_run_once(name, how, tmp_path):
+    script = SCRIPT.format(name=name)
+    file = tmp_path / "script.py"
+    file.write_text(script)
+    arguments = {"file": [str(file)], "standard input": ["-"], "-c": ["-c", script]}[how]
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        input=script if how == "standard input" else None,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "the script runs\n[0.5, 0.0, 0.25, 1.0]\n"
+
+
+def test_no_file_in_the_current_folder_takes_the_place_of_a_library(tmp_path, monkeypatch):
+    (tmp_path / "pickle.py").write_text("raise AssertionError('not the library')")
+    monkeypatch.chdir(tmp_path)
+    events = executors.executors()["fresh-process"].run(act, ["a"])
+    assert isinstance(list(events)[-1], Finished)

@@ -7,19 +7,20 @@ from itertools import count
 import numpy as np
 import pytest
 from conftest import PLUGINS, digests
+from safetensors import safe_open
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.inference import executors
-from benchmarking.inference.checkpoints import Unfinished
+from benchmarking.inference import executors, partial_run
+from benchmarking.inference.checkpoints import Checkpoints
 from benchmarking.inference.crop_sharing import sharing
 from benchmarking.inference.events import Progress, Started, Stored
-from benchmarking.inference.executors import Begun, Failed
+from benchmarking.inference.executors import Accepted, Failed, Finished, Output
 from benchmarking.inference.job import Job
 from benchmarking.inference.retries import PutAside
 from benchmarking.inference.sweep import Sweep
 from benchmarking.models import sources
+from benchmarking.models.sources import spec_of
 from benchmarking.pictures.sets import image_set, open_pictures
-from benchmarking.plugins import discover
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("light")
 
 @pytest.fixture
 def images(tree):
-    pictures = open_pictures(str(tree))
+    pictures = open_pictures(str(tree)).pictures
     return image_set("grey", pictures, digests(pictures))
 
 
@@ -46,7 +47,8 @@ def sweep(images, tmp_path):
 
 def a_job(images, model="steady", **changes):
     run = Run(images.name, "brightness", model, "published")
-    return replace(Job(run, images.pictures, batch_size=None, gpu=None, workers=2), **changes)
+    spec = spec_of("brightness", model)
+    return replace(Job(run, spec, images.pictures, batch_size=None, gpu=None, workers=2), **changes)
 
 
 def test_a_job_is_followed_from_its_start_to_its_place_in_the_store(sweep, images):
@@ -90,7 +92,7 @@ def test_a_model_that_fails_leaves_nothing_and_stops_nobody(sweep, images):
 def test_answers_to_too_few_pictures_are_a_failure(sweep, images):
     job = a_job(images, pictures=images.pictures[:-1])
     *_, end = sweep.run([job])
-    assert end.reason == "5 answers for 6 pictures"
+    assert end.reason == "5 predictions for 6 pictures"
     assert sweep.store.runs("grey") == []
 
 
@@ -164,24 +166,165 @@ def test_a_result_that_cannot_be_stored_is_a_failure_and_the_others_go_on(
 
 
 def test_a_job_that_its_executor_forgets_is_a_failure(sweep, images, monkeypatch):
-    module = discover(executors)["in-process"]
-    monkeypatch.setattr(module, "run", lambda function, jobs, timeout: iter([Begun(next(jobs))]))
+    module = executors.executors()["in-process"]
+    monkeypatch.setattr(module, "run", lambda function, jobs, timeout: iter([Accepted(next(jobs))]))
     _, end = sweep.run([a_job(images)])
     assert end.reason == "its executor ended before it did"
 
 
-def test_batches_out_of_order_are_never_stored(sweep, images, monkeypatch):
-    module = discover(executors)["in-process"]
+def in_another_order(monkeypatch, rearranged):
+    """Have the executor deliver the outputs of a job in an order of ours."""
+    module = executors.executors()["in-process"]
     run = module.run
 
     def shuffled(function, jobs, timeout):
-        begun, setting, first, second, *rest = run(function, jobs)
-        return iter([begun, setting, second, first, *rest])
+        accepted, environment, *parts, end = run(function, jobs)
+        return iter([accepted, environment, *rearranged(parts), end])
 
     monkeypatch.setattr(module, "run", shuffled)
-    with pytest.raises(ValueError, match="batch of row 2 where row 0 is due"):
+
+
+def test_batches_in_any_order_end_in_the_same_run(sweep, images, monkeypatch):
+    job = a_job(images, keep="all")
+    list(sweep.run([job]))
+    in_turn, everything = sweep.store.read(job.run), sweep.store.read_probabilities(job.run)
+    with monkeypatch.context() as patch:
+        in_another_order(patch, lambda parts: [parts[1], parts[2], parts[0]])
+        assert isinstance(list(sweep.run([job]))[-1], Stored)
+    again = sweep.store.read(job.run)
+    assert (again.classes == in_turn.classes).all()
+    assert (again.probabilities == in_turn.probabilities).all()
+    assert (sweep.store.read_probabilities(job.run) == everything).all()
+
+
+def test_a_batch_that_comes_twice_is_never_stored(sweep, images, monkeypatch):
+    in_another_order(monkeypatch, lambda parts: [parts[0], parts[1], parts[1]])
+    with pytest.raises(ValueError, match="a row of 2 to 3 came back twice"):
         list(sweep.run([a_job(images)]))
     assert sweep.store.runs("grey") == []
+
+
+def test_a_batch_that_never_comes_is_a_failure(sweep, images, monkeypatch):
+    in_another_order(monkeypatch, lambda parts: [parts[0], parts[2]])
+    *_, end = sweep.run([a_job(images)])
+    assert end.reason == "4 predictions for 6 pictures"
+    assert sweep.store.runs("grey") == []
+
+
+def test_rows_that_the_run_does_not_have_are_never_stored(sweep, images, monkeypatch):
+    in_another_order(
+        monkeypatch, lambda parts: [replace(parts[0], value=replace(parts[0].value, first=5))]
+    )
+    with pytest.raises(ValueError, match="rows 5 to 6 came back of 6 rows"):
+        list(sweep.run([a_job(images)]))
+
+
+class Interleaved:
+    """An executor that takes every job at once and gives each one output in turn."""
+
+    NAME = "interleaved"
+
+    @staticmethod
+    def run(function, jobs, timeout=None):
+        running = []
+        for job in jobs:
+            yield Accepted(job)
+            running.append((job, iter(function(job))))
+        while running:
+            for one in list(running):
+                job, outputs = one
+                value = next(outputs, None)
+                if value is None:
+                    running.remove(one)
+                    yield Finished(job)
+                else:
+                    yield Output(job, value)
+
+
+@pytest.fixture
+def interleaved(monkeypatch):
+    known = {**executors.executors(), "interleaved": Interleaved}
+    monkeypatch.setattr("benchmarking.inference.sweep.executors", lambda: known)
+
+
+@pytest.mark.usefixtures("interleaved")
+def test_two_interleaved_jobs_end_with_exactly_the_tensors_of_two_runs_in_turn(sweep, images):
+    jobs = [a_job(images, "steady", keep="all"), a_job(images, "darker", keep="all")]
+    list(sweep.run(jobs))
+    in_turn = [tensors(sweep.store, job) for job in jobs]
+    assert any((in_turn[0][name] != in_turn[1][name]).any() for name in in_turn[0])
+    events = list(replace(sweep, executor="interleaved").run(jobs))
+    parts = [event.job.run.model for event in events if isinstance(event, Progress)]
+    assert parts == ["steady", "darker"] * 4
+    for job, expected in zip(jobs, in_turn, strict=True):
+        found = tensors(sweep.store, job)
+        assert found.keys() == expected.keys() == {"top5_index", "top5_prob", "probabilities"}
+        assert all((found[name] == expected[name]).all() for name in expected)
+        assert sweep.store.provenance(job.run).executor == "interleaved"
+
+
+def tensors(store, job):
+    with safe_open(store.path(job.run), framework="numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@pytest.mark.usefixtures("interleaved")
+def test_an_interruption_keeps_what_each_interleaved_job_has_done(sweep, images, monkeypatch):
+    jobs = [a_job(images, "steady"), a_job(images, "darker")]
+    with closing(replace(sweep, executor="interleaved").run(jobs)) as events:
+        for event in events:
+            if isinstance(event, Progress) and event.pictures and event.job.run.model == "darker":
+                break
+    assert sweep.store.runs("grey") == []
+    list(sweep.run(jobs))
+    for job in jobs:
+        assert sweep.store.provenance(job.run).incidents == ("resumed with 2 pictures done",)
+
+
+@pytest.mark.usefixtures("interleaved")
+def test_an_interleaved_job_that_another_process_works_on_holds_up_nobody(
+    sweep, images, monkeypatch
+):
+    other, heard = ExitStack(), []
+    taken, free = a_job(images, "steady"), a_job(images, "darker")
+    assert sweep.store.claim(taken.run, other)
+    monkeypatch.setattr("benchmarking.inference.sweep.time.sleep", lambda seconds: other.close())
+    sweep = replace(sweep, executor="interleaved", notice=heard.append)
+    ends = [event for event in sweep.run([taken, free]) if isinstance(event, Stored)]
+    assert [end.job.run.model for end in ends] == ["darker", "steady"]
+    assert heard == ["steady: another process works on it"]
+
+
+def test_an_executor_can_be_named_and_is_recorded(sweep, images):
+    with pytest.raises(BenchmarkError, match="there is no executor 'gone'; there are fresh-proc"):
+        list(replace(sweep, executor="gone").run([a_job(images)]))
+    job = a_job(images)
+    list(replace(sweep, executor="worker-process").run([job]))
+    assert sweep.store.provenance(job.run).executor == "worker-process"
+
+
+def test_a_job_that_its_executor_does_not_take_is_a_failure(sweep, images, monkeypatch):
+    module = executors.executors()["in-process"]
+    monkeypatch.setattr(module, "run", lambda function, jobs, timeout: iter(()))
+    (end,) = sweep.run([a_job(images)])
+    assert end.reason == "executor in-process did not take it"
+
+
+def test_a_gap_between_checkpoints_alone_is_computed_again(sweep, images, monkeypatch):
+    monkeypatch.setattr(partial_run, "KEPT_EVERY", 2)
+    job = a_job(images)
+    list(sweep.run([job]))
+    whole = sweep.store.read(job.run)
+    sweep.store.path(job.run).unlink()
+    interrupted(sweep, job, monkeypatch, row=6)
+    first, second, third = sorted(sweep.store.unfinished(job.run).glob("*.npz"))
+    second.unlink()
+    seen = predicting(monkeypatch)
+    list(sweep.run([job]))
+    assert sum(map(len, seen)) == 2
+    again = sweep.store.read(job.run)
+    assert (again.classes == whole.classes).all()
+    assert (again.probabilities == whole.probabilities).all()
 
 
 def test_random_weights_are_recorded_as_such_with_their_seed(sweep, images):
@@ -209,7 +352,7 @@ class Interrupted(Exception):
 
 def predicting(monkeypatch, stop_before=None, fail=None):
     """Have the light model note what it is given, and stop or fail at a row."""
-    module = discover(sources)["brightness"]
+    module = sources.sources()["brightness"]
     build, seen = module.build, []
 
     def watched(spec, weights):
@@ -255,7 +398,7 @@ def test_an_interrupted_job_goes_on_where_it_stopped(sweep, images, monkeypatch)
     again = sweep.store.read(job.run)
     assert (again.classes == whole.classes).all()
     assert (again.probabilities == whole.probabilities).all()
-    assert sweep.store.provenance(job.run).incidents == ("went on at picture 2",)
+    assert sweep.store.provenance(job.run).incidents == ("resumed with 2 pictures done",)
     assert not sweep.store.unfinished(job.run).exists()
 
 
@@ -264,7 +407,7 @@ def test_all_probabilities_go_on_where_they_stopped(sweep, images, monkeypatch):
     interrupted(sweep, job, monkeypatch, row=4)
     list(sweep.run([job]))
     assert sweep.store.read_probabilities(job.run).shape == (6, 1000)
-    assert sweep.store.provenance(job.run).incidents == ("went on at picture 4",)
+    assert sweep.store.provenance(job.run).incidents == ("resumed with 4 pictures done",)
 
 
 @pytest.mark.parametrize(
@@ -318,16 +461,16 @@ def test_a_piece_that_holds_what_cannot_be_is_done_again(sweep, images, monkeypa
 def test_what_is_done_is_put_on_disk_every_thousand_pictures_and_every_minute(
     sweep, images, monkeypatch
 ):
-    monkeypatch.setattr(answers, "KEPT_EVERY", 4)
+    monkeypatch.setattr(partial_run, "KEPT_EVERY", 4)
     kept = []
-    keep = Unfinished.keep
+    keep = Checkpoints.keep
     monkeypatch.setattr(
-        Unfinished, "keep", lambda self, piece: kept.append(len(piece.top)) or keep(self, piece)
+        Checkpoints, "keep", lambda self, piece: kept.append(len(piece.top)) or keep(self, piece)
     )
     list(sweep.run([a_job(images)]))
     assert kept == [4]
-    monkeypatch.setattr(answers, "KEPT_EVERY", 1000)
-    monkeypatch.setattr(answers, "LONGEST_LOST", timedelta(seconds=2))
+    monkeypatch.setattr(partial_run, "KEPT_EVERY", 1000)
+    monkeypatch.setattr(partial_run, "LONGEST_LOST", timedelta(seconds=2))
     list(sweep.run([a_job(images, "steadier")]))
     assert kept == [4, 4]
 
@@ -358,7 +501,7 @@ def test_out_of_memory_halves_the_batch_until_it_fits(sweep, images, monkeypatch
 
 
 def test_what_fits_into_memory_before_it_runs_out_is_not_done_again(sweep, images, monkeypatch):
-    module = discover(sources)["brightness"]
+    module = sources.sources()["brightness"]
     build, seen = module.build, []
 
     def fragile(spec, weights):
@@ -378,7 +521,7 @@ def test_what_fits_into_memory_before_it_runs_out_is_not_done_again(sweep, image
 
 
 def test_a_model_too_large_for_one_picture_fails_alone(sweep, images, monkeypatch):
-    module = discover(sources)["brightness"]
+    module = sources.sources()["brightness"]
     build = module.build
 
     def heavy(spec, weights):
@@ -404,10 +547,10 @@ def test_a_job_whose_process_died_is_tried_once_more(sweep, images, monkeypatch,
     def run(function, jobs, timeout):
         for job in jobs:
             begun.append(job)
-            yield Begun(job)
+            yield Accepted(job)
             yield Failed(job, "it ended", "", cause)
 
-    monkeypatch.setattr(discover(executors)["in-process"], "run", run)
+    monkeypatch.setattr(executors.executors()["in-process"], "run", run)
     *_, end = sweep.run([a_job(images)])
     assert isinstance(end, Failed)
     assert len(begun) == tries

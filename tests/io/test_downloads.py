@@ -383,7 +383,7 @@ def test_a_download_ends_with_what_its_file_raises_and_tells_why_an_address_give
 
 COMMAND = """
 import json, signal, sys
-from benchmarking import downloads
+from benchmarking.io import downloads
 from benchmarking.cli import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
 files = tuple(downloads.RemoteFile(*row) for row in json.loads(sys.argv[1]))
@@ -430,7 +430,7 @@ def test_ctrl_c_ends_soon_though_the_server_is_silent_and_the_same_command_goes_
     assert time.monotonic() - before < 10  # and not the 30 seconds of a silent server
     assert (status, err) == (
         130,
-        "\nstopped; complete files are kept, the same command goes on\n",
+        "\nstopped; complete files are kept, the same command resumes\n",
     )
     assert call("small", "--from", server.url, "--to", tmp_path) == 0
     assert capsys.readouterr().out == f"small: 12 files in {tmp_path}, 5 there before\n"

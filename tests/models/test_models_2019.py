@@ -14,7 +14,7 @@ from benchmarking.models.sources import select
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TORCHVISION, KERAS = select(["torchvision/*"]), select(["keras/*"])
 IDS = {"ids": lambda spec: spec.name}
 
@@ -25,14 +25,14 @@ import dataclasses, hashlib, io, sys
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from benchmarking.datasets import open_pictures
+from benchmarking.pictures.sets import open_pictures
 from benchmarking.errors import WeightsError
-from benchmarking.frameworks import {framework} as framework
-from benchmarking.image_sets import spread
-from benchmarking.images import crop
-from benchmarking.sources import select, source_of
-from benchmarking.specs import SCALINGS
-from benchmarking.weights import check
+from benchmarking.models.frameworks import {framework} as framework
+from benchmarking.pictures.image_set import spread
+from benchmarking.pictures.crop import crop
+from benchmarking.models.sources import select, source_of
+from benchmarking.pictures.recipe import SCALINGS
+from benchmarking.models.weights import verified_sha256
 
 folder, where = Path(sys.argv[1]), sys.argv[2]
 device = framework.prepare(-1)
@@ -45,12 +45,12 @@ def reload(spec, save):
     save(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     ours = dataclasses.replace(spec.weights, sha256=digest, md5="")
-    assert check(path, ours) == digest
+    assert verified_sha256(path, ours) == digest
     if spec.weights.published_digest != "none":
         kind, published = spec.weights.published_digest.split()
         found = hashlib.new(kind, path.read_bytes()).hexdigest()
         try:
-            check(path, spec.weights)
+            verified_sha256(path, spec.weights)
         except WeightsError as refusal:
             assert found in str(refusal) and published in str(refusal)
         else:
@@ -103,7 +103,7 @@ def alone(model, batch, layout):
 
 
 DENSENETS = {"densenet121", "densenet161", "densenet169", "densenet201"}
-four = [p.read() for p in spread(open_pictures("demo"), 4)]
+four = [p.read() for p in spread(open_pictures("demo").pictures, 4)]
 for spec in select(["torchvision/*"]):
     weights = torchvision.models.get_model_weights(spec.name).IMAGENET1K_V1
     transform = weights.transforms()
@@ -122,7 +122,7 @@ for spec in select(["torchvision/*"]):
     # What torchvision sets where it loads these weights: the file was trained on other inputs.
     assert getattr(loaded, "transform_input", False) is (spec.name == "inception_v3")
     recipe = spec.recipes["published"]
-    predict = framework.predictor(loaded, SCALINGS[recipe.scaling], device)
+    predict = framework.predictor(loaded, recipe.scaling, device)
     ours = predict(np.stack([crop(data, recipe) for data in four]))
     compare(spec, ours, alone(model, batch, torch.channels_last))
     plain = alone(model, batch, torch.contiguous_format)
@@ -151,9 +151,9 @@ for spec in select(["torchvision/*"]):
     key = (recipe, repr(transform))
     if key not in cache:
         spy = Spy()
-        predict = framework.predictor(spy, SCALINGS[recipe.scaling], device)
+        predict = framework.predictor(spy, recipe.scaling, device)
         worst = 0.0
-        for picture in spread(open_pictures(where), 50):
+        for picture in spread(open_pictures(where).pictures, 50):
             data = picture.read()
             predict(crop(data, recipe)[None])
             expected = transform(Image.open(io.BytesIO(data)).convert("RGB"))
@@ -240,15 +240,15 @@ def crops_of(path, published, old):
 
 
 pairs = {}
-four = [p.path for p in spread(open_pictures("demo"), 4)]
-many = [p.path for p in spread(open_pictures(where), 20)]
+four = [p.place.path for p in spread(open_pictures("demo").pictures, 4)]
+many = [p.place.path for p in spread(open_pictures(where).pictures, 20)]
 for spec in select(["keras/*"]):
     published, old = spec.recipes["published"], spec.recipes["northcutt2019"]
     c, s = published.crop, published.resize
     family = importlib.import_module("keras.applications." + MODULES[spec.name])
     inputs = keras.Input((c, c, 3))
     same = keras.Model(inputs, keras.layers.Activation("linear")(inputs))
-    see = framework.predictor(same, SCALINGS[published.scaling], device)
+    see = framework.predictor(same, published.scaling, device)
     if (published, old) not in pairs:
         pairs[published, old] = [pair for path in many for pair in crops_of(path, published, old)]
     equal = [(see(mine[None]) == family.preprocess_input(theirs.astype("float32")[None])).all()
@@ -262,7 +262,7 @@ for spec in select(["keras/*"]):
     results[spec.name] = np.concatenate([np.asarray(model(x, training=False)) for x in ready])
     calibrate(model, np.concatenate(ready))
     again = reload(spec, lambda path: save(model, path))
-    predict = framework.predictor(again, SCALINGS[published.scaling], device)
+    predict = framework.predictor(again, published.scaling, device)
     compare(
         spec,
         np.concatenate([predict(crop(p.read_bytes(), published)[None]) for p in four]),

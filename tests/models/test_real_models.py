@@ -16,7 +16,7 @@ from benchmarking.pictures.sets import open_pictures
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SIZES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 
 pytestmark = pytest.mark.models
@@ -124,11 +124,13 @@ def test_timm_with_the_same_weights_and_its_own_transform_gives_the_same_top_5(
     # The same modules in the same order, under other names.
     model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
-    pictures = open_pictures(str(sample_images))[:200]
+    pictures = open_pictures(str(sample_images)).pictures[:200]
     with torch.inference_mode():
         said = np.stack(
             [
-                model(transform(Image.open(picture.path).convert("RGB"))[None])[0].topk(5).indices
+                model(transform(Image.open(picture.place.path).convert("RGB"))[None])[0]
+                .topk(5)
+                .indices
                 for picture in pictures
             ]
         )
@@ -139,13 +141,13 @@ def test_timm_with_the_same_weights_and_its_own_transform_gives_the_same_top_5(
 def test_flat_folder_class_tree_and_tar_give_identical_predictions(sample_images, tmp_path):
     """The same pictures under validation names, in the three ways in which people keep them."""
     (tmp_path / "flat").mkdir()
-    for picture in open_pictures(str(sample_images))[:30]:
+    for picture in open_pictures(str(sample_images)).pictures[:30]:
         number = int(np.flatnonzero(validation_labels() == picture.label)[3]) + 1
         name = f"ILSVRC2012_val_{number:08d}.JPEG"
         folder = tmp_path / "tree" / wnids()[picture.label]
         folder.mkdir(parents=True)
-        shutil.copy(picture.path, folder / name)
-        shutil.copy(picture.path, tmp_path / "flat" / name)
+        shutil.copy(picture.place.path, folder / name)
+        shutil.copy(picture.place.path, tmp_path / "flat" / name)
     with tarfile.open(tmp_path / "val.tar", "w") as tar:
         for path in (tmp_path / "flat").iterdir():  # in any order
             tar.add(path, path.name)
@@ -195,5 +197,5 @@ def test_ctrl_c_keeps_complete_runs_and_says_how_to_go_on(tmp_path):
         _, err = process.communicate(timeout=60)
     assert "acc@1 90.00 %" in lines[1]
     assert process.returncode == 130
-    assert err.strip() == "stopped; what is done is kept, and the same command goes on"
+    assert err.strip() == "stopped; what is done is kept, and the same command resumes"
     assert [run.model for run in Store(tmp_path).runs("demo")] == ["efficientnet-lite0"]

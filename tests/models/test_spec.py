@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from benchmarking.errors import BenchmarkError, MissingDependency, requires
 from benchmarking.models.spec import Weights
-from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 from benchmarking.predictions.run import Run
 
 
@@ -18,15 +20,15 @@ def test_a_recipe_has_no_dot_since_file_names_split_there():
 
 
 def test_a_recipe_that_pads_says_so():
-    recipe = Preprocessing("pillow", "bicubic", resize=256, crop=299, scaling="torch")
+    recipe = Preprocessing("pillow", "bicubic", resize=256, crop=299, scaling=SCALINGS["torch"])
     assert recipe.pads
     assert "centre crop 299 padded with a black border" in str(recipe)
-    assert not Preprocessing("pillow", "bicubic", resize=299, crop=299, scaling="torch").pads
+    assert not replace(recipe, resize=299).pads
 
 
 def test_sizes_below_one_pixel_are_refused():
     with pytest.raises(BenchmarkError, match="sizes 256 and 0 must be 1 pixel or more"):
-        Preprocessing("pillow", "bicubic", resize=256, crop=0, scaling="torch")
+        Preprocessing("pillow", "bicubic", resize=256, crop=0, scaling=SCALINGS["torch"])
 
 
 @pytest.mark.parametrize("wrong", [{"sha256": "0cc3c7b"}, {"sha256": "xyz" * 4}, {"md5": "00"}])
@@ -35,14 +37,16 @@ def test_a_digest_that_is_none_is_refused(wrong):
         Weights("name", "file", **wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"library": "gimp"}, {"scaling": "z"}, {"crop_rounding": "up"}])
+@pytest.mark.parametrize(
+    "wrong", [{"library": "gimp"}, {"first": "scaling"}, {"crop_rounding": "up"}]
+)
 def test_unknown_preprocessing_is_refused_with_what_is_known(wrong):
     good = {
         "library": "pillow",
         "interpolation": "bicubic",
         "resize": 8,
         "crop": 8,
-        "scaling": "tf",
+        "scaling": SCALINGS["tf"],
     }
     with pytest.raises(BenchmarkError, match="is none of"):
         Preprocessing(**(good | wrong))

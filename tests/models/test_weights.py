@@ -12,8 +12,7 @@ from benchmarking.errors import WeightsError
 from benchmarking.models import frameworks
 from benchmarking.models.sources import source_of, spec_of, weights_path
 from benchmarking.models.spec import Weights
-from benchmarking.models.weights import check, download
-from benchmarking.plugins import discover
+from benchmarking.models.weights import download, verified_sha256
 
 DATA = bytes(range(256)) * 5000
 SHA256, MD5 = hashlib.sha256(DATA).hexdigest(), hashlib.md5(DATA).hexdigest()
@@ -50,7 +49,7 @@ def weights(url: str = "", **digest: str) -> Weights:
 )
 def test_a_file_of_the_published_digest_is_known_by_its_sha256(tmp_path, digest):
     (tmp_path / "model.bin").write_bytes(DATA)
-    assert check(tmp_path / "model.bin", weights(**digest)) == SHA256
+    assert verified_sha256(tmp_path / "model.bin", weights(**digest)) == SHA256
 
 
 @pytest.mark.parametrize(
@@ -61,7 +60,7 @@ def test_another_file_is_refused_with_both_digests_and_left_as_it_is(tmp_path, d
     path.write_bytes(DATA)
     (published,) = digest.values()
     with pytest.raises(WeightsError, match=f"{found}, but NAME was published with {published}"):
-        check(path, weights(**digest))
+        verified_sha256(path, weights(**digest))
     assert path.read_bytes() == DATA
 
 
@@ -120,7 +119,7 @@ def test_predict_checks_a_file_before_any_framework_sees_it(
     found = hashlib.new(digest, path.read_bytes()).hexdigest()
     published = spec.weights.published_digest.split()[1]
     monkeypatch.setattr(source_of(spec), "build", lambda *args: trace.touch())
-    framework = discover(frameworks)[spec.framework]
+    framework = frameworks.frameworks()[spec.framework]
     monkeypatch.setattr(framework, "prepare", lambda gpu: trace.touch())
     monkeypatch.setattr(framework, "EXECUTOR", "in-process")
     model = f"{spec.source}/{spec.name}"

@@ -17,8 +17,8 @@ from torchvision.transforms import v2
 from benchmarking.errors import PictureError
 from benchmarking.models.sources import all_specs
 from benchmarking.pictures.crop import crop, crop_corner, library_versions, resized
-from benchmarking.pictures.decode import Undecodable, check, inspect
-from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.decode import Undecodable, inspect, refuse_undecodable
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
 PILLOW = sorted(
     {p for spec in all_specs() for p in spec.recipes.values() if p.library == "pillow"}, key=str
@@ -121,14 +121,16 @@ def test_opencv_sizes_and_corners_are_floored(height, width, recipe):
 )
 def test_sizes_and_corners_round_as_torchvision_rounds(height, width, interpolation, sizes):
     resize, side = sizes
-    recipe = Preprocessing("pillow", interpolation, resize=resize, crop=side, scaling="tf")
+    recipe = Preprocessing(
+        "pillow", interpolation, resize=resize, crop=side, scaling=SCALINGS["tf"]
+    )
     data = encoded(Image.fromarray(noise(height, width, 3, seed=height)), "BMP")
     assert (crop(data, recipe) == torchvision_crop(data, recipe)).all()
 
 
 @given(st.integers(20, 700), st.integers(20, 700), st.sampled_from(["floor", "half-even"]))
 def test_rounding_is_the_one_that_the_recipe_names(height, width, rounding):
-    recipe = Preprocessing("pillow", "nearest", 20, 15, "tf", rounding, rounding)
+    recipe = Preprocessing("pillow", "nearest", 20, 15, SCALINGS["tf"], rounding, rounding)
     exact = Fraction(20 * max(height, width), min(height, width))
     longer = math.floor(exact) if rounding == "floor" else round(exact)
     size = (20, longer) if height <= width else (longer, 20)
@@ -139,7 +141,7 @@ def test_rounding_is_the_one_that_the_recipe_names(height, width, rounding):
 
 
 def test_a_squash_ignores_the_aspect_ratio():
-    recipe = Preprocessing("pillow", "nearest", resize=(24, 24), crop=24, scaling="tf")
+    recipe = Preprocessing("pillow", "nearest", resize=(24, 24), crop=24, scaling=SCALINGS["tf"])
     picture = Image.fromarray(noise(100, 40, 3))
     expected = np.asarray(picture.resize((24, 24), Image.Resampling.NEAREST))
     assert (crop(encoded(picture, "PNG"), recipe) == expected).all()
@@ -169,7 +171,7 @@ def claiming(width: int, height: int) -> bytes:
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_picture_that_would_fill_the_memory_is_refused_before_it_is_decoded():
-    for look in (lambda data: crop(data, PILLOW[0]), inspect, check):
+    for look in (lambda data: crop(data, PILLOW[0]), inspect, refuse_undecodable):
         with pytest.raises(Undecodable, match="too large: it claims 9460 x 9460 .* 89,478,485 are"):
             look(claiming(9460, 9460))
 
@@ -177,9 +179,9 @@ def test_a_picture_that_would_fill_the_memory_is_refused_before_it_is_decoded():
 def test_opencv_is_told_how_many_pixels_it_may_decode():
     """In a process of its own: OpenCV reads its limits when it is imported."""
     code = f"""
-from benchmarking.images import crop
-from benchmarking.specs import Preprocessing
-crop({claiming(9460, 9460)!r}, Preprocessing("opencv", "bicubic", 256, 224, "caffe"))
+from benchmarking.pictures.crop import crop
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
+crop({claiming(9460, 9460)!r}, Preprocessing("opencv", "bicubic", 256, 224, SCALINGS["caffe"]))
 """
     failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "PictureError: cannot be decoded by OpenCV: pixels <= CV_IO_MAX" in failed.stderr
@@ -215,10 +217,10 @@ def test_the_quick_check_finds_what_decoding_in_full_finds(form, how):
     file = io.BytesIO()
     Image.fromarray(noise).save(file, form, **how)
     data = file.getvalue()
-    check(data)
+    refuse_undecodable(data)
     for cut in range(0, len(data), max(1, len(data) // 150)):
         refusals = []
-        for look in (check, inspect):
+        for look in (refuse_undecodable, inspect):
             try:
                 look(data[:cut])
             except Undecodable as error:
@@ -230,7 +232,7 @@ def test_a_picture_that_pillow_would_give_to_ghostscript_is_none(tmp_path):
     file = io.BytesIO()
     Image.new("RGB", (20, 20)).save(file, "EPS")
     with pytest.raises(Undecodable, match="is in no format"):
-        check(file.getvalue())
+        refuse_undecodable(file.getvalue())
 
 
 @pytest.mark.parametrize("recipe", [PILLOW[0], OPENCV[0]], ids=lambda recipe: recipe.library)

@@ -17,11 +17,11 @@ from benchmarking.models.sources import select
 from benchmarking.pictures import crop_cache as module
 from benchmarking.pictures.crop_cache import CropFile, crop_file
 from benchmarking.pictures.crop_stream import crop_of, crops
-from benchmarking.pictures.image_set import Picture
-from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.image_set import FilePart, Picture
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 from benchmarking.pictures.sets import image_set, open_pictures
 
-RECIPE = Preprocessing("pillow", "nearest", resize=10, crop=8, scaling="tf")
+RECIPE = Preprocessing("pillow", "nearest", resize=10, crop=8, scaling=SCALINGS["tf"])
 
 
 def pictures_of(folder: Path, n: int) -> list[Picture]:
@@ -29,7 +29,7 @@ def pictures_of(folder: Path, n: int) -> list[Picture]:
     for number in range(n):
         path = folder / f"{number}.png"
         Image.fromarray(np.full((10, 10, 3), number, np.uint8)).save(path)
-        found.append(Picture(path.name, 0, str(path)))
+        found.append(Picture(path.name, 0, FilePart(str(path))))
     return found
 
 
@@ -41,7 +41,7 @@ def test_crops_come_in_the_order_of_the_pictures(tmp_path, workers):
 
 def test_a_broken_picture_is_named_in_its_place(tmp_path):
     pictures = pictures_of(tmp_path, 9)
-    pictures[5].path.write_bytes(b"broken")
+    pictures[5].place.path.write_bytes(b"broken")
     with crops(pictures, RECIPE, workers=2) as seen:
         assert [int(next(seen)[0, 0, 0]) for _ in range(5)] == [0, 1, 2, 3, 4]
         with pytest.raises(PictureError, match=r"5.png in .* is in no format that Pillow knows"):
@@ -50,7 +50,7 @@ def test_a_broken_picture_is_named_in_its_place(tmp_path):
 
 def test_a_picture_that_vanishes_is_named(tmp_path):
     (picture,) = pictures_of(tmp_path, 1)
-    picture.path.unlink()
+    picture.place.path.unlink()
     with (
         crops([picture], RECIPE, workers=1) as seen,
         pytest.raises(PictureError, match=r"0.png cannot be read: No such file"),
@@ -71,7 +71,8 @@ def file(images, tmp_path):
 
 
 def seen_by(file: CropFile, images, first=0, pictures=None):
-    with file.crops(pictures or images.pictures, RECIPE, 2, first) as seen:
+    rows = [range(first, len(images))]
+    with file.crops(pictures or images.pictures, RECIPE, 2, rows) as seen:
         return np.stack(list(seen))
 
 
@@ -81,7 +82,10 @@ def everything(images):
 
 def without_files(images):
     """The pictures, of which none can be read any more."""
-    return [replace(picture, file=str(picture.path / "gone")) for picture in images.pictures]
+    return [
+        replace(picture, place=FilePart(str(picture.place.path / "gone")))
+        for picture in images.pictures
+    ]
 
 
 def test_crops_read_back_are_those_that_were_decoded(images, file):
@@ -104,7 +108,7 @@ def test_reading_and_decoding_begin_at_any_row(images, file, first):
 
 
 def test_a_reader_that_stops_leaves_no_file(images, file):
-    with file.crops(images.pictures, RECIPE, 2, 0) as seen:
+    with file.crops(images.pictures, RECIPE, 2, [range(150)]) as seen:
         for _ in range(100):
             next(seen)
     assert not file.is_complete
@@ -164,7 +168,7 @@ def test_a_folder_that_cannot_be_written_costs_the_file_and_not_the_crops(images
 
 
 def test_a_broken_picture_is_named_and_leaves_no_file(images, file):
-    images.pictures[77].path.write_bytes(b"broken")
+    images.pictures[77].place.path.write_bytes(b"broken")
     with pytest.raises(PictureError, match=r"77.png in .* is in no format"):
         seen_by(file, images)
     assert not file.is_complete
@@ -174,7 +178,7 @@ def test_a_file_is_named_after_all_that_decides_its_crops(images, tmp_path, monk
     def name(images=images, **changes):
         return crop_file(tmp_path, images, replace(RECIPE, **changes)).path.name
 
-    assert name() == name(scaling="torch")
+    assert name() == name(scaling=SCALINGS["torch"])
     names = [name(), name(resize=11), name(crop=7), name(interpolation="bilinear")]
     names.append(name(replace(images, fingerprint="other")))
     names.append(name(replace(images, pictures=images.pictures[::-1])))
@@ -184,7 +188,7 @@ def test_a_file_is_named_after_all_that_decides_its_crops(images, tmp_path, monk
 
 
 RECIPES_OF_2019 = {
-    replace(recipe, scaling="torch"): spec.name
+    replace(recipe, scaling=SCALINGS["torch"]): spec.name
     for spec in select(["torchvision/*", "keras/*"])
     for recipe in spec.recipes.values()
 }
@@ -196,12 +200,12 @@ def test_the_34_models_of_2019_are_all_here():
 
 @pytest.mark.parametrize("recipe", RECIPES_OF_2019, ids=RECIPES_OF_2019.values())
 def test_cached_and_fresh_crops_are_identical_in_every_recipe_of_the_34_models(tmp_path, recipe):
-    pictures = open_pictures("demo")
+    pictures = open_pictures("demo").pictures
     demo = image_set("demo", pictures, digests(pictures))
     file = crop_file(tmp_path, demo, recipe)
     fresh = np.stack([crop_of(picture, recipe) for picture in pictures])
     for _ in range(2):  # while the file is written, and when it is read
-        with file.crops(pictures, recipe, 2, 0) as seen:
+        with file.crops(pictures, recipe, 2, [range(len(pictures))]) as seen:
             assert np.stack(list(seen)).tobytes() == fresh.tobytes()
         assert file.is_complete
 
@@ -211,7 +215,7 @@ def test_a_killed_writer_leaves_nothing_that_is_trusted(images, file):
     dying = """
 import os, pickle, signal, sys
 file, pictures, recipe = pickle.loads(sys.stdin.buffer.read())
-with file.crops(pictures, recipe, 2, 0) as seen:
+with file.crops(pictures, recipe, 2, [range(150)]) as seen:
     for _ in range(149):
         next(seen)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -22,7 +22,7 @@ from benchmarking.errors import BenchmarkError, PictureError
 from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows, wnids
 from benchmarking.pictures.decode import Undecodable, inspect
 from benchmarking.pictures.doctor import quick
-from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.image_set import FilePart, Picture
 from benchmarking.pictures.sets import image_set, open_pictures
 
 
@@ -116,7 +116,7 @@ def test_500_original_pictures_give_no_finding_and_the_fingerprint_of_predict(
     output = tmp_path / "report.json"
     assert main(["doctor", str(sample_images), "-o", str(output)]) == 0
     found = json.loads(output.read_text())
-    pictures = open_pictures(str(sample_images))
+    pictures = open_pictures(str(sample_images)).pictures
     expected = image_set("x", pictures, digests(pictures)).fingerprint
     assert (found["fingerprint"], found["verdict"]) == (expected, "no findings")
     assert (found["n"], found["classes"], found["per_class"]) == (500, 500, [1, 1])
@@ -152,7 +152,7 @@ def test_missing_pictures_of_whole_classes(tmp_path):
 def test_missing_pictures_of_a_set_that_is_nearly_whole():
     there = [n for n in range(1, 50_001) if n != 40 and not 7 <= n <= 9]
     labels = validation_labels()
-    pictures = [Picture(validation_key(n), int(labels[n - 1]), "v", 0, 1) for n in there]
+    pictures = [Picture(validation_key(n), int(labels[n - 1]), FilePart("v", 0, 1)) for n in there]
     (found,) = quick("v", pictures=pictures)
     assert str(found) == (
         "missing-pictures: missing validation pictures: 4, of 4 classes; the first is "
@@ -536,7 +536,7 @@ def test_quick_reads_no_picture_and_gives_what_is_printed_before_a_run(val, seve
     )
     expected = ["empty-file: files without a byte: 1 (n01440764/n01440764_tench.JPEG)"]
     assert [str(found) for found in quick(str(val))] == expected
-    assert [str(f) for f in quick(str(val), pictures=open_pictures(str(val)))] == expected
+    assert [str(f) for f in quick(str(val), pictures=open_pictures(str(val)).pictures)] == expected
 
 
 def test_quick_has_a_finding_wherever_predict_refuses(val, monkeypatch):

@@ -4,7 +4,14 @@ import pytest
 from conftest import sha256_of
 
 from benchmarking.errors import PictureError
-from benchmarking.pictures.image_set import ImageSet, Picture, fingerprint, in_order, spread
+from benchmarking.pictures.image_set import (
+    FilePart,
+    ImageSet,
+    Picture,
+    fingerprint,
+    in_order,
+    spread,
+)
 
 
 def test_fingerprint_is_the_sha256_of_sorted_lines():
@@ -23,17 +30,25 @@ def test_any_other_list_or_content_has_another_fingerprint(keys, digests):
 
 
 def test_rows_are_ordered_by_class_then_name():
-    found = [Picture("b", 2, ""), Picture("c", 1, ""), Picture("a", 2, "")]
+    found = [
+        Picture("b", 2, FilePart("")),
+        Picture("c", 1, FilePart("")),
+        Picture("a", 2, FilePart("")),
+    ]
     assert [p.key for p in in_order(found, "xyz")] == ["c", "a", "b"]
 
 
 def test_where_names_repeat_keys_name_the_folder():
-    found = [Picture("1", 2, ""), Picture("1", 1, ""), Picture("2", 1, "")]
+    found = [
+        Picture("1", 2, FilePart("")),
+        Picture("1", 1, FilePart("")),
+        Picture("2", 1, FilePart("")),
+    ]
     assert [p.key for p in in_order(found, "xyz")] == ["y/1", "y/2", "z/1"]
 
 
 def test_a_trial_takes_pictures_evenly_and_never_twice():
-    pictures = [Picture(str(i), i, str(i)) for i in range(10)]
+    pictures = [Picture(str(i), i, FilePart(str(i))) for i in range(10)]
     assert [p.key for p in spread(pictures, 4)] == ["0", "2", "5", "7"]
     assert len(spread(pictures, 99)) == 10
     with pytest.raises(PictureError, match="cannot take 0 pictures"):
@@ -41,17 +56,17 @@ def test_a_trial_takes_pictures_evenly_and_never_twice():
 
 
 def test_two_pictures_of_one_name_are_refused():
-    twice = (Picture("a", 1, "a"), Picture("a", 2, "b"))
+    twice = (Picture("a", 1, FilePart("a")), Picture("a", 2, FilePart("b")))
     with pytest.raises(PictureError, match="1 picture names repeat, such as 'a'"):
         ImageSet("set", twice, "")
 
 
 def test_an_unreadable_picture_is_named(tmp_path):
     with pytest.raises(PictureError, match="gone.jpg cannot be read: No such file"):
-        sha256_of(Picture("gone.jpg", 0, str(tmp_path / "gone.jpg")))
+        sha256_of(Picture("gone.jpg", 0, FilePart(str(tmp_path / "gone.jpg"))))
 
 
 @pytest.mark.parametrize("key", ["a\nb.jpg", "a\r.jpg"])
 def test_a_name_of_two_lines_is_refused(key):
     with pytest.raises(PictureError, match="has a line break in its name"):
-        ImageSet("set", (Picture(key, 0, "x"),), "f")
+        ImageSet("set", (Picture(key, 0, FilePart("x")),), "f")

@@ -18,7 +18,7 @@ from benchmarking.pictures import prepare as module
 from benchmarking.pictures.prepare import OFFICIAL, Official, plan, prepare
 from benchmarking.pictures.sets import open_pictures
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # Of five classes; the first three share one, and lie in the tar in an order of their own.
 NUMBERS = (2138, 293, 3014, 7, 50_000, 1, 1079)
 STAGING = ".val.part"
@@ -128,7 +128,7 @@ def test_pictures_go_to_the_folders_of_their_classes_byte_for_byte(tar, folder):
 
 def test_the_folders_are_the_same_image_set_as_the_tar(tar, folder):
     unpack(tar, folder)
-    ours, theirs = open_pictures(str(folder)), open_pictures(str(tar))
+    ours, theirs = open_pictures(str(folder)).pictures, open_pictures(str(tar)).pictures
     assert [(p.key, p.label) for p in ours] == [(p.key, p.label) for p in theirs]
     assert [p.read() for p in ours] == [p.read() for p in theirs]
 
@@ -199,7 +199,7 @@ def test_what_was_abandoned_after_any_picture_goes_on_from_there(tar, folder, do
 
 IN_TROUBLE = """
 import os, resource, signal, sys
-from benchmarking import prepare
+from benchmarking.pictures import prepare
 from benchmarking.cli import main
 import tqdm
 {trouble}
@@ -240,7 +240,7 @@ def test_ctrl_c_keeps_what_is_there_says_so_and_ends_with_130(tar, folder):
     trouble = SIGNAL.format(left=3, signal="SIGINT")
     done = in_a_process(tar, folder, "--no-verify", trouble=trouble)
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "\nstopped; what is unpacked is kept, the same command goes on\n"
+    assert done.stderr == "\nstopped; what is unpacked is kept, the same command resumes\n"
     assert tree(folder.with_name(STAGING)) == expected(*NUMBERS[:3])
     assert not folder.exists()
 
@@ -253,7 +253,7 @@ def test_a_file_that_could_be_written_half_is_named_and_made_whole_by_the_next_c
     assert (path.name, path.stat().st_size) == (name(NUMBERS[0]), 300)
     assert done.returncode == 2
     assert f"{path} cannot be written: File too large." in done.stderr
-    assert "once this is mended, the same command goes on" in done.stderr
+    assert "once this is mended, the same command resumes" in done.stderr
     assert "Traceback" not in done.stderr
     assert call(tar, folder, "--no-verify") == 0
     assert tree(folder) == expected(*NUMBERS)

@@ -8,9 +8,9 @@ from conftest import digests
 
 from benchmarking.errors import MissingDependency, PictureError
 from benchmarking.labels.imagenet import validation_labels, wnids
-from benchmarking.pictures.image_set import Picture
-from benchmarking.pictures.sets import default_name, image_set, open_pictures
-from benchmarking.plugins import discover
+from benchmarking.pictures import sets
+from benchmarking.pictures.image_set import FilePart, Picture
+from benchmarking.pictures.sets import Match, default_name, image_set, open_pictures
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -20,28 +20,28 @@ def touch(folder: Path, *names: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("module", discover(datasets).values(), ids=lambda module: module.NAME)
+@pytest.mark.parametrize("module", sets.picture_sets().values(), ids=lambda module: module.NAME)
 def test_every_dataset_says_what_it_is_and_does_not_claim_what_is_not_there(module):
     assert module.DESCRIPTION
-    assert module.recognises("no/such/place") is False
+    assert module.match("no/such/place") == Match.NONE
 
 
 def test_folders_mean_classes_by_wnid_not_by_place(tmp_path):
     touch(tmp_path, f"{wnids()[999]}/a.JPEG", f"{wnids()[3]}/b.jpg", f"{wnids()[3]}/c.PNG")
-    found = [(picture.key, picture.label) for picture in open_pictures(str(tmp_path))]
+    found = [(picture.key, picture.label) for picture in open_pictures(str(tmp_path)).pictures]
     assert found == [("b.jpg", 3), ("c.PNG", 3), ("a.JPEG", 999)]
 
 
 def test_validation_files_side_by_side_mean_their_own_label(tmp_path):
     names = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in (7, 50_000, 1)]
-    found = open_pictures(str(touch(tmp_path, *names)))
+    found = open_pictures(str(touch(tmp_path, *names))).pictures
     expected = sorted((int(validation_labels()[int(name[15:23]) - 1]), name) for name in names)
     assert [(picture.label, picture.key) for picture in found] == expected
 
 
 def test_hidden_files_and_files_of_other_kinds_are_left_out(tmp_path):
     touch(tmp_path, "n01440764/a.jpg", "n01440764/._a.jpg", "n01440764/notes.txt", "Thumbs.db")
-    assert [picture.key for picture in open_pictures(str(tmp_path))] == ["a.jpg"]
+    assert [picture.key for picture in open_pictures(str(tmp_path)).pictures] == ["a.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_single_class_folder_points_to_its_parent(tmp_path):
 
 def test_a_kind_of_picture_that_nobody_foresaw_is_not_left_out(tmp_path):
     touch(tmp_path, "n01440764/a.avif", "n01440764/b")
-    assert [picture.key for picture in open_pictures(str(tmp_path))] == ["a.avif", "b"]
+    assert [picture.key for picture in open_pictures(str(tmp_path)).pictures] == ["a.avif", "b"]
 
 
 def test_a_place_that_does_not_exist_is_refused_with_what_is_known():
@@ -81,7 +81,7 @@ def test_a_place_that_does_not_exist_is_refused_with_what_is_known():
 
 
 def test_demo_is_twenty_pictures_with_the_labels_in_their_names():
-    pictures = open_pictures("demo")
+    pictures = open_pictures("demo").pictures
     assert len(pictures) == 20
     assert all(picture.key.endswith(f"_{picture.label}.jpg") for picture in pictures)
 
@@ -94,12 +94,12 @@ def test_demo_without_its_package_says_what_to_install(monkeypatch):
 
 def test_the_whole_validation_set_has_its_own_name_and_parts_have_their_folders():
     whole = [
-        Picture(f"ILSVRC2012_val_{number:08d}.JPEG", int(label), "")
+        Picture(f"ILSVRC2012_val_{number:08d}.JPEG", int(label), FilePart(""))
         for number, label in enumerate(validation_labels(), 1)
     ]
     assert default_name("/data/val", whole) == "imagenet-val"
     assert default_name("/data/my val (1)", whole[:7]) == "my-val-1"
-    mislabelled = [*whole[:-1], Picture(whole[-1].key, (whole[-1].label + 1) % 1000, "")]
+    mislabelled = [*whole[:-1], Picture(whole[-1].key, (whole[-1].label + 1) % 1000, FilePart(""))]
     assert default_name("/data/val", mislabelled) == "val"
 
 
@@ -115,7 +115,7 @@ def test_flat_folder_class_tree_and_tar_have_the_same_fingerprint(tmp_path):
     with tarfile.open(tmp_path / "val.tar", "w") as tar:
         tar.add(flat, "val")
     one, *others = (
-        image_set("set", pictures := open_pictures(str(place)), digests(pictures))
+        image_set("set", pictures := open_pictures(str(place)).pictures, digests(pictures))
         for place in (flat, tree, tmp_path / "val.tar")
     )
     for other in others:
@@ -162,7 +162,7 @@ def test_nothing_of_a_tar_is_written_wherever_its_names_point(tmp_path):
     (tmp_path / "inside").mkdir()
     path = a_tar(tmp_path / "inside" / "val.tar", member(f"../{NAME}"), member(f"/tmp/x/{NAME}"))
     with pytest.raises(PictureError, match="picture names repeat"):
-        image_set("set", pictures := open_pictures(path), digests(pictures))
+        image_set("set", pictures := open_pictures(path).pictures, digests(pictures))
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["inside", "val.tar"]
 
 
@@ -196,7 +196,7 @@ def flipped(data: bytes) -> bytes:
 def test_a_damaged_tar_is_never_taken_for_a_smaller_one(tmp_path, damage):
     names = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 6)]
     path = Path(a_tar(tmp_path / "val.tar", *(member(name, 1000) for name in names)))
-    assert len(open_pictures(str(path))) == 5
+    assert len(open_pictures(str(path)).pictures) == 5
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(PictureError, match=r"is damaged or cut after \d members|cannot be read"):
         open_pictures(str(path))
@@ -212,10 +212,10 @@ def test_50000_headers_of_a_sparse_tar_are_indexed_at_their_places(tmp_path):
             file.write(member(f"ILSVRC2012_val_{number:08d}.JPEG", size).tobuf())
             offset += 512 + block
         file.truncate(offset + 1024)
-    pictures = open_pictures(str(path))
+    pictures = open_pictures(str(path)).pictures
     assert default_name(str(path), pictures) == "imagenet-val"
     last = next(p for p in pictures if p.key == "ILSVRC2012_val_00050000.JPEG")
-    assert (last.offset, last.size) == (49_999 * (512 + block) + 512, size)
+    assert (last.place.offset, last.place.size) == (49_999 * (512 + block) + 512, size)
 
 
 def test_a_tar_whose_sizes_lead_backwards_is_refused_not_read_for_ever(tmp_path):

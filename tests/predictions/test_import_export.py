@@ -14,10 +14,10 @@ from benchmarking.predictions.arrays_2019 import IMAGES, ArrayFolders, folders_b
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import top_k
-from benchmarking.reports import render_as
+from benchmarking.reports.formats import format_of
 from benchmarking.scoring.aggregate import aggregate
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def call(*arguments) -> int:
@@ -176,7 +176,7 @@ def test_exported_arrays_are_scored_alike_by_the_command_of_2019(
     monkeypatch.chdir(tmp_path)
     assert table.main(["-p", str(folder), "-k", str(folder), "-o", "t.csv"]) == 0
     expected = aggregate(store, images)
-    (tmp_path / "ours.csv").write_text(render_as(tmp_path / "ours.csv", [expected]))
+    (tmp_path / "ours.csv").write_text(format_of(tmp_path / "ours.csv").render([expected]))
     assert (tmp_path / "t.csv").read_text() == (tmp_path / "ours.csv").read_text()
 
 

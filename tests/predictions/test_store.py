@@ -144,12 +144,12 @@ def test_a_damaged_run_is_named_with_what_to_do(stored, damage):
     [
         (lambda made: made | {"format": 2}, "not of format 1, the one this version reads"),
         (lambda made: made | {"run": {"images": "three"}}, "another run than its name says"),
-        (lambda made: made | {"weights": "w.bin"}, "weights is 'w.bin', not names and values"),
+        (lambda made: made | {"weights": "w.bin"}, r"`object`, got `str` - at `\$.weights`"),
         (lambda made: made | {"images": {"n": 3}}, "images has no fingerprint"),
-        (lambda made: made | {"batch_size": True}, "batch_size is True, not a whole number"),
-        (lambda made: made | {"arguments": "x"}, "arguments is 'x', not a list of texts"),
-        (lambda made: made | {"input_shapes": [[2, "8"]]}, "not a list of shapes"),
-        (lambda made: made | {"other": 1}, "unexpected keyword argument 'other'"),
+        (lambda made: made | {"batch_size": True}, r"got `bool` - at `\$.batch_size`"),
+        (lambda made: made | {"arguments": "x"}, r"`array`, got `str` - at `\$.arguments`"),
+        (lambda made: made | {"input_shapes": [[2, "8"]]}, r"got `str` - at `\$.input_shapes"),
+        (lambda made: made | {"other": 1}, "provenance has no 'other'"),
     ],
 )
 def test_a_document_that_is_none_of_ours_is_named(stored, change, message):

@@ -12,7 +12,7 @@ from benchmarking.labels.label_set import every_image
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import top_k
-from benchmarking.scoring.compare import answers, class_changes, every_pair
+from benchmarking.scoring.compare import class_changes, every_pair, first_guesses
 from benchmarking.scoring.statistics import holm, mcnemar_test
 
 N = 60
@@ -53,7 +53,7 @@ def run(model, recipe="published"):
 
 def pairs(store, *models):
     right = every_image(store.labels("sixty"))
-    return every_pair([answers(store, run(model), right) for model in models])
+    return every_pair([first_guesses(store, run(model), right) for model in models])
 
 
 def test_a_pair_counts_every_picture_once(store):
@@ -80,7 +80,9 @@ def test_a_run_and_itself_do_not_differ(store):
 
 def test_classes_are_sorted_by_what_the_first_gains(store):
     right = every_image(store.labels("sixty"))
-    changes = class_changes(*(answers(store, run(m), right) for m in ("even", "third")), right)
+    changes = class_changes(
+        *(first_guesses(store, run(m), right) for m in ("even", "third")), right
+    )
     assert [(c.label, c.first, c.second, c.n) for c in changes] == [
         (2, 10, 0, 10),
         (4, 10, 0, 10),

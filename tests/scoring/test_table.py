@@ -13,22 +13,20 @@ import numpy as np
 import pytest
 from conftest import an_image_set
 
-from benchmarking import reports
 from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError
 from benchmarking.labels.label_set import every_image
 from benchmarking.models.spec import Published
-from benchmarking.plugins import discover
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import top_k
-from benchmarking.reports import render_as
+from benchmarking.reports import formats
 from benchmarking.reports.data_frame import pandas_frame
-from benchmarking.reports.formats import latex
+from benchmarking.reports.formats import format_of, latex
 from benchmarking.scoring.aggregate import aggregate
 from benchmarking.scoring.statistics import wilson_interval
-from benchmarking.scoring.table import Counts, Table, tabulate
+from benchmarking.scoring.table import AccuracyTable, Counts, tabulate
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def test_each_image_set_has_a_table_of_its_own(store):
 
 
 def test_a_text_table_reads_as_it_should(store):
-    text = render_as(Path("t.txt"), [aggregate(store, "two")])
+    text = format_of(Path("t.txt")).render([aggregate(store, "two")])
     assert text == (
         "two, 2 pictures, fingerprint bbe380a4e35b\n"
         "Platform  Model  Recipe     Acc@1 [95 % interval]   Acc@5 [95 % interval]"
@@ -74,7 +72,7 @@ def test_a_text_table_reads_as_it_should(store):
 
 
 def test_a_markdown_table_reads_as_it_should(store):
-    text = render_as(Path("t.md"), [aggregate(store, "two")])
+    text = format_of(Path("t.md")).render([aggregate(store, "two")])
     assert text.splitlines() == [
         "## two, 2 pictures, fingerprint bbe380a4e35b",
         "",
@@ -87,7 +85,7 @@ def test_a_markdown_table_reads_as_it_should(store):
 
 
 def test_a_csv_file_holds_every_run_of_every_set(store):
-    rows = list(csv.DictReader(io.StringIO(render_as(Path("t.csv"), both(store)))))
+    rows = list(csv.DictReader(io.StringIO(format_of(Path("t.csv")).render(both(store)))))
     assert [(row["Images"], row["Model"], row["Acc@1"], row["n"]) for row in rows] == [
         ("ten", "good", "0.8", "10"),
         ("ten", "even", "0.5", "10"),
@@ -104,7 +102,7 @@ def test_a_csv_file_holds_every_run_of_every_set(store):
 def test_the_first_columns_of_a_csv_file_are_those_of_2019(store):
     ten = every_image(store.labels("ten"))
     labels = {"": ten, "c": ten.without([0])}
-    text = render_as(Path("t.csv"), [aggregate(store, "ten", labels=labels)])
+    text = format_of(Path("t.csv")).render([aggregate(store, "ten", labels=labels)])
     assert text.splitlines()[0].startswith(
         "Platform,Model,Acc@1,cAcc@1,Acc@5,cAcc@5,Rank@1,cRank@1,Rank@5,cRank@5,"
     )
@@ -119,7 +117,7 @@ def test_a_data_frame_holds_the_shares_to_the_last_digit(store):
 
 
 def test_json_holds_how_each_run_was_made(store):
-    document = json.loads(render_as(Path("t.json"), both(store)))
+    document = json.loads(format_of(Path("t.json")).render(both(store)))
     ten, two = document["tables"]
     assert [row["model"] for row in ten["rows"]] == ["good", "even", "fair", "poor"]
     made = two["rows"][0]["provenance"]
@@ -136,7 +134,7 @@ def test_latex_has_its_special_characters_escaped():
     )
     hits = np.packbits([True, False])
     counts = [Counts(run, made, {"Acc@1": (1, 2)}, hits, Published(99.0, "somebody"))]
-    text = latex.render([Table("two", 2, "f" * 64, ("Acc@1",), tabulate(counts))])
+    text = latex.render([AccuracyTable("two", 2, "f" * 64, ("Acc@1",), tabulate(counts, "Acc@1"))])
     assert text.splitlines()[5] == (
         r"50\% of \{A\} \& B\_2 \#1 \$ \textasciitilde{} \textasciicircum{} "
         r"\textbackslash{} & a\_b & published & 50.00 [9.45, 90.55] & 1 & 1 & 1-1 & 2 & 99.00 "
@@ -155,7 +153,7 @@ STRANGE = json.dumps(
 
 @pytest.mark.skipif(not which("pdflatex"), reason="no LaTeX is installed")
 def test_latex_compiles(store, tmp_path):
-    table = render_as(Path("t.tex"), both(store))
+    table = format_of(Path("t.tex")).render(both(store))
     (tmp_path / "t.tex").write_text(table)
     (tmp_path / "paper.tex").write_text(
         r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{t}\end{document}"
@@ -169,10 +167,10 @@ def test_a_suffix_without_a_format_is_refused_with_those_that_have_one():
     with pytest.raises(
         BenchmarkError, match=r"t.xls has no known suffix; use one of .csv, .json, .md, .tex, .txt"
     ):
-        render_as(Path("t.xls"), [])
+        format_of(Path("t.xls")).render([])
 
 
-@pytest.mark.parametrize("module", discover(reports).values(), ids=lambda module: module.NAME)
+@pytest.mark.parametrize("module", formats.reports().values(), ids=lambda module: module.NAME)
 def test_every_report_names_every_model_and_set(module, store):
     text = module.render(both(store))
     assert text.endswith("\n")
@@ -232,7 +230,7 @@ def test_models_of_one_name_from_two_sources_are_told_apart(store, a_provenance,
     two = an_image_set(tmp_path / "two", {"x": 3, "y": 3}, name="two")
     said = top_k(np.full((2, 20), 0.05, np.float32))
     store.write(Run("two", "elsewhere", "good", "published"), two, said, a_provenance(two))
-    text = render_as(Path("t.txt"), [aggregate(store, "two")])
+    text = format_of(Path("t.txt")).render([aggregate(store, "two")])
     assert "somewhere/good" in text
     assert "elsewhere/good" in text
 
@@ -268,7 +266,7 @@ def test_very_many_runs_have_no_tiers(hundred, monkeypatch):
     monkeypatch.setattr("benchmarking.scoring.table.MOST_PLACED", 4)
     table = aggregate(hundred, "hundred")
     assert {row.place for row in table.rows} == {None}
-    assert "Tier" not in render_as(Path("t.txt"), [table])
+    assert "Tier" not in format_of(Path("t.txt")).render([table])
 
 
 def test_the_34_have_a_tier_fewer_than_neighbours_that_differ(imported_2019):

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import TopK
 from benchmarking.scoring.verify import verify
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ALL = 50_000
 
 
@@ -57,7 +57,7 @@ def add(store, a_provenance):
         order = np.argsort(-probabilities, axis=1, kind="stable")
         classes = np.take_along_axis(np.column_stack([first, others]), order, axis=1)
         said = TopK(classes, np.take_along_axis(probabilities, order, axis=1))
-        known = asdict(spec_of(source, model).recipes[recipe])
+        known = spec_of(source, model).recipes[recipe].as_document()
         made = replace(a_provenance(images), preprocessing=known, **changed)
         run = Run(images.name, source, model, recipe)
         store.write(run, images, said, made)
@@ -234,41 +234,42 @@ def test_the_exit_status_can_gate_a_model_zoo(store, add, capsys):
 
 WRONG = """
 import sys
-from dataclasses import asdict, replace
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from benchmarking.datasets import open_pictures
-from benchmarking.frameworks import pytorch
-from benchmarking.image_sets import ImageSet, spread
-from benchmarking.crops import crops
-from benchmarking.predict import predict
-from benchmarking.predictions import join, top_k
-from benchmarking.provenance import UNKNOWN, Provenance
-from benchmarking.sources import source_of, spec_of, weights_path
-from benchmarking.specs import SCALINGS, Run
-from benchmarking.store import Store
+from benchmarking.pictures.sets import open_pictures
+from benchmarking.models.frameworks import pytorch
+from benchmarking.pictures.image_set import ImageSet, spread
+from benchmarking.pictures.crop_stream import crops
+from benchmarking.inference.predict import predict
+from benchmarking.predictions.top_k import join, top_k
+from benchmarking.io.names import UNKNOWN
+from benchmarking.predictions.provenance import Provenance
+from benchmarking.models.sources import source_of, spec_of, weights_path
+from benchmarking.pictures.recipe import SCALINGS
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
 
 sample, folder = sys.argv[1:]
 spec = spec_of("efficientnet-lite-pytorch", "efficientnet-lite0")
 right = spec.recipes["published"]
-pictures = spread(open_pictures(sample), 40)
+pictures = spread(open_pictures(sample).pictures, 40)
 store = Store(Path(folder))
 device = pytorch.prepare(-1)
 model = source_of(spec).build(spec, weights_path(spec, None))
 for recipe, used, shift in (
     ("fine", right, 0),
     ("padded", replace(right, resize=160), 0),
-    ("bgr", replace(right, scaling="tf-swapped"), 0),
-    ("meanstd", replace(right, scaling="torch"), 0),
+    ("bgr", replace(right, scaling=SCALINGS["tf-swapped"]), 0),
+    ("meanstd", replace(right, scaling=SCALINGS["torch"]), 0),
     ("shuffled", right, 1),
 ):
     shifted = [replace(p, label=(p.label + 10 * shift) % 1000) for p in pictures]
     images = ImageSet(recipe, tuple(shifted), recipe)
-    predictor = pytorch.predictor(model, SCALINGS[used.scaling], device)
+    predictor = pytorch.predictor(model, used.scaling, device)
     with crops(pictures, used, 2) as seen:
         said = join([top_k(b.probabilities) for b in predict(predictor, seen, 20, 1000)])
-    made = Provenance("PyTorch", {"name": spec.weights.name}, asdict(used),
+    made = Provenance("PyTorch", {"name": spec.weights.name}, used.as_document(),
         {"name": recipe, "n": 40, "fingerprint": recipe}, {}, "cpu", "float32", 20, (), "by-hand",
         1, UNKNOWN, 1.0)
     store.write(Run(recipe, spec.source, spec.name, recipe), images, said, made)

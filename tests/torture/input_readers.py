@@ -12,9 +12,10 @@ from PIL import Image
 
 from benchmarking.io.npy_files import read_integers
 from benchmarking.labels.label_files import corrected_labels, labels_from, real_labels, rows_of
+from benchmarking.pictures import crop, decode
 from benchmarking.pictures.doctor import look
 from benchmarking.pictures.prepare import plan, prepare
-from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 from benchmarking.pictures.sets import open_pictures
 from torture import seeds
 from torture.reader import (
@@ -30,9 +31,9 @@ from torture.reader import (
 from torture.seeds import KEYS, ORIGINAL, N, Seed
 from torture.stored_readers import NPY_WORDS
 
-_PILLOW = Preprocessing("pillow", "bilinear", resize=24, crop=16, scaling="torch")
-_DRAFT = Preprocessing("pillow-draft", "bilinear", resize=24, crop=16, scaling="torch")
-_OPENCV = Preprocessing("opencv", "bicubic", resize=24, crop=16, scaling="torch")
+_PILLOW = Preprocessing("pillow", "bilinear", resize=24, crop=16, scaling=SCALINGS["torch"])
+_DRAFT = Preprocessing("pillow-draft", "bilinear", resize=24, crop=16, scaling=SCALINGS["torch"])
+_OPENCV = Preprocessing("opencv", "bicubic", resize=24, crop=16, scaling=SCALINGS["torch"])
 
 
 def _rows(folder: Path) -> Iterable[Seed]:
@@ -110,7 +111,7 @@ def _tars(folder: Path) -> Iterable[Seed]:
 
 
 def _read_tar(path: Path) -> None:
-    check_pictures(open_pictures(str(path)), path)
+    check_pictures(open_pictures(str(path)).pictures, path)
 
 
 def _look_at_tar(path: Path) -> None:
@@ -152,7 +153,7 @@ def _pictures(folder: Path) -> Iterable[Seed]:
 
 def _crop(recipe: Preprocessing) -> Callable[[Path], object]:
     def call(path: Path) -> None:
-        found = images.crop(path.read_bytes(), recipe)
+        found = crop.crop(path.read_bytes(), recipe)
         assert found.shape == (16, 16, 3)
         assert found.dtype == np.uint8
 
@@ -160,11 +161,11 @@ def _crop(recipe: Preprocessing) -> Callable[[Path], object]:
 
 
 def _check(path: Path) -> None:
-    images.check(path.read_bytes())
+    decode.refuse_undecodable(path.read_bytes())
 
 
 def _inspect(path: Path) -> None:
-    facts = images.inspect(path.read_bytes())
+    facts = decode.inspect(path.read_bytes())
     assert min(facts.size) > 0
     assert facts.format
     assert isinstance(facts.comment + facts.software, str)

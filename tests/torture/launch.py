@@ -2,7 +2,7 @@
 
 `python -m torture.launch ARGUMENT…` is one command; without arguments each line of standard input
 is one, in JSON, which is run in a fork, in a process group of its own. The worker process that a
-command starts runs this module as well, before anything else.
+command starts imports the plug-ins of these tests first, and the source `numbered` has it obey.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from torture.calls import SYNCS, Moment, watched
 ORDERS = "TORTURE_ORDERS"
 """The environment variable that holds orders."""
 
-PLUGINS = (Path(__file__).parent / "plugins", Path(__file__).parents[1] / "plugins")
+PLUGINS = (
+    *sorted((Path(__file__).parent / "plugins").glob("*/*.py")),
+    *sorted((Path(__file__).parents[1] / "plugins").glob("*/*.py")),
+)
 
 START, READING, LOADING, PREDICTING, WRITING, AFTER = PHASES = (
     *("starting", "reading pictures", "loading"),
@@ -146,34 +149,32 @@ def obey(orders: Orders, *, is_worker: bool) -> None:
     teller = Teller(orders, is_worker=is_worker)
     teller.mark(LOADING if is_worker else START)
 
-    from benchmarking.cli.commands import predict as command
-    from benchmarking.inference import predict, sweep
+    from benchmarking.inference import crop_sharing, partial_run, predict, sweep
     from benchmarking.io import downloads, files
+    from benchmarking.pictures import sets
 
     if orders.most_lost:
-        answers.KEPT_EVERY = orders.most_lost // 2
+        partial_run.KEPT_EVERY = orders.most_lost // 2
     if orders.spare:
-        shared_crops.SPARE = orders.spare
+        crop_sharing.SPARE = orders.spare
     if orders.collection:
         held = tuple(downloads.RemoteFile(*row) for row in orders.collection)
         small = downloads.Collection("small", held, "", "for tests")
         downloads.collections = lambda: {"small": small}  # type: ignore[assignment]
     if orders.marks:
-        command.image_set = teller.before(LOADING, teller.within(READING, command.image_set))
+        sets.read_images = teller.before(LOADING, teller.within(READING, sets.read_images))
         predict.load = teller.before(PREDICTING, predict.load)
         files.write = teller.within(WRITING, files.write)
-        sweep.Sweep._store = teller.before(AFTER, sweep.Sweep._store)
+        sweep.Sweep._stored = teller.before(AFTER, sweep.Sweep._stored)
     teller.watch()
 
 
 def extend() -> None:
-    """Put the plug-ins of these tests among those of the package."""
-    from benchmarking.inference import executors
-    from benchmarking.models import frameworks, sources
+    """Use the plug-ins of these tests; worker processes find them as well, and obey."""
+    from benchmarking import plugins
 
-    for package in (sources, frameworks, executors):
-        kind = package.__name__.rpartition(".")[2]
-        package.__path__.extend(str(folder / kind) for folder in PLUGINS)
+    for file in PLUGINS:
+        plugins.use(file)
 
 
 def serve() -> None:
@@ -223,10 +224,7 @@ def _append(path: str, line: str) -> None:
 
 _OPEN = os.open  # which is watched itself
 
-if __name__ == "__mp_main__":
-    extend()
-    obey(Orders.given(), is_worker=True)
-elif __name__ == "__main__":
+if __name__ == "__main__":
     extend()
     if len(sys.argv) == 1:
         serve()

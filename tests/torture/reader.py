@@ -86,9 +86,10 @@ def check_pictures(pictures: Iterable[Picture], path: Path) -> None:
     """What is said to be in the file is."""
     size = path.stat().st_size
     for picture in pictures:
-        assert picture.size is not None
-        assert 0 <= picture.offset <= picture.offset + picture.size <= size
-        assert len(picture.read()) == picture.size
+        part = picture.place
+        assert part.size is not None
+        assert 0 <= part.offset <= part.offset + part.size <= size
+        assert len(picture.read()) == part.size
 
 
 def remove(folder: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarking.labels.imagenet import validation_key
-from benchmarking.pictures.image_set import ImageSet, Picture
+from benchmarking.pictures.image_set import FilePart, ImageSet, Picture
 from benchmarking.predictions.digests import sealed
 from benchmarking.predictions.provenance import Provenance, imported
 from benchmarking.predictions.run import Run
@@ -104,7 +104,7 @@ def made() -> Provenance:
 
 def stored(folder: Path, *, everything: bool = False) -> Path:
     """The file of a run as the store writes it, with a list of its pictures."""
-    pictures = tuple(Picture(k, int(n), "") for k, n in zip(KEYS, ORIGINAL, strict=True))
+    pictures = tuple(Picture(k, int(n), FilePart("")) for k, n in zip(KEYS, ORIGINAL, strict=True))
     images = ImageSet(RUN.images, pictures, "f" * 64)
     kept = probabilities() if everything else None
     said = top_k(probabilities())

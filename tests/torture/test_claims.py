@@ -18,18 +18,18 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.io.npy_files import read_array, read_integers
 from benchmarking.labels.label_files import labels_from, real_labels, rows_of
 from benchmarking.pictures.crop import crop
-from benchmarking.pictures.decode import check, inspect
+from benchmarking.pictures.decode import inspect, refuse_undecodable
 from benchmarking.pictures.prepare import plan
-from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 from benchmarking.pictures.sets import open_pictures
 from benchmarking.predictions.arrays_2019 import ArrayFolders
 from benchmarking.predictions.store import Store
 from torture import limits, seeds
 from torture.seeds import KEYS, ORIGINAL, RUN
 
-PILLOW = Preprocessing("pillow", "bilinear", resize=256, crop=224, scaling="torch")
-DRAFT = Preprocessing("pillow-draft", "bilinear", resize=256, crop=224, scaling="torch")
-OPENCV = Preprocessing("opencv", "bicubic", resize=256, crop=224, scaling="caffe")
+PILLOW = Preprocessing("pillow", "bilinear", resize=256, crop=224, scaling=SCALINGS["torch"])
+DRAFT = Preprocessing("pillow-draft", "bilinear", resize=256, crop=224, scaling=SCALINGS["torch"])
+OPENCV = Preprocessing("opencv", "bicubic", resize=256, crop=224, scaling=SCALINGS["caffe"])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -146,7 +146,7 @@ def of_many_scans(times: int) -> bytes:
     return data[:last] + data[last:-2] * times + data[-2:]
 
 
-@pytest.mark.parametrize("read", [check, inspect])
+@pytest.mark.parametrize("read", [refuse_undecodable, inspect])
 def test_a_jpeg_of_ever_so_many_scans_is_refused(read):
     read(of_many_scans(50))
     refused(lambda: read(of_many_scans(10_000)), "has more than 100 scans")

@@ -536,7 +536,7 @@ import keras
 import numpy as np
 
 from benchmarking.errors import WeightsError
-from benchmarking.sources import source_of, spec_of
+from benchmarking.models.sources import source_of, spec_of
 
 folder = Path(sys.argv[1])
 canary = folder / "canary"

@@ -59,7 +59,7 @@ def test_ctrl_c_ends_soon_keeps_what_is_done_and_says_how_to_go_on(arena, pictur
             assert ended.status in (130, -signal.SIGINT), ended
             assert took < _SOON
             assert "Traceback" not in ended.err, ended.err
-            assert "the same command goes on" in ended.err
+            assert "the same command resumes" in ended.err
             check_whole(out, reference)
             assert arena.run(scene.arguments(out)).status == 0
             assert differences(contents(out), reference) == ""
@@ -70,8 +70,8 @@ def test_ctrl_c_ends_soon_keeps_what_is_done_and_says_how_to_go_on(arena, pictur
 def check_went_on(store: Path, seen: int) -> None:
     """All that had come back is kept; the worker can have been ahead until it was ended."""
     (run,) = store.rglob("*.safetensors")
-    said = [text for text in incidents(run) if text.startswith("went on at picture ")]
-    kept = int(said[0].rpartition(" ")[2]) if said else 0
+    said = [text for text in incidents(run) if text.startswith("resumed with ")]
+    kept = int(said[0].split()[2]) if said else 0
     assert seen - 15 * BATCH <= kept <= seen, (kept, seen)
 
 

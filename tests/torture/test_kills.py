@@ -1,4 +1,4 @@
-"""Commands that are killed at any moment: the same command goes on, and comes to the same end."""
+"""Commands that are killed at any moment: the same command resumes, and comes to the same end."""
 
 from __future__ import annotations
 
@@ -193,4 +193,4 @@ def test_an_odd_batch_that_is_halved_goes_on_with_what_is_done(arena, pictures, 
     victim.kill("worker")
     assert victim.ended().status == 0
     (run,) = (tmp_path / "store").rglob("*.safetensors")
-    assert any(text.startswith("went on at picture ") for text in incidents(run))
+    assert any(text.startswith("resumed with ") for text in incidents(run))

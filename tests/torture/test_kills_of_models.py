@@ -86,7 +86,7 @@ def test_a_model_that_is_killed_again_and_again_comes_to_the_same_tensors(
         assert ended.status == 0, ended.err
         assert differences(contents(tmp_path / f"store-{turn}-random"), reference) == ""
         (run,) = (tmp_path / f"store-{turn}-random").rglob("*.safetensors")
-        assert any(text.startswith("went on at picture ") for text in incidents(run))
+        assert any(text.startswith("resumed with ") for text in incidents(run))
     verdicts.check()
 
 

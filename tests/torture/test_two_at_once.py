@@ -114,7 +114,7 @@ def test_where_one_is_killed_the_one_that_waits_goes_on_with_its_work(arenas, pi
         check_whole(store, reference)
         assert differences(contents(store), reference) == ""
         (run,) = store.rglob("one.*.safetensors")
-        assert incidents(run)[0].startswith("went on at picture ")
+        assert incidents(run)[0].startswith("resumed with ")
         assert LIMIT <= predictions(arenas)["one"] <= LIMIT + scene.orders.most_lost
     verdicts.check()
 

@@ -1,7 +1,7 @@
 """Fetch public files that this project knows but does not hold, each checked by its sha256.
 
 They go into your cache, several at once. Whatever has its name there is complete and checked, so
-after an interruption the same command goes on with the files that are left.
+after an interruption the same command resumes with the files that are left.
 
 Without network: run it with --to DIR on a machine that has one, bring DIR over, and run it with
 --from DIR. A mirror is an address below which the same files are: --from URL.
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         were_there = _follow(collection, fetch(collection, origin, folder))
     except KeyboardInterrupt:
-        print("\nstopped; complete files are kept, the same command goes on", file=sys.stderr)
+        print("\nstopped; complete files are kept, the same command resumes", file=sys.stderr)
         return 130
     n = len(collection.files)
     following = _NEXT.get(collection.name) if args.to is None else None

@@ -5,7 +5,7 @@ each class, named by WordNet id (n01440764), or with files named ILSVRC2012_val_
 so on; any part of the validation set will do. Or it is 'demo': 20 pictures that a package ships.
 
 A complete run is stored at once and not computed again, and what is done of another is kept, so
-after an interruption the same command goes on where it stopped. Every picture is read before the
+after an interruption the same command resumes where it stopped. Every picture is read before the
 first is predicted, and models that look at the same crops share them. Weights of models that are
 asked for by name are downloaded where they are missing.
 """
@@ -154,7 +154,7 @@ def _run(args: argparse.Namespace) -> int:
     name = check_name(args.images or default_name(args.pictures, contents.pictures))
     contents, name = limited(contents, name, args.limit)
     options = _options(args)
-    store = chosen_store(args, options.apart)
+    store = chosen_store(args)
     todo = plan(args.models or (), name, len(contents.pictures), store, options, notice)
     print(_summary(todo), flush=True)
     todo.check_room()

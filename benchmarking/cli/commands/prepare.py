@@ -10,7 +10,7 @@ DIR becomes the folder that other programs expect, torchvision's ImageFolder amo
 
 'predict' reads the tar as it is, so this is for when something else needs the folders. Size and
 md5 of the tar are checked. DIR is complete or absent: until all pictures are unpacked they are in
-a hidden folder beside it, .DIR.part, and after an interruption the same command goes on.
+a hidden folder beside it, .DIR.part, and after an interruption the same command resumes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         for _ in bar(prepare(todo), title="prepare", total=n, unit=" pictures"):
             pass
     except KeyboardInterrupt:
-        print("\nstopped; what is unpacked is kept, the same command goes on", file=sys.stderr)
+        print("\nstopped; what is unpacked is kept, the same command resumes", file=sys.stderr)
         return 130
     classes = {member.path.parent for member in todo.members}
     print(

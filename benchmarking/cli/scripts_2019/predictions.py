@@ -17,7 +17,7 @@ Predict ImageNet's validation pictures, or a part of them, with {title}'s {n} mo
 
 For each model the output folder receives MODEL_{platform}_SET_top5preds.npy and …_top5probs.npy, as
 in 2019, and beside them its labels and how it was made. SET is imagenet for the whole validation
-set. Complete models are kept in a store as well, so that the same command goes on after an
+set. Complete models are kept in a store as well, so that the same command resumes after an
 interruption."""
 
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,8 @@ def in_one_process(
     state; further jobs are then left where they are. What the process writes to standard output
     and error is kept for `Failed.details`.
     """
-    with _folder() as folder, _Process(folder) as process:
+    with _folder() as folder, closing(_Process(folder)) as process:
+        process.start()
         for job in jobs:
             yield Accepted(job)
             process.hand_out((function, job))
@@ -59,17 +60,22 @@ def in_one_process(
 
 
 class _Process:
-    """A worker process; at the end of the block it is killed: it has nothing to tidy up."""
+    """A worker process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._messages: queue.Queue[tuple[Any, ...] | None] = queue.Queue(_WAITING)
+        self._process: Any = None  # of subprocess, once it is started
 
-    def __enter__(self) -> _Process:
+    def start(self) -> None:
+        """Start it."""
         package = Path(benchmarking.__file__).parents[1]
         path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
-        log = self._folder / worker.LOG
-        with _without_interrupts(), log.open("ab") as output:
+        try:
+            output = self._log.open("ab")
+        except OSError as error:
+            raise _cannot_be_used(self._folder, error) from error
+        with _without_interrupts(), output:
             # -P: no file in the current folder takes the place of a library.
             self._process = subprocess.Popen(  # noqa: S603 - this package's own module
                 [sys.executable, "-P", "-m", worker.__name__, str(self._folder)],
@@ -80,9 +86,11 @@ class _Process:
             )
             self._reader = threading.Thread(target=self._read, daemon=True)
             self._reader.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Kill it, if it was started: it has nothing to tidy up."""
+        if self._process is None:
+            return
         self._process.kill()
         self._process.wait()
         while self._reader.is_alive():  # it may wait for room
@@ -90,7 +98,7 @@ class _Process:
                 self._messages.get(timeout=0.01)
         for pipe in (self._process.stdin, self._process.stdout):
             with suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]
+                pipe.close()
 
     def hand_out(self, task: object) -> None:
         """Give the process its next task.
@@ -106,8 +114,8 @@ class _Process:
             raise _cannot_be_used(self._folder, error) from error
         self._log_start = self._log.stat().st_size
         with suppress(OSError):  # it is dead, as the next message will show
-            self._process.stdin.write(worker.NEXT)  # type: ignore[union-attr]
-            self._process.stdin.flush()  # type: ignore[union-attr]
+            self._process.stdin.write(worker.NEXT)
+            self._process.stdin.flush()
 
     def message(self) -> tuple[Any, ...] | None:
         """The next message of the process, or None at its end; queue.Empty if none comes soon."""

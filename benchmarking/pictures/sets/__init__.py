@@ -107,7 +107,7 @@ def open_images(
 
     >>> from benchmarking import open_images
     >>> open_images("demo")
-    <ImageSet demo: 20 pictures, fingerprint 1c8c5ce67d5d>
+    <ImageSet demo: 20 pictures, fingerprint ec8fe97936a1>
     """
     contents = open_pictures(str(where))
     set_name = name or default_name(str(where), contents.pictures)
@@ -161,7 +161,7 @@ def default_name(where: str, pictures: Sequence[Picture]) -> str:
     """What to call an image set that the user has not named: after its place, or imagenet-val."""
     if _is_validation_set(pictures):
         return "imagenet-val"
-    _, place = _chosen(where)
+    _, place = _named(where)
     return (
         re.sub(r"[^A-Za-z0-9_-]+", "-", Path(place).resolve().name.removesuffix(".tar")).strip("-_")
         or "pictures"
@@ -198,12 +198,20 @@ def image_set(
     return ImageSet(name, tuple(pictures), fingerprint(keys, list(digests)), classes)
 
 
+def _named(where: str) -> tuple[PictureSet | None, str]:
+    """The picture set that NAME:PLACE names, if it does, and the place alone."""
+    name, colon, place = where.partition(":")
+    if colon and not Path(where).exists() and name in (known := picture_sets()):
+        return known[name], place
+    return None, where
+
+
 def _chosen(where: str) -> tuple[PictureSet, str]:
     """The picture set that opens a place, and the place without the name of the set."""
+    named, place = _named(where)
+    if named:
+        return named, place
     known = picture_sets()
-    name, colon, place = where.partition(":")
-    if colon and name in known and not Path(where).exists():
-        return known[name], place
     matches = {one: one.match(where) for one in known.values()}
     best = max(matches.values())
     fitting = [one for one, match in matches.items() if match == best]

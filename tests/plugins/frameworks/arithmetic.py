@@ -2,6 +2,7 @@
 
 from benchmarking.models.frameworks import Device
 
+PLUGIN = "frameworks"
 NAME = "arithmetic"
 TITLE = "Arithmetic"
 MODULES = ("numpy",)

@@ -2,6 +2,7 @@
 
 from benchmarking.models.frameworks import Device
 
+PLUGIN = "frameworks"
 NAME = "patience"
 TITLE = "PyTorch"  # so that its runs can be exported as arrays
 MODULES = ("numpy",)

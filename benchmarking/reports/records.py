@@ -1,0 +1,42 @@
+"""Tables as lines of named values, for programs: the columns of 2019, then ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchmarking.scoring.table import AccuracyTable, Row, rank_of
+
+
+def lines(tables: Sequence[AccuracyTable]) -> list[Mapping[str, object]]:
+    """A line per run, shares in [0, 1] as in 2019; what a table lacks, its lines lack."""
+    return [_line(table, row) for table in tables for row in table.rows]
+
+
+def _line(table: AccuracyTable, row: Row) -> Mapping[str, object]:
+    run, scores = row.run, row.scores
+    line: dict[str, object] = {"Platform": row.platform, "Model": run.model}
+    line |= {name: score.share for name, score in scores.items()}
+    line |= {rank_of(name): score.rank for name, score in scores.items()}
+    line |= {"Source": run.source, "Recipe": run.recipe, "Images": run.images}
+    for name, score in scores.items():
+        line |= {f"{name} low": score.low, f"{name} high": score.high}
+    line |= {f"{prefix}n": n for prefix, n in table.sizes.items()}
+    line |= {"Fingerprint": row.provenance.fingerprint}
+    if row.place:
+        line |= {"Tier": row.place.tier, "Rank from": row.place.best, "Rank to": row.place.worst}
+    line |= {"Subset": table.subset} if table.subset else {}
+    line |= row.measures
+    line |= _published(row)
+    return line
+
+
+def _published(row: Row) -> Mapping[str, object]:
+    """Published accuracies, and the measured ones less these."""
+    if row.published is None:
+        return {}
+    line: dict[str, object] = {}
+    for k, reference in ((1, row.published.acc1), (5, row.published.acc5)):
+        if reference is not None and (score := row.scores.get(f"Acc@{k}")):
+            line[f"Published@{k}"] = round(reference / 100, 7)
+            line[f"Difference@{k}"] = round(score.share - reference / 100, 7)
+    return line
