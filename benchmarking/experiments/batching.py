@@ -154,7 +154,9 @@ def every_batch_size(
 
 def effect(reference: Answer, other: Answer) -> Effect:
     """How an answer differs from the reference, row by row."""
-    first, second = (top_k(said.probabilities, k=5).classes for said in (reference, other))
+    first, second = (
+        top_k(predicted.probabilities, k=5).classes for predicted in (reference, other)
+    )
     difference = float(np.abs(reference.probabilities - other.probabilities).max())
     return Effect(
         other.title,

@@ -20,7 +20,9 @@ _HEADER = 2**14
 
 
 def read_array(path: Path, kinds: str) -> NDArray[Any]:
-    """An array of one of NumPy's kinds of numbers; what lies about its size takes no memory.
+    """An array of one of NumPy's kinds of numbers.
+
+    A header that overstates the size is refused before memory is allocated.
 
     Args:
         path: the file.

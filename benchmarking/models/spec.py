@@ -63,7 +63,7 @@ class Published:
     Attributes:
         acc1: acc@1 in percent.
         source: where that is written.
-        acc5: acc@5 in percent; None if it is not said.
+        acc5: acc@5 in percent; None if it was not published.
     """
 
     acc1: float

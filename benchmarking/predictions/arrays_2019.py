@@ -122,7 +122,7 @@ class ArrayFolders:
         return self.read(run).classes
 
     def read(self, run: Run) -> TopK:
-        """What was said of every row.
+        """The predictions of every row.
 
         Raises:
             StoreError: a file is missing or broken; the message names it.
@@ -221,7 +221,7 @@ def save(
     Args:
         stem: the folder, and what `stem_of` gives.
         run: which one.
-        top: what it said.
+        top: its predictions.
         labels: true class of each row.
         provenance: how it was made.
         probabilities: of all classes, if they were kept.

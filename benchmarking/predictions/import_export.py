@@ -57,7 +57,7 @@ def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Store) -> 
             f"{arrays.paths(run)[0]} was exported from a store; copy the run's .safetensors file "
             "instead, which has the names of the pictures as well."
         )
-    said = arrays.read(run)
+    predicted = arrays.read(run)
     made = replace(
         made,
         preprocessing=_preprocessing(run) if run.images == IMAGES else {},
@@ -65,7 +65,7 @@ def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Store) -> 
         origin=_origin(arrays.paths(run)),
     )
     if not store.path(run).exists():
-        store.write(run, rows, said, made)
+        store.write(run, rows, predicted, made)
         return True
     if store.provenance(run).origin != made.origin:
         raise StoreError(
@@ -92,11 +92,11 @@ def export_arrays(store: Store, runs: Sequence[Run], folder: Path) -> Iterator[P
                 "or --images."
             )
     for run in runs:
-        said, made = store.read(run), store.provenance(run)
+        predicted, made = store.read(run), store.provenance(run)
         all_of_them = store.keeps_all_probabilities(run)
         everything = store.read_probabilities(run) if all_of_them else None
         labels = rows[run.images].labels
-        yield save(folder / stems[run], run, said, labels, made, probabilities=everything)
+        yield save(folder / stems[run], run, predicted, labels, made, probabilities=everything)
 
 
 def export_tables(store: Store, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
@@ -112,14 +112,18 @@ def export_tables(store: Store, runs: Sequence[Run], folder: Path) -> Iterator[P
 
 
 def _table(store: Store, run: Run) -> str:
-    rows, said = store.rows(run.images), store.read(run)
-    places = range(1, said.classes.shape[1] + 1)
+    rows, predicted = store.rows(run.images), store.read(run)
+    places = range(1, predicted.classes.shape[1] + 1)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     guesses = [f"class{place}" for place in places]
     writer.writerow(["key", "label", *guesses, *(f"probability{place}" for place in places)])
     for key, label, classes, probabilities in zip(
-        rows.keys, rows.labels.tolist(), said.classes.tolist(), said.probabilities, strict=True
+        rows.keys,
+        rows.labels.tolist(),
+        predicted.classes.tolist(),
+        predicted.probabilities,
+        strict=True,
     ):
         writer.writerow([csv_cell(key), label, *classes, *map(str, probabilities)])
     return text.getvalue()

@@ -57,11 +57,11 @@ def _checked(store: Store, run: Run, n: int, fingerprint: str) -> bool:
         StoreError: something is not.
     """
     has_digests = store.check(run)
-    said, made = store.read(run), store.provenance(run)
+    predicted, made = store.read(run), store.provenance(run)
     if store.keeps_all_probabilities(run):
         store.read_probabilities(run)
-    if n and len(said) != n:
-        raise StoreError(f"{store.path(run)} has {len(said)} rows for {n} pictures.")
+    if n and len(predicted) != n:
+        raise StoreError(f"{store.path(run)} has {len(predicted)} rows for {n} pictures.")
     if made.fingerprint != fingerprint:
         raise StoreError(
             f"{store.path(run)} was made on other pictures (fingerprint {made.fingerprint}) than "

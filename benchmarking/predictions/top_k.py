@@ -1,4 +1,4 @@
-"""What a model said: the most probable classes of every picture, best first."""
+"""Predictions: the most probable classes of every picture, best first."""
 
 from __future__ import annotations
 

@@ -130,10 +130,10 @@ def _count(
     columns: Mapping[str, tuple[Correct, LabelSet]],
     sorted_by: str,
 ) -> Counts:
-    said, provenance = stored.classes_and_provenance(run)
-    if len(said) != len(right):
-        raise StoreError(f"{run} has {len(said)} rows for {len(right)} pictures.")
-    hits = {name: correct(said, labels) for name, (correct, labels) in columns.items()}
+    predicted, provenance = stored.classes_and_provenance(run)
+    if len(predicted) != len(right):
+        raise StoreError(f"{run} has {len(predicted)} rows for {len(right)} pictures.")
+    hits = {name: correct(predicted, labels) for name, (correct, labels) in columns.items()}
     counted = {name: (int(np.count_nonzero(found)), len(found)) for name, found in hits.items()}
     return Counts(run, provenance, counted, np.packbits(hits[sorted_by]))
 

@@ -164,8 +164,8 @@ def first_guesses(store: Store, run: Run, right: LabelSet) -> FirstGuesses:
     Raises:
         BenchmarkError: the run is broken, or has too few rows.
     """
-    said = store.classes(run)
-    return FirstGuesses(run, right.of(said[:, 0]), correct(said, right, k=1))
+    predicted = store.classes(run)
+    return FirstGuesses(run, right.of(predicted[:, 0]), correct(predicted, right, k=1))
 
 
 def check_same_pictures(store: Store, runs: Sequence[Run]) -> None:

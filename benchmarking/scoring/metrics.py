@@ -1,4 +1,4 @@
-"""How well a model did: pure functions of what it said and what is right."""
+"""How well a model does: pure functions of its predictions and of what is right."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from benchmarking.predictions.top_k import Classes, TopK
 Correct = Callable[[Classes, LabelSet], NDArray[np.bool_]]
 
 
-def correct(said: Classes, right: LabelSet, k: int) -> NDArray[np.bool_]:
+def correct(predicted: Classes, right: LabelSet, k: int) -> NDArray[np.bool_]:
     """Whether a right class is among the first k guesses, (m,) for m labelled rows.
 
     Args:
-        said: (n, at least k) classes of each picture, best first.
+        predicted: (n, at least k) classes of each picture, best first.
         right: which rows count, and what is right for each.
         k: how many guesses each picture has.
     """
-    guesses = right.of(said)
+    guesses = right.of(predicted)
     hits = np.zeros(len(right), dtype=np.bool_)
     for guess in guesses.T[:k]:
         for label in right.classes.T:
@@ -31,25 +31,25 @@ def correct(said: Classes, right: LabelSet, k: int) -> NDArray[np.bool_]:
     return hits
 
 
-def accuracy(said: Classes, right: LabelSet, k: int) -> float:
+def accuracy(predicted: Classes, right: LabelSet, k: int) -> float:
     """Share of labelled pictures with a right class among the first k guesses, in [0, 1].
 
     >>> from benchmarking.labels.label_set import every_image
-    >>> said = np.array([[7, 3], [2, 9]])
-    >>> accuracy(said, every_image([3, 2]), k=1), accuracy(said, every_image([3, 2]), k=2)
+    >>> predicted = np.array([[7, 3], [2, 9]])
+    >>> accuracy(predicted, every_image([3, 2]), k=1), accuracy(predicted, every_image([3, 2]), k=2)
     (0.5, 1.0)
     """
-    return float(correct(said, right, k).mean())
+    return float(correct(predicted, right, k).mean())
 
 
 PROPORTIONS: Mapping[str, Correct] = {
-    "Acc@1": lambda said, right: correct(said, right, k=1),
-    "Acc@5": lambda said, right: correct(said, right, k=5),
+    "Acc@1": lambda predicted, right: correct(predicted, right, k=1),
+    "Acc@5": lambda predicted, right: correct(predicted, right, k=5),
 }
 """The table's columns that count pictures: each says which pictures count as right."""
 
 
-def expected_calibration_error(said: TopK, right: LabelSet, bins: int = 15) -> float:
+def expected_calibration_error(predicted: TopK, right: LabelSet, bins: int = 15) -> float:
     """How far a model's top-1 probability is from its accuracy, in [0, 1].
 
     Pictures are sorted into bins of equal width by their top-1 probability, each with its upper
@@ -57,12 +57,12 @@ def expected_calibration_error(said: TopK, right: LabelSet, bins: int = 15) -> f
     Source: C. Guo et al. (2017), On calibration of modern neural networks.
 
     Args:
-        said: the model's guesses.
+        predicted: the model's guesses.
         right: which rows count, and what is right for each.
         bins: how many.
     """
-    sure = right.of(said.probabilities)[:, 0].astype(np.float64)
-    hits = correct(said.classes, right, k=1)
+    sure = right.of(predicted.probabilities)[:, 0].astype(np.float64)
+    hits = correct(predicted.classes, right, k=1)
     places = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
     totals = (np.bincount(places, weights, bins) for weights in (hits, sure))
     accurate, probable = totals

@@ -64,8 +64,8 @@ def sign_test(successes: int, n: int) -> float:
 def mcnemar_test(first_only: int, second_only: int) -> float:
     """Exact two-sided p-value of McNemar's test: do two models get equally many pictures right?
 
-    Pictures that both get right, or both wrong, say nothing of it; of the others each model has
-    half if the two are equal. Source: Q. McNemar (1947), Psychometrika 12(2), 153-157; the
+    Only pictures that one of them alone gets right count; under the null hypothesis each model has
+    half of these. Source: Q. McNemar (1947), Psychometrika 12(2), 153-157; the
     exact form is the sign test.
 
     Args:

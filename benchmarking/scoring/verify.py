@@ -89,7 +89,7 @@ class Verification:
 
 @dataclass(frozen=True)
 class _Pictures:
-    """What published figures say of an image set: something of it, or of all of it."""
+    """Whether a published accuracy applies to an image set, in full or in part."""
 
     right: LabelSet
     comparable: bool
@@ -159,14 +159,14 @@ def verify(store: Store, runs: Sequence[Run] | None = None) -> list[Verification
 
 
 def _measure(store: Store, run: Run, pictures: _Pictures) -> _Measured:
-    said, made = store.read(run), store.provenance(run)
+    predicted, made = store.read(run), store.provenance(run)
     known = published(run.source, run.model)
     return _Measured(
         run,
         made,
-        accuracy(said.classes, pictures.right, k=1),
+        accuracy(predicted.classes, pictures.right, k=1),
         len(pictures.right),
-        expected_calibration_error(said, pictures.right),
+        expected_calibration_error(predicted, pictures.right),
         known if pictures.comparable and not made.is_random else None,
         pictures.whole,
     )

@@ -1,16 +1,26 @@
 import io
+import os
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import digests
+from conftest import digests, forget_plugins
+from PIL import Image
 
+from benchmarking import plugins
 from benchmarking.errors import MissingDependency, PictureError
 from benchmarking.labels.imagenet import validation_labels, wnids
 from benchmarking.pictures import sets
 from benchmarking.pictures.image_set import FilePart, Picture
-from benchmarking.pictures.sets import Match, default_name, image_set, open_pictures
+from benchmarking.pictures.sets import (
+    Match,
+    default_name,
+    image_set,
+    open_images,
+    open_pictures,
+)
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -224,3 +234,109 @@ def test_a_tar_whose_sizes_lead_backwards_is_refused_not_read_for_ever(tmp_path)
     (tmp_path / "val.tar").write_bytes(first + back.tobuf(tarfile.PAX_FORMAT) + bytes(2048))
     with pytest.raises(PictureError, match="has a negative size"):
         open_pictures(str(tmp_path / "val.tar"))
+
+
+A_SET = """
+from pathlib import Path
+
+from benchmarking.pictures.image_set import FilePart, Picture
+from benchmarking.pictures.sets import Contents, Match
+
+PLUGIN = "picture_sets"
+NAME = {name!r}
+DESCRIPTION = "folders with a file named marker"
+
+
+def match(where):
+    return Match.{match} if Path(where, "marker").is_file() else Match.NONE
+
+
+def open_pictures(where):
+    place = FilePart(str(Path(where, "marker")))
+    return Contents((Picture({name!r}, 7, place),), classes=(3, 7))
+"""
+
+
+@pytest.fixture
+def marked(tmp_path, monkeypatch):
+    """A folder that a plug-in recognises, and what makes a plug-in."""
+    folder = tmp_path / "marked"
+    folder.mkdir()
+    (folder / "marker").touch()
+    files = []
+
+    def add(name, match):
+        file = tmp_path / f"{name}.py"
+        file.write_text(A_SET.format(name=name, match=match))
+        files.append(str(file))
+        monkeypatch.setenv(plugins.FILES_VARIABLE, os.pathsep.join(files))
+
+    yield folder, add
+    forget_plugins()
+
+
+def opened(where):
+    return [picture.key for picture in open_pictures(str(where)).pictures]
+
+
+@pytest.mark.parametrize("name", ["a-set", "z-set"])
+def test_the_best_match_opens_a_place_whatever_the_names_of_the_sets(marked, name):
+    folder, add = marked
+    add(name, "LAYOUT")
+    assert opened(folder) == [name]
+
+
+def test_a_set_can_be_named_and_then_no_other_is_asked(marked):
+    folder, add = marked
+    add("general", "NONE")
+    assert opened(f"general:{folder}") == ["general"]
+    assert default_name(f"general:{folder}", ()) == "marked"
+    with pytest.raises(PictureError, match="holds no pictures|name no ImageNet class|expected"):
+        opened(f"folder:{folder}")
+
+
+def test_a_folder_whose_name_has_a_colon_is_that_folder(tmp_path, monkeypatch):
+    touch(tmp_path, "folder:x/n01440764/a.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert opened("folder:x") == ["a.jpg"]
+
+
+def test_where_two_sets_match_equally_well_the_user_has_to_choose(marked):
+    folder, add = marked
+    add("first", "LAYOUT")
+    add("second", "LAYOUT")
+    with pytest.raises(PictureError, match=f"can be first and second; say .* as first:{folder}"):
+        opened(folder)
+
+
+def test_an_image_set_knows_its_classes_and_refuses_others(marked):
+    folder, add = marked
+    add("two-classes", "LAYOUT")
+    Image.new("RGB", (8, 8)).save(folder / "marker", "PNG")
+    images = open_images(folder)
+    assert images.classes == (3, 7)
+    with pytest.raises(PictureError, match="has pictures of class 7, which is none of its 2 class"):
+        replace(images, classes=(1, 2))
+
+
+def test_an_image_set_is_a_sequence_of_pictures(tmp_path):
+    images = open_images("demo")
+    assert len(images.classes) == 1000
+    assert images[:3] == images.pictures[:3]
+    assert images[-1] is images.pictures[-1]
+    assert [picture.key for picture in images] == list(images.keys)
+    assert repr(images) == "<ImageSet demo: 20 pictures, fingerprint ec8fe97936a1>"
+
+
+def test_images_are_opened_with_a_limit_a_name_and_without_bad_ones(tmp_path, capsys):
+    for number in range(4):
+        path = tmp_path / "val" / wnids()[number] / f"{number}.png"
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(path)
+    assert open_images(tmp_path / "val", name="mine", limit=2).name == "mine-limit-2"
+    path.write_bytes(b"no picture")
+    with pytest.raises(PictureError, match="1 of 4 pictures cannot be used"):
+        open_images(tmp_path / "val")
+    left = open_images(tmp_path / "val", on_bad_image="skip")
+    assert (left.name, len(left)) == ("val-without-1", 3)
+    assert "3 pictures remain: image set val-without-1" in capsys.readouterr().err

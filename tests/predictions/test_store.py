@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from benchmarking.errors import StoreError
+from benchmarking.pictures.recipe import Preprocessing, Scaling, recipe_from
 from benchmarking.predictions.digests import digests_of, sealed
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store, bytes_needed
@@ -251,3 +252,17 @@ def test_a_broken_list_of_pictures_is_named(stored, rows):
 def test_a_missing_run_is_named(store):
     with pytest.raises(StoreError, match="model-v1.0.published.safetensors does not exist"):
         store.read(RUN)
+
+
+def test_a_recipe_that_no_earlier_version_knew_is_stored_in_the_same_format(
+    tmp_path, three_pictures, a_provenance
+):
+    """Format 1 holds any recipe: it is a document of names and values."""
+    scaling = Scaling(255.0, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    recipe = Preprocessing("pillow", "lanczos", 256, 224, scaling, first="crop")
+    made = replace(a_provenance(three_pictures), preprocessing=recipe.as_document())
+    store = Store(tmp_path / "new")
+    top = top_k(np.eye(3, 9, dtype=np.float32))
+    store.write(RUN, three_pictures, top, made)
+    assert recipe_from(store.provenance(RUN).preprocessing) == recipe
+    assert store.check(RUN)

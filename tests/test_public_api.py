@@ -1,0 +1,297 @@
+"""The names that users import, and what they do in scripts."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import benchmarking
+from benchmarking import (
+    SCALINGS,
+    BenchmarkError,
+    Preprocessing,
+    Recipe,
+    Run,
+    Store,
+    Table,
+    compare,
+    evaluate,
+    load_model,
+    open_images,
+    predict,
+    score,
+    sweep,
+    verify,
+)
+from benchmarking.inference.events import AlreadyStored, Progress, Started, Stored
+
+NAMES = {
+    *("BenchmarkError", "Comparison", "ImageSet", "LabelSet", "LoadedModel", "Options", "Picture"),
+    *("Preprocessing", "Recipe", "Run", "SCALINGS", "Scaling", "Store", "Table", "TopK"),
+    *("Verification", "__version__", "compare", "evaluate", "load_model", "open_images"),
+    *("predict", "score", "sweep", "verify"),
+}
+"""A name that is taken away breaks somebody's script; a new one is a promise."""
+
+INIT = ast.parse(Path(benchmarking.__file__).read_text())
+STEADY = "brightness/steady"
+
+
+def test_the_exported_names_are_these():
+    assert set(benchmarking.__all__) == NAMES
+    assert set(dir(benchmarking)) >= NAMES
+    for name in NAMES:
+        assert getattr(benchmarking, name) is not None
+
+
+def test_type_checkers_see_the_same_names_as_users():
+    (guarded,) = (node for node in INIT.body if isinstance(node, ast.If))
+    places = {
+        alias.asname or alias.name: (node.module, alias.name)
+        for node in guarded.body
+        for alias in node.names
+    }
+    assert places.keys() == NAMES - {"__version__"}
+    for name, (module, original) in places.items():
+        assert getattr(benchmarking, name) is getattr(sys.modules[module], original)
+
+
+def test_every_public_name_has_a_docstring():
+    for name in NAMES - {"__version__", "SCALINGS"}:
+        assert getattr(benchmarking, name).__doc__
+
+
+def test_a_name_that_there_is_not_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'benchmarking' has no attribute 'prediction'"):
+        benchmarking.prediction  # noqa: B018
+
+
+def test_recipe_is_another_name_for_preprocessing():
+    assert Recipe is Preprocessing
+
+
+@pytest.fixture
+def images(light, tree):
+    return open_images(tree, name="grey")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "mine")
+
+
+def test_models_are_predicted_stored_and_scored(images, store, capsys):
+    runs = predict([STEADY, "brightness/darker"], images, store)
+    assert runs == [Run("grey", "brightness", name, "published") for name in ("steady", "darker")]
+    table = score(store, images)
+    assert isinstance(table, Table)
+    assert [row.run.model for row in table.rows] == ["steady", "darker"]
+    assert str(table).startswith("grey, 6 pictures, fingerprint ")
+    assert capsys.readouterr() == ("", "")  # no bar where standard error is no terminal
+
+
+def test_a_stored_run_is_not_computed_again(images, store):
+    first = [type(event) for event in sweep(STEADY, images, store)]
+    assert first == [Started, Progress, Progress, Progress, Progress, Stored]
+    (event,) = sweep(STEADY, images, store)
+    assert isinstance(event, AlreadyStored)
+    assert event.started == store.provenance(event.job.run).started
+    assert predict(STEADY, images, store) == [event.job.run]
+    assert [type(e) for e in sweep(STEADY, images, store, again=True)] == first
+
+
+def test_a_path_will_do_for_pictures_and_a_text_for_a_store(light, tree, tmp_path):
+    (run,) = predict(STEADY, tree, str(tmp_path / "mine"))
+    assert run.images == "tree"
+    assert Store(str(tmp_path / "mine")).runs("tree") == [run]
+
+
+def test_a_model_that_fails_is_told_when_the_others_are_stored(images, store):
+    with pytest.raises(BenchmarkError) as error:
+        predict(["brightness/shaky", STEADY], images, store)
+    assert "brightness/shaky: out of memory: MemoryError: too heavy" in str(error.value)
+    assert f"1 others are stored in {store.folder}" in str(error.value)
+    assert [run.model for run in store.runs("grey")] == ["steady"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda i, s: predict("brightnes/steady", i, s), "unknown model 'brightnes/steady'"),
+        (lambda i, s: predict(STEADY, i, s, batchsize=3), "there is no option 'batchsize'; there"),
+        (lambda i, s: predict(STEADY, i, s, executor="gone"), "there is no executor 'gone'"),
+        (lambda i, s: predict(STEADY, i, s, name="mine"), "are for a model of your own"),
+        (lambda i, s: predict(STEADY, i, s, recipe="odd"), "no recipe 'odd'; it has published"),
+        (lambda i, s: predict(len, i, s), "a model of your own needs its recipe"),
+        (lambda i, s: predict(STEADY, i, s, seed=1), "such as mine-random"),
+        (lambda i, s: predict(STEADY, i, s, precision="bf16"), "such as mine-bf16"),
+        (lambda i, s: score(s, i), "has no runs on image set 'grey'; its sets: none"),
+        (lambda i, s: score(s), "there are no stored predictions in"),
+        (lambda i, s: load_model("brightness/*"), "means 7 models; name one, such as brightness/"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_can(call, message, images, store):
+    with pytest.raises(BenchmarkError) as error:
+        call(images, store)
+    assert message in str(error.value)
+
+
+def test_one_of_several_models_that_cannot_run_stops_the_call_before_it_begins(images, store):
+    with pytest.raises(BenchmarkError, match="brightness/weightless: weightless.bin is missing"):
+        predict([STEADY, "brightness/weightless"], images, store)
+    assert store.image_sets() == []
+
+
+def test_runs_on_other_pictures_are_not_scored_for_these(images, store, tree):
+    predict(STEADY, images, store)
+    next(tree.rglob("a.png")).write_bytes(next(tree.rglob("b.png")).read_bytes())
+    others = open_images(tree, name="grey")
+    with pytest.raises(BenchmarkError, match=r"on 'grey' in .* are on other pictures"):
+        score(store, others)
+
+
+def test_a_table_is_shown_saved_and_taken_as_data(images, store, tmp_path):
+    predict(STEADY, images, store)
+    table = score(store)
+    page = table._repr_html_()
+    assert "<caption>grey, 6 pictures" in page
+    assert "<td>steady</td>" in page
+    assert page.count("<tr>") == 2
+    frame = table.to_pandas()
+    assert frame["Acc@1"].tolist() == [5 / 6]
+    for suffix in (".md", ".csv", ".tex", ".json", ".txt"):
+        table.save(tmp_path / "new" / f"t{suffix}")
+        assert "steady" in (tmp_path / "new" / f"t{suffix}").read_text()
+    with pytest.raises(BenchmarkError, match=r"t.xls has no known suffix; use one of .csv, .json"):
+        table.save(str(tmp_path / "t.xls"))
+
+
+def test_a_name_in_a_table_cannot_be_markup(images, store):
+    predict(STEADY, images, store)
+    table = score(store)
+    hostile = benchmarking.Table(
+        **{**vars(table), "subset": "<script>alert(1)</script>"},
+    )
+    assert "<script>" not in hostile._repr_html_()
+
+
+def test_labels_of_several_kinds_stand_side_by_side(images, store, tmp_path):
+    predict(STEADY, images, store)
+    file = tmp_path / "mine.csv"
+    file.write_text("".join(f"{picture.key},{picture.label}\n" for picture in images))
+    table = score(store, images, labels=["original", str(file)])
+    assert table.columns == ("Acc@1", "mine Acc@1", "Acc@5", "mine Acc@5")
+    with pytest.raises(BenchmarkError, match="two would share their columns"):
+        score(store, images, labels=["original", "original"])
+
+
+def test_two_runs_are_compared_by_name_and_verified(images, store):
+    predict([STEADY, "brightness/darker"], images, store)
+    found = compare(store, "steady", "darker")
+    assert (found.pair.first.model, found.pair.second.model, found.pair.n) == (
+        *("steady", "darker"),
+        6,
+    )
+    assert str(found).startswith("A 83.33 %, B 16.67 %, difference +66.67 points")
+    assert [one.verdict.value for one in verify(store)] == ["no reference"] * 2
+
+
+def test_a_loaded_model_predicts_pictures_in_this_process(images, tree):
+    model = load_model(STEADY)
+    assert model(images[:2]).classes[:, 0].tolist() == [0, 1]
+    assert model(images, k=1).classes.shape == (6, 1)
+    path = next(tree.rglob("d.png"))
+    assert model([path]).classes[0, 0] == model(str(path)).classes[0, 0] == 4
+    assert repr(model).startswith("<brightness/steady on abacus: shorter side 10")
+    with pytest.raises(BenchmarkError, match="there are no pictures to predict"):
+        model([])
+    with pytest.raises(BenchmarkError, match=r"gone.png cannot be read"):
+        model(["gone.png"])
+
+
+RECIPE = Preprocessing("pillow", "nearest", resize=10, crop=8, scaling=SCALINGS["identity"])
+
+
+def by_brightness(crops):
+    """A model of the user's own, with a probability for each of 1,000 classes."""
+    probabilities = np.full((len(crops), 1000), 0.1 / 999, np.float32)
+    probabilities[np.arange(len(crops)), crops.mean(axis=(1, 2, 3)).astype(int) // 25] = 0.9
+    return probabilities
+
+
+def test_any_function_can_be_evaluated(images, store):
+    table = evaluate(by_brightness, images, store=store, recipe=RECIPE)
+    (row,) = table.rows
+    assert (row.run.source, row.run.model, row.platform) == ("own", "by_brightness", "Python")
+    assert row.scores["Acc@1"].right == 5
+    assert row.provenance.weights["name"] == "in memory"
+    assert row.provenance.executor == "in-process"
+    assert row.provenance.preprocessing == RECIPE.as_document()
+
+
+def test_a_function_of_the_same_name_is_never_taken_for_the_stored_one(images, store):
+    evaluate(by_brightness, images, store=store, recipe=RECIPE, name="mine")
+
+    def wrong(crops):
+        return np.roll(by_brightness(crops), 1, axis=1)
+
+    again = evaluate(wrong, images, store=store, recipe=RECIPE, name="mine")
+    assert again.rows[0].scores["Acc@1"].right == 0
+
+
+def test_an_interrupted_function_begins_from_its_first_picture(images, store, monkeypatch):
+    monkeypatch.setattr("benchmarking.inference.partial_run.KEPT_EVERY", 2)
+    seen = []
+
+    def stopped(crops):
+        seen.append(len(crops))
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return by_brightness(crops)
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(stopped, images, store, recipe=RECIPE, name="mine", batch_size=2)
+    (run,) = predict(by_brightness, images, store, recipe=RECIPE, name="mine", batch_size=2)
+    assert store.provenance(run).incidents == ()
+    assert len(store.read(run)) == 6
+
+
+def test_a_function_whose_output_is_no_distribution_is_refused(images, store):
+    with pytest.raises(BenchmarkError, match="the model's output sums to one only within"):
+        evaluate(lambda crops: by_brightness(crops) / 2, images, store=store, recipe=RECIPE)
+    assert store.runs("grey") == []
+
+
+def test_an_evaluation_without_a_store_is_kept_in_the_cache_of_these_pictures(images):
+    table = evaluate(STEADY, images)
+    again = evaluate(STEADY, images)
+    assert again.rows[0].provenance.started == table.rows[0].provenance.started
+    assert [row.run.model for row in again.rows] == ["steady"]
+
+
+OWN_MODULE = """
+import numpy as np
+import torch
+from benchmarking import SCALINGS, Preprocessing, Store, evaluate
+
+torch.manual_seed(0)
+average = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+net = torch.nn.Sequential(*average, torch.nn.Linear(3, 1000))
+recipe = Preprocessing("pillow", "bilinear", 256, 224, SCALINGS["torch"])
+table = evaluate(net, "demo", store={store!r}, recipe=recipe, keep="all")
+(row,) = table.rows
+assert (row.platform, row.run.model, row.provenance.device) == ("PyTorch", "Sequential", "cpu")
+kept = Store({store!r}).read_probabilities(row.run)
+print(float(np.abs(kept.sum(axis=1) - 1).max()) < 1e-5, kept.shape)
+"""
+
+
+@pytest.mark.models
+def test_a_module_of_the_users_own_is_run_by_its_framework(tmp_path):
+    code = OWN_MODULE.format(store=str(tmp_path / "mine"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "True (20, 1000)\n"
