@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchmarking.errors import BenchmarkError
     from benchmarking.inference.model import LoadedModel, load_model
-    from benchmarking.inference.plan import Options, predict, sweep
+    from benchmarking.inference.plan import Options
+    from benchmarking.inference.verbs import predict, sweep
     from benchmarking.labels.label_set import LabelSet
     from benchmarking.pictures.image_set import ImageSet, Picture
     from benchmarking.pictures.recipe import SCALINGS, Preprocessing, Scaling
@@ -55,9 +56,9 @@ _PLACES = {
     "evaluate": "reports.shown_table",
     "load_model": "inference.model",
     "open_images": "pictures.sets",
-    "predict": "inference.plan",
+    "predict": "inference.verbs",
     "score": "reports.shown_table",
-    "sweep": "inference.plan",
+    "sweep": "inference.verbs",
     "verify": "scoring.verify",
 }
 _NAMES_THERE = {"Recipe": "Preprocessing"}

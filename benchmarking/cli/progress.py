@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from textwrap import indent
 
 from benchmarking.inference.events import AlreadyStored, Event, Progress, Started, Stored
-from benchmarking.inference.plan import bars, title
+from benchmarking.inference.progress import bars, title
 from benchmarking.inference.retries import PutAside
 from benchmarking.io.progress import notice
 from benchmarking.labels.label_set import every_image

@@ -1,34 +1,24 @@
-"""The predict verb: from models, pictures and a store to stored runs.
-
-`predict` runs models and shows a bar; `sweep` gives events to those who show progress themselves;
-`plan` tells beforehand what will run.
-"""
+"""What will run: which models on which pictures into which store, and how."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference.crop_sharing import CropCache, crops_shared
-from benchmarking.inference.events import AlreadyStored, Event, Progress, Started, Stored
-from benchmarking.inference.executors import Failed
+from benchmarking.inference.events import AlreadyStored, Event
 from benchmarking.inference.job import Job, Keep
-from benchmarking.inference.own_model import Model, job_of, sweep_of
 from benchmarking.inference.sweep import Sweep
 from benchmarking.io import files
 from benchmarking.io.files import in_bytes
 from benchmarking.io.prefetch import cores
-from benchmarking.io.progress import bar, notice
+from benchmarking.io.progress import notice
 from benchmarking.models.available import available
-from benchmarking.models.sources import framework_of
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
-from benchmarking.pictures.recipe import Preprocessing
-from benchmarking.pictures.sets import open_images
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.run_index import kept_apart
 from benchmarking.predictions.store import Store, bytes_needed
@@ -36,7 +26,6 @@ from benchmarking.predictions.store import Store, bytes_needed
 RANDOM_SEED = 0
 """Of random weights: the same ones in every run."""
 
-Images = ImageSet | str | Path
 Models = str | Sequence[str]
 
 
@@ -224,135 +213,3 @@ def plan(
         tell=tell,
     )
     return Plan(found.specs, found.obstacles, images, n, store, options)
-
-
-def sweep(
-    models: Models, images: Images, store: Store | str | Path, **options: Any
-) -> Generator[Event, None, None]:
-    """Predict pictures with models and store the runs; yields events as it goes on.
-
-    For those who show progress themselves; `predict` does the same with a bar.
-
-    Args:
-        models: a name, wildcard, framework or source, or several.
-        images: the pictures; see `open_images`.
-        store: for the runs.
-        options: those of `Options`, by name.
-
-    Raises:
-        BenchmarkError: a name is unknown, a model cannot run, or the store cannot be written.
-    """
-    pictures, target = _images(images), _store(store)
-    made = plan(models, pictures.name, len(pictures), target, _options(options))
-    for model, obstacle in made.obstacles.items():
-        raise BenchmarkError(f"{model}: {obstacle}") from obstacle
-    made.check_room()
-    yield from made.sweep(pictures)
-
-
-def predict(
-    model: Models | Model,
-    images: Images,
-    store: Store | str | Path,
-    *,
-    name: str | None = None,
-    recipe: str | Preprocessing = "published",
-    **options: Any,
-) -> list[Run]:
-    """Predict pictures with pretrained models, or a model of your own, and store the runs.
-
-    Complete runs are not computed again, and an interrupted run is resumed where it stopped; only a
-    model of your own always begins anew, since nothing tells whether it has changed.
-
-    Args:
-        model: names as in `imagenet-benchmark models`, with wildcards if you like; or a function
-            from uint8 crops (n, height, width, 3) to probabilities (n, classes), a PyTorch module
-            or a Keras model.
-        images: the pictures; see `open_images`.
-        store: for the runs.
-        name: of a model of your own; by default its `__name__`.
-        recipe: name of the recipe; for a model of your own, the recipe itself.
-        options: those of `Options`, by name.
-
-    Returns:
-        The stored runs, in the order of the models.
-
-    Raises:
-        BenchmarkError: a name is unknown, or a model failed; the others are stored.
-    """
-    pictures, target = _images(images), _store(store)
-    if isinstance(model, str) or not callable(model):
-        if isinstance(recipe, Preprocessing) or name is not None:
-            raise BenchmarkError(
-                f"name and recipe of {model!r} are those of its source; a recipe of your own, and "
-                "a name, are for a model of your own."
-            )
-        events = sweep(model, pictures, target, recipe=recipe, **options)
-    else:
-        if not isinstance(recipe, Preprocessing):
-            raise BenchmarkError(
-                "a model of your own needs its recipe: recipe=Preprocessing(...), or that of "
-                "another model, such as load_model(NAME).recipe."
-            )
-        how = _options(options)
-        job = job_of(model, name, recipe, pictures, how.batch_size, how.workers, how.keep)
-        target.admit(pictures)
-        events = sweep_of(model, pictures, target).run([job])
-    runs, failures = [], []
-    for event in bars(events):
-        if isinstance(event, Failed):
-            run = event.job.run
-            reason = f"{run.source}/{run.model}: {event.reason}"
-            failures.append(f"{reason}\n{event.details}".rstrip())
-        elif isinstance(event, Stored | AlreadyStored):
-            runs.append(event.job.run)
-    if failures:
-        stored = f"{len(runs)} others are stored in {target.folder}." if runs else ""
-        raise BenchmarkError("\n".join([*failures, stored]).rstrip())
-    return runs
-
-
-def bars(events: Iterator[Event]) -> Iterator[Event]:
-    """The same events, with a bar for each job while it runs."""
-    running: dict[Run, Any] = {}
-    try:
-        for event in events:
-            run = event.job.run
-            if isinstance(event, Started):
-                n = len(event.job.pictures)
-                running[run] = bar(title=title(event.job), total=n, unit=" images")
-                running[run].set_postfix_str("loading")
-            elif not isinstance(event, Progress):
-                if run in running:
-                    running.pop(run).close()
-            elif event.pictures:
-                running[run].set_postfix_str("", refresh=False)
-                running[run].update(event.pictures)
-            else:
-                running[run].refresh()
-            yield event
-    finally:
-        for each in running.values():
-            each.close()
-
-
-def title(job: Job) -> str:
-    """What a job is called: its model and platform."""
-    random = ", random weights" if job.seed is not None else ""
-    return f"{job.run.model} ({framework_of(job.spec).TITLE}{random})"
-
-
-def _options(given: Mapping[str, Any]) -> Options:
-    unknown = sorted(given.keys() - Options.__dataclass_fields__.keys())
-    if unknown:
-        known = ", ".join(Options.__dataclass_fields__)
-        raise BenchmarkError(f"there is no option {unknown[0]!r}; there are {known}.")
-    return Options(**given)
-
-
-def _images(images: Images) -> ImageSet:
-    return images if isinstance(images, ImageSet) else open_images(images)
-
-
-def _store(store: Store | str | Path) -> Store:
-    return store if isinstance(store, Store) else Store(store)

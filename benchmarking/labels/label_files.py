@@ -6,8 +6,9 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from benchmarking.io.downloads import cache_folder
 from benchmarking.io.npy_files import read_array, read_integers
 from benchmarking.labels.imagenet import class_of_wnid, validation_number
 from benchmarking.labels.label_set import NO_CLASS, LabelSet, every_image
+
+T = TypeVar("T")
 
 NAMES = ("original", "real", "corrected")
 """Label sets that need no file of one's own."""
@@ -73,11 +76,9 @@ def real_labels(path: Path, keys: Sequence[str]) -> LabelSet:
     Raises:
         BenchmarkError: the file is broken, or a picture is none of the validation set.
     """
-    lists = _json(path)
+    lists = _published(path, list[list[int]], "real.json")
     numbers = _numbers(keys, "ReaL labels")
     with _made_of(path, "real.json"):
-        if not isinstance(lists, list):
-            raise TypeError("no list")
         return _of_lists({row: lists[number - 1] for row, number in enumerate(numbers)})
 
 
@@ -95,16 +96,16 @@ def corrected_labels(
     Raises:
         BenchmarkError: the file is broken, or a picture is none of the validation set.
     """
-    entries = _json(path)
+    entries = _published(path, list[_Judged], "imagenet_mturk.json")
     numbers = _numbers(keys, "corrected labels")
     classes = np.array(original, dtype=np.int64)
     with _made_of(path, "imagenet_mturk.json"):
-        votes = {entry["id"]: entry for entry in entries}
+        judged = {entry.id: entry for entry in entries}
         for row, number in enumerate(numbers):
-            entry = votes.get(number)
-            if entry and entry["mturk"]["given"] < consensus:
-                proposed = entry["mturk"]["guessed"] >= consensus
-                classes[row] = _class(entry["our_guessed_label"]) if proposed else NO_CLASS
+            entry = judged.get(number)
+            if entry and entry.mturk.given < consensus:
+                proposed = entry.mturk.guessed >= consensus
+                classes[row] = _class(entry.our_guessed_label) if proposed else NO_CLASS
         rows = np.flatnonzero(classes != NO_CLASS)
         return LabelSet(rows, classes[rows, None])
 
@@ -151,6 +152,21 @@ def rows_of(
         BenchmarkError: a name is neither, or a file names what does not exist.
     """
     return np.unique(np.concatenate([_rows(name, keys, original) for name in names]))
+
+
+@dataclass(frozen=True)
+class _Votes:
+    given: int
+    guessed: int
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A picture whose label people have judged, as imagenet_mturk.json has it."""
+
+    id: int
+    our_guessed_label: int
+    mturk: _Votes
 
 
 _EXPECTED = "a .csv, .json or .npy file of pictures and their classes"
@@ -203,6 +219,22 @@ def _fetched(collection: str, file: str) -> Path:
             f"{path} is not there; run 'imagenet-benchmark fetch {collection}' once."
         )
     return path
+
+
+def _published(path: Path, kind: type[T], name: str) -> T:
+    """What a published file holds.
+
+    Raises:
+        BenchmarkError: it cannot be read, or holds something else.
+    """
+    import msgspec
+
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise BenchmarkError(f"{path} cannot be read: {error.strerror}.") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BenchmarkError(f"{path} is not {name}: {error}.") from error
 
 
 def _json(path: Path) -> Any:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference.own_model import Model
-from benchmarking.inference.plan import Images, Models, Options, predict
+from benchmarking.inference.plan import Models, Options
+from benchmarking.inference.verbs import Images, predict
 from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder
 from benchmarking.io.names import UNKNOWN

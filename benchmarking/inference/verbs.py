@@ -1,0 +1,142 @@
+"""The predict verb, as Python users call it: from models, pictures and a store to stored runs.
+
+`predict` shows a bar; `sweep` gives events to those who show progress themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarking.errors import BenchmarkError
+from benchmarking.inference.events import AlreadyStored, Event, Stored
+from benchmarking.inference.executors import Failed
+from benchmarking.inference.own_model import Model, job_of, sweep_of
+from benchmarking.inference.plan import Models, Options, plan
+from benchmarking.inference.progress import bars
+from benchmarking.pictures.image_set import ImageSet
+from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.sets import open_images
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+
+Images = ImageSet | str | Path
+
+
+def sweep(
+    models: Models, images: Images, store: Store | str | Path, **options: Any
+) -> Generator[Event, None, None]:
+    """Predict pictures with models and store the runs; yields events as it goes on.
+
+    For those who show progress themselves; `predict` does the same with a bar.
+
+    Args:
+        models: a name, wildcard, framework or source, or several.
+        images: the pictures; see `open_images`.
+        store: for the runs.
+        options: those of `Options`, by name.
+
+    Raises:
+        BenchmarkError: a name is unknown, a model cannot run, or the store cannot be written.
+    """
+    pictures, target = _images(images), _store(store)
+    made = plan(models, pictures.name, len(pictures), target, _options(options))
+    for model, obstacle in made.obstacles.items():
+        raise BenchmarkError(f"{model}: {obstacle}") from obstacle
+    made.check_room()
+    yield from made.sweep(pictures)
+
+
+def predict(
+    model: Models | Model,
+    images: Images,
+    store: Store | str | Path,
+    *,
+    name: str | None = None,
+    recipe: str | Preprocessing = "published",
+    **options: Any,
+) -> list[Run]:
+    """Predict pictures with pretrained models, or a model of your own, and store the runs.
+
+    Complete runs are not computed again, and an interrupted run is resumed where it stopped; only a
+    model of your own always begins anew, since nothing tells whether it has changed.
+
+    Args:
+        model: names as in `imagenet-benchmark models`, with wildcards if you like; or a function
+            from uint8 crops (n, height, width, 3) to probabilities (n, classes), a PyTorch module
+            or a Keras model.
+        images: the pictures; see `open_images`.
+        store: for the runs.
+        name: of a model of your own; by default its `__name__`.
+        recipe: name of the recipe; for a model of your own, the recipe itself.
+        options: those of `Options`, by name.
+
+    Returns:
+        The stored runs, in the order of the models.
+
+    Raises:
+        BenchmarkError: a name is unknown, or a model failed; the others are stored.
+    """
+    pictures, target = _images(images), _store(store)
+    if callable(model):
+        events = _own(model, pictures, target, name, recipe, _options(options))
+    elif isinstance(recipe, Preprocessing) or name is not None:
+        raise BenchmarkError(
+            f"name and recipe of {model!r} are those of its source; a recipe of your own, and a "
+            "name, are for a model of your own."
+        )
+    else:
+        events = sweep(model, pictures, target, recipe=recipe, **options)
+    return _runs(bars(events), target)
+
+
+def _own(
+    model: Model,
+    images: ImageSet,
+    store: Store,
+    name: str | None,
+    recipe: str | Preprocessing,
+    options: Options,
+) -> Iterator[Event]:
+    """Events of a model of the user's own."""
+    if not isinstance(recipe, Preprocessing):
+        raise BenchmarkError(
+            "a model of your own needs its recipe: recipe=Preprocessing(...), or that of another "
+            "model, such as load_model(NAME).recipe."
+        )
+    job = job_of(model, name, recipe, images, options.batch_size, options.workers, options.keep)
+    store.admit(images)
+    return sweep_of(model, images, store).run([job])
+
+
+def _runs(events: Iterator[Event], store: Store) -> list[Run]:
+    """The runs that are stored when a sweep has ended; BenchmarkError if a model failed."""
+    runs, failures = [], []
+    for event in events:
+        if isinstance(event, Failed):
+            run = event.job.run
+            reason = f"{run.source}/{run.model}: {event.reason}"
+            failures.append(f"{reason}\n{event.details}".rstrip())
+        elif isinstance(event, Stored | AlreadyStored):
+            runs.append(event.job.run)
+    if failures:
+        stored = f"{len(runs)} others are stored in {store.folder}." if runs else ""
+        raise BenchmarkError("\n".join([*failures, stored]).rstrip())
+    return runs
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    unknown = sorted(given.keys() - Options.__dataclass_fields__.keys())
+    if unknown:
+        known = ", ".join(Options.__dataclass_fields__)
+        raise BenchmarkError(f"there is no option {unknown[0]!r}; there are {known}.")
+    return Options(**given)
+
+
+def _images(images: Images) -> ImageSet:
+    return images if isinstance(images, ImageSet) else open_images(images)
+
+
+def _store(store: Store | str | Path) -> Store:
+    return store if isinstance(store, Store) else Store(store)
