@@ -126,6 +126,10 @@ def test_a_model_that_fails_is_told_when_the_others_are_stored(images, store):
         (lambda i, s: predict(STEADY, i, s, name="mine"), "are for a model of your own"),
         (lambda i, s: predict(STEADY, i, s, recipe="odd"), "no recipe 'odd'; it has published"),
         (lambda i, s: predict(len, i, s), "a model of your own needs its recipe"),
+        (
+            lambda i, s: predict(len, i, s, recipe=RECIPE, precision="bf16"),
+            "precision is no option of a model of your own; it has batch_size, gpu, keep, workers",
+        ),
         (lambda i, s: predict(STEADY, i, s, seed=1), "such as mine-random"),
         (lambda i, s: predict(STEADY, i, s, precision="bf16"), "such as mine-bf16"),
         (lambda i, s: score(s, i), "has no runs on image set 'grey'; its sets: none"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from textwrap import indent
 
 from benchmarking.inference.events import AlreadyStored, Event, Progress, Started, Stored
@@ -14,7 +14,7 @@ from benchmarking.labels.label_set import every_image
 from benchmarking.scoring.metrics import accuracy
 
 
-def show(events: Iterator[Event]) -> int:
+def show(events: Generator[Event, None, None]) -> int:
     """Follow a sweep with a bar per model, then a line for each; how many failed."""
     failures = 0
     for event in bars(events):

@@ -1,4 +1,8 @@
-"""A model of the user's own: any function, PyTorch module or Keras model of this process."""
+"""A model of the user's own: any function, PyTorch module or Keras model of this process.
+
+A module or Keras model is moved to its device and set to evaluation mode, and its framework to
+deterministic algorithms, as for every other model.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ from functools import partial
 from typing import Any
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.inference.job import Environment, Job, Keep, Part
+from benchmarking.inference.job import Environment, Job, Part
+from benchmarking.inference.plan import Options
 from benchmarking.inference.predict import environment_of, parts
 from benchmarking.inference.sweep import Sweep
 from benchmarking.models.frameworks import frameworks
@@ -25,15 +30,11 @@ Model = Callable[[Any], Any]
 SOURCE = "own"
 """Of the runs of such models."""
 
+_RECIPE = "own"
+
 
 def job_of(
-    model: Model,
-    name: str | None,
-    recipe: Preprocessing,
-    images: ImageSet,
-    batch_size: int | None,
-    workers: int,
-    keep: Keep,
+    model: Model, name: str | None, recipe: Preprocessing, images: ImageSet, options: Options
 ) -> Job:
     """A job for a model of the user's own.
 
@@ -43,19 +44,23 @@ def job_of(
         name: of the run; None takes the model's `__name__` or that of its class.
         recipe: how pictures become its input; a function gets crops before the scaling.
         images: what to predict.
-        batch_size: pictures per forward pass; None takes the framework's own.
-        workers: threads that decode pictures.
-        keep: what to store of each picture.
+        options: batch size, threads, GPU, and what to store of each picture.
 
     Raises:
         BenchmarkError: the name is no file name.
     """
-    title = name or str(getattr(model, "__name__", type(model).__name__))
-    spec = ModelSpec(
-        SOURCE, title.strip("<>"), _framework(model), Weights("in memory", ""), {"own": recipe}, 0
+    title = name or str(getattr(model, "__name__", type(model).__name__)).strip("<>")
+    weights = Weights("in memory", "")
+    spec = ModelSpec(SOURCE, title, _framework(model), weights, {_RECIPE: recipe}, 0)
+    return Job(
+        Run(images.name, SOURCE, title, _RECIPE),
+        spec,
+        images.pictures,
+        options.batch_size,
+        options.gpu,
+        options.workers,
+        keep=options.keep,
     )
-    run = Run(images.name, SOURCE, spec.name, "own")
-    return Job(run, spec, images.pictures, batch_size, None, workers, keep=keep)
 
 
 def sweep_of(model: Model, images: ImageSet, store: Store) -> Sweep:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from benchmarking.inference.events import Event, Progress, Started
@@ -12,8 +12,8 @@ from benchmarking.models.sources import framework_of
 from benchmarking.predictions.run import Run
 
 
-def bars(events: Iterator[Event]) -> Iterator[Event]:
-    """The same events, with a bar for each job while it runs."""
+def bars(events: Generator[Event, None, None]) -> Generator[Event, None, None]:
+    """The same events, with a bar for each job while it runs; closing these closes those."""
     running: dict[Run, Any] = {}
     try:
         for event in events:
@@ -32,6 +32,7 @@ def bars(events: Iterator[Event]) -> Iterator[Event]:
                 running[run].refresh()
             yield event
     finally:
+        events.close()
         for each in running.values():
             each.close()
 

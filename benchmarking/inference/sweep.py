@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -119,8 +119,9 @@ class Sweep:
             active = _Active()
             try:
                 claimed = self._claimed(waiting, active, before, taken)
-                for event in executor.run(self.answer, claimed, self.timeout):
-                    yield from self._take(event, active, retries)
+                with _ended(executor.run(self.answer, claimed, self.timeout)) as events:
+                    for event in events:
+                        yield from self._take(event, active, retries)
                 for partial in active.partial_runs:
                     self._keep(partial)
                     yield Failed(partial.job, "its executor ended before it did", "")
@@ -232,6 +233,19 @@ class Sweep:
 
     def _checkpoints(self, job: Job) -> Checkpoints:
         return Checkpoints(self.store.unfinished(job.run))
+
+
+@contextmanager
+def _ended(events: Iterator[JobEvent[Job]]) -> Iterator[Iterator[JobEvent[Job]]]:
+    """Events of an executor, which is ended with the block and not when nobody refers to it.
+
+    A notebook refers to the frames of the last error until the next one.
+    """
+    try:
+        yield events
+    finally:
+        if isinstance(events, Generator):
+            events.close()
 
 
 class _Active:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,8 @@ def predict(
         )
     else:
         events = sweep(model, pictures, target, recipe=recipe, **options)
-    return _runs(bars(events), target)
+    with closing(bars(events)) as shown:
+        return _runs(shown, target)
 
 
 def _own(
@@ -98,14 +100,21 @@ def _own(
     name: str | None,
     recipe: str | Preprocessing,
     options: Options,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Events of a model of the user's own."""
     if not isinstance(recipe, Preprocessing):
         raise BenchmarkError(
             "a model of your own needs its recipe: recipe=Preprocessing(...), or that of another "
             "model, such as load_model(NAME).recipe."
         )
-    job = job_of(model, name, recipe, images, options.batch_size, options.workers, options.keep)
+    used = {"batch_size", "workers", "keep", "gpu"}
+    plain = Options()
+    ignored = [n for n in vars(plain) if n not in used and getattr(options, n) != getattr(plain, n)]
+    if ignored:
+        raise BenchmarkError(
+            f"{ignored[0]} is no option of a model of your own; it has {', '.join(sorted(used))}."
+        )
+    job = job_of(model, name, recipe, images, options)
     store.admit(images)
     return sweep_of(model, images, store).run([job])
 

@@ -295,6 +295,29 @@ def test_an_interleaved_job_that_another_process_works_on_holds_up_nobody(
     assert heard == ["steady: another process works on it"]
 
 
+def test_a_sweep_that_fails_ends_its_executor_though_somebody_keeps_the_traceback(
+    sweep, images, monkeypatch
+):
+    """As a notebook does; else the process would go on, and its run stay claimed."""
+    ended = []
+
+    def run(function, jobs, timeout):
+        try:
+            yield Accepted(next(iter(jobs)))
+            yield Output(None, None)
+        finally:
+            ended.append(True)
+
+    monkeypatch.setattr(executors.executors()["in-process"], "run", run)
+    job = a_job(images)
+    with pytest.raises(AttributeError) as kept:
+        list(sweep.run([job]))
+    assert kept.traceback
+    assert ended
+    with ExitStack() as stack:
+        assert sweep.store.claim(job.run, stack)
+
+
 def test_an_executor_can_be_named_and_is_recorded(sweep, images):
     with pytest.raises(BenchmarkError, match="there is no executor 'gone'; there are fresh-proc"):
         list(replace(sweep, executor="gone").run([a_job(images)]))
