@@ -20,6 +20,8 @@ DEMO = [
     "foolbox",
 ]
 DEV = ["hypothesis", "mypy", "pytest", "pytest-xdist", "ruff"]
+# Run by the tests of the examples.
+NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
 # Independent implementations that tests compare with.
 REFERENCES = ["pandas", "scikit-learn", "scipy", "statsmodels", "timm"]
 
@@ -47,8 +49,8 @@ setup(
         "keras": KERAS,
         "pandas": ["pandas"],
         "demo": DEMO,
-        "dev": [*DEV, *REFERENCES],
-        "all": [*DEMO, *DEV, *REFERENCES],
+        "dev": [*DEV, *NOTEBOOKS, *REFERENCES],
+        "all": [*DEMO, *DEV, *NOTEBOOKS, *REFERENCES],
     },
     scripts=sorted(str(path.relative_to(HERE)) for path in HERE.glob("scripts/*.py")),
     entry_points={"console_scripts": ["imagenet-benchmark = benchmarking.cli:main"]},

@@ -160,6 +160,7 @@ def test_runs_on_other_pictures_are_not_scored_for_these(images, store, tree):
 def test_a_table_is_shown_saved_and_taken_as_data(images, store, tmp_path):
     predict(STEADY, images, store)
     table = score(store)
+    assert repr(table) == str(table)
     page = table._repr_html_()
     assert "<caption>grey, 6 pictures" in page
     assert "<td>steady</td>" in page
@@ -199,8 +200,11 @@ def test_two_runs_are_compared_by_name_and_verified(images, store):
         *("steady", "darker"),
         6,
     )
+    assert repr(found) == str(found)
     assert str(found).startswith("A 83.33 %, B 16.67 %, difference +66.67 points")
-    assert [one.verdict.value for one in verify(store)] == ["no reference"] * 2
+    first, _ = verify(store)
+    assert first.verdict.value == "no reference"
+    assert str(first).endswith("(published) on grey: no reference, acc@1 16.67 %")
 
 
 def test_a_loaded_model_predicts_pictures_in_this_process(images, tree):
@@ -210,6 +214,9 @@ def test_a_loaded_model_predicts_pictures_in_this_process(images, tree):
     path = next(tree.rglob("d.png"))
     assert model([path]).classes[0, 0] == model(str(path)).classes[0, 0] == 4
     assert repr(model).startswith("<brightness/steady on abacus: shorter side 10")
+    assert (model.probabilities(np.zeros((2, 8, 8, 3), np.uint8)).argmax(axis=1) == 0).all()
+    with pytest.raises(BenchmarkError, match="predict 'brightness/steady' by its name"):
+        predict(model, images, "store", recipe=model.recipe)
     with pytest.raises(BenchmarkError, match="there are no pictures to predict"):
         model([])
     with pytest.raises(BenchmarkError, match=r"gone.png cannot be read"):
@@ -264,6 +271,9 @@ def test_an_interrupted_function_begins_from_its_first_picture(images, store, mo
 
 
 def test_a_function_whose_output_is_no_distribution_is_refused(images, store):
+    with pytest.raises(BenchmarkError, match="no probabilities: .* Expected the output of softmax"):
+        evaluate(lambda crops: 2 * by_brightness(crops), images, store=store, recipe=RECIPE)
+    assert not list(store.folder.rglob("*.unfinished"))
     with pytest.raises(BenchmarkError, match="the model's output sums to one only within"):
         evaluate(lambda crops: by_brightness(crops) / 2, images, store=store, recipe=RECIPE)
     assert store.runs("grey") == []

@@ -12,10 +12,10 @@ from benchmarking.io.prefetch import cores
 from benchmarking.models.available import find_weights
 from benchmarking.models.loaded import Loaded, load
 from benchmarking.models.sources import check_installed, select
-from benchmarking.models.spec import ModelSpec
+from benchmarking.models.spec import ModelSpec, Probabilities
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import FilePart, Picture
-from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.recipe import Crops, Preprocessing
 from benchmarking.predictions.top_k import TopK, join, top_k
 
 
@@ -53,6 +53,13 @@ class LoadedModel:
             batches = predict(predictor, seen, self._loaded.batch_size, self.spec.classes)
             return join([top_k(batch.probabilities, k) for batch in batches])
 
+    def probabilities(self, crops: Crops) -> Probabilities:
+        """Probabilities (n, classes) of uint8 crops (n, height, width, 3), before any scaling.
+
+        A function of your own can call it, such as the average of two models.
+        """
+        return self._loaded.predictor(self.recipe.scaling)(crops)
+
     def __repr__(self) -> str:
         device = self._loaded.device.title
         return f"<{self.spec.full_name} on {device}: {self.recipe}>"
@@ -66,6 +73,9 @@ def load_model(
     weights_folder: Path | None = None,
 ) -> LoadedModel:
     """Load a pretrained model in this process; its weights are checked, or downloaded first.
+
+    Its framework is set to compute reproducibly, for the whole process: deterministic algorithms,
+    and float32 without TF32.
 
     Args:
         name: "source/name", as `imagenet-benchmark models` lists them, or a name that one source

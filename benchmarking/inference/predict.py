@@ -158,7 +158,12 @@ def _checked(probabilities: Probabilities, shape: tuple[int, int]) -> Probabilit
             f"the model's output has shape {probabilities.shape}; expected {shape}, "
             "one probability per picture and class."
         )
-    check_probabilities(probabilities)
+    try:
+        check_probabilities(probabilities)
+    except BenchmarkError as error:
+        raise BenchmarkError(
+            f"the model's output is no probabilities: {error} Expected the output of softmax."
+        ) from error
     off = float(np.abs(probabilities.sum(axis=1) - 1).max())
     if off > 1e-3:
         raise BenchmarkError(

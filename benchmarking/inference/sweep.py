@@ -210,6 +210,8 @@ class Sweep:
 
     def _keep(self, partial: PartialRun) -> None:
         """Put on disk what is new; a full disk costs no more than what could not be put there."""
+        if not self.resumes:
+            return
         try:
             partial.keep()
         except BenchmarkError as error:

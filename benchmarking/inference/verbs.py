@@ -13,6 +13,7 @@ from typing import Any
 from benchmarking.errors import BenchmarkError
 from benchmarking.inference.events import AlreadyStored, Event, Stored
 from benchmarking.inference.executors import Failed
+from benchmarking.inference.model import LoadedModel
 from benchmarking.inference.own_model import Model, job_of, sweep_of
 from benchmarking.inference.plan import Models, Options, plan
 from benchmarking.inference.progress import bars
@@ -30,7 +31,8 @@ def sweep(
 ) -> Generator[Event, None, None]:
     """Predict pictures with models and store the runs; yields events as it goes on.
 
-    For those who show progress themselves; `predict` does the same with a bar.
+    For those who show progress themselves; `predict` does the same with a bar. Close it if you
+    leave it before its end (`contextlib.closing`): that keeps what is done and ends the worker.
 
     Args:
         models: a name, wildcard, framework or source, or several.
@@ -80,6 +82,11 @@ def predict(
         BenchmarkError: a name is unknown, or a model failed; the others are stored.
     """
     pictures, target = _images(images), _store(store)
+    if isinstance(model, LoadedModel):
+        raise BenchmarkError(
+            f"{model!r} is a pretrained model; predict {model.spec.full_name!r} by its name, so "
+            "that its run says how it was made."
+        )
     if callable(model):
         events = _own(model, pictures, target, name, recipe, _options(options))
     elif isinstance(recipe, Preprocessing) or name is not None:

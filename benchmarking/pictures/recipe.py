@@ -23,6 +23,10 @@ Step = Literal["resize", "crop"]
 Triple = tuple[float, float, float]
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class Scaling:
     """How uint8 pixels become model input: x / divisor - mean, then / std, per channel.
@@ -46,10 +50,16 @@ class Scaling:
     channels: ChannelOrder = "rgb"
 
     def __post_init__(self) -> None:
-        if len(self.mean) != 3 or len(self.std) != 3:
-            raise BenchmarkError(
-                f"mean {self.mean} and std {self.std} must have three values each, one per channel."
-            )
+        for values in (self.mean, self.std):
+            if not (
+                isinstance(values, tuple) and len(values) == 3 and all(map(_is_number, values))
+            ):
+                raise BenchmarkError(
+                    f"mean {self.mean!r} and std {self.std!r} must be tuples of three numbers, one "
+                    "per channel."
+                )
+        if not _is_number(self.divisor):
+            raise BenchmarkError(f"divisor {self.divisor!r} must be a number, such as 255.")
         if not min(self.divisor, *self.std) > 0:
             raise BenchmarkError(
                 f"divisor {self.divisor} and std {self.std} must be above 0: pixels are divided by "
@@ -118,20 +128,29 @@ class Preprocessing:
     first: Step = "resize"
 
     def __post_init__(self) -> None:
-        for value, allowed in (
-            (self.library, get_args(Library)),
-            (self.interpolation, get_args(Interpolation)),
-            (self.resize_rounding, get_args(Rounding)),
-            (self.crop_rounding, get_args(Rounding)),
-            (self.first, get_args(Step)),
+        for name, kind in (
+            ("library", Library),
+            ("interpolation", Interpolation),
+            ("resize_rounding", Rounding),
+            ("crop_rounding", Rounding),
+            ("first", Step),
         ):
+            value, allowed = getattr(self, name), get_args(kind)
             if value not in allowed:
-                raise BenchmarkError(f"preprocessing {value!r} is none of {', '.join(allowed)}.")
+                raise BenchmarkError(f"{name} {value!r} is none of {', '.join(allowed)}.")
         if not isinstance(self.scaling, Scaling):
             raise BenchmarkError(
                 f"scaling {self.scaling!r} is no Scaling; take one of SCALINGS, or make one."
             )
         sides = (self.resize,) if isinstance(self.resize, int) else self.resize
+        is_one_or_two = isinstance(self.resize, int) or (
+            isinstance(sides, tuple) and len(sides) == 2
+        )
+        if not (is_one_or_two and all(type(side) is int for side in (self.crop, *sides))):
+            raise BenchmarkError(
+                f"resize {self.resize!r} must be a whole number or a pair of them, and crop "
+                f"{self.crop!r} a whole number, in pixels."
+            )
         if min(self.crop, *sides) < 1:
             raise BenchmarkError(f"sizes {self.resize} and {self.crop} must be 1 pixel or more.")
         if self.first == "crop" and (len(sides) == 2 or self.crop > sides[0]):

@@ -33,12 +33,15 @@ if TYPE_CHECKING:
 Labels = str | LabelSet | Sequence[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table(AccuracyTable):
     """An accuracy table that shows itself: as text, in a notebook, as a data frame or a file."""
 
     def __str__(self) -> str:
         return reports()["text"].render([self])
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         """For notebooks: the same cells as in the text."""

@@ -98,7 +98,7 @@ class ClassChange:
     n: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Two runs, picture by picture.
 
@@ -120,6 +120,9 @@ class Comparison:
             f"McNemar's p = {pair.p_value:.2g}, {pair.n} pictures\n"
             f"A  {pair.first}\nB  {pair.second}"
         )
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def compare(

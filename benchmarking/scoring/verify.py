@@ -81,6 +81,11 @@ class Verification:
     verdict: Verdict
     causes: tuple[Cause, ...]
 
+    def __str__(self) -> str:
+        published = f", published {self.published.acc1:.2f} %" if self.published else ""
+        causes = "".join(f"\n  likely cause: {one.what} ({one.evidence})" for one in self.causes)
+        return f"{self.run}: {self.verdict}, acc@1 {100 * self.acc1:.2f} %{published}{causes}"
+
     @property
     def difference(self) -> float | None:
         """Measured less published acc@1, as a share; None if nothing was published."""

@@ -89,10 +89,12 @@ def test_a_document_that_is_no_recipe_is_refused(change, message):
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
+        ({"divisor": "255"}, "divisor '255' must be a number"),
+        ({"mean": 0.4}, "must be tuples of three numbers, one per channel"),
         ({"divisor": 0.0}, "must be above 0: pixels are divided by them"),
         ({"std": (0.2, 0.0, 0.2)}, "must be above 0"),
         ({"divisor": float("nan")}, "must be above 0"),
-        ({"mean": (0.5, 0.5)}, "must have three values each, one per channel"),
+        ({"mean": (0.5, 0.5)}, "must be tuples of three numbers, one per channel"),
         ({"channels": "gbr"}, "channels 'gbr' are none of rgb, bgr"),
     ],
 )
@@ -104,6 +106,21 @@ def test_a_scaling_that_cannot_be_is_refused(parts, message):
 def test_the_name_of_a_scaling_where_a_scaling_is_due_is_refused():
     with pytest.raises(BenchmarkError, match="scaling 'torch' is no Scaling; take one of SCALINGS"):
         replace(TORCH, scaling="torch")
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"crop": "224"}, "and crop '224' a whole number, in pixels"),
+        ({"resize": (256,)}, None),
+        ({"resize": (256, 256, 256)}, "must be a whole number or a pair of them"),
+        ({"resize": 256.5}, "must be a whole number or a pair of them"),
+        ({"interpolation": "bicubc"}, "interpolation 'bicubc' is none of nearest, bilinear"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused(parts, message):
+    with pytest.raises(BenchmarkError, match=message):
+        replace(TORCH, **parts)
 
 
 def test_recipes_are_said_in_words():
