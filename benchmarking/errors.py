@@ -43,8 +43,16 @@ def requires(extra: str) -> Iterator[None]:
         raise not_installed(error.name or str(error), extra) from error
 
 
+_EXTRAS = ("all", "demo", "dev", "keras", "pandas", "pytorch")
+
+
 def not_installed(library: str, extra: str) -> MissingDependency:
-    """The advice for a library that an extra installs."""
-    return MissingDependency(
-        f"{library} is not installed; run: pip install 'imagenet-benchmarking[{extra}]'"
-    )
+    """The advice for a library that is missing.
+
+    Args:
+        library: its name, as it is imported.
+        extra: of this distribution that installs it; else what pip has to install, such as another
+            distribution's "mine[torch]"; empty for the library itself.
+    """
+    what = f"imagenet-benchmarking[{extra}]" if extra in _EXTRAS else extra or library
+    return MissingDependency(f"{library} is not installed; run: pip install '{what}'")

@@ -138,7 +138,7 @@ def _from_distributions(kind: str) -> Iterator[tuple[str, Any]]:
         where = f"plug-in {entry.name!r} ({entry.value}) of {owner}"
         try:
             yield where, entry.load()
-        except Exception as error:  # whatever another's module raises when it is imported
+        except (Exception, SystemExit) as error:  # whatever another's module raises
             raise BenchmarkError(
                 f"{where} cannot be imported: {type(error).__name__}: {error}. "
                 f"Mend or uninstall {owner}."
@@ -173,7 +173,7 @@ def _from_file(path: str) -> Any:
             )
     except BaseException as error:
         del sys.modules[name]
-        if isinstance(error, BenchmarkError) or not isinstance(error, Exception):
+        if isinstance(error, BenchmarkError) or not isinstance(error, (Exception, SystemExit)):
             raise
         raise BenchmarkError(
             f"plug-in {path} cannot be imported: {type(error).__name__}: {error}"

@@ -2,6 +2,7 @@ import csv
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
@@ -27,9 +28,10 @@ from benchmarking.models.sources import (
     sources,
     spec_of,
 )
+from benchmarking.models.spec import ModelSpec, Weights
 from benchmarking.pictures.sets import PictureSet, picture_sets
 from benchmarking.plugins import discover, lacks
-from benchmarking.reports.formats import Report, reports
+from benchmarking.reports.formats import Report, format_of, reports
 
 KINDS = {
     "sources": (sources, Source),
@@ -158,6 +160,47 @@ def test_a_file_that_is_no_plug_in_is_refused(name, text, expected, tmp_path, ca
         (tmp_path / name).write_text(text)
     assert main(["--plugin", str(tmp_path / name), "models"]) == 2
     assert expected in capsys.readouterr().err
+
+
+def test_a_plug_in_file_that_ends_python_is_refused(tmp_path, capsys):
+    (tmp_path / "ending.py").write_text("raise SystemExit(0)")
+    assert main(["--plugin", str(tmp_path / "ending.py"), "models"]) == 2
+    assert "ending.py cannot be imported: SystemExit: 0" in capsys.readouterr().err
+
+
+def test_an_abbreviated_plug_in_is_no_option(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--plug", "gone.py", "models"])
+    assert end.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"framework": "gone"}, "x/y names framework 'gone', which there is not; there are keras"),
+        ({"source": "gone"}, "gone/y names source 'gone', which there is not; there are eff"),
+    ],
+)
+def test_a_spec_that_names_what_there_is_not_is_refused(changes, message):
+    spec = replace(ModelSpec("x", "y", "pytorch", Weights("w", "w"), {}, 1), **changes)
+    with pytest.raises(BenchmarkError, match=message):
+        framework_of(spec) and source_of(spec)
+
+
+def test_a_part_of_a_library_that_is_missing_is_missing_too(monkeypatch):
+    spec = spec_of("efficientnet-lite-pytorch", "efficientnet-lite0")
+    monkeypatch.setattr(source_of(spec), "MODULES", ("no_such_library.part",))
+    monkeypatch.setattr(source_of(spec), "EXTRA", "")
+    with pytest.raises(BenchmarkError, match="run: pip install 'no_such_library.part'"):
+        check_installed(spec)
+
+
+def test_two_formats_of_one_suffix_are_refused(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("PLUGIN = 'reports'\nNAME = 'mine'\nSUFFIX = '.CSV'\ndef render(tables): pass")
+    plugins.use(file)
+    with pytest.raises(BenchmarkError, match="formats csv and mine both have the suffix .CSV"):
+        format_of(Path("t.csv"))
 
 
 def test_a_plug_in_of_one_of_our_folders_that_lacks_something_is_named(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from benchmarking.io.files import in_bytes
 from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import notice
 from benchmarking.models.available import available
+from benchmarking.models.sources import framework_of
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions.run import Run
@@ -212,4 +213,14 @@ def plan(
         needs_weights=options.seed is None,
         tell=tell,
     )
+    _check_precision(options.precision, found.specs)
     return Plan(found.specs, found.obstacles, images, n, store, options)
+
+
+def _check_precision(precision: str | None, specs: Sequence[ModelSpec]) -> None:
+    """Refuse a precision that no framework of these models has."""
+    known = sorted({name for spec in specs for name in framework_of(spec).PRECISIONS})
+    if precision is not None and precision not in known:
+        raise BenchmarkError(
+            f"none of these models can be computed in {precision!r}; they have {', '.join(known)}."
+        )

@@ -14,7 +14,7 @@ from benchmarking.errors import StoreError
 from benchmarking.io.names import UNKNOWN
 from benchmarking.labels.imagenet import is_validation_set
 from benchmarking.labels.label_set import LabelSet, every_image
-from benchmarking.models.published import published
+from benchmarking.models.sources import published_of
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
@@ -149,7 +149,7 @@ def _is_plain(labels: LabelSet | None, right: NDArray[np.int64]) -> bool:
 
 def _compared(run: Counts) -> Counts:
     """With what was published of the same weights; of random ones nothing was."""
-    known = published(run.run.source, run.run.model)
+    known = published_of(run.run.source, run.run.model)
     return run if run.provenance.is_random else replace(run, published=known)
 
 

@@ -14,8 +14,8 @@ from statistics import median
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.labels.imagenet import is_validation_set, validation_number
 from benchmarking.labels.label_set import LabelSet, every_image
-from benchmarking.models.published import published, weights_source
-from benchmarking.models.sources import all_specs
+from benchmarking.models.published import weights_source
+from benchmarking.models.sources import all_specs, published_of
 from benchmarking.models.spec import Published
 from benchmarking.pictures.recipe import Preprocessing, recipe_from
 from benchmarking.predictions.image_rows import ImageRows
@@ -165,7 +165,7 @@ def verify(store: Store, runs: Sequence[Run] | None = None) -> list[Verification
 
 def _measure(store: Store, run: Run, pictures: _Pictures) -> _Measured:
     predicted, made = store.read(run), store.provenance(run)
-    known = published(run.source, run.model)
+    known = published_of(run.source, run.model)
     return _Measured(
         run,
         made,

@@ -352,8 +352,8 @@ def test_one_model_alone_keeps_no_crops(predict, how, monkeypatch):
 
 
 def test_a_precision_that_a_framework_lacks_fails_that_model(predict, capsys):
-    assert predict("--precision", "bf16") == 1
-    assert "Arithmetic does not compute in bf16 here; it has exact." in capsys.readouterr().err
+    assert predict("--precision", "bf16") == 2
+    assert "none of these models can be computed in 'bf16'; they have" in capsys.readouterr().err
 
 
 def test_runs_in_fewer_bits_are_kept_apart(tmp_path):

@@ -97,9 +97,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--precision",
-        choices=("tf32", "bf16", "fp16"),
-        help="compute in fewer bits: faster on most GPUs, with other answers; such runs are kept "
-        "in a store of their own, named after it (default: float32 in full)",
+        metavar="NAME",
+        help="compute in fewer bits, tf32, bf16 or fp16: faster on most GPUs, with other answers; "
+        "such runs are kept in a store of their own, named after it (default: float32 in full)",
     )
     add(
         "--on-bad-image",

@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="write to a file instead; its suffix says how: .csv, .md, .tex, .json or .txt",
+        help="write to a file instead; its suffix says how: .csv, .md, .tex, .json or .txt, "
+        "or that of a plug-in",
     )
     parser.add_argument(
         "--labels",

@@ -51,7 +51,7 @@ class Framework(Protocol):
 
     @property
     def EXTRA(self) -> str:
-        """The extra of the distribution that installs these modules."""
+        """The extra that installs them, or what else pip has to install; see `not_installed`."""
 
     @property
     def EXECUTOR(self) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from benchmarking.errors import BenchmarkError, not_installed
 from benchmarking.models.frameworks import Framework, frameworks
-from benchmarking.models.spec import ModelSpec
+from benchmarking.models.published import published
+from benchmarking.models.spec import ModelSpec, Published
 from benchmarking.models.weights import missing
 from benchmarking.plugins import discover
+
+P = TypeVar("P")
 
 
 class Source(Protocol):
@@ -30,7 +33,7 @@ class Source(Protocol):
 
     @property
     def EXTRA(self) -> str:
-        """The extra of the distribution that installs these modules."""
+        """The extra that installs them, or what else pip has to install; see `not_installed`."""
 
     @property
     def DISTRIBUTIONS(self) -> tuple[str, ...]:
@@ -57,13 +60,21 @@ def all_specs() -> tuple[ModelSpec, ...]:
 
 
 def source_of(spec: ModelSpec) -> Source:
-    """The source that builds a model."""
-    return sources()[spec.source]
+    """The source that builds a model.
+
+    Raises:
+        BenchmarkError: there is none of the name that the model's spec gives.
+    """
+    return _named(sources(), "source", spec.source, spec)
 
 
 def framework_of(spec: ModelSpec) -> Framework:
-    """The framework that runs a model."""
-    return frameworks()[spec.framework]
+    """The framework that runs a model.
+
+    Raises:
+        BenchmarkError: there is none of the name that the model's spec gives.
+    """
+    return _named(frameworks(), "framework", spec.framework, spec)
 
 
 def spec_of(source: str, model: str) -> ModelSpec:
@@ -106,7 +117,7 @@ def check_installed(spec: ModelSpec) -> None:
     """
     for needed_by in (framework_of(spec), source_of(spec)):
         for name in needed_by.MODULES:
-            if find_spec(name) is None:
+            if not _is_there(name):
                 raise not_installed(name, needed_by.EXTRA)
 
 
@@ -121,6 +132,32 @@ def weights_path(spec: ModelSpec, folder: Path | None) -> Path:
     if not path.is_file():
         raise missing(spec.weights, place)
     return path
+
+
+def published_of(source: str, model: str) -> Published | None:
+    """The accuracy to reproduce, by our own list or else by the model's source; None if unknown."""
+    known = published(source, model)
+    if known is None and source in sources():
+        found = (spec for spec in sources()[source].specs() if spec.name == model)
+        return next((spec.published for spec in found), None)
+    return known
+
+
+def _named(known: Mapping[str, P], kind: str, name: str, spec: ModelSpec) -> P:
+    if name not in known:
+        raise BenchmarkError(
+            f"{spec.full_name} names {kind} {name!r}, which there is not; there are "
+            f"{', '.join(known)}. Is its plug-in installed?"
+        )
+    return known[name]
+
+
+def _is_there(module: str) -> bool:
+    """Whether a module is installed; it may be a part of another."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _matches(spec: ModelSpec, pattern: str) -> bool:

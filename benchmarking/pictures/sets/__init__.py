@@ -40,7 +40,7 @@ class Contents:
 
     Attributes:
         pictures: ordered by class, then key.
-        classes: the classes that its pictures can have.
+        classes: the classes that its pictures can have; every label must be one of them.
     """
 
     pictures: tuple[Picture, ...]

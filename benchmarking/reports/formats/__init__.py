@@ -21,7 +21,7 @@ class Report(Protocol):
 
     @property
     def SUFFIX(self) -> str:
-        """Of its files, such as ".md"."""
+        """Of its files, in lower case, such as ".md"; no other format may have it."""
 
     def render(self, tables: Sequence[AccuracyTable]) -> str:
         """All tables as one text, since some formats put several image sets into one file."""
@@ -36,9 +36,16 @@ def format_of(path: Path) -> Report:
     """The format that a file's suffix asks for.
 
     Raises:
-        BenchmarkError: no format has this suffix.
+        BenchmarkError: no format has this suffix, or two formats share one.
     """
-    by_suffix = {report.SUFFIX: report for report in reports().values()}
+    by_suffix: dict[str, Report] = {}
+    for report in reports().values():
+        other = by_suffix.setdefault(report.SUFFIX.lower(), report)
+        if other is not report:
+            raise BenchmarkError(
+                f"formats {other.NAME} and {report.NAME} both have the suffix {report.SUFFIX}; "
+                "change that of the plug-in."
+            )
     if path.suffix.lower() not in by_suffix:
         known = ", ".join(sorted(by_suffix))
         raise BenchmarkError(f"{path} has no known suffix; use one of {known}.")
