@@ -8,8 +8,9 @@ computed under other conditions, is left out, and its rows are computed again.
 from __future__ import annotations
 
 import json
-import shutil
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +24,7 @@ from benchmarking.models.spec import Probabilities
 from benchmarking.predictions.top_k import TopK, check_probabilities
 
 _SUFFIX = ".npz"
+_NAME = re.compile(rf"\d{{9,}}{re.escape(_SUFFIX)}")
 # Names in the JSON text, which an earlier version wrote as well.
 _STORED_AS = {"ingredients": "made_with", "environment": "setting"}
 
@@ -137,6 +139,7 @@ class Checkpoints:
         """Remove every checkpoint: the run is computed from its first row again."""
         for path in self._paths():
             path.unlink(missing_ok=True)
+            files.sweep_up(path)
 
     def tidy(self) -> None:
         """Remove the folder if there is no checkpoint in it."""
@@ -144,11 +147,18 @@ class Checkpoints:
             self.discard()
 
     def discard(self) -> None:
-        """Remove it all: the run is complete."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove what is ours, and the folder if nothing else is in it: the run is complete."""
+        self.clear()
+        with suppress(OSError):
+            (self.folder / "lock").unlink(missing_ok=True)
+            self.folder.rmdir()
 
     def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob(f"[0-9]*{_SUFFIX}"))
+        """Files of checkpoints, by row; those of another name were not made here."""
+        if self.folder.is_symlink():
+            return []
+        found = (path for path in self.folder.glob(f"*{_SUFFIX}") if _NAME.fullmatch(path.name))
+        return sorted(path for path in found if path.is_file() and not path.is_symlink())
 
 
 def _read(path: Path) -> Checkpoint:

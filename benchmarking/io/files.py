@@ -5,37 +5,106 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import secrets
 import shutil
+import stat
 import tempfile
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from glob import escape
 from importlib import resources
 from pathlib import Path
+from typing import BinaryIO
 
 from benchmarking.errors import BenchmarkError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def write(path: Path, data: bytes) -> None:
     """Put a file in its place, all of it or nothing, synced to disk before it gets its name.
 
+    For files within folders of ours: a link in its place is replaced, and never followed.
+
     Raises:
         BenchmarkError: the folder or the file cannot be written; an earlier file is as it was.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with replacing(path) as file:
+        file.write(data)
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file where the user has asked for it.
+
+    A link is followed to its target. A regular file is replaced as a whole and keeps its mode and
+    owner. Anything else that is there, such as a device or a pipe, is written into.
+
+    Raises:
+        BenchmarkError: it cannot be written; an earlier file is as it was.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        mode = target.stat().st_mode if target.exists() else None
+        if mode is not None and not stat.S_ISREG(mode):
+            with target.open("wb", buffering=0) as device:
+                left = memoryview(data)
+                while left:
+                    left = left[device.write(left) :]
+            return
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
+    write(target, data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file, open for writing, that takes the place of another when the block has ended well.
+
+    Until then it has a random name beside it, which no other process or machine can have chosen,
+    and is locked, so that others can tell it from what a killed process has left.
+
+    Raises:
+        BenchmarkError: the folder or the file cannot be written; an earlier file is as it was.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        part, handle = _new_part(path)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
+    try:
+        with open(part, "w+b", opener=lambda *_: handle) as file:  # noqa: PTH123 - it has an opener
+            yield file
+            file.flush()
+            _keep_mode_and_owner(path, file.fileno())
+            os.fsync(file.fileno())
+            part.replace(path)
+    except OSError as error:
+        raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()  # unless it has its name
     with suppress(OSError):  # some network file systems cannot; the file is in its place
         _sync_folder(path.parent)
-    _sweep_up(path)
+    sweep_up(path)
+
+
+def sweep_up(path: Path) -> None:
+    """Remove what killed processes have left half-written of a file: nobody holds its lock."""
+    for part in path.parent.glob(f".{escape(_short(path.name))}.*.part"):
+        with suppress(OSError):
+            handle = os.open(part, os.O_RDWR | _NO_LINK)
+            try:
+                if stat.S_ISREG(os.fstat(handle).st_mode) and _is_locked_by_us(handle):
+                    part.unlink()
+            finally:
+                os.close(handle)
 
 
 def claim(path: Path, stack: ExitStack) -> bool:
@@ -120,23 +189,43 @@ def shipped_rows(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(table.splitlines()))
 
 
-def _sweep_up(path: Path) -> None:
-    """Remove what processes have left that were killed while they wrote this file."""
-    for part in path.parent.glob(f".{escape(path.name)}.*.part"):
-        writer = part.suffixes[-2].removeprefix(".")
-        if writer.isdecimal() and not _lives(int(writer)):
-            with suppress(OSError):
-                part.unlink()
+def _new_part(path: Path) -> tuple[Path, int]:
+    """A new file beside another, and a handle on it, which holds its lock."""
+    while True:
+        part = path.with_name(f".{_short(path.name)}.{secrets.token_hex(8)}.part")
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o666)
+        if _is_locked_by_us(handle) and os.fstat(handle).st_nlink:
+            return part, handle
+        os.close(handle)  # somebody swept it up before it was locked
 
 
-def _lives(process: int) -> bool:
+def _short(name: str) -> str:
+    """The beginning of a name, so that what is added to it fits into 255 bytes."""
+    return os.fsdecode(os.fsencode(name)[:200])
+
+
+def _is_locked_by_us(handle: int) -> bool:
+    """Whether an open file could be locked now, until it is closed; True without locks."""
+    if fcntl is None:
+        return True
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    except OSError:
+    except OSError:  # a file system without locks
         return True
     return True
+
+
+def _keep_mode_and_owner(path: Path, handle: int) -> None:
+    """Give a new file what the regular file that it replaces has, as far as we may."""
+    if not hasattr(os, "fchown") or not path.is_file() or path.is_symlink():
+        return
+    old = path.stat()
+    with suppress(OSError):
+        os.fchown(handle, old.st_uid, old.st_gid)
+    with suppress(OSError):
+        os.fchmod(handle, stat.S_IMODE(old.st_mode))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from benchmarking.errors import WeightsError
-from benchmarking.io import downloads
+from benchmarking.errors import BenchmarkError, WeightsError
+from benchmarking.io import downloads, files
 from benchmarking.models.spec import Weights
 
 
@@ -84,22 +82,18 @@ def download(weights: Weights, folder: Path) -> Path:
     from tqdm import tqdm
 
     path = folder / weights.file
-    part = folder / f".{weights.file}.{os.getpid()}.part"
     size = round((weights.megabytes or 0) * 2**20) or None
     bar = {"desc": weights.file, "total": size, "leave": False, "disable": None}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file, tqdm.wrapattr(file, "write", **bar) as into:
-            downloads.download(weights.url, cast(BinaryIO, _Bounded(into, weights)))
+        with files.replacing(path) as file:
+            with tqdm.wrapattr(file, "write", **bar) as into:
+                downloads.download(weights.url, cast(BinaryIO, _Bounded(into, weights)))
             file.flush()
-            os.fsync(file.fileno())
-        verified_sha256(part, weights)
-        part.replace(path)
+            verified_sha256(Path(file.name), weights)
     except downloads.DownloadError as error:
         raise missing(weights, folder, f" and could not be downloaded ({error.why})") from error
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be written: {error.strerror}.") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
+    except WeightsError:
+        raise
+    except BenchmarkError as error:
+        raise WeightsError(str(error)) from error
     return path

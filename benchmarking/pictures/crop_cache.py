@@ -33,6 +33,7 @@ WINDOW = 64
 """Crops of a file that are mapped into memory at a time."""
 
 _CRC = np.dtype("<u4")
+_NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class CropFile:
         if not self._is_claimed(stack) or self.is_complete:
             return None
         try:
-            handle = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+            handle = os.open(self._part, _NEW, 0o644)
             stack.callback(os.close, handle)
             stack.callback(self._part.unlink, missing_ok=True)
             files.reserve(handle, self.size)

@@ -7,8 +7,9 @@ is complete: it is written under another name, synced to disk and renamed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from benchmarking.predictions import image_rows
 from benchmarking.predictions.image_rows import ImageRows
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
-from benchmarking.predictions.run_file import opened, packed
+from benchmarking.predictions.run_file import RunFile, opened, packed
 from benchmarking.predictions.run_index import ROWS, RunIndex
 from benchmarking.predictions.top_k import Classes, TopK, check_probabilities
 
@@ -38,13 +39,14 @@ class Store(RunIndex):
         What processes that were killed have left half-written is removed.
 
         Raises:
+            StoreError: its place in the store is a link.
             BenchmarkError: the folder cannot be written.
         """
-        if not files.claim(self.unfinished(run) / "lock", stack):
+        unfinished = self.unfinished(run)
+        self._refuse_links(unfinished)
+        if not files.claim(unfinished / "lock", stack):
             return False
-        path = self.path(run)
-        for part in path.parent.glob(f".{path.name}.*.part"):
-            part.unlink(missing_ok=True)
+        files.sweep_up(self.path(run))
         return True
 
     def rows(self, images: str) -> ImageRows:
@@ -85,7 +87,7 @@ class Store(RunIndex):
         Raises:
             StoreError: there is no such run, or its file is broken.
         """
-        with opened(self.path(run), run) as stored:
+        with self._opened(run) as stored:
             return stored.array("top5_index")
 
     def classes_and_provenance(self, run: Run) -> tuple[Classes, Provenance]:
@@ -94,7 +96,7 @@ class Store(RunIndex):
         Raises:
             StoreError: there is no such run, or its file is broken or of another format.
         """
-        with opened(self.path(run), run) as stored:
+        with self._opened(run) as stored:
             return stored.array("top5_index"), stored.provenance
 
     def read(self, run: Run) -> TopK:
@@ -103,7 +105,7 @@ class Store(RunIndex):
         Raises:
             StoreError: there is no such run, or its file is broken.
         """
-        with opened(self.path(run), run) as stored:
+        with self._opened(run) as stored:
             return TopK(stored.array("top5_index"), stored.array("top5_prob"))
 
     def read_probabilities(self, run: Run) -> Probabilities:
@@ -112,7 +114,7 @@ class Store(RunIndex):
         Raises:
             StoreError: there is no such run, its file is broken, or only its top-5 was kept.
         """
-        with opened(self.path(run), run) as stored:
+        with self._opened(run) as stored:
             probabilities: Probabilities = stored.array("probabilities")
             check_probabilities(probabilities)
             return probabilities
@@ -120,7 +122,7 @@ class Store(RunIndex):
     def keeps_all_probabilities(self, run: Run) -> bool:
         """Whether a run is stored, readable, and keeps the probabilities of all classes."""
         try:
-            with opened(self.path(run), run) as stored:
+            with self._opened(run) as stored:
                 return "probabilities" in stored.names
         except StoreError:
             return False
@@ -131,7 +133,7 @@ class Store(RunIndex):
         Raises:
             StoreError: there is no such run, or its file is broken or of another format.
         """
-        with opened(self.path(run), run) as stored:
+        with self._opened(run) as stored:
             return stored.provenance
 
     def check(self, run: Run) -> bool:
@@ -141,13 +143,8 @@ class Store(RunIndex):
             StoreError: there is no such run, its file is damaged, or it was stored with another
                 list of pictures.
         """
-        path = self.folder / run.images / ROWS
-        rows = image_rows.digest(path.read_bytes()) if path.is_file() else ""
-        with opened(self.path(run), run) as stored:
-            has_digests = stored.check()
-            if rows and stored.rows not in ("", rows):
-                raise StoreError(f"was stored with another {ROWS} than is there now.")
-            return has_digests
+        with self._opened(run) as stored:
+            return stored.check()
 
     def admit(self, images: ImageSet) -> None:
         """Make room for runs on an image set, whose name must mean the same pictures here.
@@ -181,6 +178,7 @@ class Store(RunIndex):
                 f"{run}: {len(top)} predictions for the {len(images)} pictures of {images.name}."
             )
         rows = image_rows.written(images)
+        self._refuse_links(self.path(run))
         self._admit(images, rows)
         tensors: dict[str, NDArray[Any]] = {
             "top5_index": top.classes.astype(np.uint16),
@@ -199,13 +197,14 @@ class Store(RunIndex):
         if stored and self._has_other_classes(images, rows):
             raise _other_pictures(images, "other classes")
         path = self.folder / images.name / ROWS
+        self._refuse_links(path.parent)
         if not path.is_file() or path.read_bytes() != rows:
             files.write(path, rows)
 
     def _fingerprints(self, images: str) -> Iterator[str]:
         for run in self.runs(images):
-            with suppress(StoreError):
-                yield self.provenance(run).fingerprint
+            with suppress(StoreError), opened(self.path(run), run) as stored:
+                yield stored.provenance.fingerprint
 
     def _has_other_classes(self, images: ImageSet, rows: bytes) -> bool:
         """A list of pictures that cannot be read is known by its digest in the runs."""
@@ -215,10 +214,45 @@ class Store(RunIndex):
             return not self._are_recorded(image_rows.digest(rows), images.name)
 
     def _are_recorded(self, rows: str, images: str) -> bool:
-        """Whether a run was stored with this list of pictures, or the first one does not tell."""
-        recorded = self._recorded_rows(images)
-        first = next(recorded, "")
-        return first in ("", rows) or rows in recorded
+        """Whether a run was stored with this list of pictures, or no run tells with which."""
+        is_known = False
+        for recorded in self._recorded_rows(images):
+            if recorded == rows:
+                return True
+            is_known |= bool(recorded)
+        return not is_known
+
+    @contextmanager
+    def _opened(self, run: Run) -> Iterator[RunFile]:
+        """The file of a run, which was stored with the list of pictures that is there now.
+
+        Raises:
+            StoreError: there is no such run, its file is broken, or it was stored with another list
+                of pictures, so that its rows mean other pictures.
+        """
+        rows = _digest_of_rows(self.folder / run.images / ROWS)
+        with opened(self.path(run), run) as stored:
+            if rows and stored.rows not in ("", rows):
+                raise StoreError(
+                    f"was stored with another {ROWS} than is there now, so that its rows are other "
+                    "pictures. Were two stores merged? Keep each in a folder of its own."
+                )
+            yield stored
+
+    def _refuse_links(self, path: Path) -> None:
+        """Refuse to write where a link within the store leads elsewhere.
+
+        Raises:
+            StoreError: it does.
+        """
+        for place in (path, *path.parents):
+            if place == self.folder:
+                return
+            if place.is_symlink():
+                raise StoreError(
+                    f"{place} is a link; a store is written within its own folder only. Put what "
+                    "the link leads to in its place, or name another folder with --store."
+                )
 
     def _recorded_rows(self, images: str) -> Iterator[str]:
         """Digest of the list of pictures, or "", in each run that can be read."""
@@ -226,6 +260,24 @@ class Store(RunIndex):
             if isinstance(run, Run):
                 with suppress(StoreError), opened(self.path(run), run) as stored:
                     yield stored.rows
+
+
+def _digest_of_rows(path: Path) -> str:
+    """Digest of a list of pictures; empty if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return _digest_of_file(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _digest_of_file(path: Path, size: int, changed: int) -> str:
+    """The same, remembered while the file has this size and time: every run of a set asks."""
+    try:
+        return image_rows.digest(path.read_bytes())
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def bytes_needed(pictures: int, *, classes: int = 0) -> int:

@@ -70,7 +70,7 @@ class Table(AccuracyTable):
             BenchmarkError: no format has this suffix, or the file cannot be written.
         """
         target = Path(path)
-        files.write(target, format_of(target).render([self]).encode())
+        files.write_output(target, format_of(target).render([self]).encode())
 
 
 def score(

@@ -1,6 +1,8 @@
 import hashlib
 import json
+import shutil
 import zlib
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +12,13 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from benchmarking.errors import StoreError
+from benchmarking.inference.checkpoints import Checkpoints
 from benchmarking.pictures.recipe import Preprocessing, Scaling, recipe_from
 from benchmarking.predictions.digests import digests_of, sealed
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store, bytes_needed
 from benchmarking.predictions.top_k import top_k
+from benchmarking.scoring.aggregate import aggregate
 
 RUN = Run("three", "source", "model-v1.0", "published")
 
@@ -266,3 +270,88 @@ def test_a_recipe_that_no_earlier_version_knew_is_stored_in_the_same_format(
     store.write(RUN, three_pictures, top, made)
     assert recipe_from(store.provenance(RUN).preprocessing) == recipe
     assert store.check(RUN)
+
+
+@pytest.fixture
+def merged(tmp_path, a_provenance):
+    """Two stores that call other pictures by one name, copied over each other."""
+    labels = {"a": [1, 1, 3], "b": [7, 8, 9]}
+    for name, right in labels.items():
+        keys = dict(zip((f"{name}{n}" for n in range(3)), right, strict=True))
+        images = an_image_set(tmp_path / name, keys, "val-limit-3")
+        top = top_k(np.eye(3, 1000, dtype=np.float32)[:, ::-1])
+        run = Run("val-limit-3", "source", f"of-{name}", "published")
+        Store(tmp_path / f"store-{name}").write(run, images, top, a_provenance(images))
+    shutil.copytree(tmp_path / "store-b", tmp_path / "store-a", dirs_exist_ok=True)
+    return Store(tmp_path / "store-a")
+
+
+def test_a_run_whose_list_of_pictures_is_another_ones_is_read_by_nobody(merged):
+    ours, theirs = (Run("val-limit-3", "source", f"of-{n}", "published") for n in "ba")
+    assert len(merged.read(ours)) == 3
+    for read in (
+        merged.classes,
+        merged.classes_and_provenance,
+        merged.read,
+        merged.provenance,
+        merged.check,
+    ):
+        with pytest.raises(StoreError, match=r"of-a.* was stored with another images.csv than is"):
+            read(theirs)
+    assert not merged.keeps_all_probabilities(theirs)
+
+
+def test_of_merged_stores_the_owner_of_the_list_is_scored_and_the_other_named(merged):
+    table = aggregate(merged, "val-limit-3")
+    assert [row.run.model for row in table.rows] == ["of-b"]
+    assert len(table.left_out) == 1
+    assert "of-a" in table.left_out[0]
+    assert "Were two stores merged?" in table.left_out[0]
+
+
+def test_a_run_without_digests_listed_first_lets_no_edited_list_pass(stored, three_pictures):
+    older = stored.path(replace(RUN, model="a-first"))
+    with safe_open(stored.path(RUN), framework="numpy") as file:
+        document = json.loads(file.metadata()["imagenet-benchmark"])
+    for name in ("digests", "sha256"):
+        del document[name]
+    document["run"]["model"] = "a-first"
+    tensors = load_file(stored.path(RUN))
+    save_file(tensors, older, metadata={"imagenet-benchmark": json.dumps(document)})
+    assert len(stored.rows("three")) == 3
+    path = stored.folder / "three" / "images.csv"
+    path.write_text(path.read_text().replace(",1\n", ",2\n"))
+    with pytest.raises(StoreError, match="no run was stored with these rows"):
+        stored.rows("three")
+
+
+@pytest.mark.parametrize("place", ["three", "three/source", "three/source/.{name}.unfinished"])
+def test_a_store_whose_folders_are_links_is_not_written_through_them(
+    tmp_path, three_pictures, a_provenance, place
+):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "000000000.npz").write_bytes(b"precious")
+    store = Store(tmp_path / "foreign")
+    link = store.folder / place.format(name=store.path(RUN).name)
+    link.parent.mkdir(parents=True)
+    link.symlink_to(mine)
+    top = top_k(np.eye(3, 9, dtype=np.float32))
+    refused = "is a link; a store is written within its own folder"
+    with ExitStack() as stack, pytest.raises(StoreError, match=refused):
+        store.claim(RUN, stack)
+    if not place.endswith("unfinished"):
+        with pytest.raises(StoreError, match=refused):
+            store.write(RUN, three_pictures, top, a_provenance(three_pictures))
+    Checkpoints(store.unfinished(RUN)).discard()
+    assert [path.name for path in mine.rglob("*")] == ["000000000.npz"]
+    assert (mine / "000000000.npz").read_bytes() == b"precious"
+
+
+def test_of_a_folder_of_checkpoints_only_our_own_files_are_removed(tmp_path):
+    folder = tmp_path / "unfinished"
+    folder.mkdir()
+    for name in ("000000000.npz", "lock", "7.npz", "notes.txt"):
+        (folder / name).write_bytes(b"x")
+    Checkpoints(folder).discard()
+    assert sorted(path.name for path in folder.iterdir()) == ["7.npz", "notes.txt"]

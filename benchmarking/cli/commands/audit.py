@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     outcome = args.experiment.run(_setup(args))
     print(outcome)
     if args.output:
-        files.write(args.output, outcome.as_csv().encode())
+        files.write_output(args.output, outcome.as_csv().encode())
     return 1 if outcome.changed else 0
 
 

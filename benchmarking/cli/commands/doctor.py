@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     found = report(args.pictures, layout, checked)
     if args.output:
         data = {"place": args.pictures} | found.as_data()
-        files.write(args.output, json.dumps(data, indent=1).encode() + b"\n")
+        files.write_output(args.output, json.dumps(data, indent=1).encode() + b"\n")
     print("\n".join(printable(line) for line in _lines(found)))
     return 1 if found.findings else 0
 

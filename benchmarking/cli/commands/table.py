@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         print(reports()["text"].render(tables), end="")
     else:
-        files.write(args.output, format_of(args.output).render(tables).encode())
+        files.write_output(args.output, format_of(args.output).render(tables).encode())
         print(f"wrote {args.output}", file=sys.stderr)
     return warn_of_left_out(tables, broken)
 

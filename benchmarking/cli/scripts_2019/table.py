@@ -58,7 +58,7 @@ def _run(args: argparse.Namespace) -> int:
     text = reports()["text"].render([table])
     output = args.output_dir
     chosen = format_of(output) if output.suffix else reports()["csv"]
-    files.write(output, chosen.render([table]).encode())
+    files.write_output(output, chosen.render([table]).encode())
     print(text, end="")
     print(f"wrote {output}", file=sys.stderr)
     if images == IMAGES:
