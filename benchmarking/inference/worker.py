@@ -2,7 +2,7 @@
 
 `python -m benchmarking.inference.worker FOLDER` waits for a line on standard input, reads its task
 from a file in FOLDER, and writes pickled messages to standard output. What the task itself prints
-goes to a log in FOLDER. At the end of its input it ends.
+goes to a log in FOLDER. It ends with its input, which ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, BinaryIO
 
 TASK, LOG, NEXT = "task", "output", b"next\n"
 
@@ -26,11 +28,13 @@ def main() -> None:
 
     folder = Path(sys.argv[1])
     log = folder / LOG
-    orders, messages = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    orders: SimpleQueue[bytes] = SimpleQueue()
+    given, messages = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     _redirect(log)
+    Thread(target=_watch, args=(given, orders), daemon=True).start()
     import_files()
     usable = True
-    while usable and orders.readline():
+    while usable and orders.get():
         start = log.stat().st_size
         try:
             for value in _values(folder / TASK):
@@ -62,6 +66,13 @@ def account_of(error: Exception, written: str = "") -> tuple[str, str, str, bool
     details = written + traceback.format_exc()
     cause = "memory" if isinstance(error, MemoryError) else "error"
     return f"{type(error).__name__}: {error}", details, cause, False  # a device can be unusable
+
+
+def _watch(given: BinaryIO, orders: SimpleQueue[bytes]) -> None:
+    """Pass on orders, and end this process with the one that gives them, whatever it does then."""
+    for order in given:
+        orders.put(order)
+    os._exit(0)
 
 
 def _redirect(log: Path) -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -252,6 +253,46 @@ def test_a_script_without_a_guard_is_run_once(name, how, tmp_path):
         check=True,
     )
     assert done.stdout == "the script runs\n[0.5, 0.0, 0.25, 1.0]\n"
+
+
+PARENT = """
+import os, time
+from benchmarking.inference.executors import Output, executors
+from test_executors import hang
+for event in executors()["worker-process"].run(hang, ["a"], None):
+    if isinstance(event, Output):
+        print(event.value, flush=True)
+"""
+
+
+def hang(job):
+    yield os.getpid()
+    time.sleep(1000)
+
+
+def lives(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_hung_worker_ends_when_its_parent_is_killed():
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        cwd=Path(__file__).parent,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    pid = int(parent.stdout.readline())
+    assert lives(pid)
+    parent.kill()
+    parent.communicate()
+    end = time.monotonic() + 20
+    while lives(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not lives(pid)
 
 
 def test_no_file_in_the_current_folder_takes_the_place_of_a_library(tmp_path, monkeypatch):
