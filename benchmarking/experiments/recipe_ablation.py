@@ -13,6 +13,7 @@ import numpy as np
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments import Answer, Grid, Model, Outcome, Setup, in_fresh_processes
 from benchmarking.inference.predict import predict
+from benchmarking.io import files
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import Picture
 from benchmarking.pictures.recipe import SCALINGS, ChannelOrder, Preprocessing, recipe_from
@@ -189,7 +190,7 @@ def _document(path: Path) -> Mapping[str, Any]:
     import tomllib
 
     try:
-        text = path.read_text("utf-8")
+        text = files.read_regular(path).decode()
         found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise BenchmarkError(f"{path} is no readable .toml or .json file: {error}") from error

@@ -26,6 +26,37 @@ except ImportError:  # Windows
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
+MOST_BYTES = 2**28
+"""Of a file that is read into memory as a whole; far more than a list of pictures has."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A regular file, open for reading; nothing is waited for, as the other end of a pipe would be.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder, a pipe, a device or something else.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(handle, "rb")
+
+
+def read_regular(path: Path, most: int = MOST_BYTES) -> bytes:
+    """What a regular file holds.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or has more than `most` bytes.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            why = f"it has {size:,} bytes, and no more than {most:,} are read into memory"
+            raise OSError(errno.EFBIG, why, str(path))
+        return file.read(most)
+
+
 def write(path: Path, data: bytes) -> None:
     """Put a file in its place, all of it or nothing, synced to disk before it gets its name.
 

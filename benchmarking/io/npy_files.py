@@ -88,7 +88,7 @@ def _mapped(path: Path) -> NDArray[Any]:
     Raises:
         OSError, OverflowError, ValueError: there is no such array.
     """
-    with path.open("rb") as file:
+    with files.open_regular(path) as file:
         start = io.BytesIO(file.read(_HEADER))  # a header that says it is longer ends here
         size = file.seek(0, os.SEEK_END)
     shape, is_fortran, dtype = _header(start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder
 from benchmarking.io.npy_files import read_array, read_integers
 from benchmarking.labels.imagenet import class_of_wnid, validation_number
@@ -194,8 +196,7 @@ def _rows(name: str, keys: Sequence[str], original: NDArray[np.int64]) -> NDArra
         if path.suffix.lower() == ".json":
             found = list(_json(path))
         else:
-            with path.open(encoding="utf-8", newline="") as file:
-                found = [line[0] for line in csv.reader(file) if line]
+            found = [line[0] for line in _lines_of(path) if line]
         return np.array(_rows_of(found, keys), dtype=np.int64)
     except (*_BROKEN, OSError, csv.Error) as error:
         raise BenchmarkError(f"{path}: {error}.") from error
@@ -230,7 +231,7 @@ def _published(path: Path, kind: type[T], name: str) -> T:
     import msgspec
 
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(files.read_regular(path), type=kind)
     except OSError as error:
         raise BenchmarkError(f"{path} cannot be read: {error.strerror}.") from error
     except (msgspec.DecodeError, RecursionError) as error:
@@ -239,7 +240,7 @@ def _published(path: Path, kind: type[T], name: str) -> T:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"), object_pairs_hook=_each_once)
+        return json.loads(files.read_regular(path).decode(), object_pairs_hook=_each_once)
     except (OSError, ValueError, RecursionError) as error:
         raise BenchmarkError(f"{path} is no whole .json file: {error}.") from error
 
@@ -306,9 +307,13 @@ def _rows_of(names: Iterable[str], keys: Sequence[str]) -> list[int]:
     return [rows[name] for name in wanted]
 
 
+def _lines_of(path: Path) -> Iterator[list[str]]:
+    """Cells of each line of comma-separated values."""
+    return csv.reader(io.StringIO(files.read_regular(path).decode(), newline=""))
+
+
 def _from_csv(path: Path) -> Mapping[str, Sequence[str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = [line for line in csv.reader(file) if line]
+    lines = [line for line in _lines_of(path) if line]
     if lines and not any(cell.lstrip("n-").isdigit() for cell in lines[0][1:]):
         del lines[0]  # headings
     found = {line[0]: line[1:] for line in lines}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import PictureError
+from benchmarking.io.files import open_regular
 from benchmarking.io.names import UNKNOWN, check_name
 from benchmarking.labels.imagenet import validation_key, validation_number
+
+MOST_BYTES = 64 * 2**20
+"""Of a picture's file; far more than any picture of ImageNet has."""
 
 
 class Place(Protocol):
@@ -53,12 +58,20 @@ class FilePart:
         """The picture's bytes.
 
         Raises:
-            PictureError: the file cannot be read, or ends too soon.
+            PictureError: the file cannot be read, is no regular file, has more than MOST_BYTES, or
+                ends too soon.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
+                size = self.size
+                if size is None:
+                    size = os.fstat(file.fileno()).st_size - self.offset
+                if size > MOST_BYTES:
+                    raise PictureError(
+                        f"{self.file} has {size:,} bytes, and a picture at most {MOST_BYTES:,}."
+                    )
                 file.seek(self.offset)
-                data = file.read(-1 if self.size is None else self.size)
+                data = file.read(size)
         except OSError as error:
             raise PictureError(f"{self.file} cannot be read: {error.strerror}.") from error
         if self.size is not None and len(data) != self.size:

@@ -293,7 +293,7 @@ def _run(stem: Path) -> Run:
 def _document(stem: Path) -> dict[str, Any]:
     path = _file(stem, "provenance.json")
     try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        found: dict[str, Any] = json.loads(files.read_regular(path))
         Run(**found["run"]), Provenance.from_document(found["provenance"])
         return found
     except FileNotFoundError:

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.io import files
 from benchmarking.predictions.digests import Damaged, check_tensor, digests_of, sealed, unsealed
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
@@ -128,6 +129,7 @@ def opened(path: Path, run: Run) -> Iterator[RunFile]:
             read in the block is damaged.
     """
     try:
+        files.open_regular(path).close()  # safetensors would wait for a pipe, and hide other errors
         with safe_open(path, framework="numpy") as file:
             stored = RunFile(file, _document(file, run))
             stored.check_names()

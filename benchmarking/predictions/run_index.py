@@ -65,15 +65,19 @@ class RunIndex:
         object.__setattr__(self, "folder", default_folder() if folder is None else Path(folder))
 
     def image_sets(self) -> list[str]:
-        """Names of the image sets that have a folder here, sorted."""
-        return sorted({path.parts[-3] for path in self.folder.glob(f"*/*/[!.]*{_SUFFIX}")})
+        """Names of the image sets that have a folder here, sorted.
+
+        Raises:
+            StoreError: the store's folder cannot be read.
+        """
+        return sorted(path.name for path in _folders_in(self.folder) if any(self.found(path.name)))
 
     def runs(self, images: str) -> list[Run]:
         """Every stored run on an image set, by source, model and recipe."""
         return sorted(found for found in self.found(images) if isinstance(found, Run))
 
-    def misnamed(self, images: str) -> list[str]:
-        """Why other files among the runs are none: their names are not ones that runs can have."""
+    def problems(self, images: str) -> list[str]:
+        """Why there may be other runs on an image set: folders that cannot be read, odd names."""
         return sorted(str(found) for found in self.found(images) if isinstance(found, StoreError))
 
     def strays(self) -> list[Path]:
@@ -93,15 +97,44 @@ class RunIndex:
 
     def found(self, images: str) -> Iterator[Run | StoreError]:
         """Runs on an image set in any order, and why other files among them are none."""
-        for path in self.folder.joinpath(images).glob(f"*/[!.]*{_SUFFIX}"):
-            model, _, recipe = path.name.removesuffix(_SUFFIX).rpartition(".")
+        try:
+            sources = _folders_in(self.folder / images)
+        except StoreError as error:
+            yield error
+            return
+        for source in sources:
             try:
-                yield Run(images, path.parent.name, model, recipe)
-            except BenchmarkError as error:
-                where = printable(str(path))
-                yield StoreError(f"{where} is not named like a stored run: {error}")
+                names = sorted(path.name for path in source.iterdir())
+            except OSError as error:
+                yield StoreError(f"{printable(str(source))} cannot be read: {error.strerror}.")
+                continue
+            for name in names:
+                if name.endswith(_SUFFIX) and not name.startswith("."):
+                    yield self._run(images, source / name)
+
+    def _run(self, images: str, path: Path) -> Run | StoreError:
+        model, _, recipe = path.name.removesuffix(_SUFFIX).rpartition(".")
+        try:
+            return Run(images, path.parent.name, model, recipe)
+        except BenchmarkError as error:
+            where = printable(str(path))
+            return StoreError(f"{where} is not named like a stored run: {error}")
 
     def _is_hidden(self, path: Path) -> bool:
         """Whether others keep it here; what a write that was cut short left is hidden in vain."""
         parts = path.relative_to(self.folder).parts
         return path.suffix != ".part" and any(part.startswith(".") for part in parts)
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """Folders in a folder, sorted; none if it is not there.
+
+    Raises:
+        StoreError: it cannot be read; a glob would say that it is empty.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StoreError(f"{printable(str(folder))} cannot be read: {error.strerror}.") from error

@@ -37,8 +37,15 @@ def chosen_runs(
         and (not patterns or any(_matches(run, pattern) for pattern in patterns))
     ]
     if not runs:
-        raise StoreError(f"{store.folder} has no such run; 'imagenet-benchmark table' lists all.")
+        none = f"{store.folder} has no such run; 'imagenet-benchmark table' lists all."
+        raise StoreError("\n".join([none, *problems(store, images)]))
     return runs
+
+
+def problems(store: Store, images: str | None = None) -> list[str]:
+    """Why there may be runs that cannot be seen, on one image set or on all."""
+    sets = store.image_sets() if images is None else [images]
+    return [problem for each in sets for problem in store.problems(each)]
 
 
 def whole_runs(store: Store, runs: Sequence[Run]) -> tuple[list[Run], list[str]]:

@@ -58,7 +58,7 @@ class Store(RunIndex):
         """
         path = self.folder / images / ROWS
         try:
-            data = path.read_bytes()
+            data = files.read_regular(path)
             rows = image_rows.parsed(data)
         except FileNotFoundError as error:
             raise StoreError(f"{path} is missing; without it no run can be scored.") from error
@@ -198,7 +198,7 @@ class Store(RunIndex):
             raise _other_pictures(images, "other classes")
         path = self.folder / images.name / ROWS
         self._refuse_links(path.parent)
-        if not path.is_file() or path.read_bytes() != rows:
+        if not _holds(path, rows):
             files.write(path, rows)
 
     def _fingerprints(self, images: str) -> Iterator[str]:
@@ -262,20 +262,28 @@ class Store(RunIndex):
                     yield stored.rows
 
 
+def _holds(path: Path, rows: bytes) -> bool:
+    """Whether a list of pictures is this one."""
+    try:
+        return files.read_regular(path) == rows
+    except OSError:
+        return False
+
+
 def _digest_of_rows(path: Path) -> str:
     """Digest of a list of pictures; empty if there is none."""
     try:
         status = path.stat()
     except OSError:
         return ""
-    return _digest_of_file(path, status.st_size, status.st_mtime_ns)
+    return _digest_of_file(path, status.st_size, (status.st_mtime_ns, status.st_ino))
 
 
 @lru_cache(maxsize=64)
-def _digest_of_file(path: Path, size: int, changed: int) -> str:
+def _digest_of_file(path: Path, size: int, changed: tuple[int, int]) -> str:
     """The same, remembered while the file has this size and time: every run of a set asks."""
     try:
-        return image_rows.digest(path.read_bytes())
+        return image_rows.digest(files.read_regular(path))
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
 

@@ -1,4 +1,5 @@
 import hashlib
+import os
 
 import pytest
 from conftest import sha256_of
@@ -70,3 +71,18 @@ def test_an_unreadable_picture_is_named(tmp_path):
 def test_a_name_of_two_lines_is_refused(key):
     with pytest.raises(PictureError, match="has a line break in its name"):
         ImageSet("set", (Picture(key, 0, FilePart("x")),), "f")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of other systems")
+def test_what_is_no_regular_file_is_no_picture_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(40 * 2**30)
+    for name, message in (
+        ("pipe.jpg", "it is no regular file"),
+        ("zero.jpg", "it is no regular file"),
+        ("huge.jpg", "has 42,949,672,960 bytes, and a picture at most 67,108,864"),
+    ):
+        with pytest.raises(PictureError, match=message):
+            Picture(name, 0, FilePart(str(tmp_path / name))).read()

@@ -1,9 +1,13 @@
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zlib
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +15,7 @@ from conftest import an_image_set
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+import benchmarking
 from benchmarking.errors import StoreError
 from benchmarking.inference.checkpoints import Checkpoints
 from benchmarking.pictures.recipe import Preprocessing, Scaling, recipe_from
@@ -185,7 +190,7 @@ def test_a_foreign_file_among_the_runs_is_no_run_and_named(stored):
     foreign = stored.folder / "three" / "source" / "weights.safetensors"
     foreign.touch()
     assert stored.runs("three") == [RUN]
-    (reason,) = stored.misnamed("three")
+    (reason,) = stored.problems("three")
     assert reason.startswith(f"{foreign} is not named like a stored run: ")
 
 
@@ -355,3 +360,69 @@ def test_of_a_folder_of_checkpoints_only_our_own_files_are_removed(tmp_path):
         (folder / name).write_bytes(b"x")
     Checkpoints(folder).discard()
     assert sorted(path.name for path in folder.iterdir()) == ["7.npz", "notes.txt"]
+
+
+# The first time for what is imported on the way, which another user may not read.
+AS_NOBODY = """
+import contextlib, io, os, sys, tempfile
+from benchmarking.cli import main
+work = os.getcwd()
+with tempfile.TemporaryDirectory() as elsewhere, contextlib.redirect_stdout(io.StringIO()):
+    os.chdir(elsewhere)
+    main(sys.argv[1:])
+os.chdir(work)
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+sys.exit(main(sys.argv[1:]))
+"""
+COMMANDS = {name: [name] for name in ("table", "check", "verify")} | {
+    "export": ["export", "out", "--to", "csv"]
+}
+IS_ROOT = os.name == "posix" and os.geteuid() == 0
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="root alone can be another user")
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize(
+    "hidden", ["three/closed", "three/source/model-v1.0.published.safetensors"]
+)
+def test_what_cannot_be_read_is_an_error_by_name(
+    stored, three_pictures, a_provenance, command, hidden, tmp_path_factory
+):
+    """Permissions do not hold root, so another user asks."""
+    place = tmp_path_factory.mktemp("open")
+    folder = Path(shutil.copytree(stored.folder, place / "store"))
+    top = top_k(np.eye(3, 9, dtype=np.float32))
+    other = replace(RUN, source="closed")
+    Store(folder).write(other, three_pictures, top, a_provenance(three_pictures))
+    for path in (place, *place.parents):
+        path.chmod(path.stat().st_mode | 0o555)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    (place / "work").mkdir(mode=0o777)
+    (place / "work").chmod(0o777)
+    (folder / hidden).chmod(0)
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, *command, "--store", str(folder)],
+        cwd=place / "work",
+        env={**os.environ, "PYTHONPATH": str(Path(benchmarking.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert f"{folder / hidden} cannot be read: Permission denied" in said
+    assert "Traceback" not in said
+    assert done.returncode in (1, 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of other systems")
+def test_a_pipe_in_the_place_of_a_run_or_a_list_is_refused_and_not_waited_for(stored):
+    for path in (stored.path(RUN), stored.folder / "three" / "images.csv"):
+        path.unlink()
+        os.mkfifo(path)
+    with pytest.raises(StoreError, match=r"images.csv cannot be read: it is no regular file"):
+        stored.rows("three")
+    with pytest.raises(StoreError, match=r"cannot be read: it is no regular file"):
+        stored.read(RUN)

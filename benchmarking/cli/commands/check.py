@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what is damaged, then how many runs are as they were written; 1 if any is not."""
     from benchmarking.io.progress import bar
     from benchmarking.predictions.integrity import check_runs
+    from benchmarking.predictions.selection import problems
 
     store = chosen_store(args)
     runs = runs_meant(args, store)
@@ -44,16 +45,11 @@ def run(args: argparse.Namespace) -> int:
     seen = list(bar(check_runs(store, runs), title="check", total=len(runs) + len(sets)))
     everything = not (args.models or args.recipe)
     damaged = [one.problem for one in seen if one.problem]
-    damaged += _misnamed(store, args.images) if everything else []
+    damaged += problems(store, args.images) if everything else []
     lines = [f"damaged: {problem}" for problem in damaged]
     lines += _strays(store) if everything and not args.images else []
     print("\n".join([*lines, *_without_digests(seen), _summary(seen, len(sets))]))
     return 1 if damaged else 0
-
-
-def _misnamed(store: Store, images: str | None) -> list[str]:
-    sets = [images] if images else store.image_sets()
-    return [reason for each in sets for reason in store.misnamed(each)]
 
 
 def _strays(store: Store) -> list[str]:

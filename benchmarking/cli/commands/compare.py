@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the comparison; 1 if damaged runs had to be left out of it."""
-    from benchmarking.predictions.selection import whole_runs
+    from benchmarking.predictions.selection import problems, whole_runs
 
     store = chosen_store(args)
     if not args.all:
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     runs, damaged = whole_runs(store, runs_meant(args, store))
     print(_all(args, store, runs), end="")
-    return warn_of_left_out([], damaged)
+    return warn_of_left_out([], [*damaged, *problems(store, args.images)])
 
 
 def _two(args: argparse.Namespace, store: Store) -> str:

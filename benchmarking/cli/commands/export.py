@@ -9,7 +9,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarking.cli.options import add_store, add_weights, chosen_store, runs_meant
+from benchmarking.cli.options import (
+    add_store,
+    add_weights,
+    chosen_store,
+    runs_meant,
+    warn_of_left_out,
+)
 
 NAME = "export"
 HELP = "write stored runs as .npy or .csv for other tools"
@@ -28,13 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the files and say how many."""
+    """Write the files and say how many; 1 if there may be runs that cannot be seen."""
     from benchmarking.io.progress import bar
     from benchmarking.predictions.import_export import export_arrays, export_tables
+    from benchmarking.predictions.selection import problems
 
     store = chosen_store(args)
     runs = runs_meant(args, store)
     write = export_arrays if args.to == "npy" else export_tables
     written = list(bar(write(store, runs, args.folder), title="export", total=len(runs)))
     print(f"{len(written)} runs in {args.folder}")
-    return 0
+    return warn_of_left_out([], problems(store, args.images))

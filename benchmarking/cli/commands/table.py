@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             tables.append(_table(args, store, images))
         except StoreError as error:
-            broken += [str(error), *store.misnamed(images)]
+            broken += [str(error), *store.problems(images)]
     if not tables:
         raise StoreError("\n".join(broken))
     if args.output is None:
@@ -112,5 +112,5 @@ def _table(args: argparse.Namespace, store: Store, images: str) -> AccuracyTable
         measure=partial(calibration, store) if args.calibration else None,
         pictures="any" if args.mix_pictures else "same",
     )
-    left_out = (*table.left_out, *store.misnamed(images))
+    left_out = (*table.left_out, *store.problems(images))
     return replace(table, subset=subset(args), left_out=left_out)

@@ -37,14 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print verdicts and causes; 1 if a run is not reproduced, or damaged."""
-    from benchmarking.predictions.selection import whole_runs
+    from benchmarking.predictions.selection import problems, whole_runs
     from benchmarking.scoring.verify import Verdict, verify
 
     store = chosen_store(args)
     runs, damaged = whole_runs(store, runs_meant(args, store))
     findings = verify(store, runs)
     print("\n".join([_table(findings), *_causes(findings), _summary(findings)]))
-    status = warn_of_left_out([], damaged)
+    status = warn_of_left_out([], [*damaged, *problems(store, args.images)])
     return 1 if any(found.verdict == Verdict.NOT_REPRODUCED for found in findings) else status
 
 
