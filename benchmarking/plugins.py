@@ -15,7 +15,7 @@ import inspect
 import os
 import sys
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -34,7 +34,20 @@ KINDS = {
     "reports": "benchmarking.reports.formats",
     "experiments": "benchmarking.experiments",
 }
-"""The package that holds our own plug-ins of each kind, and their contract."""
+"""The package that holds our own plug-ins of each kind."""
+
+CONTRACTS = {
+    "sources": "Source",
+    "frameworks": "Framework",
+    "picture_sets": "PictureSet",
+    "executors": "Executor",
+    "reports": "Report",
+    "experiments": "Experiment",
+}
+"""The contract of each kind, in that package."""
+
+_DIGEST = "imagenet_benchmark_digest"
+"""Attribute of the module of a plug-in file: the sha256 of what was imported."""
 
 FILES_VARIABLE = "IMAGENET_BENCHMARK_PLUGINS"
 """Environment variable with plug-in files, separated like the folders of PATH.
@@ -65,20 +78,42 @@ def discover(package: ModuleType, contract: type[P]) -> dict[str, P]:
 def use(file: Path | str) -> None:
     """Add a plug-in file, for this process and the worker processes that it starts.
 
+    A file that was changed since is imported again.
+
     Raises:
-        BenchmarkError: the file cannot be imported, or does not say what it adds.
+        BenchmarkError: the file cannot be imported, does not say what it adds, or lacks a part of
+            the contract.
     """
     path = str(Path(file).resolve())
-    _from_file(path)
-    known = os.environ.get(FILES_VARIABLE, "")
-    if path not in known.split(os.pathsep):
-        os.environ[FILES_VARIABLE] = os.pathsep.join(filter(None, [known, path]))
+    name = _module_name(path)
+    if name in sys.modules and sys.modules[name].__dict__[_DIGEST] != _digest(path):
+        del sys.modules[name]
+        _discovered.cache_clear()
+    module = _from_file(path)
+    package = import_module(KINDS[module.PLUGIN])
+    _refuse_lacking(path, module, getattr(package, CONTRACTS[module.PLUGIN]))
+    known = _paths(os.environ.get(FILES_VARIABLE, ""))
+    os.environ[FILES_VARIABLE] = os.pathsep.join(dict.fromkeys([*known, path]))
 
 
-def import_files() -> None:
-    """Import the plug-in files of the environment, as a worker does before it reads its job."""
-    for path in _paths(os.environ.get(FILES_VARIABLE, "")):
-        _from_file(path)
+def imported_files() -> dict[str, str]:
+    """Plug-in files that this process has imported, with the sha256 of what they held then."""
+    paths = _paths(os.environ.get(FILES_VARIABLE, ""))
+    return {path: _from_file(path).__dict__[_DIGEST] for path in paths}
+
+
+def import_files(digests: Mapping[str, str]) -> None:
+    """Import the plug-in files of another process, as a worker does before it reads its job.
+
+    Raises:
+        BenchmarkError: a file was changed since the other process imported it.
+    """
+    for path, digest in digests.items():
+        if _from_file(path).__dict__[_DIGEST] != digest:
+            raise BenchmarkError(
+                f"plug-in {path} was changed while it was in use; begin again, or call "
+                "benchmarking.plugins.use() once more."
+            )
 
 
 def lacks(plugin: object, contract: type) -> list[str]:
@@ -99,12 +134,7 @@ def _discovered(package: str, folders: tuple[str, ...], contract: Any, files: st
     found: dict[str, Any] = {}
     wheres: dict[str, str] = {}
     for where, plugin in _candidates(package, folders, files):
-        problems = lacks(plugin, contract)
-        if problems:
-            raise BenchmarkError(
-                f"{where} lacks {'; '.join(problems)}. A plug-in of this kind needs all that "
-                f"{contract.__name__} has in {contract.__module__}."
-            )
+        _refuse_lacking(where, plugin, contract)
         name: str = plugin.NAME
         if name in found:
             raise BenchmarkError(
@@ -112,6 +142,15 @@ def _discovered(package: str, folders: tuple[str, ...], contract: Any, files: st
             )
         found[name], wheres[name] = plugin, where
     return dict(sorted(found.items()))
+
+
+def _refuse_lacking(where: str, plugin: object, contract: Any) -> None:
+    problems = lacks(plugin, contract)
+    if problems:
+        raise BenchmarkError(
+            f"{where} lacks {'; '.join(problems)}. A plug-in of this kind needs all that "
+            f"{contract.__name__} has in {contract.__module__}."
+        )
 
 
 def _candidates(package: str, folders: tuple[str, ...], files: str) -> Iterator[tuple[str, Any]]:
@@ -146,12 +185,26 @@ def _from_distributions(kind: str) -> Iterator[tuple[str, Any]]:
 
 
 def _paths(files: str) -> list[str]:
-    return [path for path in files.split(os.pathsep) if path]
+    """Paths in full, each once."""
+    return list(
+        dict.fromkeys(str(Path(path).resolve()) for path in files.split(os.pathsep) if path)
+    )
+
+
+def _module_name(path: str) -> str:
+    return f"imagenet_benchmark_plugin_{hashlib.sha256(path.encode()).hexdigest()[:12]}"
+
+
+def _digest(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise BenchmarkError(f"plug-in {path} cannot be read: {error.strerror}.") from error
 
 
 def _from_file(path: str) -> Any:
     """The module of a plug-in file, imported once under a name that follows from its path."""
-    name = f"imagenet_benchmark_plugin_{hashlib.sha256(path.encode()).hexdigest()[:12]}"
+    name = _module_name(path)
     if name in sys.modules:
         return sys.modules[name]
     if not Path(path).is_file():
@@ -160,6 +213,7 @@ def _from_file(path: str) -> Any:
     if spec is None or spec.loader is None:
         raise BenchmarkError(f"plug-in {path} is not a Python file; its name must end in .py.")
     module = module_from_spec(spec)
+    vars(module)[_DIGEST] = _digest(path)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

@@ -62,6 +62,8 @@ def imports(path: Path, *, everywhere: bool) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+        elif isinstance(node, ast.Attribute):
+            found.add(ast.unparse(node))  # such as package.name, after "import package"
         for_types_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         if everywhere or not (isinstance(node, lazy) or for_types_only):
             waiting.extend(ast.iter_child_nodes(node))
@@ -166,6 +168,22 @@ def test_a_violation_through_a_third_module_is_seen(tmp_path):
 def test_a_violation_through_the_public_names_is_seen(tmp_path):
     package = plant(tmp_path, scoring__table="from planted import predict", inference__plan="")
     assert violations(package, ("scoring", "inference"), {}) == ["scoring.table -> inference.plan"]
+
+
+def test_a_violation_through_an_attribute_of_the_package_is_seen(tmp_path):
+    text = "import planted\ndef f():\n    return planted.predict()"
+    package = plant(tmp_path, scoring__table=text, inference__plan="")
+    assert violations(package, ("scoring", "inference"), {}) == ["scoring.table -> inference.plan"]
+
+
+def test_only_plug_ins_and_the_public_names_are_imported_by_text():
+    users = {
+        module
+        for module, path in modules_of(ROOT).items()
+        if {"importlib.import_module", "import_module", "__import__"}
+        & imports(path, everywhere=True)
+    }
+    assert users == {"", "plugins"}
 
 
 def test_rooms_that_must_not_meet_are_kept_apart(tmp_path):

@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import os
 import subprocess
 import sys
@@ -59,6 +60,7 @@ def test_the_kinds_are_those_that_have_a_contract():
     assert plugins.KINDS.keys() == KINDS.keys()
     for kind, (discovered, contract) in KINDS.items():
         assert plugins.KINDS[kind] == contract.__module__ == discovered.__module__
+        assert plugins.CONTRACTS[kind] == contract.__name__
 
 
 @EVERY_KIND
@@ -134,15 +136,61 @@ def test_what_a_plug_in_lacks_is_said_in_words(parts, expected):
 
 
 @EVERY_KIND
-def test_a_plug_in_file_that_lacks_something_is_named(kind, tmp_path, capsys):
+@pytest.mark.parametrize("how", ["use", "environment"])
+def test_a_plug_in_file_that_lacks_something_is_named(kind, how, tmp_path, monkeypatch):
     discovered, contract = KINDS[kind]
     file = tmp_path / "halfway.py"
     file.write_text(f"PLUGIN = {kind!r}\nNAME = 'halfway'")
-    plugins.use(file)
+    if how == "environment":
+        monkeypatch.setenv(plugins.FILES_VARIABLE, str(file))
     with pytest.raises(BenchmarkError) as error:
-        discovered()
+        plugins.use(file) if how == "use" else discovered()
     assert str(error.value).startswith(f"{file} lacks ")
     assert f"needs all that {contract.__name__} has in {contract.__module__}." in str(error.value)
+
+
+REPORT = """
+PLUGIN = "reports"
+NAME = "mine"
+SUFFIX = ".mine"
+def render(tables):
+    return {text!r}
+"""
+
+
+def test_a_bad_plug_in_file_is_no_trouble_once_it_is_mended_and_a_changed_one_is_read_again(
+    tmp_path,
+):
+    file = tmp_path / "mine.py"
+    file.write_text("PLUGIN = 'reports'\nNAME = 'mine'")
+    with pytest.raises(BenchmarkError, match="mine.py lacks SUFFIX; render"):
+        plugins.use(file)
+    assert "mine" not in reports()
+    for text in ("first", "second"):
+        file.write_text(REPORT.format(text=text))
+        plugins.use(file)
+        assert reports()["mine"].render(()) == text
+
+
+def test_a_file_that_is_named_twice_is_one_plug_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(REPORT.format(text="x"))
+    monkeypatch.setenv(
+        plugins.FILES_VARIABLE, os.pathsep.join(["mine.py", str(tmp_path / "mine.py")])
+    )
+    plugins.use("mine.py")
+    assert "mine" in reports()
+
+
+def test_a_worker_refuses_a_plug_in_that_was_changed_since(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(REPORT.format(text="x"))
+    plugins.use(file)
+    known = plugins.imported_files()
+    assert known[str(file)] == hashlib.sha256(file.read_bytes()).hexdigest()
+    plugins.import_files(known)
+    with pytest.raises(BenchmarkError, match="mine.py was changed while it was in use"):
+        plugins.import_files({str(file): "0" * 64})
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,23 @@
 """The names that users import, and what they do in scripts."""
 
 import ast
+import re
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import PLUGINS
 
 import benchmarking
 from benchmarking import (
     SCALINGS,
     BenchmarkError,
+    Options,
     Preprocessing,
     Recipe,
     Run,
@@ -27,6 +33,7 @@ from benchmarking import (
     verify,
 )
 from benchmarking.inference.events import AlreadyStored, Progress, Started, Stored
+from benchmarking.models import sources
 
 NAMES = {
     *("BenchmarkError", "Comparison", "ImageSet", "LabelSet", "LoadedModel", "Options", "Picture"),
@@ -270,12 +277,27 @@ def test_an_interrupted_function_begins_from_its_first_picture(images, store, mo
     assert len(store.read(run)) == 6
 
 
+def twice(crops):
+    return by_brightness(crops) * 2
+
+
+def half(crops):
+    return by_brightness(crops) / 2
+
+
+def test_a_model_without_a_name_of_its_own_has_to_be_given_one(images, store):
+    for model in (lambda crops: by_brightness(crops), partial(by_brightness)):
+        with pytest.raises(BenchmarkError, match="a model of your own needs a name: name='mine'"):
+            predict(model, images, store, recipe=RECIPE)
+        assert evaluate(model, images, recipe=RECIPE).rows[0].scores["Acc@1"].right == 5
+
+
 def test_a_function_whose_output_is_no_distribution_is_refused(images, store):
     with pytest.raises(BenchmarkError, match="no probabilities: .* Expected the output of softmax"):
-        evaluate(lambda crops: 2 * by_brightness(crops), images, store=store, recipe=RECIPE)
+        evaluate(twice, images, store=store, recipe=RECIPE)
     assert not list(store.folder.rglob("*.unfinished"))
     with pytest.raises(BenchmarkError, match="the model's output sums to one only within"):
-        evaluate(lambda crops: by_brightness(crops) / 2, images, store=store, recipe=RECIPE)
+        evaluate(half, images, store=store, recipe=RECIPE)
     assert store.runs("grey") == []
 
 
@@ -295,9 +317,9 @@ torch.manual_seed(0)
 average = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
 net = torch.nn.Sequential(*average, torch.nn.Linear(3, 1000))
 recipe = Preprocessing("pillow", "bilinear", 256, 224, SCALINGS["torch"])
-table = evaluate(net, "demo", store={store!r}, recipe=recipe, keep="all")
+table = evaluate(net, "demo", store={store!r}, name="net", recipe=recipe, keep="all")
 (row,) = table.rows
-assert (row.platform, row.run.model, row.provenance.device) == ("PyTorch", "Sequential", "cpu")
+assert (row.platform, row.run.model, row.provenance.device) == ("PyTorch", "net", "cpu")
 kept = Store({store!r}).read_probabilities(row.run)
 print(float(np.abs(kept.sum(axis=1) - 1).max()) < 1e-5, kept.shape)
 """
@@ -309,3 +331,137 @@ def test_a_module_of_the_users_own_is_run_by_its_framework(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "True (20, 1000)\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"keep": "ALL"}, "keep is 'ALL'; expected 'top5' or 'all'."),
+        ({"keep": True}, "keep is True; expected 'top5' or 'all'."),
+        ({"batch_size": 0}, "batch_size is 0; expected a whole number from 1 up, or None."),
+        ({"workers": 0}, "workers is 0; expected 1 or more."),
+        ({"workers": None}, "workers is None; expected 1 or more."),
+        ({"gpu": -5}, "gpu is -5; expected a GPU's number, -1 for the CPU, or None."),
+        ({"timeout": 0}, "timeout is 0; expected seconds above 0, or None."),
+        ({"crop_cache": False}, "crop_cache is False; expected a folder, 'none', or None."),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options, message):
+    with pytest.raises(BenchmarkError, match=re.escape(message)):
+        Options(**options)
+
+
+def test_options_take_text_for_folders_and_the_usual_precision_for_none():
+    found = Options(crop_cache="crops", weights_folder="weights", precision="float32")
+    assert (found.crop_cache, found.weights_folder) == (Path("crops"), Path("weights"))
+    assert (found.precision, found.apart) == (None, "")
+
+
+def test_a_wrong_executor_is_told_before_anything_is_written(images, store):
+    with pytest.raises(BenchmarkError, match="there is no executor 'typo'"):
+        predict(STEADY, images, store, executor="typo")
+    assert not store.folder.exists()
+
+
+def test_runs_come_in_the_order_of_the_models_whoever_stored_them(images, store):
+    predict("brightness/darker", images, store)
+    names = ["brightness/steady", "brightness/darker", "brightness/steadier"]
+    found = [run.model for run in predict(names, images, store)]
+    assert (
+        found == ["steady", "steadier", "darker"] == [spec.name for spec in sources.select(names)]
+    )
+
+
+def test_a_run_on_other_pictures_is_not_scored_with_these(images, store, tree):
+    (run,) = predict(STEADY, images, store)
+    others = open_images(tree, name="others")
+    (other,) = predict(STEADY, others, store)
+    with pytest.raises(BenchmarkError, match="is no run on grey; its rows are other pictures"):
+        score(store, images, runs=[run, other])
+
+
+def test_a_damaged_run_is_named_below_the_table(images, store):
+    predict([STEADY, "brightness/darker"], images, store)
+    path = store.path(Run("grey", "brightness", "darker", "published"))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    table = score(store, images)
+    assert [row.run.model for row in table.rows] == ["steady"]
+    assert "left out: " in str(table).splitlines()[-1]
+    assert "darker" in str(table).splitlines()[-1]
+    assert "<p>left out: " in table._repr_html_()
+
+
+def test_pictures_with_other_labels_than_the_stored_ones_are_refused(images, store):
+    predict(STEADY, images, store)
+    first, *rest = images.pictures
+    corrected = replace(images, pictures=(replace(first, label=9), *rest))
+    with pytest.raises(BenchmarkError, match="are stored with other classes than these pictures"):
+        score(store, corrected)
+
+
+def test_the_same_pictures_in_another_order_are_neither_admitted_nor_resumed(
+    images, store, monkeypatch
+):
+    order = (0, 2, 1, 4, 3, 5)  # within classes, so that all but the order is the same
+    shuffled = replace(images, pictures=tuple(images[row] for row in order))
+    monkeypatch.setattr("benchmarking.inference.partial_run.KEPT_EVERY", 2)
+    with closing(sweep(STEADY, images, store)) as events:
+        done = 0
+        while done < 2:
+            event = next(events)
+            done += event.pictures if isinstance(event, Progress) else 0
+    (run,) = predict(STEADY, shuffled, Store(store.folder))
+    assert store.provenance(run).incidents == ()
+    with pytest.raises(BenchmarkError, match="the same pictures in another order"):
+        predict("brightness/darker", images, store)
+    assert len(score(store, shuffled).rows) == 1
+
+
+UNCLOSED = """
+import sys
+from benchmarking import plugins, open_images, sweep
+from benchmarking.inference import partial_run
+for file in {files!r}:
+    plugins.use(file)
+images = open_images({tree!r}, name="grey")
+events = sweep("brightness/steady", images, {store!r}, executor={executor!r}, batch_size=1)
+for event in events:
+    if getattr(event, "pictures", 0):
+        break
+{end}
+"""
+
+
+@pytest.mark.parametrize("executor", ["worker-process", "in-process"])
+@pytest.mark.parametrize("end", ["", "1 / 0", "sys.exit(0)"])
+def test_a_script_that_leaves_a_sweep_open_ends_quietly_and_keeps_what_is_done(
+    tree, tmp_path, executor, end
+):
+    files = sorted(map(str, PLUGINS.glob("*/*.py")))
+    parts = {"files": files, "tree": str(tree), "store": str(tmp_path / "mine")}
+    code = UNCLOSED.format(**parts, executor=executor, end=end)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == (1 if end == "1 / 0" else 0), done.stderr
+    assert "Fatal" not in done.stderr
+    assert "ignored" not in done.stderr
+    assert list((tmp_path / "mine").rglob("*.npz"))
+
+
+def test_a_plug_in_may_import_what_lies_beside_it_in_a_worker_too(tree, tmp_path):
+    (tmp_path / "helper.py").write_text("FACTOR = 25")
+    text = (PLUGINS / "sources" / "brightness.py").read_text()
+    (tmp_path / "brightness.py").write_text("import helper\n" + text)
+    code = f"""
+from benchmarking import plugins, predict, open_images
+plugins.use("brightness.py")
+plugins.use({str(PLUGINS / "frameworks" / "arithmetic.py")!r})
+print(predict("brightness/steady", {str(tree)!r}, "mine", executor="worker-process"))
+"""
+    (tmp_path / "script.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "steady" in done.stdout

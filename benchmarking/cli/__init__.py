@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from benchmarking import __version__
 from benchmarking.cli.commands import commands
 from benchmarking.cli.options import indented
-from benchmarking.cli.safe_output import printable_output
+from benchmarking.cli.safe_output import fill_closed_streams, printable_output
 from benchmarking.errors import BenchmarkError
 from benchmarking.plugins import use
 
@@ -53,16 +53,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def reported(program: str, run: Callable[[], int]) -> int:
     """Exit status of a command, whose problems are told in a line, under its name."""
+    fill_closed_streams()
     try:
-        with printable_output():
-            return _run(program, run)
+        with printable_output() as output:
+            status = _run(program, run)
+        if output.problem:
+            print(f"{program}: standard output: {output.problem}.", file=sys.stderr)
+            _forget_output()
+            return max(status, 1)
+        return status
     except KeyboardInterrupt:
         print(f"\n{program}: stopped.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader, such as head, has had enough; keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()  # the reader, such as head, has had enough
         return 128 + 13  # as if ended by SIGPIPE
+
+
+def _forget_output() -> None:
+    """Keep Python from complaining at exit of what it can write nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(program: str, run: Callable[[], int]) -> int:

@@ -98,13 +98,22 @@ def add_weights(parser: argparse.ArgumentParser, what: str) -> None:
 
 def chosen_store(args: argparse.Namespace) -> Store:
     """The store of this call; runs of random weights or in fewer bits are kept in stores apart."""
+    from benchmarking.errors import BenchmarkError
     from benchmarking.predictions.run_index import kept_apart
     from benchmarking.predictions.store import Store
 
     options = vars(args)
     apart = kept_apart(options.get("weights", "published"), options.get("precision"))
     store = Store(args.store)
-    return Store(store.folder.with_name(store.folder.name + apart)) if apart else store
+    if not apart:
+        return store
+    folder = store.folder if store.folder.name.strip(".") else store.folder.resolve()
+    if not folder.name:
+        raise BenchmarkError(
+            f"{folder} cannot be named otherwise; such runs are kept in a store apart, so name a "
+            "folder within it with --store."
+        )
+    return Store(folder.with_name(folder.name + apart))
 
 
 def runs_meant(args: argparse.Namespace, store: Store) -> list[Run]:

@@ -64,7 +64,14 @@ class Conditions:
 
         document = msgspec.json.decode(text, type=dict[str, Any])
         names = {stored: name for name, stored in _STORED_AS.items()}
-        found = msgspec.convert({names.get(n, n): v for n, v in document.items()}, cls)
+        parts = {names.get(name, name): value for name, value in document.items()}
+        found = msgspec.convert(parts, cls)
+        # What another version records may decide whether the rows can be used.
+        if (
+            parts.keys() - vars(found).keys()
+            or parts["environment"].keys() - vars(found.environment).keys()
+        ):
+            raise ValueError("conditions of another version")
         if found.environment.batch_size < 1:
             raise ValueError("a batch has one picture or more")
         return found
@@ -102,6 +109,9 @@ class Checkpoints:
     """The folder of one run's checkpoints."""
 
     folder: Path
+
+    def __len__(self) -> int:
+        return len(self._paths())
 
     def read(self, ingredients: Mapping[str, Any], n: int) -> list[Checkpoint]:
         """Checkpoints with these ingredients, by row, without overlap, within a run of n rows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -36,14 +36,21 @@ class Environment:
     batch_size: int
     process_id: int
 
-    def can_resume(self, earlier: Environment) -> bool:
-        """Whether rows that were computed in an earlier environment need not be computed again.
+    def differences(self, earlier: Environment, *, may_shrink: bool) -> list[str]:
+        """In what an earlier environment differs, so that its rows have to be computed again.
 
-        All must be equal, except that a batch may be smaller than it was: after a model ran out of
-        memory.
+        Args:
+            earlier: of rows that are kept.
+            may_shrink: whether the batch may be smaller than it was, as after a model ran out of
+                memory.
         """
-        like_now = replace(earlier, batch_size=self.batch_size, process_id=self.process_id)
-        return like_now == self and self.batch_size <= earlier.batch_size
+        shrunk = may_shrink and self.batch_size < earlier.batch_size
+        free = {"process_id", *(["batch_size"] if shrunk else [])}
+        return [
+            name
+            for name, value in vars(self).items()
+            if name not in free and value != getattr(earlier, name)
+        ]
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ class Job:
         keep: the five most probable classes of each picture, or the probabilities of all.
         precision: of the forward pass; None takes the framework's first.
         crops: where the crops are kept, or will be; None decodes them for this job alone.
+        may_shrink: whether its batch is smaller than it was, since memory ran out.
         done: rows that earlier attempts have computed, in order and without overlap.
         incidents: what happened to earlier attempts, in words.
     """
@@ -86,6 +94,7 @@ class Job:
     keep: Keep = "top5"
     precision: str | None = None
     crops: CropFile | None = None
+    may_shrink: bool = False
     done: tuple[Done, ...] = ()
     incidents: tuple[str, ...] = ()
 
@@ -98,7 +107,7 @@ class Job:
         """Ranges of the rows that have to be computed in an environment, in order."""
         missing, start = [], 0
         for done in self.done:
-            if environment.can_resume(done.environment):
+            if not environment.differences(done.environment, may_shrink=self.may_shrink):
                 missing.append(range(start, done.rows.start))
                 start = done.rows.stop
         missing.append(range(start, len(self.pictures)))

@@ -39,9 +39,9 @@ def job_of(
     """A job for a model of the user's own.
 
     Args:
-        model: a function from uint8 crops (n, height, width, 3) to probabilities (n, classes), a
+        model: a function from uint8 crops (n, height, width, 3) to probabilities (n, 1000), a
             PyTorch module or a Keras model.
-        name: of the run; None takes the model's `__name__` or that of its class.
+        name: of the run; None takes that of `own_name`.
         recipe: how pictures become its input; a function gets crops before the scaling.
         images: what to predict.
         options: batch size, threads, GPU, and what to store of each picture.
@@ -49,7 +49,7 @@ def job_of(
     Raises:
         BenchmarkError: the name is no file name.
     """
-    title = name or str(getattr(model, "__name__", type(model).__name__)).strip("<>")
+    title = name or own_name(model)
     weights = Weights("in memory", "")
     spec = ModelSpec(SOURCE, title, _framework(model), weights, {_RECIPE: recipe}, 0)
     return Job(
@@ -61,6 +61,11 @@ def job_of(
         options.workers,
         keep=options.keep,
     )
+
+
+def own_name(model: Model) -> str:
+    """What a model is called that nobody has named: its `__name__`, or that of its class."""
+    return str(getattr(model, "__name__", type(model).__name__)).strip("<>")
 
 
 def sweep_of(model: Model, images: ImageSet, store: Store) -> Sweep:

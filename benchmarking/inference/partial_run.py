@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +31,8 @@ class PartialRun:
         job: which one.
         environment: what its model runs on; None until that is known.
         incidents: what happened on the way, in words.
+        dropped: numbers of pictures that earlier attempts had predicted and that are predicted
+            again, by what was different then.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class PartialRun:
         self.job = job
         self.environment: Environment | None = None
         self.incidents = job.incidents
+        self.dropped: Counter[str] = Counter()
         self._kept = list(kept)
         self._ingredients, self._checkpoints, self._clock = ingredients, checkpoints, clock
         self._new: list[Part] = []
@@ -86,7 +90,9 @@ class PartialRun:
     def is_due(self) -> bool:
         """Whether there is enough new to be kept."""
         new = sum(len(part.top) for part in self._new)
-        return new >= KEPT_EVERY or (new > 0 and self._clock() - self._last_kept >= LONGEST_LOST)
+        return new >= KEPT_EVERY or (
+            new > 0 and abs(self._clock() - self._last_kept) >= LONGEST_LOST
+        )
 
     def keep(self) -> None:
         """Put what is new on disk.
@@ -94,6 +100,8 @@ class PartialRun:
         Raises:
             BenchmarkError: it cannot be written.
         """
+        if self.environment is None:
+            return  # nobody can tell whether it could be resumed
         for parts in _consecutive(self._new):
             top, everything = _joined(parts)
             checkpoint = Checkpoint(parts[0].first, top, everything, self.conditions)
@@ -130,10 +138,22 @@ class PartialRun:
 
     def _begin(self, environment: Environment) -> int:
         """Resume what earlier attempts have kept in such an environment; drop the rest."""
+        if self.environment is not None:
+            changed = environment.differences(self.environment, may_shrink=False)
+            if changed:
+                raise ValueError(f"the {', '.join(changed)} of a job changed while it ran")
+            return 0
         self.environment = environment
-        self._kept = [
-            one for one in self._kept if environment.can_resume(one.conditions.environment)
-        ]
+        kept = self._kept
+        self._kept = []
+        for one in kept:
+            differing = environment.differences(
+                one.conditions.environment, may_shrink=self.job.may_shrink
+            )
+            if differing:
+                self.dropped[", ".join(differing)] += len(one.top)
+            else:
+                self._kept.append(one)
         if not self._kept:
             return 0
         for one in self._kept:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference.crop_sharing import CropCache, crops_shared
 from benchmarking.inference.events import AlreadyStored, Event
+from benchmarking.inference.executors import executors
 from benchmarking.inference.job import Job, Keep
 from benchmarking.inference.sweep import Sweep
 from benchmarking.io import files
@@ -63,6 +65,35 @@ class Options:
     crop_cache: CropCache = None
     timeout: float | None = 3600
     again: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing, and take text for paths.
+
+        Raises:
+            BenchmarkError: a value is none that the option can have.
+        """
+        for name in ("weights_folder", "crop_cache"):
+            value = getattr(self, name)
+            if isinstance(value, str) and value != "none":
+                object.__setattr__(self, name, Path(value))
+        if self.precision == "float32":  # every framework's own, which has no store apart
+            object.__setattr__(self, "precision", None)
+        for name, is_right, wanted in (
+            ("keep", self.keep in get_args(Keep), "'top5' or 'all'"),
+            ("batch_size", _is_whole(self.batch_size, 1), "a whole number from 1 up, or None"),
+            ("workers", self.workers is not None and _is_whole(self.workers, 1), "1 or more"),
+            ("gpu", _is_whole(self.gpu, -1), "a GPU's number, -1 for the CPU, or None"),
+            ("seed", _is_whole(self.seed, 0), "a whole number from 0 up, or None"),
+            ("timeout", self.timeout is None or self.timeout > 0, "seconds above 0, or None"),
+            ("weights_folder", isinstance(self.weights_folder, Path | None), "a folder, or None"),
+            (
+                "crop_cache",
+                self.crop_cache == "none" or isinstance(self.crop_cache, Path | None),
+                "a folder, 'none', or None",
+            ),
+        ):
+            if not is_right:
+                raise BenchmarkError(f"{name} is {getattr(self, name)!r}; expected {wanted}.")
 
     @property
     def apart(self) -> str:
@@ -206,6 +237,7 @@ def plan(
             f"runs with random weights or in fewer bits are kept apart from others; use a store "
             f"whose name says so, such as {store.folder.name}{options.apart}."
         )
+    _check_executor(options.executor)
     found = available(
         [models] if isinstance(models, str) else models,
         options.recipe,
@@ -215,6 +247,18 @@ def plan(
     )
     _check_precision(options.precision, found.specs)
     return Plan(found.specs, found.obstacles, images, n, store, options)
+
+
+def _is_whole(value: object, least: int) -> bool:
+    """Whether a value is None or a whole number from `least` up."""
+    return value is None or (type(value) is int and value >= least)
+
+
+def _check_executor(name: str | None) -> None:
+    """Refuse an executor that there is not, before any picture is read."""
+    known = executors()
+    if name is not None and name not in known:
+        raise BenchmarkError(f"there is no executor {name!r}; there are {', '.join(known)}.")
 
 
 def _check_precision(precision: str | None, specs: Sequence[ModelSpec]) -> None:

@@ -25,10 +25,10 @@ def bars(events: Generator[Event, None, None]) -> Generator[Event, None, None]:
             elif not isinstance(event, Progress):
                 if run in running:
                     running.pop(run).close()
-            elif event.pictures:
+            elif run in running and event.pictures:
                 running[run].set_postfix_str("", refresh=False)
                 running[run].update(event.pictures)
-            else:
+            elif run in running:
                 running[run].refresh()
             yield event
     finally:

@@ -30,7 +30,7 @@ class Retries:
         batch = environment.batch_size if environment else 1
         if failed.cause in ("memory", "killed") and batch > 1:
             what = f"{failed.reason}; {batch} pictures at a time were too many, now {batch // 2}"
-            job = replace(job, batch_size=batch // 2)
+            job = replace(job, batch_size=batch // 2, may_shrink=True)
         elif failed.cause in ("killed", "died") and job.run not in self._crashed:
             self._crashed.add(job.run)
             what = f"{failed.reason}; tried again, by itself"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from itertools import groupby
+from weakref import WeakSet
 
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference.checkpoints import Checkpoints
-from benchmarking.inference.events import Event, Progress, Started, Stored
+from benchmarking.inference.events import AlreadyStored, Event, Progress, Started, Stored
 from benchmarking.inference.executors import (
     Accepted,
     Executor,
@@ -31,6 +34,7 @@ from benchmarking.inference.retries import Retries
 from benchmarking.io.progress import notice
 from benchmarking.models.sources import framework_of
 from benchmarking.pictures.image_set import ImageSet
+from benchmarking.predictions import image_rows
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
@@ -78,14 +82,21 @@ class Sweep:
     def run(self, jobs: Sequence[Job]) -> Generator[Event, None, None]:
         """Predict and store jobs, those of one executor together.
 
-        Every job ends with `Stored` or `Failed`, but for those that another process has stored
-        meanwhile; one that fails does not stop the others. A job whose process died is tried again
-        by itself, and one that ran out of memory with half the batch, as often as there is half a
-        batch. What an interrupted job has predicted is kept, and the job is resumed.
+        What is left open when Python ends is closed then, so that what is done is kept.
+
+        Every job ends with `Stored`, `Failed` or, where another process has stored it meanwhile,
+        `AlreadyStored`; one that fails does not stop the others. A job whose process died is tried
+        again by itself, and one that ran out of memory with half the batch, as often as there is
+        half a batch. What an interrupted job has predicted is kept, and the job is resumed.
 
         Raises:
             BenchmarkError: there is no executor of the name asked for.
         """
+        events = self._run(jobs)
+        _open_sweeps().add(events)
+        return events
+
+    def _run(self, jobs: Sequence[Job]) -> Generator[Event, None, None]:
         known = executors()
         names = {job.run: self.executor_of(job) for job in jobs}
         for name in set(names.values()) - known.keys():
@@ -122,6 +133,7 @@ class Sweep:
                 with _ended(executor.run(self.answer, claimed, self.timeout)) as events:
                     for event in events:
                         yield from self._take(event, active, retries)
+                yield from active.others
                 for partial in active.partial_runs:
                     self._keep(partial)
                     yield Failed(partial.job, "its executor ended before it did", "")
@@ -148,7 +160,12 @@ class Sweep:
         while waiting:
             job = waiting.popleft()
             with ExitStack() as claim:
-                if not self.store.claim(job.run, claim):
+                try:
+                    is_ours = self.store.claim(job.run, claim)
+                except BenchmarkError as error:  # such as another user's lock
+                    active.others.append(Failed(job, str(error), ""))
+                    continue
+                if not is_ours:
                     waiting.append(job)
                     if job.run not in taken:
                         self.notice(f"{job.run.model}: another process works on it")
@@ -162,6 +179,7 @@ class Sweep:
                 is_new = not self.again or self._started(job.run) != before[job.run]
                 if is_new and self.has(job):
                     self.notice(f"{job.run.model}: another process has stored it")
+                    active.others.append(AlreadyStored(job, self._started(job.run)))
                     continue
                 partial = self._resumed(job)
                 active.add(partial, claim.pop_all())
@@ -173,7 +191,10 @@ class Sweep:
         if isinstance(event, Accepted):
             yield Started(event.job)
         elif isinstance(event, Output):
-            yield Progress(event.job, partial.add(event.value))
+            done = partial.add(event.value)
+            if isinstance(event.value, Environment):
+                self._tell_of_dropped(partial)
+            yield Progress(event.job, done)
             if partial.is_due:
                 self._keep(partial)
         elif isinstance(event, Quiet):
@@ -185,6 +206,14 @@ class Sweep:
             self._keep(partial)
             active.end(event.job)
             yield retries.put_aside(event, partial.environment) or event
+
+    def _tell_of_dropped(self, partial: PartialRun) -> None:
+        """Say so where what is kept of a run cannot be used, and why."""
+        for differing, n in partial.dropped.items():
+            self.notice(
+                f"{partial.job.run.model}: {n} pictures of an earlier attempt are predicted again, "
+                f"since it had another {differing}"
+            )
 
     def _started(self, run: Run) -> str:
         """When the stored run was begun; empty if none is stored."""
@@ -200,9 +229,15 @@ class Sweep:
         """
         if self.store.keeps_all_probabilities(job.run):
             job = replace(job, keep="all")
-        recorded = {**ingredients(job, self.images, ""), "keep": job.keep}
+        order = image_rows.digest(image_rows.written(self.images))
+        recorded = {**ingredients(job, self.images, ""), "keep": job.keep, "order": order}
         checkpoints = self._checkpoints(job)
         kept = checkpoints.read(recorded, len(job.pictures)) if self.resumes else []
+        if self.resumes and (others := len(checkpoints) - len(kept)):
+            self.notice(
+                f"{job.run.model}: {others} checkpoints of an earlier attempt cannot be used; they "
+                "are damaged, or of other weights, pictures or another recipe"
+            )
         if kept and not job.incidents:
             job = replace(job, incidents=kept[-1].conditions.incidents)
         job = replace(job, done=tuple(one.done for one in kept))
@@ -237,6 +272,20 @@ class Sweep:
         return Checkpoints(self.store.unfinished(job.run))
 
 
+@cache
+def _open_sweeps() -> WeakSet[Generator[Event, None, None]]:
+    """Sweeps that may not have ended; they are closed while Python can still write files."""
+    sweeps: WeakSet[Generator[Event, None, None]] = WeakSet()
+
+    def close() -> None:
+        for events in list(sweeps):
+            with suppress(ValueError):  # another thread is in it
+                events.close()
+
+    atexit.register(close)
+    return sweeps
+
+
 @contextmanager
 def _ended(events: Iterator[JobEvent[Job]]) -> Iterator[Iterator[JobEvent[Job]]]:
     """Events of an executor, which is ended with the block and not when nobody refers to it.
@@ -246,8 +295,9 @@ def _ended(events: Iterator[JobEvent[Job]]) -> Iterator[Iterator[JobEvent[Job]]]
     try:
         yield events
     finally:
-        if isinstance(events, Generator):
-            events.close()
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()
 
 
 class _Active:
@@ -255,6 +305,8 @@ class _Active:
 
     def __init__(self) -> None:
         self._jobs: dict[Run, tuple[PartialRun, ExitStack]] = {}
+        self.others: list[Event] = []
+        """Ends of jobs that no executor gets: stored by others, or impossible to claim."""
 
     def __len__(self) -> int:
         return len(self._jobs)

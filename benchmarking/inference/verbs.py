@@ -15,7 +15,7 @@ from benchmarking.inference.events import AlreadyStored, Event, Stored
 from benchmarking.inference.executors import Failed
 from benchmarking.inference.model import LoadedModel
 from benchmarking.inference.own_model import Model, job_of, sweep_of
-from benchmarking.inference.plan import Models, Options, plan
+from benchmarking.inference.plan import Models, Options, Plan, plan
 from benchmarking.inference.progress import bars
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.recipe import Preprocessing
@@ -44,11 +44,16 @@ def sweep(
         BenchmarkError: a name is unknown, a model cannot run, or the store cannot be written.
     """
     pictures, target = _images(images), _store(store)
-    made = plan(models, pictures.name, len(pictures), target, _options(options))
+    yield from _planned(models, pictures, target, _options(options)).sweep(pictures)
+
+
+def _planned(models: Models, images: ImageSet, store: Store, options: Options) -> Plan:
+    """What will run; BenchmarkError if a model cannot, or the disk is too full."""
+    made = plan(models, images.name, len(images), store, options)
     for model, obstacle in made.obstacles.items():
         raise BenchmarkError(f"{model}: {obstacle}") from obstacle
     made.check_room()
-    yield from made.sweep(pictures)
+    return made
 
 
 def predict(
@@ -67,11 +72,11 @@ def predict(
 
     Args:
         model: names as in `imagenet-benchmark models`, with wildcards if you like; or a function
-            from uint8 crops (n, height, width, 3) to probabilities (n, classes), a PyTorch module
-            or a Keras model.
+            from uint8 crops (n, height, width, 3) to probabilities (n, 1000), in the order of
+            ImageNet's classes, a PyTorch module or a Keras model.
         images: the pictures; see `open_images`.
         store: for the runs.
-        name: of a model of your own; by default its `__name__`.
+        name: of a model of your own; by default that of a function.
         recipe: name of the recipe; for a model of your own, the recipe itself.
         options: those of `Options`, by name.
 
@@ -82,6 +87,7 @@ def predict(
         BenchmarkError: a name is unknown, or a model failed; the others are stored.
     """
     pictures, target = _images(images), _store(store)
+    wanted: list[Run] = []
     if isinstance(model, LoadedModel):
         raise BenchmarkError(
             f"{model!r} is a pretrained model; predict {model.spec.full_name!r} by its name, so "
@@ -95,9 +101,11 @@ def predict(
             "name, are for a model of your own."
         )
     else:
-        events = sweep(model, pictures, target, recipe=recipe, **options)
+        made = _planned(model, pictures, target, _options({"recipe": recipe, **options}))
+        events, wanted = made.sweep(pictures), list(map(made.run, made.specs))
     with closing(bars(events)) as shown:
-        return _runs(shown, target)
+        stored = _runs(shown, target)
+    return [run for run in wanted if run in stored] if wanted else stored
 
 
 def _own(
@@ -120,6 +128,11 @@ def _own(
     if ignored:
         raise BenchmarkError(
             f"{ignored[0]} is no option of a model of your own; it has {', '.join(sorted(used))}."
+        )
+    if name is None and getattr(model, "__name__", "<lambda>") == "<lambda>":
+        raise BenchmarkError(
+            "a model of your own needs a name: name='mine'. Its run is stored under it, in place "
+            "of an earlier one."
         )
     job = job_of(model, name, recipe, images, options)
     store.admit(images)

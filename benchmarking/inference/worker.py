@@ -7,9 +7,11 @@ goes to a log in FOLDER. It ends with its input, which ends with the process tha
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import signal
+import struct
 import sys
 import traceback
 from collections.abc import Iterator
@@ -18,21 +20,25 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, BinaryIO
 
+from benchmarking import plugins
+
 TASK, LOG, NEXT = "task", "output", b"next\n"
+_SETTING = "setting.json"
+_LENGTH = struct.Struct("<Q")
 
 
 def main() -> None:
     """Run tasks until nobody wants any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
-    from benchmarking.plugins import import_files
-
     folder = Path(sys.argv[1])
     log = folder / LOG
     orders: SimpleQueue[bytes] = SimpleQueue()
-    given, messages = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    given, messages = os.fdopen(os.dup(0), "rb"), os.dup(1)
+    if hasattr(os, "register_at_fork"):  # a copy of this process would hold the pipe open
+        os.register_at_fork(after_in_child=lambda: os.close(messages))
     _redirect(log)
     Thread(target=_watch, args=(given, orders), daemon=True).start()
-    import_files()
+    _read_setting(folder)
     usable = True
     while usable and orders.get():
         start = log.stat().st_size
@@ -92,9 +98,51 @@ def _values(task: Path) -> Iterator[Any]:
     yield from function(job)
 
 
-def _send(messages: Any, message: tuple[Any, ...]) -> None:
-    pickle.dump(message, messages, pickle.HIGHEST_PROTOCOL)
-    messages.flush()
+def _send(messages: int, message: tuple[Any, ...]) -> None:
+    data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    for part in (_LENGTH.pack(len(data)), data):
+        left = memoryview(part)
+        while left:
+            left = left[os.write(messages, left) :]
+
+
+def received(stream: BinaryIO) -> tuple[Any, ...] | None:
+    """The next message from a stream without a buffer; None at its end, or if the last one is cut.
+
+    Raises:
+        Exception: whatever unpickling raises.
+    """
+    head = _exactly(stream, _LENGTH.size)
+    data = _exactly(stream, _LENGTH.unpack(head)[0]) if head else None
+    if data is None:
+        return None
+    message: tuple[Any, ...] = pickle.loads(data)  # noqa: S301 - of a process that we started
+    return message
+
+
+def _exactly(stream: BinaryIO, n: int) -> bytearray | None:
+    """So many bytes, or None if the stream ends before."""
+    data = bytearray(n)
+    view, at = memoryview(data), 0
+    while at < n:
+        read = stream.readinto(view[at:])  # type: ignore[attr-defined]
+        if not read:
+            return None
+        at += read
+    return data
+
+
+def write_setting(folder: Path) -> None:
+    """Tell a worker where this process finds modules, and which plug-in files it has imported."""
+    setting = {"path": sys.path, "plugins": plugins.imported_files()}
+    (folder / _SETTING).write_text(json.dumps(setting), "utf-8")
+
+
+def _read_setting(folder: Path) -> None:
+    """Find the same modules, and import the same plug-ins, as the process that started this one."""
+    setting = json.loads((folder / _SETTING).read_text("utf-8"))
+    sys.path[:] = setting["path"]
+    plugins.import_files(setting["plugins"])
 
 
 def _since(log: Path, start: int) -> str:

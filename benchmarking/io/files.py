@@ -151,7 +151,11 @@ def claim(path: Path, stack: ExitStack) -> bool:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(FileLock(path).acquire(blocking=False))
+        # Made here so that others may lock it as well, if the user's umask lets them.
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
+        mode = stat.S_IMODE(os.fstat(handle).st_mode)
+        os.close(handle)
+        stack.enter_context(FileLock(path, mode=mode).acquire(blocking=False))
     except Timeout:
         return False
     except (OSError, NotImplementedError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from math import isfinite
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -24,7 +25,7 @@ Triple = tuple[float, float, float]
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,12 @@ def recipe_from(document: Mapping[str, Any]) -> Preprocessing:
         scaling = SCALINGS[scaling]
     try:
         if isinstance(scaling, Mapping):
+            parts = {field.name for field in fields(Scaling)}
+            if not scaling or scaling.keys() - parts:
+                raise BenchmarkError(
+                    f"scaling {dict(scaling)} must have some of {', '.join(sorted(parts))}, and "
+                    "nothing else."
+                )
             scaling = msgspec.convert(dict(scaling), Scaling)
         plain = {**document, "scaling": asdict(scaling)} if scaling else dict(document)
         return msgspec.convert(plain, Preprocessing)

@@ -41,7 +41,7 @@ def unsealed(text: str) -> dict[str, Any]:
         Damaged: the digest is another one.
         ValueError: this is no JSON object.
     """
-    document = json.loads(text)
+    document = json.loads(text, parse_constant=_refuse)
     if not isinstance(document, dict):
         raise ValueError("its metadata are no JSON object")
     recorded = document.get("digests", {})
@@ -54,6 +54,10 @@ def unsealed(text: str) -> dict[str, Any]:
     ):
         raise Damaged("its metadata are not as they were written")
     return document
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"its metadata hold {constant}, which is no number")
 
 
 def digests_of(array: NDArray[Any]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions.digests import sha256
 
-_LARGEST = np.iinfo(np.uint16).max  # what a run's file can hold
+LARGEST_CLASS = int(np.iinfo(np.uint16).max)
+"""That a run's file can hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +49,8 @@ def parsed(data: bytes) -> ImageRows:
         rows = ImageRows(tuple(keys), np.array(labels, dtype=np.int64))
     except (csv.Error, OverflowError) as error:
         raise ValueError(str(error)) from error
-    if rows.labels.min() < 0 or rows.labels.max() > _LARGEST:
-        raise ValueError(f"there is a class below 0 or above {_LARGEST}")
+    if rows.labels.min() < 0 or rows.labels.max() > LARGEST_CLASS:
+        raise ValueError(f"there is a class below 0 or above {LARGEST_CLASS}")
     return rows
 
 

@@ -22,6 +22,7 @@ from benchmarking.labels.imagenet import validation_key, validation_rows
 from benchmarking.models.sources import all_specs
 from benchmarking.pictures.image_set import ImageSet, without_pictures
 from benchmarking.predictions.arrays_2019 import IMAGES, RECIPE, ArrayFolders, save, stem_of
+from benchmarking.predictions.image_rows import LARGEST_CLASS
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
@@ -34,10 +35,12 @@ def rows_of(images: str, labels: NDArray[np.int64]) -> ImageSet:
         labels: true class of each row.
 
     Raises:
-        StoreError: there are none, or one is below 0.
+        StoreError: there are none, or one is no class.
     """
-    if not len(labels) or labels.min() < 0:
-        raise StoreError(f"the labels of {images} must be one class from 0 up for each row.")
+    if not len(labels) or labels.min() < 0 or labels.max() > LARGEST_CLASS:
+        raise StoreError(
+            f"the labels of {images} must be one class from 0 to {LARGEST_CLASS} for each row."
+        )
     if images == IMAGES:
         keys = [validation_key(row + 1) for row in validation_rows().tolist()]
     else:
@@ -71,6 +74,10 @@ def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Store) -> 
         raise StoreError(
             f"{store.path(run)} was imported from other files; move it away first, or import into "
             "another --store."
+        )
+    if not np.array_equal(store.labels(run.images), rows.labels):
+        raise StoreError(
+            f"{store.path(run)} was imported with other labels; import into another --store."
         )
     return False
 

@@ -198,6 +198,10 @@ class Store(RunIndex):
             raise _other_pictures(images, "other classes")
         path = self.folder / images.name / ROWS
         self._refuse_links(path.parent)
+        there = _digest_of_rows(path)
+        recorded = {each for each in self._recorded_rows(images.name) if each}
+        if there != image_rows.digest(rows) and there in recorded:
+            raise _other_pictures(images, "the same pictures in another order")
         if not _holds(path, rows):
             files.write(path, rows)
 

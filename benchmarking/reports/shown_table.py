@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.inference.own_model import Model
+from benchmarking.inference.own_model import Model, own_name
 from benchmarking.inference.plan import Models, Options
 from benchmarking.inference.verbs import Images, predict
 from benchmarking.io import files
@@ -30,7 +32,7 @@ from benchmarking.scoring.table import AccuracyTable
 if TYPE_CHECKING:
     import pandas as pd
 
-Labels = str | LabelSet | Sequence[str]
+Labels = str | Path | LabelSet | Sequence[str | Path]
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,7 +40,7 @@ class Table(AccuracyTable):
     """An accuracy table that shows itself: as text, in a notebook, as a data frame or a file."""
 
     def __str__(self) -> str:
-        return reports()["text"].render([self])
+        return reports()["text"].render([self]) + "".join(f"left out: {x}\n" for x in self.left_out)
 
     def __repr__(self) -> str:
         return str(self)
@@ -53,6 +55,7 @@ class Table(AccuracyTable):
         return (
             f"<table><caption>{escape(caption(self))}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+            + "".join(f"<p>left out: {escape(reason)}</p>" for reason in self.left_out)
         )
 
     def to_pandas(self) -> pd.DataFrame:
@@ -98,11 +101,17 @@ def score(
         known = ", ".join(kept.image_sets()) or "none"
         raise StoreError(f"{kept.folder} has no runs on image set {name!r}; its sets: {known}.")
     found = aggregate(kept, name, labels=_label_sets(labels, kept, name), runs=runs)
+    if isinstance(images, ImageSet) and not np.array_equal(images.labels, kept.labels(name)):
+        raise StoreError(
+            f"the runs on {name!r} in {kept.folder} are stored with other classes than these "
+            "pictures have; score with labels= to use others."
+        )
     if isinstance(images, ImageSet) and found.fingerprint not in (images.fingerprint, UNKNOWN):
         raise StoreError(
             f"the runs on {name!r} in {kept.folder} are on other pictures: fingerprint "
             f"{found.fingerprint}, and these have {images.fingerprint}."
         )
+    found = replace(found, left_out=(*found.left_out, *kept.problems(name)))
     return Table(**{field.name: getattr(found, field.name) for field in fields(AccuracyTable)})
 
 
@@ -137,6 +146,8 @@ def evaluate(
     if store is None:
         apart = Options(seed=options.get("seed"), precision=options.get("precision")).apart
         store = cache_folder("evaluated") / f"{images.fingerprint[:16]}{apart}"
+        if callable(model):  # its run is of no use to a later call
+            options = {"name": own_name(model), **options}
     runs = predict(model, images, store, **options)
     return score(store, images, labels=labels, runs=runs)
 
@@ -160,7 +171,9 @@ def _label_sets(labels: Labels, store: Store, images: str) -> dict[str, LabelSet
     if isinstance(labels, LabelSet):
         return {"": labels}
     rows = store.rows(images)
-    names = [labels] if isinstance(labels, str) else labels
+    names = [str(labels)] if isinstance(labels, str | Path) else list(map(str, labels))
+    if not names:
+        raise BenchmarkError("there are no labels; give a name or a file, or several.")
     found = {prefix_of(name): label_set(name, rows.keys, rows.labels) for name in names}
     if len(found) < len(names):
         raise BenchmarkError(f"of labels {', '.join(names)} two would share their columns.")

@@ -76,6 +76,8 @@ def aggregate(
     first = next(iter(label_sets.values()))
     counts, left_out = [], []
     for run in stored.runs(images) if runs is None else runs:
+        if run.images != images:
+            raise StoreError(f"{run} is no run on {images}; its rows are other pictures.")
         try:
             found = _count(stored, run, right, columns, sorted_by)
             counts.append(replace(found, measures=measure(run, first)) if measure else found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -126,7 +127,7 @@ class Comparison:
 
 
 def compare(
-    store: Store,
+    store: Store | str | Path,
     first: Run | str,
     second: Run | str,
     *,
@@ -148,6 +149,7 @@ def compare(
     Raises:
         BenchmarkError: there is no such run, or the runs are of different pictures.
     """
+    store = store if isinstance(store, Store) else Store(store)
     ours, theirs = (
         run if isinstance(run, Run) else the_run(store, run, images) for run in (first, second)
     )

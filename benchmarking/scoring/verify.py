@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from pathlib import Path
 from statistics import median
 
 from benchmarking.errors import BenchmarkError, StoreError
@@ -133,7 +134,7 @@ class _Measured:
         return Verdict.BACKEND_NOISE if distance <= BACKEND_NOISE else Verdict.NOT_REPRODUCED
 
 
-def verify(store: Store, runs: Sequence[Run] | None = None) -> list[Verification]:
+def verify(store: Store | str | Path, runs: Sequence[Run] | None = None) -> list[Verification]:
     """Does each run reproduce the accuracy that was published of its weights?
 
     Args:
@@ -143,6 +144,7 @@ def verify(store: Store, runs: Sequence[Run] | None = None) -> list[Verification
     Raises:
         BenchmarkError: a run or an image set's list of pictures is broken.
     """
+    store = store if isinstance(store, Store) else Store(store)
     findings: list[Verification] = []
     if runs is None:
         runs = [run for images in store.image_sets() for run in store.runs(images)]

@@ -255,6 +255,42 @@ def test_a_script_without_a_guard_is_run_once(name, how, tmp_path):
     assert done.stdout == "the script runs\n[0.5, 0.0, 0.25, 1.0]\n"
 
 
+def forks(job):
+    yield "forked"
+    if os.fork() == 0:
+        time.sleep(30)
+        os._exit(0)
+    yield "on"
+    time.sleep(1000)
+
+
+@ELSEWHERE
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="systems without fork")
+def test_a_job_that_forks_holds_up_nobody_when_it_is_stopped(executor):
+    begun = time.monotonic()
+    *_, end = executor.run(forks, ["a"], 1)
+    assert end.cause == "silent"
+    assert time.monotonic() - begun < 25
+
+
+class Odd:
+    """Something that can be pickled and not unpickled in the other process."""
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def sends_what_is_odd(job):
+    yield Odd()
+    yield from range(10**6)
+
+
+@ELSEWHERE
+def test_a_message_that_cannot_be_read_is_a_failure_that_says_so(executor):
+    *_, end = executor.run(sends_what_is_odd, ["a"], None)
+    assert end.reason.startswith("a message of its process cannot be read: ValueError: invalid lit")
+
+
 PARENT = """
 import os, time
 from benchmarking.inference.executors import Output, executors

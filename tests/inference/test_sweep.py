@@ -13,7 +13,7 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.inference import executors, partial_run
 from benchmarking.inference.checkpoints import Checkpoints
 from benchmarking.inference.crop_sharing import sharing
-from benchmarking.inference.events import Progress, Started, Stored
+from benchmarking.inference.events import AlreadyStored, Progress, Started, Stored
 from benchmarking.inference.executors import Accepted, Failed, Finished, Output
 from benchmarking.inference.job import Job
 from benchmarking.inference.retries import PutAside
@@ -608,7 +608,8 @@ def test_a_run_that_another_process_has_stored_before_the_sweep_begins_is_done(s
     job, heard = a_job(images), []
     assert not sweep.has(job)
     list(sweep.run([job]))  # as the other process would
-    assert list(replace(sweep, again=False, notice=heard.append).run([job])) == []
+    (event,) = replace(sweep, again=False, notice=heard.append).run([job])
+    assert isinstance(event, AlreadyStored)
     assert heard == ["steady: another process has stored it"]
     assert isinstance(list(sweep.run([job]))[-1], Stored)
 

@@ -118,7 +118,7 @@ def test_a_set_whose_labels_cannot_be_is_left_out_and_the_others_are_imported(tm
     few(folder, images="many")
     np.save(folder / "vgg16_pytorch_few_labels.npy", np.array([0, 1, -1, 2]))
     assert call("import", folder, "--store", tmp_path / "store") == 1
-    assert "labels of few must be one class from 0 up for each row" in capsys.readouterr().err
+    assert "labels of few must be one class from 0 to 65535 for each row" in capsys.readouterr().err
     assert Store(tmp_path / "store").image_sets() == ["many"]
 
 

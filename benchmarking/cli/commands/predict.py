@@ -183,9 +183,7 @@ def _options(args: argparse.Namespace) -> Options:
         keep="all" if args.save_all_probs else "top5",
         precision=args.precision,
         executor=args.executor,
-        crop_cache=Path(args.crop_cache)
-        if args.crop_cache not in (None, "none")
-        else args.crop_cache,
+        crop_cache=_crop_cache(args.crop_cache),
         timeout=args.timeout,
         again=args.again,
     )

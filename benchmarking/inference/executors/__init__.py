@@ -76,11 +76,12 @@ class Executor(Protocol):
     def run(
         self, function: Function[J], jobs: Iterable[J], timeout: float | None
     ) -> Iterator[Event[J]]:
-        """Events of every job: it is accepted, gives outputs, and is finished or has failed.
+        """Events of every job: first it is accepted, then gives outputs, then is finished or fails.
 
         It takes jobs when it is ready for them, several at a time if it likes; the events of jobs
-        that run at the same time may interleave, and outputs of one job may come in any order. A
-        job that fails does not stop the others. Closing the iterator ends everything at once.
+        that run at the same time may interleave. The first output of a job must come first, which
+        says in what environment it runs; the others may come in any order. A job that fails does
+        not stop the others. Closing the iterator ends everything at once.
 
         Args:
             function: what to call for each job; it can be imported by name in another process.

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -39,6 +40,9 @@ TICK = 0.5
 
 _WAITING = 64
 """Messages of the process that wait to be read, at most."""
+
+_GRACE = 2.0
+"""Seconds in which the pipe of a process that is killed has to end."""
 
 
 def in_one_process(
@@ -66,22 +70,26 @@ class _Process:
         self._folder = folder
         self._messages: queue.Queue[tuple[Any, ...] | None] = queue.Queue(_WAITING)
         self._process: Any = None  # of subprocess, once it is started
+        self._problem = ""  # of a message that cannot be read
 
     def start(self) -> None:
         """Start it."""
         package = Path(benchmarking.__file__).parents[1]
         path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
         try:
+            worker.write_setting(self._folder)
             output = self._log.open("ab")
         except OSError as error:
             raise _cannot_be_used(self._folder, error) from error
         with _without_interrupts(), output:
-            # -P: no file in the current folder takes the place of a library.
+            # -P: no file in the current folder takes the place of a library. Pipes without buffers:
+            # at the end of Python a thread may hold the lock of one.
             self._process = subprocess.Popen(  # noqa: S603 - this package's own module
                 [sys.executable, "-P", "-m", worker.__name__, str(self._folder)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
+                bufsize=0,
                 env={**os.environ, "PYTHONPATH": path},
             )
             self._reader = threading.Thread(target=self._read, daemon=True)
@@ -93,12 +101,13 @@ class _Process:
             return
         self._process.kill()
         self._process.wait()
-        while self._reader.is_alive():  # it may wait for room
+        end = time.monotonic() + _GRACE
+        while self._reader.is_alive() and time.monotonic() < end:  # it may wait for room
             with suppress(queue.Empty):
                 self._messages.get(timeout=0.01)
-        for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):
-                pipe.close()
+        self._process.stdin.close()
+        if not self._reader.is_alive():  # else a process that it forked still holds the pipe
+            self._process.stdout.close()
 
     def hand_out(self, task: object) -> None:
         """Give the process its next task.
@@ -115,7 +124,6 @@ class _Process:
         self._log_start = self._log.stat().st_size
         with suppress(OSError):  # it is dead, as the next message will show
             self._process.stdin.write(worker.NEXT)
-            self._process.stdin.flush()
 
     def message(self) -> tuple[Any, ...] | None:
         """The next message of the process, or None at its end; queue.Empty if none comes soon."""
@@ -127,7 +135,10 @@ class _Process:
         return self._log.read_bytes()[self._log_start :].decode(errors="replace")
 
     def end(self) -> tuple[str, Cause]:
-        """How a process that has closed its pipe ended, in words, and what that is a case of."""
+        """How a process ended that sends no more, in words, and what that is a case of."""
+        if self._problem:
+            self._process.kill()  # it may wait for a reader
+            return f"a message of its process cannot be read: {self._problem}", "error"
         code = self._process.wait()
         if code < 0:
             cause: Cause = "killed" if code == -signal.SIGKILL else "died"
@@ -140,10 +151,11 @@ class _Process:
 
     def _read(self) -> None:
         """Pass on messages until the process ends, in a thread: not all pipes can be polled."""
-        stream: Any = self._process.stdout
-        with suppress(Exception):  # of half a message, which a process leaves that dies
-            while True:
-                self._messages.put(pickle.load(stream))  # noqa: S301 - of our own process
+        try:
+            while (message := worker.received(self._process.stdout)) is not None:
+                self._messages.put(message)
+        except Exception as error:  # whatever unpickling raises
+            self._problem = f"{type(error).__name__}: {error}"
         self._messages.put(None)
 
 

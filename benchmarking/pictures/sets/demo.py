@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarking.errors import MissingDependency
+from benchmarking.errors import MissingDependency, PictureError
 from benchmarking.labels.imagenet import wnids
 from benchmarking.pictures.image_set import FilePart, Picture, in_order
 from benchmarking.pictures.sets import Contents, Match
@@ -23,8 +23,11 @@ def open_pictures(where: str) -> Contents:
     """The pictures, found without importing foolbox.
 
     Raises:
+        PictureError: a place is given; there is only one.
         MissingDependency: foolbox is not installed.
     """
+    if where not in (NAME, ""):
+        raise PictureError(f"the picture set {NAME!r} has no place; leave {where!r} away.")
     spec = find_spec("foolbox")
     if spec is None or spec.origin is None:
         raise MissingDependency(
