@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -43,16 +44,36 @@ def requires(extra: str) -> Iterator[None]:
         raise not_installed(error.name or str(error), extra) from error
 
 
-_EXTRAS = ("all", "demo", "dev", "keras", "pandas", "pytorch")
-
-
 def not_installed(library: str, extra: str) -> MissingDependency:
     """The advice for a library that is missing.
 
     Args:
         library: its name, as it is imported.
-        extra: of this distribution that installs it; else what pip has to install, such as another
-            distribution's "mine[torch]"; empty for the library itself.
+        extra: the extra of this distribution that installs it; else what pip has to install, such
+            as another distribution's "mine[torch]"; empty for the library itself.
     """
-    what = f"imagenet-benchmarking[{extra}]" if extra in _EXTRAS else extra or library
-    return MissingDependency(f"{library} is not installed; run: pip install '{what}'")
+    return MissingDependency(f"{library} is not installed; run: {pip_install(library, extra)}")
+
+
+def pip_install(library: str, extra: str) -> str:
+    """The command that installs a library; the arguments are those of `not_installed`.
+
+    It names the requirements of an extra, because "imagenet-benchmarking[extra]" can be installed
+    by name from an index only.
+    """
+    what = _missing_of(library, extra) or [extra or library]
+    return "pip install " + " ".join(f"'{one}'" for one in what)
+
+
+def _missing_of(library: str, extra: str) -> list[str]:
+    """Requirements of an extra that are not installed; all of them if every one is."""
+    from importlib import metadata
+
+    try:
+        requirements = metadata.requires("imagenet-benchmarking") or []
+    except metadata.PackageNotFoundError:  # the package is on the path but not installed
+        return [library]
+    of_extra = re.compile(rf"""(([\w.-]+)[^; ]*) *;.*\bextra *== *["']{re.escape(extra)}["']""")
+    needed = {match[1]: match[2] for match in map(of_extra.match, requirements) if match}
+    missing = [what for what, name in needed.items() if not any(metadata.distributions(name=name))]
+    return missing or list(needed)

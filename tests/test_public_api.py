@@ -18,6 +18,7 @@ from benchmarking import (
     SCALINGS,
     BenchmarkError,
     Options,
+    Picture,
     Preprocessing,
     Recipe,
     Run,
@@ -129,6 +130,18 @@ def test_a_model_that_fails_is_told_when_the_others_are_stored(images, store):
     [
         (lambda i, s: predict("brightnes/steady", i, s), "unknown model 'brightnes/steady'"),
         (lambda i, s: predict(STEADY, i, s, batchsize=3), "there is no option 'batchsize'; there"),
+        (lambda i, s: predict(STEADY, i, s, batchsize=3), "Did you mean 'batch_size'?"),
+        (lambda i, s: predict(STEADY, i, s, limit=3), "It is one of open_images()."),
+        (lambda i, s: next(sweep(len, i, s)), "is no name of a model; give a name or a list"),
+        (lambda i, s: predict(STEADY, i.pictures, s), "pictures are a tuple; expected an image"),
+        (
+            lambda i, s: predict(dict, i, s, recipe=RECIPE),
+            "dict is a class; give an instance, dict(",
+        ),
+        (lambda i, s: load_model(STEADY)([3]), "3 is no picture; give pictures"),
+        (lambda i, s: predict("steady/brightness", i, s), "unknown model 'steady/brightness'."),
+        (lambda i, s: predict("Brightness/Darkr", i, s), "Did you mean 'brightness/darker'?"),
+        (lambda i, s: Picture("a", 1, "a.png"), "picture 'a' has 'a.png' as its place; expected"),
         (lambda i, s: predict(STEADY, i, s, executor="gone"), "there is no executor 'gone'"),
         (lambda i, s: predict(STEADY, i, s, name="mine"), "are for a model of your own"),
         (lambda i, s: predict(STEADY, i, s, recipe="odd"), "no recipe 'odd'; it has published"),
@@ -311,7 +324,7 @@ def test_an_evaluation_without_a_store_is_kept_in_the_cache_of_these_pictures(im
 OWN_MODULE = """
 import numpy as np
 import torch
-from benchmarking import SCALINGS, Preprocessing, Store, evaluate
+from benchmarking import SCALINGS, BenchmarkError, Preprocessing, Store, evaluate
 
 torch.manual_seed(0)
 average = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
@@ -322,6 +335,11 @@ table = evaluate(net, "demo", store={store!r}, name="net", recipe=recipe, keep="
 assert (row.platform, row.run.model, row.provenance.device) == ("PyTorch", "net", "cpu")
 kept = Store({store!r}).read_probabilities(row.run)
 print(float(np.abs(kept.sum(axis=1) - 1).max()) < 1e-5, kept.shape)
+print(net.training)
+try:
+    evaluate(torch.nn.Sequential(net, torch.nn.Softmax(1)), "demo", name="soft", recipe=recipe)
+except BenchmarkError as error:
+    print(error)
 """
 
 
@@ -330,7 +348,10 @@ def test_a_module_of_the_users_own_is_run_by_its_framework(tmp_path):
     code = OWN_MODULE.format(store=str(tmp_path / "mine"))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "True (20, 1000)\n"
+    sums, training, refusal = done.stdout.splitlines()
+    assert sums == "True (20, 1000)"
+    assert training == "True"  # as it was before
+    assert "the model's output sums to one, so it seems to end in softmax" in refusal
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Done:
     environment: Environment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Job:
     """A run to compute.
 
@@ -97,6 +97,9 @@ class Job:
     may_shrink: bool = False
     done: tuple[Done, ...] = ()
     incidents: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Job {self.run}>"
 
     @property
     def recipe(self) -> Preprocessing:

@@ -45,6 +45,12 @@ class LoadedModel:
         """
         if isinstance(pictures, str | Path):
             pictures = [pictures]
+        for one in pictures:
+            if not isinstance(one, Picture | str | Path):
+                raise BenchmarkError(
+                    f"{one!r:.40} is no picture; give pictures of an image set, or "
+                    "paths. Crops are for probabilities()."
+                )
         found = [one if isinstance(one, Picture) else _picture(one) for one in pictures]
         if not found:
             raise BenchmarkError("there are no pictures to predict; give one or more.")

@@ -1,7 +1,7 @@
 """A model of the user's own: any function, PyTorch module or Keras model of this process.
 
-A module or Keras model is moved to its device and set to evaluation mode, and its framework to
-deterministic algorithms, as for every other model.
+A module is run in evaluation mode, and left in the mode that it had. It is moved to its device, and
+its framework is set to deterministic algorithms, as for every other model.
 """
 
 from __future__ import annotations
@@ -80,18 +80,27 @@ def sweep_of(model: Model, images: ImageSet, store: Store) -> Sweep:
 
 def _answer(model: Model, job: Job) -> Iterator[Environment | Part]:
     framework = frameworks()[job.spec.framework]
+    was_training = getattr(model, "training", False)
     device = framework.prepare(job.gpu, framework.PRECISIONS[0])
     loaded = Loaded(job.spec, model, device, "", framework.PRECISIONS[0])
     environment = environment_of(job, loaded)
     yield environment
     rows = [range(len(job.pictures))]
-    with crops(job.pictures, job.recipe, job.workers) as seen:
-        predictor = loaded.predictor(job.recipe.scaling)
-        yield from parts(predictor, seen, rows, job, environment)
+    try:
+        with crops(job.pictures, job.recipe, job.workers) as seen:
+            predictor = loaded.predictor(job.recipe.scaling)
+            yield from parts(predictor, seen, rows, job, environment)
+    finally:
+        if was_training is True and hasattr(model, "train"):
+            model.train()
 
 
 def _framework(model: Model) -> str:
     """Name of the framework that runs the model; a plain function needs none."""
+    if isinstance(model, type):
+        raise BenchmarkError(
+            f"{model.__name__} is a class; give an instance, {model.__name__}(...)."
+        )
     for library, kind, name in (("torch", "nn.Module", "pytorch"), ("keras", "Model", "keras")):
         found: Any = sys.modules.get(library)
         for part in kind.split("."):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import groupby
+from pathlib import Path
 from weakref import WeakSet
 
 from benchmarking.errors import BenchmarkError, StoreError
@@ -80,7 +81,7 @@ class Sweep:
         return is_stored(job, self.images, self.store)
 
     def run(self, jobs: Sequence[Job]) -> Generator[Event, None, None]:
-        """Predict and store jobs, those of one executor together.
+        """Predict and store jobs, those of one executor and framework together.
 
         What is left open when Python ends is closed then, so that what is done is kept.
 
@@ -103,8 +104,12 @@ class Sweep:
             raise BenchmarkError(f"there is no executor {name!r}; there are {', '.join(known)}.")
         retries = Retries()
         before = {job.run: self._started(job.run) for job in jobs}
-        by_name = sorted(jobs, key=lambda job: names[job.run])
-        for name, group in groupby(by_name, key=lambda job: names[job.run]):
+
+        def together(job: Job) -> tuple[str, str]:
+            """Two frameworks in one process can crash each other."""
+            return names[job.run], job.spec.framework
+
+        for (name, _), group in groupby(sorted(jobs, key=together), key=together):
             yield from self._run_in(known[name], group, retries, before)
             while retries.waiting:
                 yield from self._run_in(known[name], [retries.waiting.pop(0)], retries, before)
@@ -165,6 +170,11 @@ class Sweep:
                 except BenchmarkError as error:  # such as another user's lock
                     active.others.append(Failed(job, str(error), ""))
                     continue
+                if not is_ours and self.store.unfinished(job.run) in _claims_of_this_process():
+                    raise BenchmarkError(
+                        f"another sweep of this process still works on {job.run}; close it, or let "
+                        "it end (contextlib.closing does so)."
+                    )
                 if not is_ours:
                     waiting.append(job)
                     if job.run not in taken:
@@ -176,6 +186,8 @@ class Sweep:
                     taken.add(job.run)
                     continue
                 claim.callback(self._checkpoints(job).tidy)
+                _claims_of_this_process().add(self.store.unfinished(job.run))
+                claim.callback(_claims_of_this_process().discard, self.store.unfinished(job.run))
                 is_new = not self.again or self._started(job.run) != before[job.run]
                 if is_new and self.has(job):
                     self.notice(f"{job.run.model}: another process has stored it")
@@ -284,6 +296,12 @@ def _open_sweeps() -> WeakSet[Generator[Event, None, None]]:
 
     atexit.register(close)
     return sweeps
+
+
+@cache
+def _claims_of_this_process() -> set[Path]:
+    """Where runs are worked on that are claimed here; to wait for oneself would be for ever."""
+    return set()
 
 
 @contextmanager

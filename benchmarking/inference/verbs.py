@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ def sweep(
 ) -> Generator[Event, None, None]:
     """Predict pictures with models and store the runs; yields events as it goes on.
 
+    The events are those of `benchmarking.inference.events`: `Started`, `Progress` (so many more
+    pictures; 0 if a job merely runs), `Stored`, `AlreadyStored`, `Failed`, and `PutAside` for a job
+    that is tried again. Each has its `job`, and that its `run`.
+
     For those who show progress themselves; `predict` does the same with a bar. Close it if you
     leave it before its end (`contextlib.closing`): that keeps what is done and ends the worker.
 
@@ -49,6 +54,11 @@ def sweep(
 
 def _planned(models: Models, images: ImageSet, store: Store, options: Options) -> Plan:
     """What will run; BenchmarkError if a model cannot, or the disk is too full."""
+    if callable(models) or not isinstance(models, str | list | tuple):
+        raise BenchmarkError(
+            f"{models!r:.80} is no name of a model; give a name or a list of names. A model of "
+            "your own is for predict() and evaluate()."
+        )
     made = plan(models, images.name, len(images), store, options)
     for model, obstacle in made.obstacles.items():
         raise BenchmarkError(f"{model}: {obstacle}") from obstacle
@@ -159,11 +169,19 @@ def _options(given: Mapping[str, Any]) -> Options:
     unknown = sorted(given.keys() - Options.__dataclass_fields__.keys())
     if unknown:
         known = ", ".join(Options.__dataclass_fields__)
-        raise BenchmarkError(f"there is no option {unknown[0]!r}; there are {known}.")
+        close = get_close_matches(unknown[0], Options.__dataclass_fields__, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = " It is one of open_images()." if unknown[0] in ("limit", "on_bad_image") else hint
+        raise BenchmarkError(f"there is no option {unknown[0]!r}; there are {known}.{hint}")
     return Options(**given)
 
 
 def _images(images: Images) -> ImageSet:
+    if not isinstance(images, ImageSet | str | Path):
+        raise BenchmarkError(
+            f"pictures are a {type(images).__name__}; expected an image set, or a place of "
+            "pictures. For a few of them use open_images(PLACE, limit=3)."
+        )
     return images if isinstance(images, ImageSet) else open_images(images)
 
 

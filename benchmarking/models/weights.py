@@ -48,6 +48,11 @@ def verified_sha256(path: Path, weights: Weights) -> str:
 def missing(weights: Weights, folder: Path, why: str = "") -> WeightsError:
     """What to do about a file that is not there: its name, address, size and folder."""
     size = f" ({weights.megabytes:.0f} MiB)" if weights.megabytes else ""
+    if not weights.url:
+        return WeightsError(
+            f"{weights.file}{size} is missing; its source gives no address, so put it into "
+            f"{folder}."
+        )
     return WeightsError(
         f"{weights.file} is missing{why}; download {weights.url}{size} into {folder}."
     )

@@ -95,6 +95,18 @@ class Picture:
     label: int
     place: Place
 
+    def __post_init__(self) -> None:
+        """Refuse a path or bytes, which are no place.
+
+        Raises:
+            PictureError: the place cannot be read.
+        """
+        if not hasattr(self.place, "read"):
+            raise PictureError(
+                f"picture {self.key!r} has {self.place!r:.60} as its place; expected a place such "
+                "as FilePart(str(path))."
+            )
+
     def read(self) -> bytes:
         """The picture's bytes; PictureError if they cannot be read."""
         return self.place.read()
@@ -123,7 +135,7 @@ class ImageSet:
     name: str
     pictures: tuple[Picture, ...]
     fingerprint: str
-    classes: tuple[int, ...] = field(default=ALL_CLASSES, repr=False)
+    classes: tuple[int, ...] = field(default_factory=lambda: ALL_CLASSES, repr=False)
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -37,7 +37,11 @@ def chosen_runs(
         and (not patterns or any(_matches(run, pattern) for pattern in patterns))
     ]
     if not runs:
-        none = f"{store.folder} has no such run; 'imagenet-benchmark table' lists all."
+        asked = ", ".join(filter(None, [*patterns, recipe, images])) or "any name"
+        none = (
+            f"{store.folder} has no run of {asked}; 'imagenet-benchmark table --store "
+            f"{store.folder}' lists all."
+        )
         raise StoreError("\n".join([none, *problems(store, images)]))
     return runs
 

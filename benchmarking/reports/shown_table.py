@@ -40,7 +40,8 @@ class Table(AccuracyTable):
     """An accuracy table that shows itself: as text, in a notebook, as a data frame or a file."""
 
     def __str__(self) -> str:
-        return reports()["text"].render([self]) + "".join(f"left out: {x}\n" for x in self.left_out)
+        left_out = [f"left out: {reason}" for reason in self.left_out]
+        return "\n".join([reports()["text"].render([self]).rstrip("\n"), *left_out])
 
     def __repr__(self) -> str:
         return str(self)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from benchmarking.errors import BenchmarkError
 from benchmarking.labels.label_files import label_set
 from benchmarking.labels.label_set import LabelSet
+from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions.image_rows import ImageRows
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.selection import the_run
@@ -131,7 +132,7 @@ def compare(
     first: Run | str,
     second: Run | str,
     *,
-    images: str | None = None,
+    images: ImageSet | str | None = None,
     labels: LabelSet | str = "original",
     pictures: Literal["same", "any"] = "same",
 ) -> Comparison:
@@ -141,7 +142,7 @@ def compare(
         store: where they are.
         first: a run, or its name: MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE.
         second: another one.
-        images: name of the image set, where runs are named.
+        images: the image set or its name, where runs are named.
         labels: what is right: "original", "real", "corrected", a file, or a set for the rows of the
             first run.
         pictures: "any" compares runs though their pictures have different fingerprints, by name.
@@ -150,8 +151,9 @@ def compare(
         BenchmarkError: there is no such run, or the runs are of different pictures.
     """
     store = store if isinstance(store, Store) else Store(store)
+    name = images.name if isinstance(images, ImageSet) else images
     ours, theirs = (
-        run if isinstance(run, Run) else the_run(store, run, images) for run in (first, second)
+        run if isinstance(run, Run) else the_run(store, run, name) for run in (first, second)
     )
     if pictures == "same":
         check_same_pictures(store, [ours, theirs])

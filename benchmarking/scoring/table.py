@@ -100,7 +100,7 @@ class AccuracyTable:
     Attributes:
         images: name of the image set.
         n: number of its pictures.
-        fingerprint: of the pictures; see `image_sets.fingerprint`.
+        fingerprint: of the pictures; see `pictures.image_set.fingerprint`.
         columns: names of the scores.
         rows: best first.
         left_out: why runs that cannot be read, or are on other pictures, are not in it.

@@ -326,6 +326,33 @@ def test_an_executor_can_be_named_and_is_recorded(sweep, images):
     assert sweep.store.provenance(job.run).executor == "worker-process"
 
 
+def test_a_sweep_never_waits_for_another_of_its_own_process(sweep, images):
+    with closing(sweep.run([a_job(images, batch_size=1)])) as left_open:
+        next(left_open)
+        with pytest.raises(BenchmarkError, match="another sweep of this process still works on"):
+            list(sweep.run([a_job(images)]))
+    assert isinstance(list(sweep.run([a_job(images)]))[-1], Stored)
+
+
+def test_models_of_two_frameworks_never_share_a_process(sweep, images, monkeypatch):
+    groups = []
+
+    class Noted(Interleaved):
+        @staticmethod
+        def run(function, jobs, timeout=None):
+            groups.append([job.spec.framework for job in jobs])
+            yield from ()
+
+    known = {**executors.executors(), "interleaved": Noted}
+    monkeypatch.setattr("benchmarking.inference.sweep.executors", lambda: known)
+    jobs = [a_job(images, model) for model in ("steady", "darker")]
+    jobs.insert(
+        1, replace(a_job(images, "steadier"), spec=replace(jobs[0].spec, framework="other"))
+    )
+    list(replace(sweep, executor="interleaved").run(jobs))
+    assert groups == [["arithmetic"] * 2, ["other"]]
+
+
 def test_a_job_that_its_executor_does_not_take_is_a_failure(sweep, images, monkeypatch):
     module = executors.executors()["in-process"]
     monkeypatch.setattr(module, "run", lambda function, jobs, timeout: iter(()))

@@ -98,7 +98,7 @@ def test_demo_is_twenty_pictures_with_the_labels_in_their_names():
 
 def test_demo_without_its_package_says_what_to_install(monkeypatch):
     monkeypatch.setattr("benchmarking.pictures.sets.demo.find_spec", lambda name: None)
-    with pytest.raises(MissingDependency, match=r"pip install 'imagenet-benchmarking\[demo\]'"):
+    with pytest.raises(MissingDependency, match=r"run: pip install '.+' 'foolbox'$"):
         open_pictures("demo")
 
 

@@ -209,7 +209,7 @@ def test_runs_are_chosen_by_name_source_recipe_or_set(stored, tmp_path, capsys):
     assert [path.parent.name for path in out.rglob("*.csv")] == ["torchvision"]
     for none in (("--models", "resnet*"), ("--recipe", "other"), ("--images", "four")):
         assert call(*common, *none) == 2
-        assert "has no such run; 'imagenet-benchmark table' lists all" in capsys.readouterr().err
+        assert f"has no run of {none[1]}; 'imagenet-benchmark table" in capsys.readouterr().err
 
 
 def test_two_runs_for_one_file_are_refused(stored, tmp_path, three_pictures, capsys):

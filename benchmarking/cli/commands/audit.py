@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     audits = parser.add_subparsers(title="audits", metavar="AUDIT", required=True)
     for name, experiment in experiments().items():
         what = experiment.HELP
-        audit = audits.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        audit = audits.add_parser(name, help=what, description=what[0].upper() + what[1:])
         audit.set_defaults(experiment=experiment)
         experiment.add_arguments(audit)
         _add_common(audit, experiment)

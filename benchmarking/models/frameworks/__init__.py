@@ -105,6 +105,6 @@ def choose_gpu(asked: int | None, visible: int, who: str) -> int | None:
         seen = f"GPUs 0 to {visible - 1}" if visible else "no GPU"
         raise BenchmarkError(
             f"there is no GPU {asked}: {who} sees {seen}. "
-            "Without --gpu it takes the first one, or the CPU where there is none."
+            "Without a number it takes the first one, or the CPU where there is none."
         )
     return asked

@@ -83,6 +83,8 @@ def predictor(
         device.address.partition(":")[0], shorter, enabled=shorter is not None
     )
 
+    unchecked = [True]
+
     def predict(crops: Crops) -> Probabilities:
         with torch.inference_mode(), shortened:
             pixels = torch.from_numpy(crops)
@@ -92,10 +94,24 @@ def predictor(
             if scaling.channels == "bgr":
                 pixels = pixels.flip(1)
             logits = model((pixels / scaling.divisor - mean) / std)
+            if unchecked:
+                _refuse_probabilities(logits)
+                unchecked.clear()
             probabilities: Probabilities = torch.softmax(logits.float(), dim=1).cpu().numpy()
             return probabilities
 
     return predict
+
+
+def _refuse_probabilities(logits: torch.Tensor) -> None:
+    """Refuse a model that ends in softmax: a second one would leave the order and nothing else."""
+    rows = logits.float()
+    sums = rows.sum(dim=-1)
+    if rows.ndim == 2 and rows.min() >= 0 and (sums - 1).abs().max() < 1e-3:
+        raise BenchmarkError(
+            "the model's output sums to one, so it seems to end in softmax; give its logits, to "
+            "which softmax is applied here."
+        )
 
 
 def layer_outputs(

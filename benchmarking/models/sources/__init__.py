@@ -56,7 +56,16 @@ def sources() -> dict[str, Source]:
 
 def all_specs() -> tuple[ModelSpec, ...]:
     """Every model of every source, by source and in the source's own order."""
-    return tuple(spec for source in sources().values() for spec in source.specs())
+    found: list[ModelSpec] = []
+    for source in sources().values():
+        specs = source.specs()
+        if not isinstance(specs, Sequence):
+            raise BenchmarkError(
+                f"source {source.NAME} gave a {type(specs).__name__} as its specs; "
+                "expected a tuple of ModelSpec."
+            )
+        found += specs
+    return tuple(found)
 
 
 def source_of(spec: ModelSpec) -> Source:
@@ -166,8 +175,11 @@ def _matches(spec: ModelSpec, pattern: str) -> bool:
 
 
 def _unknown(pattern: str, specs: Sequence[ModelSpec]) -> BenchmarkError:
-    names = {name for spec in specs for name in (spec.name, spec.source, spec.framework)}
-    close = get_close_matches(pattern.lower(), sorted(names), n=1)
+    names = {
+        name for spec in specs for name in (spec.name, spec.full_name, spec.source, spec.framework)
+    }
+    by_lower = {name.lower(): name for name in sorted(names)}
+    close = [by_lower[name] for name in get_close_matches(pattern.lower(), by_lower, n=1)]
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return BenchmarkError(
         f"unknown model {pattern!r}.{hint} Run 'imagenet-benchmark models' for all."

@@ -6,7 +6,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Literal, Protocol
@@ -44,7 +44,7 @@ class Contents:
     """
 
     pictures: tuple[Picture, ...]
-    classes: tuple[int, ...] = ALL_CLASSES
+    classes: tuple[int, ...] = field(default_factory=lambda: ALL_CLASSES)
 
 
 class PictureSet(Protocol):
@@ -80,7 +80,13 @@ def open_pictures(where: str) -> Contents:
         PictureError: no set fits, two fit equally well, or the set cannot use what it finds.
     """
     chosen, place = _chosen(where)
-    return chosen.open_pictures(place)
+    found = chosen.open_pictures(place)
+    if not isinstance(found, Contents):
+        raise PictureError(
+            f"picture set {chosen.NAME} gave a {type(found).__name__} for {place!r}; expected "
+            "Contents of a tuple of pictures."
+        )
+    return found
 
 
 def open_images(
@@ -191,11 +197,11 @@ def image_set(
     name: str,
     pictures: Sequence[Picture],
     digests: Iterable[str],
-    classes: tuple[int, ...] = ALL_CLASSES,
+    classes: Sequence[int] = range(len(ALL_CLASSES)),
 ) -> ImageSet:
     """Pictures with a name and the fingerprint that follows from their digests."""
     keys = [picture.key for picture in pictures]
-    return ImageSet(name, tuple(pictures), fingerprint(keys, list(digests)), classes)
+    return ImageSet(name, tuple(pictures), fingerprint(keys, list(digests)), tuple(classes))
 
 
 def _named(where: str) -> tuple[PictureSet | None, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarking.errors import MissingDependency, PictureError
+from benchmarking.errors import MissingDependency, PictureError, pip_install
 from benchmarking.labels.imagenet import wnids
 from benchmarking.pictures.image_set import FilePart, Picture, in_order
 from benchmarking.pictures.sets import Contents, Match
@@ -32,7 +32,7 @@ def open_pictures(where: str) -> Contents:
     if spec is None or spec.origin is None:
         raise MissingDependency(
             "foolbox, which ships the demo pictures, is not installed; "
-            "run: pip install 'imagenet-benchmarking[demo]'"
+            f"run: {pip_install('foolbox', 'demo')}"
         )
     files = Path(spec.origin).parent.joinpath("data").glob("imagenet_*_*.jpg")
     pictures = (
