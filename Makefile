@@ -5,7 +5,7 @@ SUPPORTED := python3.11 python3.12 python3.13 python3 python
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: benchmark test torture check results results-2019 bench bench-gpu clean
+.PHONY: benchmark test torture check docs results results-2019 bench bench-gpu clean
 
 # Six real models on real pictures, computed now, and the accuracy table of what they said.
 benchmark: .venv/demo
@@ -30,6 +30,10 @@ check: .venv/check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The documentation, as a site that needs no network: build/site/index.html.
+docs: .venv/docs
+	$(BIN)/python docs/build.py
 
 # The tables in results/, from the predictions in precomputed/.
 results: .venv/base
@@ -69,6 +73,10 @@ clean:
 
 .venv/check: constraints.txt setup.py | .venv/made
 	$(INSTALL) -e . mypy ruff
+	@touch $@
+
+.venv/docs: constraints.txt setup.py | .venv/made
+	$(INSTALL) -e '.[docs]'
 	@touch $@
 
 .venv/demo: constraints.txt setup.py | .venv/made

