@@ -1,23 +1,27 @@
-# make benchmark: the main job; make test, make check: the project's own tests.
-# Each makes .venv and installs what it needs, once.
+# Each target makes .venv and installs what it needs, once; make help lists the targets.
 
 SUPPORTED := python3.11 python3.12 python3.13 python3 python
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: benchmark test torture check docs results results-2019 bench bench-gpu clean
+.PHONY: benchmark help test torture check docs results results-2019 bench bench-gpu clean
 
-# Six real models on real pictures, computed now, and the accuracy table of what they said.
+# The main job: six real models on real pictures, computed now, and their accuracy table.
 benchmark: .venv/demo
 	$(BIN)/imagenet-benchmark predict demo --store build/benchmark --again
 	@echo
 	@$(BIN)/imagenet-benchmark table --store build/benchmark --images demo
 
-# Two files of tests at a time.
+# This list.
+help:
+	@awk '/^# /{text = text " " substr($$0, 3); next} /^[a-z0-9-]+:/{sub(":.*", ""); printf "%-13s%s\n", $$0, text} \
+	    {text = ""}' Makefile
+
+# The project's own tests, two files at a time.
 test: .venv/all
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-# What must not be lost, in full: kills, full disks, hostile and damaged files; ten minutes.
+# That no result is lost: kills, full disks, hostile and damaged files; ten minutes.
 torture: .venv/all
 	@rm -f build/torture.jsonl; mkdir -p build
 	TORTURE_TALLY=$(CURDIR)/build/torture.jsonl \
@@ -26,6 +30,7 @@ torture: .venv/all
 	    $(BIN)/python -m tests.torture.tally build/torture.jsonl results/reliability.md; \
 	    exit $$status
 
+# Format, lint and types.
 check: .venv/check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -42,7 +47,7 @@ results: .venv/base
 	        -o results/$$images.$$format || exit; \
 	done; done
 
-# The table of 2019, from its arrays; FROM names a mirror or a folder, where there is no network.
+# The table of 2019, from its arrays; FROM=DIR or FROM=URL without network.
 results-2019: .venv/base
 	$(BIN)/imagenet-benchmark fetch predictions-2019 $(FROM:%=--from %)
 	$(BIN)/imagenet-benchmark import --store build/2019
@@ -51,7 +56,7 @@ results-2019: .venv/base
 	        || exit; \
 	done
 
-# What the README says of speed, measured here and now.
+# The benchmarks of speed, half an hour.
 bench: .venv/all
 	$(BIN)/python benchmarks/table.py results/speed/table.md
 	$(BIN)/python benchmarks/pipeline.py results/speed/pipeline.md
@@ -59,11 +64,12 @@ bench: .venv/all
 	$(BIN)/python benchmarks/keras_samples.py results/speed/keras-samples.md
 	$(BIN)/python benchmarks/memory.py results/speed/memory.md
 
-# On a machine with a GPU.
+# The benchmarks of speed on a GPU.
 bench-gpu: .venv/all
 	$(BIN)/python benchmarks/pytorch_gpu.py results/speed/pytorch-gpu.md
 	$(BIN)/python benchmarks/gpu.py results/speed/gpu.md
 
+# Remove .venv and build.
 clean:
 	rm -rf .venv build
 

@@ -73,6 +73,10 @@ def test_what_the_readme_says_of_faults_was_found():
     assert set(told) <= set(found)
 
 
+def test_the_readme_is_short_enough_to_be_read():
+    assert len((DOCS.parent / "README.md").read_text().splitlines()) < 250
+
+
 def test_links_between_pages_lead_somewhere():
     for page in (*DOCS.glob("*.md"), DOCS.parent / "README.md"):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):

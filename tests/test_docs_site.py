@@ -147,12 +147,13 @@ def test_no_page_fetches_anything_from_another_host(site, pages):
     assert foreign == []
 
 
-def test_the_numbers_of_the_home_page_are_those_of_the_table():
+@pytest.mark.parametrize("page", [DOCS / "index.md", ROOT / "README.md"])
+def test_the_numbers_of_the_home_page_are_those_of_the_table(page):
     table = (ROOT / "results" / "imagenet-val-2019.md").read_text()
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
-        for line in (DOCS / "index.md").read_text().splitlines()
-        if re.match(r"\| \w+ \| \d", line)
+        for line in page.read_text().splitlines()
+        if re.match(r"\| \w+ \| \d+\.\d", line)
     ]
     assert len(rows) == 6
     for model, first, fifth, tier in rows:

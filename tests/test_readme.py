@@ -1,4 +1,4 @@
-"""The README's commands and code do what it says."""
+"""Commands and code of the README, and of the pages that continue it, do what they say."""
 
 import hashlib
 import io
@@ -26,7 +26,11 @@ from benchmarking.pictures.crop import crop
 from benchmarking.pictures.sets import image_set, open_pictures
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+PAGES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("benchmark-of-2019", "models-and-recipes", "stored-runs")),
+]
+README = "\n".join((ROOT / page).read_text() for page in PAGES)
 
 
 def blocks(language: str) -> list[str]:
@@ -38,7 +42,7 @@ def blocks(language: str) -> list[str]:
 
 COMMANDS = [
     command
-    for block in blocks("")
+    for block in blocks("bash")
     for line in block.splitlines()
     if line.startswith("imagenet")
     for command in line.split(" && ")
@@ -70,7 +74,7 @@ def place(tmp_path, monkeypatch, arrays_of_2019):
     """A folder with all that the README's commands are about, and a cache with the arrays."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name in ("precomputed", "mine"):
+    for name in ("precomputed", "mine", "2019", "zoo"):
         (tmp_path / name).symlink_to(ROOT / "precomputed")
     (tmp_path / "your").symlink_to(arrays_of_2019)
     main(["fetch", "predictions-2019", "--from", str(arrays_of_2019)])
@@ -205,7 +209,7 @@ def test_the_code_of_a_source_passes_the_linter(tmp_path):
 
 def test_the_fingerprint_can_be_had_from_the_command_line():
     command = next(
-        line for block in blocks("") for line in block.splitlines() if "sha256sum" in line
+        line for block in blocks("bash") for line in block.splitlines() if "sha256sum" in line
     )
     pictures = open_pictures("demo").pictures
     folder = pictures[0].place.path.parent

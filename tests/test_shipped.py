@@ -44,14 +44,6 @@ def test_shipped_tables_follow_from_shipped_predictions(images, suffix):
     assert path.read_text() == format_of(path).render([aggregate(STORE, images)])
 
 
-@pytest.mark.parametrize(
-    ("images", "lines"), [("imagenet-sample-500", 8), ("imagenet-val-2019", 8)]
-)
-def test_the_readme_shows_the_top_of_the_shipped_tables(images, lines):
-    shipped = (ROOT / "results" / f"{images}.md").read_text().split("\n\n")[1]
-    assert "\n".join(shipped.splitlines()[:lines]) in (ROOT / "README.md").read_text()
-
-
 @pytest.mark.parametrize("suffix", [".csv", ".md", ".tex", ".json"])
 def test_the_table_of_2019_follows_from_its_arrays(imported_2019, suffix):
     path = ROOT / "results" / f"imagenet-val-2019{suffix}"
