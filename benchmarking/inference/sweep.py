@@ -92,6 +92,8 @@ class Sweep:
 
         Raises:
             BenchmarkError: there is no executor of the name asked for.
+            StoreError: the store has other pictures under the name of these, or they are being
+                stored by another process.
         """
         events = self._run(jobs)
         _open_sweeps().add(events)
@@ -109,10 +111,11 @@ class Sweep:
             """Two frameworks in one process can crash each other."""
             return names[job.run], job.spec.framework
 
-        for (name, _), group in groupby(sorted(jobs, key=together), key=together):
-            yield from self._run_in(known[name], group, retries, before)
-            while retries.waiting:
-                yield from self._run_in(known[name], [retries.waiting.pop(0)], retries, before)
+        with self.store.admitted(self.images):
+            for (name, _), group in groupby(sorted(jobs, key=together), key=together):
+                yield from self._run_in(known[name], group, retries, before)
+                while retries.waiting:
+                    yield from self._run_in(known[name], [retries.waiting.pop(0)], retries, before)
 
     def executor_of(self, job: Job) -> str:
         """Name of the executor that runs a job."""

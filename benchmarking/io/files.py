@@ -10,21 +10,14 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from glob import escape
 from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
 from benchmarking.errors import BenchmarkError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-
+from benchmarking.io.locks import NO_LINK, is_locked
 
 MOST_BYTES = 2**28
 """Of a file that is read into memory as a whole; far more than a list of pictures has."""
@@ -130,37 +123,12 @@ def sweep_up(path: Path) -> None:
     """Remove what killed processes have left half-written of a file: nobody holds its lock."""
     for part in path.parent.glob(f".{escape(_short(path.name))}.*.part"):
         with suppress(OSError):
-            handle = os.open(part, os.O_RDWR | _NO_LINK)
+            handle = os.open(part, os.O_RDWR | NO_LINK)
             try:
-                if stat.S_ISREG(os.fstat(handle).st_mode) and _is_locked_by_us(handle):
+                if stat.S_ISREG(os.fstat(handle).st_mode) and is_locked(handle):
                     part.unlink()
             finally:
                 os.close(handle)
-
-
-def claim(path: Path, stack: ExitStack) -> bool:
-    """Take the lock of this name, until the stack closes or the process ends, if it is free now.
-
-    Returns:
-        Whether it was free.
-
-    Raises:
-        BenchmarkError: a lock cannot be made here.
-    """
-    from filelock import FileLock, Timeout
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Made here so that others may lock it as well, if the user's umask lets them.
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
-        mode = stat.S_IMODE(os.fstat(handle).st_mode)
-        os.close(handle)
-        stack.enter_context(FileLock(path, mode=mode).acquire(blocking=False))
-    except Timeout:
-        return False
-    except (OSError, NotImplementedError) as error:
-        raise BenchmarkError(f"{path} cannot be locked: {error}.") from error
-    return True
 
 
 def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
@@ -228,8 +196,8 @@ def _new_part(path: Path) -> tuple[Path, int]:
     """A new file beside another, and a handle on it, which holds its lock."""
     while True:
         part = path.with_name(f".{_short(path.name)}.{secrets.token_hex(8)}.part")
-        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o666)
-        if _is_locked_by_us(handle) and os.fstat(handle).st_nlink:
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK, 0o666)
+        if is_locked(handle) and os.fstat(handle).st_nlink:
             return part, handle
         os.close(handle)  # somebody swept it up before it was locked
 
@@ -237,19 +205,6 @@ def _new_part(path: Path) -> tuple[Path, int]:
 def _short(name: str) -> str:
     """The beginning of a name, so that what is added to it fits into 255 bytes."""
     return os.fsdecode(os.fsencode(name)[:200])
-
-
-def _is_locked_by_us(handle: int) -> bool:
-    """Whether an open file could be locked now, until it is closed; True without locks."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
 
 
 def _keep_mode_and_owner(path: Path, handle: int) -> None:

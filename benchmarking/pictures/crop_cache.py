@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.io import files
+from benchmarking.io.locks import claim
 from benchmarking.io.prefetch import prefetched
 from benchmarking.pictures.crop import library_versions
 from benchmarking.pictures.crop_stream import Crop, crop_of, crops
@@ -130,7 +131,7 @@ class CropFile:
     def _is_claimed(self, stack: ExitStack) -> bool:
         """Whether it is ours to write, until the stack closes."""
         try:
-            return files.claim(self._lock, stack)
+            return claim(self._lock, stack)
         except BenchmarkError:
             return False
 

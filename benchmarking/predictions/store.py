@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarking.errors import StoreError
 from benchmarking.io import files
+from benchmarking.io.locks import Disagreement, agreed, claim
 from benchmarking.models.spec import Probabilities
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions import image_rows
@@ -27,6 +28,9 @@ from benchmarking.predictions.run import Run
 from benchmarking.predictions.run_file import RunFile, opened, packed
 from benchmarking.predictions.run_index import ROWS, RunIndex
 from benchmarking.predictions.top_k import Classes, TopK, check_probabilities
+
+_HELD = ".pictures"
+"""File that tells processes which pictures those at work store under a name."""
 
 
 @dataclass(frozen=True, init=False)
@@ -44,7 +48,7 @@ class Store(RunIndex):
         """
         unfinished = self.unfinished(run)
         self._refuse_links(unfinished)
-        if not files.claim(unfinished / "lock", stack):
+        if not claim(unfinished / "lock", stack):
             return False
         files.sweep_up(self.path(run))
         return True
@@ -149,13 +153,33 @@ class Store(RunIndex):
     def admit(self, images: ImageSet) -> None:
         """Make room for runs on an image set, whose name must mean the same pictures here.
 
-        Runs that cannot be read say nothing of their pictures; they can be computed anew.
-
         Raises:
-            StoreError: other pictures are stored under this name.
+            StoreError: other pictures are stored under this name, or being stored.
             BenchmarkError: the folder cannot be written.
         """
-        self._admit(images, image_rows.written(images))
+        with self.admitted(images):
+            pass
+
+    @contextmanager
+    def admitted(self, images: ImageSet) -> Iterator[None]:
+        """The same, and the name keeps its meaning until the block ends: others are refused.
+
+        Runs that cannot be read say nothing of their pictures; they can be computed again.
+
+        Raises:
+            StoreError: other pictures are stored under this name, or being stored.
+            BenchmarkError: the folder cannot be written.
+        """
+        rows = image_rows.written(images)
+        held = self.folder / images.name / _HELD
+        self._refuse_links(held)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(agreed(held, f"{images.fingerprint} {image_rows.digest(rows)}"))
+            except Disagreement as error:
+                raise _other_pictures(images, _difference(images, error.text)) from error
+            self._admit(images, rows)
+            yield
 
     def write(
         self,
@@ -177,17 +201,16 @@ class Store(RunIndex):
             raise StoreError(
                 f"{run}: {len(top)} predictions for the {len(images)} pictures of {images.name}."
             )
-        rows = image_rows.written(images)
         self._refuse_links(self.path(run))
-        self._admit(images, rows)
         tensors: dict[str, NDArray[Any]] = {
             "top5_index": top.classes.astype(np.uint16),
             "top5_prob": top.probabilities.astype(np.float32),
         }
         if probabilities is not None:
             tensors["probabilities"] = probabilities.astype(np.float32, copy=False)
-        data = packed(run, tensors, provenance, image_rows.digest(rows))
-        files.write(self.path(run), data)
+        rows = image_rows.digest(image_rows.written(images))
+        with self.admitted(images):
+            files.write(self.path(run), packed(run, tensors, provenance, rows))
         return self.path(run)
 
     def _admit(self, images: ImageSet, rows: bytes) -> None:
@@ -295,6 +318,13 @@ def _digest_of_file(path: Path, size: int, changed: tuple[int, int]) -> str:
 def bytes_needed(pictures: int, *, classes: int = 0) -> int:
     """Size of a run's file, to a few kB; with the probabilities of so many classes, if any."""
     return 4096 + pictures * (5 * (2 + 4) + 4 * classes)
+
+
+def _difference(images: ImageSet, text: str) -> str:
+    """How pictures differ from those that another process stores under their name."""
+    if text.startswith(images.fingerprint):
+        return "the same pictures in another order, by another process that is at work"
+    return f"fingerprint {text.partition(' ')[0]:.64}, by another process that is at work"
 
 
 def _other_pictures(images: ImageSet, found: str) -> StoreError:

@@ -9,7 +9,7 @@ import pytest
 from conftest import PLUGINS, digests
 from safetensors import safe_open
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference import executors, partial_run
 from benchmarking.inference.checkpoints import Checkpoints
 from benchmarking.inference.crop_sharing import sharing
@@ -332,6 +332,21 @@ def test_a_sweep_never_waits_for_another_of_its_own_process(sweep, images):
         with pytest.raises(BenchmarkError, match="another sweep of this process still works on"):
             list(sweep.run([a_job(images)]))
     assert isinstance(list(sweep.run([a_job(images)]))[-1], Stored)
+
+
+def test_other_pictures_of_the_same_name_wait_until_a_sweep_has_ended(sweep, images, tree):
+    next(tree.rglob("a.png")).write_bytes(next(tree.rglob("b.png")).read_bytes())
+    others = image_set("grey", images.pictures, digests(images.pictures))
+    second = replace(sweep, images=others)
+    with closing(sweep.run([a_job(images, batch_size=1)])) as first:
+        next(first)
+        with pytest.raises(StoreError, match="by another process that is at work"):
+            next(second.run([a_job(others)]))
+        with pytest.raises(StoreError, match="by another process that is at work"):
+            sweep.store.admit(others)
+    assert isinstance(list(second.run([a_job(others)]))[-1], Stored)
+    with pytest.raises(StoreError, match=f"is stored with fingerprint {others.fingerprint};"):
+        next(sweep.run([a_job(images)]))
 
 
 def test_models_of_two_frameworks_never_share_a_process(sweep, images, monkeypatch):

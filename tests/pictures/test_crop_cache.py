@@ -13,6 +13,7 @@ from PIL import Image
 
 from benchmarking.errors import PictureError
 from benchmarking.io import files
+from benchmarking.io.locks import claim
 from benchmarking.models.sources import select
 from benchmarking.pictures import crop_cache as module
 from benchmarking.pictures.crop_cache import CropFile, crop_file
@@ -136,7 +137,7 @@ def test_a_file_cut_short_is_written_anew(images, file):
 
 def test_a_file_that_another_process_writes_is_left_alone(images, file):
     with ExitStack() as other:
-        assert files.claim(file.path.with_name(f".{file.path.name}.lock"), other)
+        assert claim(file.path.with_name(f".{file.path.name}.lock"), other)
         assert (seen_by(file, images) == everything(images)).all()
         assert not file.is_complete
         file.remove()

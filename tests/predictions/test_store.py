@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import sys
 import zlib
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -426,3 +428,28 @@ def test_a_pipe_in_the_place_of_a_run_or_a_list_is_refused_and_not_waited_for(st
         stored.rows("three")
     with pytest.raises(StoreError, match=r"cannot be read: it is no regular file"):
         stored.read(RUN)
+
+
+def test_first_writes_at_the_same_moment_never_mix_pictures_of_one_name(tmp_path, a_provenance):
+    """Of two sets with one name, each written by four threads, one is stored, whichever it is."""
+    sets = [an_image_set(tmp_path / part, {f"{part}{i}": i for i in range(3)}) for part in "ab"]
+    top, together = top_k(np.eye(3, 9, dtype=np.float32)), Barrier(8)
+    for attempt in range(5):
+        store = Store(tmp_path / f"store-{attempt}")
+
+        def write(number, store=store):
+            images = sets[number % 2]
+            together.wait()
+            with suppress(StoreError):
+                run = replace(RUN, model=f"model-{number}")
+                store.write(run, images, top, a_provenance(images))
+                return images.fingerprint
+            return None
+
+        with ThreadPoolExecutor(8) as pool:
+            stored = [found for found in pool.map(write, range(8)) if found]
+        assert len(stored) >= 1
+        assert len(set(stored)) == 1
+        assert len(store.runs("three")) == len(stored)
+        assert all(store.provenance(run).fingerprint == stored[0] for run in store.runs("three"))
+        assert [path.name for path in store.folder.glob("three/.*")] == []

@@ -97,6 +97,24 @@ def test_a_run_that_another_has_stored_meanwhile_is_not_made_again(arenas, pictu
     verdicts.check()
 
 
+def test_other_pictures_of_the_same_name_are_refused_before_a_prediction(
+    arenas, pictures, tmp_path
+):
+    scene, verdicts = a_sweep(pictures, "one"), Verdicts()
+    other = scenes.numbered_pictures(tmp_path / pictures.name, LIMIT // 2)
+    reference, store = alone(arenas, scene, tmp_path / "0"), tmp_path / "store"
+    first = arenas[0].start(scene.arguments(store), scene.orders, TORTURE_PAUSE="0.05")
+    first.until(PREDICTING)
+    second = arenas[1].start(a_sweep(other, "two").arguments(store), scene.orders)
+    ends = [second.ended(), first.ended()]
+    with verdicts.on("2 at once, with other pictures of the same name", "predict, light"):
+        assert [end.status for end in ends] == [2, 0], ends
+        assert "by another process that is at work" in ends[0].err
+        assert differences(contents(store), reference) == ""
+        assert predictions(arenas) == once("one")
+    verdicts.check()
+
+
 def test_where_one_is_killed_the_one_that_waits_goes_on_with_its_work(arenas, pictures, tmp_path):
     scene, verdicts = a_sweep(pictures, "one"), Verdicts()
     reference = alone(arenas, scene, tmp_path / "0")

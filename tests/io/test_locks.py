@@ -1,0 +1,91 @@
+"""Processes that share a folder agree on its use; the rest of locks is tested where it is used."""
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import pytest
+
+from benchmarking.errors import BenchmarkError
+from benchmarking.io import locks
+from benchmarking.io.locks import Disagreement, agreed
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "new" / ".use"
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    monkeypatch.setattr(locks, "_TRIES", 3)
+
+
+@pytest.mark.usefixtures("soon")
+def test_those_with_the_same_text_share_and_another_text_is_refused_until_they_end(path):
+    with agreed(path, "a"), ExitStack() as other:
+        other.enter_context(agreed(path, "a"))
+        with pytest.raises(Disagreement, match="^a$"), agreed(path, "b"):
+            pass
+        other.close()
+        with pytest.raises(Disagreement), agreed(path, "b"):
+            pass
+    assert not path.exists()
+    with agreed(path, "b"):
+        assert path.read_text() == "b"
+
+
+def test_the_text_of_a_killed_process_counts_for_nothing(path):
+    code = "import os, sys\nfrom pathlib import Path\nfrom benchmarking.io.locks import agreed\n"
+    code += "with agreed(Path(sys.argv[1]), 'longer than ours'): os.kill(os.getpid(), 9)"
+    assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == -9
+    assert path.read_text() == "longer than ours"
+    with agreed(path, "b"):
+        assert path.read_text() == "b"
+    assert not path.exists()
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_file_that_is_locked_by_somebody_else_is_named(path):
+    path.parent.mkdir()
+    with path.open("wb") as file:
+        locks.fcntl.flock(file, locks.fcntl.LOCK_EX)
+        with pytest.raises(BenchmarkError, match=r"\.use is locked by another process"):
+            agreed(path, "a").__enter__()
+
+
+def test_what_is_no_file_is_neither_followed_nor_waited_for(path):
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(BenchmarkError, match="no regular file"):
+        agreed(path, "a").__enter__()
+    path.unlink()
+    path.symlink_to(path.with_name("elsewhere"))
+    with pytest.raises(BenchmarkError, match="cannot be written"):
+        agreed(path, "a").__enter__()
+    assert not path.with_name("elsewhere").exists()
+
+
+SHARED = """
+import sys
+from pathlib import Path
+from benchmarking.io.locks import Disagreement, agreed
+
+path, text = Path(sys.argv[1]), sys.argv[2]
+for _ in range(300):
+    try:
+        with agreed(path, text):
+            assert path.read_text() == text, path.read_text()
+            assert path.read_text() == text, path.read_text()
+    except Disagreement as error:
+        assert error.text != text
+"""
+
+
+def test_no_two_processes_with_other_texts_are_ever_in_at_the_same_time(path):
+    commands = [[sys.executable, "-c", SHARED, path, text] for text in "aabb"]
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE) for command in commands]
+    errors = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [0] * 4, errors
+    assert not path.exists()
