@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_FORMULA = tuple("=+-@＝＋－＠")  # noqa: RUF001 - full-width ones, which some spreadsheets read alike
+
 
 def printable(text: str) -> str:
     r"""Text with each character escaped that could steer a terminal or cannot be encoded.
@@ -33,4 +35,4 @@ def csv_cell(text: str) -> str:
     ("'=1+1", 'n01440764/a.jpg')
     """
     shown = printable(text)
-    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from benchmarking.io.printable import printable
@@ -11,7 +12,9 @@ from benchmarking.scoring.table import AccuracyTable
 NAME = "markdown"
 SUFFIX = ".md"
 
-_ENTITIES = str.maketrans({character: f"&#{ord(character)};" for character in "&<>|`\\*"})
+_ENTITIES = str.maketrans({character: f"&#{ord(character)};" for character in "&<>|`\\*~"})
+# _ is markup at the edge of a word only, and so stays as it is in a name such as inception_v3.
+_MARKUP = re.compile(r"(?<=\])\(|(?<!\w)_+|_+(?!\w)|__+|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
 
 
 def render(tables: Sequence[AccuracyTable]) -> str:
@@ -27,5 +30,9 @@ def _one(table: AccuracyTable) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text with no markup, HTML or further cells in it; a link is one by the ( after its ]."""
-    return printable(text).translate(_ENTITIES).replace("](", "]&#40;")
+    """Text with no markup, HTML, links or further cells in it."""
+
+    def as_entities(found: re.Match[str]) -> str:
+        return "".join(f"&#{ord(character)};" for character in found[0])
+
+    return _MARKUP.sub(as_entities, printable(text).translate(_ENTITIES))
