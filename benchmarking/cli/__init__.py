@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from benchmarking import __version__
 from benchmarking.cli.commands import commands
@@ -77,12 +78,21 @@ def _forget_output() -> None:
 
 def _run(program: str, run: Callable[[], int]) -> int:
     try:
+        _check_folder()
         status = run()
         sys.stdout.flush()
         return status
     except BenchmarkError as error:
         print(f"{program}: {indented(error)}", file=sys.stderr)
         return 2
+
+
+def _check_folder() -> None:
+    """Refuse to run in a folder that was removed; no relative path means anything in it."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise BenchmarkError("the current folder was removed; change to another one.") from error
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

@@ -37,11 +37,13 @@ def chosen_runs(
         and (not patterns or any(_matches(run, pattern) for pattern in patterns))
     ]
     if not runs:
-        asked = ", ".join(filter(None, [*patterns, recipe, images])) or "any name"
-        none = (
-            f"{store.folder} has no run of {asked}; 'imagenet-benchmark table --store "
-            f"{store.folder}' lists all."
-        )
+        asked = ", ".join(filter(None, [*patterns, recipe, images]))
+        none = f"there are no stored runs in {store.folder}; name another folder with --store."
+        if asked:
+            none = (
+                f"{store.folder} has no run of {asked}; 'imagenet-benchmark table --store "
+                f"{store.folder}' lists all."
+            )
         raise StoreError("\n".join([none, *problems(store, images)]))
     return runs
 

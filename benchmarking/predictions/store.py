@@ -151,19 +151,20 @@ class Store(RunIndex):
             return stored.check()
 
     def admit(self, images: ImageSet) -> None:
-        """Make room for runs on an image set, whose name must mean the same pictures here.
+        """Find out whether runs on an image set may be stored, before any is computed.
 
         Raises:
-            StoreError: other pictures are stored under this name, or being stored.
+            StoreError: other pictures are stored under this name.
             BenchmarkError: the folder cannot be written.
         """
-        with self.admitted(images):
-            pass
+        if self.runs(images.name):
+            self._admit(images, image_rows.written(images))
 
     @contextmanager
     def admitted(self, images: ImageSet) -> Iterator[None]:
-        """The same, and the name keeps its meaning until the block ends: others are refused.
+        """Make room for runs on an image set, whose name means these pictures in the block.
 
+        Processes that want to store other pictures under the name are refused meanwhile.
         Runs that cannot be read say nothing of their pictures; they can be computed again.
 
         Raises:

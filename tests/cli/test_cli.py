@@ -371,3 +371,22 @@ def test_a_disk_without_room_is_found_before_anything_is_read(predict, store, mo
     err = capsys.readouterr().err
     assert f"the disk of {store.folder} has 4 kB free; these runs need up to 4 kB." in err
     assert not store.folder.exists()
+
+
+def test_a_folder_that_was_removed_is_named_and_not_a_traceback(tmp_path):
+    code = (
+        "import os, sys; os.rmdir(os.getcwd()); from benchmarking.cli import main; "
+        "sys.exit(main(['table', '-o', 't.md']))"
+    )
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "gone",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "imagenet-benchmark: the current folder was removed; change to another one.\n"
+    )

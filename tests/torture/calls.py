@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import os
 import shutil  # noqa: F401  looks at functions of os when it is imported, which must be the real ones
@@ -31,7 +32,9 @@ def watched(act: Act) -> Iterator[None]:
     with ExitStack() as stack:
         for name in (*NAMED, *OPENED, "sync", "open"):
             stack.enter_context(patch.object(os, name, _watching(act, name, getattr(os, name))))
-        stack.enter_context(patch.object(io, "open", _opening(act, io.open)))
+        opening = _opening(act, io.open)
+        for module in (io, builtins):
+            stack.enter_context(patch.object(module, "open", opening))
         yield
 
 

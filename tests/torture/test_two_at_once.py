@@ -103,7 +103,7 @@ def test_other_pictures_of_the_same_name_are_refused_before_a_prediction(
     scene, verdicts = a_sweep(pictures, "one"), Verdicts()
     other = scenes.numbered_pictures(tmp_path / pictures.name, LIMIT // 2)
     reference, store = alone(arenas, scene, tmp_path / "0"), tmp_path / "store"
-    first = arenas[0].start(scene.arguments(store), scene.orders, TORTURE_PAUSE="0.05")
+    first = arenas[0].start(scene.arguments(store), scene.orders, TORTURE_PAUSE="0.4")
     first.until(PREDICTING)
     second = arenas[1].start(a_sweep(other, "two").arguments(store), scene.orders)
     ends = [second.ended(), first.ended()]
