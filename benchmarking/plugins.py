@@ -112,7 +112,7 @@ def import_files(digests: Mapping[str, str]) -> None:
         if _from_file(path).__dict__[_DIGEST] != digest:
             raise BenchmarkError(
                 f"plug-in {path} was changed while it was in use; begin again, or call "
-                "benchmarking.plugins.use() once more."
+                "benchmarking.plugins.use() again."
             )
 
 

@@ -27,7 +27,7 @@ from benchmarking.pictures.image_set import Picture
 from benchmarking.predictions.top_k import top_k
 
 NAME = "batch"
-HELP = "does batching change the answer?"
+HELP = "does batching change the predictions?"
 PICTURES = 100
 
 NOISE = 1e-4
@@ -144,7 +144,7 @@ def answer(test: BatchTest) -> Iterator[Answer]:
 def every_batch_size(
     predictor: Predictor, seen: NDArray[np.uint8], classes: int
 ) -> Iterator[Answer]:
-    """What a model says of the same crops, (n, h, w, 3), in batches of every size and backwards."""
+    """Predictions for the same crops, (n, h, w, 3), in batches of every size and reversed."""
     for size in BATCH_SIZES:
         yield Answer(f"batch {size}", probabilities(predictor, seen, size, classes))
     largest = BATCH_SIZES[-1]

@@ -27,7 +27,7 @@ from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import Picture
 
 NAME = "frameworks"
-HELP = "do two frameworks say the same?"
+HELP = "do two frameworks agree?"
 PICTURES = 500
 _IN_LAYERS = 4  # pictures that are followed through the layers
 
@@ -117,7 +117,7 @@ def same_weights() -> list[tuple[ModelSpec, ModelSpec]]:
 
 
 def answer(test: ParityTest) -> Iterator[Answer | Layers]:
-    """What one model says of the pictures, and what its layers say of the first few.
+    """Predictions of one model, and the outputs of its layers for the first few pictures.
 
     Raises:
         BenchmarkError: the model cannot be loaded or a picture cannot be decoded.

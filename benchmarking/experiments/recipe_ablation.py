@@ -131,7 +131,7 @@ def own_recipe(document: Mapping[str, Any], published: Preprocessing) -> Preproc
 
 
 def answer(test: RecipeTest) -> Iterator[Answer]:
-    """What one model says of the same pictures under each recipe.
+    """Predictions of one model for the same pictures under each recipe.
 
     Raises:
         BenchmarkError: the model cannot be loaded or a picture cannot be decoded.

@@ -1,4 +1,4 @@
-"""What a sweep tells while it goes on: one event after the other, each of one job."""
+"""Events of a sweep: one after the other, each of one job."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ class Plan:
         arguments: tuple[str, ...] = (),
         tell: Callable[[str], None] = notice,
     ) -> Generator[Event, None, None]:
-        """Predict and store what is not stored yet; yields events as it goes on.
+        """Predict and store what is not stored yet; yields events.
 
         Args:
             images: the pictures, of the plan's name and number.

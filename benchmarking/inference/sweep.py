@@ -83,7 +83,7 @@ class Sweep:
     def run(self, jobs: Sequence[Job]) -> Generator[Event, None, None]:
         """Predict and store jobs, those of one executor and framework together.
 
-        What is left open when Python ends is closed then, so that what is done is kept.
+        A sweep that is left open is closed when Python ends, so that its partial runs are kept.
 
         Every job ends with `Stored`, `Failed` or, where another process has stored it meanwhile,
         `AlreadyStored`; one that fails does not stop the others. A job whose process died is tried

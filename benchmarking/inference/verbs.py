@@ -30,14 +30,14 @@ Images = ImageSet | str | Path
 def sweep(
     models: Models, images: Images, store: Store | str | Path, **options: Any
 ) -> Generator[Event, None, None]:
-    """Predict pictures with models and store the runs; yields events as it goes on.
+    """Predict pictures with models and store the runs; yields events.
 
     The events are those of `benchmarking.inference.events`: `Started`, `Progress` (so many more
     pictures; 0 if a job merely runs), `Stored`, `AlreadyStored`, `Failed`, and `PutAside` for a job
     that is tried again. Each has its `job`, and that its `run`.
 
     For those who show progress themselves; `predict` does the same with a bar. Close it if you
-    leave it before its end (`contextlib.closing`): that keeps what is done and ends the worker.
+    leave it before its end (`contextlib.closing`): that keeps the partial runs and ends the worker.
 
     Args:
         models: a name, wildcard, framework or source, or several.
@@ -78,7 +78,7 @@ def predict(
     """Predict pictures with pretrained models, or a model of your own, and store the runs.
 
     Complete runs are not computed again, and an interrupted run is resumed where it stopped; only a
-    model of your own always begins anew, since nothing tells whether it has changed.
+    model of your own always starts again, because a change of it cannot be detected.
 
     Args:
         model: names as in `imagenet-benchmark models`, with wildcards if you like; or a function

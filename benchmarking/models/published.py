@@ -1,4 +1,4 @@
-"""What models' publishers say of their accuracy on the ImageNet 2012 validation set.
+"""Published accuracies of models on the ImageNet 2012 validation set.
 
 data/published.csv has a line per model and where its figures are written: torchvision's weight
 metadata (IMAGENET1K_V1), the README of keras-applications 1.0.8, measured with the recipe

@@ -21,7 +21,7 @@ Predictor = Callable[[Crops], Probabilities]
 
 @dataclass(frozen=True)
 class Weights:
-    """One exact file of weights, and what its publisher says of it.
+    """One exact file of weights, with its published digest and address.
 
     Attributes:
         name: what its publisher calls it, such as "IMAGENET1K_V1".
@@ -58,7 +58,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Published:
-    """What a model's publishers say of it, on the ImageNet 2012 validation set.
+    """The published accuracy of a model on the ImageNet 2012 validation set.
 
     Attributes:
         acc1: acc@1 in percent.

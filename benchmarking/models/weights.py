@@ -40,7 +40,7 @@ def verified_sha256(path: Path, weights: Weights) -> str:
         if published and not found.startswith(published):
             raise WeightsError(
                 f"{path} has {kind} {found}, but {weights.name} was published with {published}; "
-                "move it away and get it anew."
+                "move it away and download it again."
             )
     return sha256.hexdigest()
 

@@ -1,4 +1,4 @@
-"""Files of pictures: what they say of themselves, and whether Pillow can decode them."""
+"""Files of pictures: what their headers contain, and whether Pillow can decode them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_SCANS = 100  # of a JPEG, each of which costs the time of a whole picture;
 
 @dataclass(frozen=True)
 class PictureFacts:
-    """What a picture's file says of itself.
+    """What the header of a picture's file contains.
 
     Attributes:
         format: Pillow's name of it, such as "JPEG".
@@ -126,7 +126,7 @@ def _refuse_too_many_scans(file: Any, data: bytes) -> None:
 
 
 def _facts(file: Any, data: bytes) -> PictureFacts:
-    """What an opened picture says of itself; broken EXIF counts as none."""
+    """The header of an opened picture; broken EXIF counts as none."""
     try:
         exif = file.getexif()
         orientation, software = exif.get(0x0112, 1), str(exif.get(0x0131, ""))

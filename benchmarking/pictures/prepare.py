@@ -126,7 +126,7 @@ def prepare(plan: Plan) -> Iterator[Member]:
 
     Raises:
         PictureError: the tar is not the official one after all; nothing of it is left.
-        BenchmarkError: a picture cannot be written; the next call goes on from there.
+        BenchmarkError: a picture cannot be written; the next call resumes from there.
     """
     md5 = hashlib.md5(usedforsecurity=False)
     for member, data in _contents(plan, md5.update):

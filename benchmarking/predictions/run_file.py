@@ -29,8 +29,8 @@ _KEY = "imagenet-benchmark"
 _DTYPES = {"top5_index": np.uint16, "top5_prob": np.float32, "probabilities": np.float32}
 _ROWS = "images.csv"
 _MEND = (
-    "Restore a copy, or make the run anew: 'imagenet-benchmark predict --again', or 'import' if it "
-    "was imported."
+    "Restore a copy, or compute the run again: 'imagenet-benchmark predict --again', or 'import' "
+    "if it was imported."
 )
 
 

@@ -91,7 +91,7 @@ class RunIndex:
         return self.folder / run.images / run.source / f"{run.model}.{run.recipe}{_SUFFIX}"
 
     def unfinished(self, run: Run) -> Path:
-        """Folder for what is done of a run that is not complete."""
+        """Folder for the checkpoints of a partial run."""
         path = self.path(run)
         return path.with_name(f".{path.name}.unfinished")
 

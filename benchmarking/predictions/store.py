@@ -73,7 +73,7 @@ class Store(RunIndex):
         if not self._are_recorded(image_rows.digest(data), images):
             raise StoreError(
                 f"{path} is damaged: no run was stored with these rows. Restore a copy; 'predict' "
-                "on the same pictures writes it anew as well."
+                "on the same pictures writes it again as well."
             )
         return rows
 

@@ -74,7 +74,7 @@ class Row:
         run: which one.
         provenance: how it was made.
         scores: by column.
-        published: what its publishers say of the same weights on the same labels, if anything.
+        published: published accuracy of the same weights on the same labels, if there is one.
         place: how sure its rank is, by the column that sorts the table; None among very many runs.
         measures: other numbers, by name.
     """

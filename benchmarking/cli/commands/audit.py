@@ -1,9 +1,9 @@
-"""Find out what changes a model's answers, by experiments that vary one thing alone.
+"""Measure what changes a model's predictions, by experiments that vary one thing.
 
 'batch' runs each model in batches of 1, 2, 8 and 32, in reverse order, in a fresh process and on
-one thread, and compares all with one picture at a time. 'recipe' changes one part of a model's
-published recipe after the other, and tells what each costs. 'frameworks' runs models that have the
-same weights in PyTorch and Keras in both. Plug-ins can add experiments.
+one thread, and compares the predictions with those of one picture at a time. 'recipe' changes each
+part of a model's published recipe in turn, and measures what it costs in accuracy. 'frameworks'
+runs the same weights in PyTorch and in Keras. Plug-ins can add experiments.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Check every stored run against the digests that were stored with it.
 
-A file that is cut, has a flipped bit, or holds what cannot be is named, and what to do about it;
-so are files that no run is kept in, such as those that a killed process left. Exit status 1 if
-anything is damaged.
+Damaged files are named, with what to do about them. So are files that belong to no run, such as
+those that a killed process left. The exit status is 1 if anything is damaged.
 """
 
 from __future__ import annotations

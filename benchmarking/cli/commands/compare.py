@@ -1,7 +1,7 @@
 """Compare two stored runs picture by picture, or every pair of them.
 
-Two accuracies on the same pictures are told apart by the pictures that only one of the models gets
-right: McNemar's exact test says whether these are more than chance, the interval by how much.
+The test is paired: it uses the pictures that exactly one of the two models gets right. McNemar's
+exact test gives the p-value of the difference in accuracy, and the interval gives its size.
 """
 
 from __future__ import annotations

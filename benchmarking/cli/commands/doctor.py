@@ -1,9 +1,9 @@
-"""Look for what is wrong with pictures, before hours are spent on them.
+"""Look for faults in a copy of the pictures, before you spend hours on them.
 
-PICTURES is what 'predict' takes, or what it refuses: a tar, a folder, or 'demo'. All problems are
-told at once: pictures that are missing, in the wrong folder, cut, repeated or no pictures at all,
-and the signs of a copy that was resized or encoded again, on which no accuracy compares with a
-published one. Exit status 1 if there is any.
+PICTURES is a tar, a folder, or 'demo', as for 'predict'. All problems are reported together:
+pictures that are missing, in the wrong folder, cut, repeated or no pictures at all, and signs that
+the pictures were resized or encoded again. On altered pictures, accuracies cannot be compared with
+published ones. The exit status is 1 if there is a problem.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Fetch public files that this project knows but does not hold, each checked by its sha256.
+"""Download public files that this project uses, and check the sha256 of each.
 
-They go into your cache, several at once. Whatever has its name there is complete and checked, so
-after an interruption the same command resumes with the files that are left.
+The files go into your cache. A file gets its name only when it is complete and checked, so after
+an interruption the same command downloads the files that are missing.
 
-Without network: run it with --to DIR on a machine that has one, bring DIR over, and run it with
---from DIR. A mirror is an address below which the same files are: --from URL.
+Without network: run it with --to DIR on a machine that has one, copy DIR, and run it with
+--from DIR. --from URL selects a mirror with the same files.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 DIR holds pairs of files such as vgg16_pytorch_imagenet_top5preds.npy and
 vgg16_pytorch_imagenet_top5probs.npy, or folders of them. They become runs of the sources
-2019-pytorch and 2019-keras, recipe northcutt2019, on the image set imagenet-val-2019. What nobody
-wrote down of how they were made stays unknown.
+2019-pytorch and 2019-keras, recipe northcutt2019, on the image set imagenet-val-2019. What was not
+recorded about them stays unknown.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""List the models that can be run: published accuracy, recipes, and whether weights are here.
+"""List the models that can run: published accuracy, recipes, and whether the weights are available.
 
-With --weights, list their files of weights instead, each with its state, its published digest, its
-address and its folder: what a cluster without network needs to be given beforehand.
+With --weights, list the files of weights instead, each with its state, its published digest, its
+address and its folder. A machine without network needs these files.
 """
 
 from __future__ import annotations

@@ -1,13 +1,16 @@
-"""Predict labelled pictures with pretrained models and store what they say.
+"""Predict labelled pictures with pretrained models and store the predictions.
 
-PICTURES is ILSVRC2012_img_val.tar as it comes, or a folder: either with a folder of pictures for
-each class, named by WordNet id (n01440764), or with files named ILSVRC2012_val_00000001.JPEG and
-so on; any part of the validation set will do. Or it is 'demo': 20 pictures that a package ships.
+PICTURES is one of:
+  ILSVRC2012_img_val.tar, the official file
+  a folder with a folder of pictures for each class, named by WordNet id (n01440764)
+  a folder with files named ILSVRC2012_val_00000001.JPEG and so on
+  demo, 20 pictures that a package ships
+A part of the validation set is enough.
 
-A complete run is stored at once and not computed again, and what is done of another is kept, so
-after an interruption the same command resumes where it stopped. Every picture is read before the
-first is predicted, and models that look at the same crops share them. Weights of models that are
-asked for by name are downloaded where they are missing.
+A complete run is stored at once and not computed again. Partial runs are kept as checkpoints, so
+after an interruption the same command resumes where it stopped. All pictures are checked before
+the first prediction, and models with the same preprocessing share the crops. If the weights of a
+model that you name are missing, they are downloaded.
 """
 
 from __future__ import annotations
@@ -87,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_weights(
         parser,
-        "'random' runs the machinery without any file of weights; such runs are stored apart and "
+        "'random' tests the pipeline without any file of weights; such runs are stored apart and "
         "only 'table --weights random' shows them",
     )
     add(
@@ -111,8 +114,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--crop-cache",
         metavar="DIR",
-        help="keep crops in this folder for later sweeps as well, or 'none' to decode for each "
-        "model anew (default: in your cache while models share them and the disk has room)",
+        help="keep crops in this folder for later sweeps too; 'none' decodes the pictures again "
+        "for each model (default: your cache, during the sweep, if the disk has room)",
     )
     add(
         "--timeout",
@@ -136,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         return _run(args)
     except KeyboardInterrupt:
-        print("\nstopped; what is done is kept, and the same command resumes", file=sys.stderr)
+        print("\nstopped; the partial run is kept, and the same command resumes", file=sys.stderr)
         return 130
 
 

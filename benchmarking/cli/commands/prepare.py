@@ -1,6 +1,6 @@
 """Unpack the official validation tar into a folder for each class.
 
-TAR is ILSVRC2012_img_val.tar, 6.3 GiB, which image-net.org gives to those who have registered.
+TAR is ILSVRC2012_img_val.tar, 6.3 GiB, which registered users get from image-net.org.
 DIR becomes the folder that other programs expect, torchvision's ImageFolder among them:
 
   DIR/n01440764/ILSVRC2012_val_00000293.JPEG
@@ -8,9 +8,9 @@ DIR becomes the folder that other programs expect, torchvision's ImageFolder amo
   ...
   DIR/n15075141/ILSVRC2012_val_00049174.JPEG
 
-'predict' reads the tar as it is, so this is for when something else needs the folders. Size and
-md5 of the tar are checked. DIR is complete or absent: until all pictures are unpacked they are in
-a hidden folder beside it, .DIR.part, and after an interruption the same command resumes.
+'predict' reads the tar directly, so this is for other programs. Size and md5 of the tar are
+checked. DIR appears only when it is complete: until then the pictures are in a hidden folder beside
+it, .DIR.part. After an interruption the same command resumes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Print the accuracy table of stored predictions.
 
-One table per image set, best model first, each accuracy with its 95 % Wilson interval. A tier has
-the models that paired tests do not tell from its first one (exact McNemar, Holm, 5 %), and Ranks
-are those that a model could have. Needs no pictures, no network and no framework.
+One table per image set, best model first, each accuracy with its 95 % Wilson interval. A tier
+contains the models that are not significantly worse than its first one (exact McNemar test, Holm,
+5 %). Ranks is the range of plausible ranks. It needs no pictures, no network and no framework.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="write to a file instead; its suffix says how: .csv, .md, .tex, .json or .txt, "
-        "or that of a plug-in",
+        help="write to a file instead; its suffix selects the format: .csv, .md, .tex, .json or "
+        ".txt, or that of a plug-in",
     )
     parser.add_argument(
         "--labels",

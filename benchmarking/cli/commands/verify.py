@@ -1,4 +1,4 @@
-"""Compare stored runs with what was published of their weights, and look for the cause of a gap.
+"""Compare stored runs with the published accuracies, and look for the causes of differences.
 
 A run on the whole validation set is 'reproduced' within 0.05 points of the published acc@1, and
 'within backend noise' within 0.15. A run on a part of it is 'consistent' if its 95 % interval holds

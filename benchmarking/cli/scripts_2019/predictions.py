@@ -1,4 +1,4 @@
-"""`imagenet_pytorch_get_predictions.py` and its twin for Keras: predict, and write arrays."""
+"""`imagenet_pytorch_get_predictions.py` and the same for Keras: predict, and write arrays."""
 
 from __future__ import annotations
 

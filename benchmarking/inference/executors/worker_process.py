@@ -1,4 +1,4 @@
-"""One process for all jobs; where it has to stop, a new one goes on with the next job."""
+"""One process for all jobs; if it has to stop, a new one continues with the next job."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def quick(where: str, *, pictures: Sequence[Picture] = ()) -> list[Finding]:
 
     Args:
         where: a folder, a tar or the name of a picture set.
-        pictures: all that `open_pictures` gave of it, which saves listing it once more.
+        pictures: all that `open_pictures` gave of it, so that the place is not listed again.
 
     Raises:
         BenchmarkError: there is nothing of the kind, or nothing in it can be listed.

@@ -1,4 +1,4 @@
-"""What the names in a folder or tar say of its pictures; none of their bytes is read.
+"""Findings from the names of pictures in a folder or tar; none of their bytes is read.
 
 `pictures.sets` refuses a place at its first problem; here every problem is told.
 """
