@@ -61,7 +61,7 @@ setup(
         "msgspec",
         "numpy>=2",
         "platformdirs",
-        "pooch",
+        "requests>=2.32",
         "safetensors",
         "tqdm",
     ],

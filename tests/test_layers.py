@@ -25,11 +25,11 @@ APART = {"inference": {"scoring"}}
 
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "timm", "onnxruntime", "ray"}
 HEAVY = FRAMEWORKS | {
-    *("pandas", "scipy", "PIL", "cv2", "tqdm", "altair", "pyarrow", "pooch", "requests"),
+    *("pandas", "scipy", "PIL", "cv2", "tqdm", "altair", "pyarrow", "requests"),
     *("statsmodels", "sklearn", "foolbox", "efficientnet_lite_pytorch", "msgspec", "IPython"),
 }
 # The one room that knows a library.
-ONLY_USER = {"PIL": "pictures", "cv2": "pictures", "safetensors": "predictions", "pooch": "io"}
+ONLY_USER = {"PIL": "pictures", "cv2": "pictures", "safetensors": "predictions", "requests": "io"}
 LIGHT = (
     "scoring",
     "reports/cells",

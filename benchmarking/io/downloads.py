@@ -14,15 +14,20 @@ from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.io import files
+from benchmarking.io.allowance import Allowance, Exceeded, TooSlow, session
+
+if TYPE_CHECKING:
+    import requests
 
 # Seconds to connect, and to wait for the next piece of an answer.
 _TIMEOUT = (10, 30)
-_BLOCK = 2**16
+# Bytes; few, so that of a slow file each minute brings several blocks.
+_BLOCK = 2**14
 # So many files without an answer, one after the other, mean that nobody is there.
 _UNANSWERED = 4
 # Seconds that a thread has to end once it has been told to stop.
@@ -39,7 +44,7 @@ class DownloadError(BenchmarkError):
 
 
 class Unanswered(DownloadError):
-    """Nobody answered: no network, no such machine, or it fell silent."""
+    """Nobody answered: no network, no such machine, or it fell silent, or nearly so."""
 
 
 @dataclass(frozen=True)
@@ -154,29 +159,45 @@ def fetch(
 def download(url: str, into: BinaryIO) -> None:
     """Write what an address serves into an open file; the caller checks what it is.
 
-    What `into.write` raises ends the download and is not caught: so it can be stopped.
+    What `into.write` raises ends the download and is not caught: so it can be stopped. However
+    large the file, an address may send little beside it, and must send some of it each minute.
 
     Raises:
-        DownloadError: it serves no such file, or only a part of it.
-        Unanswered: nobody answers there.
+        DownloadError: it serves no such file, or only a part of it, or too much beside it.
+        Unanswered: nobody answers there, or too slowly.
     """
     import requests
-    from pooch import HTTPDownloader
 
     answers: list[requests.Response] = []
-    hooks = {"response": lambda answer, **_: answers.append(answer)}
     try:
-        HTTPDownloader(timeout=_TIMEOUT, chunk_size=_BLOCK, hooks=hooks)(url, into, None)
+        _copy(url, into, answers)
+    except TooSlow as error:
+        raise Unanswered(url, str(error)) from error
+    except Exceeded as error:
+        raise DownloadError(url, str(error)) from error
     except requests.HTTPError as error:
         answer = error.response
         raise DownloadError(url, f"answered {answer.status_code} {answer.reason}") from error
     except (requests.ConnectionError, requests.Timeout) as error:
         raise Unanswered(url, f"no answer ({_cause(error)})") from error
-    except (requests.RequestException, ValueError) as error:  # a length that pooch cannot parse
+    except (requests.RequestException, ValueError) as error:  # a length that is no number
         raise DownloadError(url, f"cut off ({_cause(error)})") from error
     finally:
-        for answer in answers:  # which pooch leaves open when a download fails
+        for answer in answers:  # redirects too
             answer.close()
+
+
+def _copy(url: str, into: BinaryIO, answers: list[requests.Response]) -> None:
+    """Write what an address serves, and list every answer on the way, to be closed."""
+    allowance = Allowance()
+    hooks = {"response": lambda answer, **_: answers.append(answer)}
+    with session(allowance) as asking:
+        answer = asking.get(url, timeout=_TIMEOUT, stream=True, hooks=hooks)
+        answer.raise_for_status()
+        int(answer.headers.get("content-length", 0))  # one that is no number is passed over
+        for block in answer.iter_content(_BLOCK):
+            allowance.kept(len(block))
+            into.write(block)
 
 
 class _Enough(Exception):

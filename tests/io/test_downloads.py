@@ -16,7 +16,7 @@ from conftest import DATA
 
 from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError
-from benchmarking.io import downloads
+from benchmarking.io import allowance, downloads
 from benchmarking.io.downloads import (
     Collection,
     DownloadError,
@@ -96,9 +96,60 @@ class Handler(BaseHTTPRequestHandler):
     def endless(self, data: bytes) -> None:
         self.send_response(200)
         self.end_headers()
+        self.pour(bytes(2**10))
+
+    def pour(self, block: bytes) -> None:
+        """Send 200 MiB, which stand for all that a server could."""
         for _ in range(200):
-            self.wfile.write(bytes(2**20))
+            self.wfile.write(block * (2**20 // len(block)))
             self.server.megabytes += 1
+
+    def behind_an_endless_redirect(self, data: bytes) -> None:
+        self.send_response(302)
+        self.send_header("Location", "/a/00.npy")
+        self.end_headers()
+        self.pour(bytes(2**10))
+
+    def after_endless_continues(self, data: bytes) -> None:
+        self.pour(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def before_endless_trailers(self, data: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"%x\r\n%b\r\n0\r\n" % (len(data), data))
+        self.pour(b"X: y\r\n")
+
+    def in_tiny_chunks(self, data: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        parts = (data[start : start + 8] for start in range(0, len(data), 8))
+        self.wfile.write(b"".join(b"8\r\n%b\r\n" % part for part in parts) + b"0\r\n\r\n")
+
+    def behind_a_redirect(self, data: bytes) -> None:
+        self.server.contents["moved"] = data
+        self.send_response(302)
+        self.send_header("Location", "/moved")
+        self.end_headers()
+        self.wfile.write(bytes(2**16))
+
+    def drop_by_drop(self, data: bytes) -> None:
+        self.head(len(data))
+        self.drip(data, 1)
+
+    def slowly_but_surely(self, data: bytes) -> None:
+        self.head(len(data))
+        self.drip(data, 2**16)
+
+    def drip(self, data: bytes, size: int) -> None:
+        for start in range(0, len(data), size):
+            self.wfile.write(data[start : start + size])
+            if self.server.ended.wait(0.05):
+                return
+
+    def continuing_drop_by_drop(self, data: bytes) -> None:
+        self.drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 1)
 
     def out_of_order(self, data: bytes) -> None:
         self.send_error(500)
@@ -279,6 +330,69 @@ def test_of_data_without_end_no_more_is_taken_than_a_file_has(server, small, tmp
     assert server.megabytes < 50  # what the two ends' buffers hold
 
 
+BESIDE = "sends over 1 MiB that is no part of a file, where a few KiB are usual; use another addr"
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        Handler.behind_an_endless_redirect,
+        Handler.after_endless_continues,
+        Handler.before_endless_trailers,
+    ],
+)
+def test_of_what_is_no_part_of_a_file_little_is_taken(server, small, tmp_path, how):
+    server.how = {"a/06.npy": how}
+    with pytest.raises(BenchmarkError, match=f"{server.url}/a/06.npy: {BESIDE}"):
+        all_of(small, server.url, tmp_path)
+    assert server.megabytes < 50  # what the two ends' buffers hold
+    assert held(tmp_path) == without("a/06.npy")
+
+
+def test_the_bytes_of_a_large_file_do_not_add_up_to_more_beside_it():
+    held_to = allowance.Allowance()
+    for _ in range(1000):
+        held_to.sent(2**14, 0.001)
+        held_to.kept(2**14)
+    held_to.sent(2**20, 0.001)
+    with pytest.raises(allowance.Exceeded, match="over 1 MiB"):
+        held_to.sent(1, 0.001)
+
+
+@pytest.mark.parametrize("how", [Handler.drop_by_drop, Handler.continuing_drop_by_drop])
+def test_a_server_that_sends_hardly_anything_is_not_waited_for(
+    server, small, tmp_path, monkeypatch, how
+):
+    monkeypatch.setattr(allowance, "_SECONDS", 1.0)
+    server.how = {"a/06.npy": how}
+    why = "sends less than 60 KiB of a file in 1 s; try again later, or use another address"
+    before = time.monotonic()
+    with pytest.raises(BenchmarkError, match=f"{server.url}/a/06.npy: {why}"):
+        all_of(small, server.url, tmp_path)
+    assert time.monotonic() - before < 5
+    assert held(tmp_path) == without("a/06.npy")
+
+
+def test_where_all_files_come_too_slowly_not_every_one_is_asked_for(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(allowance, "_SECONDS", 0.3)
+    contents = {f"{i}.npy": bytes(1000) for i in range(100)}
+    server.contents, server.how = contents, dict.fromkeys(contents, Handler.drop_by_drop)
+    with pytest.raises(BenchmarkError, match="100 of 100 files could not be fetched"):
+        all_of(collection_of(contents), server.url, tmp_path)
+    assert len(server.asked) < 20
+
+
+@pytest.mark.parametrize(
+    "how", [Handler.slowly_but_surely, Handler.in_tiny_chunks, Handler.behind_a_redirect]
+)
+def test_what_is_slow_or_wordy_within_limits_is_taken(server, tmp_path, monkeypatch, how):
+    monkeypatch.setattr(allowance, "_SECONDS", 0.8)  # of the 2.5 that it takes
+    contents = {"large.npy": bytes(range(256)) * 12_800}
+    server.contents, server.how = dict(contents), {"large.npy": how}
+    all_of(collection_of(contents), server.url, tmp_path)
+    assert held(tmp_path) == contents
+
+
 def test_a_file_that_is_gone_is_named_with_its_address(server, small, tmp_path):
     del server.contents["b/03.npy"]
     with pytest.raises(BenchmarkError, match=f"  {server.url}/b/03.npy: answered 404 Not Found"):
@@ -383,7 +497,7 @@ def test_a_download_ends_with_what_its_file_raises_and_tells_why_an_address_give
 
 COMMAND = """
 import json, signal, sys
-from benchmarking.io import downloads
+from benchmarking.io import allowance, downloads
 from benchmarking.cli import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
 files = tuple(downloads.RemoteFile(*row) for row in json.loads(sys.argv[1]))

@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -35,6 +36,7 @@ from benchmarking.cli import main
 from benchmarking.cli.safe_output import PrintableStream
 from benchmarking.cli.scripts_2019 import predictions, table
 from benchmarking.errors import BenchmarkError, StoreError, WeightsError
+from benchmarking.io import allowance
 from benchmarking.io.downloads import Collection, RemoteFile, fetch
 from benchmarking.io.names import check_name
 from benchmarking.labels.imagenet import wnids
@@ -44,6 +46,7 @@ from benchmarking.predictions.provenance import imported
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import top_k
+from torture import limits
 from torture.tally import record
 
 STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08\u202e\u2066\x00\x7f"
@@ -452,6 +455,47 @@ class Mirror(BaseHTTPRequestHandler):
         while True:
             self.wfile.write(bytes(2**16))
 
+    def endless_redirect(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+        self.pour(bytes(2**16))
+
+    def endless_continues(self) -> None:
+        self.pour(b"HTTP/1.1 100 Continue\r\n\r\n" * 2000)
+
+    def endless_trailers(self) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"1\r\nx\r\n0\r\n")
+        self.pour(b"X: y\r\n" * 2000)
+
+    def pour(self, block: bytes) -> None:
+        while True:
+            self.wfile.write(block)
+            self.server.sent += len(block)  # type: ignore[attr-defined]
+
+    def drops(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.drip(b"x")
+
+    def drops_of_continues(self) -> None:
+        self.drip(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def drops_of_a_redirect(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+        self.drip(b"x")
+
+    def drip(self, block: bytes) -> None:
+        while True:
+            for letter in block:
+                self.wfile.write(bytes([letter]))
+                time.sleep(0.02)
+
     def log_message(self, *args: object) -> None:
         pass
 
@@ -459,7 +503,7 @@ class Mirror(BaseHTTPRequestHandler):
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[Any]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
-        server.daemon_threads = True
+        server.daemon_threads, server.sent = True, 0  # type: ignore[attr-defined]
         server.secret = tmp_path / "secret"  # type: ignore[attr-defined]
         server.secret.write_text("mine")  # type: ignore[attr-defined]
         server.url = f"http://127.0.0.1:{server.server_port}"  # type: ignore[attr-defined]
@@ -477,6 +521,32 @@ def test_a_mirror_that_lies_leaves_nothing(mirror: Any, tmp_path: Path, how: str
         list(fetch(collection, mirror.url, tmp_path / "to"))
     assert files_in(tmp_path) == before
     record("a mirror that lies", tried=1, survived=1, lost=0, note=how)
+
+
+@pytest.mark.parametrize("how", ["endless_redirect", "endless_continues", "endless_trailers"])
+def test_a_mirror_sends_little_that_is_no_part_of_a_file(
+    mirror: Any, tmp_path: Path, how: str
+) -> None:
+    mirror.how = how
+    weights = Weights("w", "w.pth", url=mirror.url)
+    with limits.seconds(10), pytest.raises(WeightsError, match="over 1 MiB that is no part of a"):
+        download(weights, tmp_path / "weights")
+    assert mirror.sent < 50 * 2**20  # what the two ends' buffers hold
+    assert list((tmp_path / "weights").iterdir()) == []
+    record("an endless mirror", tried=1, survived=1, lost=0, note=how)
+
+
+@pytest.mark.parametrize("how", ["drops", "drops_of_continues", "drops_of_a_redirect"])
+def test_a_mirror_that_sends_drops_is_left_soon(
+    mirror: Any, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(allowance, "_SECONDS", 0.5)
+    mirror.how = how
+    weights = Weights("w", "w.pth", url=mirror.url)
+    with limits.seconds(10), pytest.raises(WeightsError, match="sends less than 60 KiB of a file"):
+        download(weights, tmp_path / "weights")
+    assert list((tmp_path / "weights").iterdir()) == []
+    record("a mirror that sends drops", tried=1, survived=1, lost=0, note=how)
 
 
 def test_what_a_server_says_cannot_steer_the_terminal(
