@@ -1,6 +1,6 @@
 """Files and names made to do harm: none runs code, leaves its folder or reaches an output as it is.
 
-Tars are in test_prepare.py and test_datasets.py, arrays with pickles in test_arrays_2019.py,
+More tars are in test_prepare.py and test_sets.py, arrays with pickles in test_arrays_2019.py,
 weights with a wrong digest in test_weights.py, mirrors that serve other bytes in test_downloads.py.
 """
 
@@ -47,6 +47,7 @@ from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import top_k
 from torture import limits
+from torture.hostile_tars import HOSTILE_TARS
 from torture.tally import record
 
 STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08\u202e\u2066\x00\x7f"
@@ -571,6 +572,27 @@ def test_no_server_fills_the_disk_under_the_name_of_weights(
         download(weights, tmp_path / "weights")
     assert list((tmp_path / "weights").iterdir()) == []
     record("weights without end", tried=1, survived=1, lost=0, note=how)
+
+
+@pytest.mark.parametrize("what", HOSTILE_TARS)
+def test_a_tar_made_to_harm_is_named_soon_and_takes_little_memory(
+    tmp_path: Path, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tar = tmp_path / "val.tar"
+    HOSTILE_TARS[what](tar)
+    store, out = str(tmp_path / "store"), str(tmp_path / "out")
+    for arguments in (
+        ["predict", str(tar), "--store", store],
+        ["prepare", str(tar), out, "--no-verify"],
+        ["doctor", str(tar)],
+    ):
+        with limits.seconds(5), limits.memory():
+            assert main(arguments) in (1, 2)
+        said = "".join(capsys.readouterr())
+        assert re.search(r"val\.tar cannot be read as an uncompressed tar: (a|member|over) ", said)
+        assert len(said) < 1000
+    assert files_in(tmp_path) == {tar}
+    record("a tar made to harm", tried=3, survived=3, lost=0, note=what)
 
 
 class Bomb:

@@ -9,10 +9,12 @@ import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from benchmarking.errors import PictureError
+from benchmarking.io import tar_members
 from benchmarking.labels.imagenet import (
     class_names,
     class_of_wnid,
@@ -176,16 +178,12 @@ def _in_tar(path: Path) -> tuple[tuple[Picture, ...], list[Finding]]:
 
 def _salvaged(path: Path) -> Iterator[tarfile.TarInfo]:
     """The members before the damage, those left out whose bytes are not all there."""
-    end, last = path.stat().st_size, -1
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for member in tar:
-                if member.offset <= last or member.offset_data + member.size > end:
-                    return
-                last = member.offset
-                yield member
-    except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError):
-        return
+    end = path.stat().st_size
+    with suppress(tarfile.TarError, OSError, MemoryError):
+        for member in tar_members.members(path):
+            if member.offset_data + member.size > end:
+                return
+            yield member
 
 
 def _unknown_folders(root: Path, names: Sequence[str]) -> list[Finding]:

@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path, PurePosixPath
 
 from benchmarking.errors import PictureError
+from benchmarking.io import tar_members
 from benchmarking.labels.imagenet import validation_labels, validation_number, wnids
 from benchmarking.pictures.image_set import FilePart, Picture, in_order
 from benchmarking.pictures.sets import Contents, Match
@@ -51,18 +52,13 @@ def open_pictures(where: str) -> Contents:
 def members_of(path: Path) -> list[tarfile.TarInfo]:
     """Everything in the tar, which has to be whole: tarfile stops at a bad header as at the end."""
     try:
-        with tarfile.open(path, "r:") as tar:
-            members: list[tarfile.TarInfo] = []
-            for member in tar:
-                if members and member.offset <= members[-1].offset:  # it would read on for ever
-                    raise tarfile.ReadError(f"member {member.name!r} has a negative size")
-                members.append(member)
+        members = list(tar_members.members(path))
         last = members[-1] if members else None
         size = last.size if last and last.isreg() else 0
         with path.open("rb") as file:
             file.seek((last.offset_data if last else 0) + -(-size // _BLOCK) * _BLOCK)
             rest = file.read(2 * _BLOCK)
-    except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:
+    except (tarfile.TarError, OSError, OverflowError, MemoryError) as error:
         raise PictureError(f"{path} cannot be read as an uncompressed tar: {error}.") from error
     if rest != bytes(2 * _BLOCK):
         raise PictureError(f"{path} is damaged or cut after {len(members)} members; get it anew.")
