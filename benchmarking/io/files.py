@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.io.locks import NO_LINK, is_locked
+from benchmarking.io.locks import NO_LINK, is_locked, remove_if_unlocked
 
 MOST_BYTES = 2**28
 """Of a file that is read into memory as a whole; far more than a list of pictures has."""
@@ -122,13 +122,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 def sweep_up(path: Path) -> None:
     """Remove what killed processes have left half-written of a file: nobody holds its lock."""
     for part in path.parent.glob(f".{escape(_short(path.name))}.*.part"):
-        with suppress(OSError):
-            handle = os.open(part, os.O_RDWR | NO_LINK)
-            try:
-                if stat.S_ISREG(os.fstat(handle).st_mode) and is_locked(handle):
-                    part.unlink()
-            finally:
-                os.close(handle)
+        remove_if_unlocked(part)
 
 
 def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:

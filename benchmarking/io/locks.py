@@ -62,6 +62,17 @@ def is_locked(handle: int, *, shared: bool = False) -> bool:
     return True
 
 
+def remove_if_unlocked(path: Path) -> None:
+    """Remove a file that a killed process has left, which nobody holds locked any more."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDWR | NO_LINK)
+        try:
+            if stat.S_ISREG(os.fstat(handle).st_mode) and is_locked(handle):
+                path.unlink()
+        finally:
+            os.close(handle)
+
+
 class Disagreement(BenchmarkError):
     """Another process holds the file with another text.
 
@@ -78,8 +89,8 @@ class Disagreement(BenchmarkError):
 def agreed(path: Path, text: str) -> Iterator[None]:
     """Hold a file with this text during the block; others can hold it only with the same text.
 
-    The last one to leave removes the file. The text of a process that was killed is replaced. If
-    the file system has no locks, nothing is checked.
+    The last one to leave removes the file. The text of a process that was killed is replaced,
+    and `remove_if_unlocked` removes its file. If the file system has no locks, nothing is checked.
 
     Raises:
         Disagreement: another process, or another block of this one, holds it with another text.

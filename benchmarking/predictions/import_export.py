@@ -79,6 +79,7 @@ def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Store) -> 
         raise StoreError(
             f"{store.path(run)} was imported with other labels; import into another --store."
         )
+    store.admit(rows)
     return False
 
 

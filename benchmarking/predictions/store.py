@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarking.errors import StoreError
 from benchmarking.io import files
-from benchmarking.io.locks import Disagreement, agreed, claim
+from benchmarking.io.locks import Disagreement, agreed, claim, remove_if_unlocked
 from benchmarking.models.spec import Probabilities
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions import image_rows
@@ -159,6 +159,7 @@ class Store(RunIndex):
         """
         if self.runs(images.name):
             self._admit(images, image_rows.written(images))
+            remove_if_unlocked(self.folder / images.name / _HELD)
 
     @contextmanager
     def admitted(self, images: ImageSet) -> Iterator[None]:

@@ -45,7 +45,7 @@ class Framework:
 TORCH = Framework(
     "torch",
     "torchvision/squeezenet1_1",
-    32,
+    96,
     (
         *((WRITING, "both"), (PREDICTING, "both"), (LOADING, "both")),
         *((PREDICTING, "parent"), (WRITING, "parent"), (PREDICTING, "worker")),
