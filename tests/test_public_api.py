@@ -121,7 +121,7 @@ def test_a_model_that_fails_is_told_when_the_others_are_stored(images, store):
     with pytest.raises(BenchmarkError) as error:
         predict(["brightness/shaky", STEADY], images, store)
     assert "brightness/shaky: out of memory: MemoryError: too heavy" in str(error.value)
-    assert f"1 others are stored in {store.folder}" in str(error.value)
+    assert f"Stored in {store.folder}: 1 of 2." in str(error.value)
     assert [run.model for run in store.runs("grey")] == ["steady"]
 
 

@@ -160,8 +160,9 @@ def _runs(events: Iterator[Event], store: Store) -> list[Run]:
         elif isinstance(event, Stored | AlreadyStored):
             runs.append(event.job.run)
     if failures:
-        stored = f"{len(runs)} others are stored in {store.folder}." if runs else ""
-        raise BenchmarkError("\n".join([*failures, stored]).rstrip())
+        total = len(runs) + len(failures)
+        stored = [f"Stored in {store.folder}: {len(runs)} of {total}."] if runs else []
+        raise BenchmarkError("\n".join([*failures, *stored]))
     return runs
 
 

@@ -84,4 +84,5 @@ def _summary(findings: Sequence[Verification]) -> str:
     from collections import Counter
 
     verdicts = Counter(found.verdict.value for found in findings)
-    return f"{len(findings)} runs: " + ", ".join(f"{n} {what}" for what, n in verdicts.items())
+    total = f"{len(findings)} run{'s' if len(findings) > 1 else ''}: "
+    return total + ", ".join(f"{n} {what}" for what, n in verdicts.items())
