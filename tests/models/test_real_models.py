@@ -197,5 +197,5 @@ def test_ctrl_c_keeps_complete_runs_and_says_how_to_go_on(tmp_path):
         _, err = process.communicate(timeout=60)
     assert "acc@1 90.00 %" in lines[1]
     assert process.returncode == 130
-    assert err.strip() == "stopped; what is done is kept, and the same command resumes"
+    assert err.strip() == "stopped; the partial run is kept, and the same command resumes"
     assert [run.model for run in Store(tmp_path).runs("demo")] == ["efficientnet-lite0"]
