@@ -224,7 +224,7 @@ def test_the_34_runs_of_2019_tell_what_was_found_by_hand(imported_2019):
 def test_the_exit_status_can_gate_a_model_zoo(store, add, capsys):
     add("resnet50", 38_065)
     assert call("verify", "--store", store.folder) == 0
-    assert capsys.readouterr().out.endswith("1 runs: 1 reproduced\n")
+    assert capsys.readouterr().out.endswith("1 run: 1 reproduced\n")
     add("resnet18", 20_000)
     assert call("verify", "--store", store.folder) == 1
     out = capsys.readouterr().out
