@@ -136,8 +136,11 @@ def _opened(path: Path) -> int:
     """A handle on the file, for reading only if another user does not let us write."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
-    except PermissionError:
-        handle = os.open(path, os.O_RDONLY | NO_LINK)
+    except PermissionError as error:
+        try:
+            handle = os.open(path, os.O_RDONLY | NO_LINK)
+        except FileNotFoundError:  # it is the folder that cannot be written
+            raise error from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise BenchmarkError(f"{path} is no regular file; remove it.")

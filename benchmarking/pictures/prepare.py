@@ -143,8 +143,8 @@ def prepare(plan: Plan) -> Iterator[Member]:
         shutil.rmtree(plan.staging, ignore_errors=True)
         raise _refusal(
             plan.tar,
-            f"has md5 {md5.hexdigest()}, and {_NAME} has {plan.official.md5}: it is damaged. Get "
-            "it anew; what was unpacked is removed",
+            f"has md5 {md5.hexdigest()}, and {_NAME} has {plan.official.md5}: it is damaged. "
+            "Download it again; what was unpacked is removed",
         )
     _name_folder(plan)
 
@@ -157,7 +157,7 @@ def _check_folder(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise BenchmarkError(
             f"{folder} is not empty; name a folder that does not exist yet. If it is prepared "
-            "already, go on with 'imagenet-benchmark predict'."
+            "already, continue with 'imagenet-benchmark predict'."
         )
 
 

@@ -121,7 +121,7 @@ class RunIndex:
             return StoreError(f"{where} is not named like a stored run: {error}")
 
     def _is_hidden(self, path: Path) -> bool:
-        """Whether others keep it here; what a write that was cut short left is hidden in vain."""
+        """Whether its name is hidden; parts of files that were not completed do not count."""
         parts = path.relative_to(self.folder).parts
         return path.suffix != ".part" and any(part.startswith(".") for part in parts)
 

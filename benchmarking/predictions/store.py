@@ -162,8 +162,10 @@ class Store(RunIndex):
             remove_if_unlocked(self.folder / images.name / _HELD)
 
     @contextmanager
-    def admitted(self, images: ImageSet) -> Iterator[None]:
+    def admitted(self, images: ImageSet) -> Iterator[str]:
         """Make room for runs on an image set, whose name means these pictures in the block.
+
+        Yields the digest of the list of pictures.
 
         Processes that want to store other pictures under the name are refused meanwhile.
         Runs that cannot be read say nothing of their pictures; they can be computed again.
@@ -173,15 +175,16 @@ class Store(RunIndex):
             BenchmarkError: the folder cannot be written.
         """
         rows = image_rows.written(images)
+        digest = image_rows.digest(rows)
         held = self.folder / images.name / _HELD
         self._refuse_links(held)
         with ExitStack() as stack:
             try:
-                stack.enter_context(agreed(held, f"{images.fingerprint} {image_rows.digest(rows)}"))
+                stack.enter_context(agreed(held, f"{images.fingerprint} {digest}"))
             except Disagreement as error:
                 raise _other_pictures(images, _difference(images, error.text)) from error
             self._admit(images, rows)
-            yield
+            yield digest
 
     def write(
         self,
@@ -210,8 +213,7 @@ class Store(RunIndex):
         }
         if probabilities is not None:
             tensors["probabilities"] = probabilities.astype(np.float32, copy=False)
-        rows = image_rows.digest(image_rows.written(images))
-        with self.admitted(images):
+        with self.admitted(images) as rows:
             files.write(self.path(run), packed(run, tensors, provenance, rows))
         return self.path(run)
 

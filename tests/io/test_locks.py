@@ -89,3 +89,16 @@ def test_no_two_processes_with_other_texts_are_ever_in_at_the_same_time(path):
     errors = [process.communicate()[1] for process in running]
     assert [process.returncode for process in running] == [0] * 4, errors
     assert not path.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_the_reason_given(path, monkeypatch):
+    real = os.open
+
+    def refusing(place, flags, *mode):
+        if flags & os.O_CREAT:
+            raise PermissionError(13, "Permission denied", str(place))
+        return real(place, flags, *mode)
+
+    monkeypatch.setattr(os, "open", refusing)
+    with pytest.raises(BenchmarkError, match=r"\.use cannot be written: Permission denied"):
+        agreed(path, "a").__enter__()

@@ -105,7 +105,7 @@ def prepare(folder: Path) -> Scene:
     def arguments(out: Path) -> list[str]:
         return ["prepare", str(folder / "val.tar"), str(out / "val"), "--no-verify"]
 
-    return Scene("prepare", arguments, when_done="If it is prepared already, go on with")
+    return Scene("prepare", arguments, when_done="If it is prepared already, continue with")
 
 
 def export(arena: Arena, pictures: Path, kind: str) -> Scene:

@@ -153,7 +153,7 @@ def _in_tar(path: Path) -> tuple[tuple[Picture, ...], list[Finding]]:
         members = list(_salvaged(path))
         if not members:
             raise
-        advice = "get it anew, and compare its md5 with the official one"
+        advice = "download it again, and compare its md5 with the official one"
         found = [Finding("damaged-tar", str(error).rstrip("."), 1, (path.name,), advice)]
     files, odd = [], []
     for member in members:

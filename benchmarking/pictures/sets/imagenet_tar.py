@@ -61,5 +61,7 @@ def members_of(path: Path) -> list[tarfile.TarInfo]:
     except (tarfile.TarError, OSError, OverflowError, MemoryError) as error:
         raise PictureError(f"{path} cannot be read as an uncompressed tar: {error}.") from error
     if rest != bytes(2 * _BLOCK):
-        raise PictureError(f"{path} is damaged or cut after {len(members)} members; get it anew.")
+        raise PictureError(
+            f"{path} is damaged or cut after {len(members)} members; download it again."
+        )
     return members
