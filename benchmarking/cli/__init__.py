@@ -19,20 +19,20 @@ PROGRAM = "imagenet-benchmark"
 _DESCRIPTION = """\
 How accurate is this pretrained image classifier, really, and how sure are we?
 
-'predict' turns pictures into stored predictions; 'table' turns stored predictions into an
-accuracy table, in half a second and without the pictures."""
+'predict' runs models on pictures and stores the predictions. 'table' computes an accuracy table
+from stored predictions, in half a second and without the pictures."""
 _EXAMPLES = f"""\
 examples:
-  {PROGRAM} predict demo            20 pictures that a package ships
+  {PROGRAM} predict demo            20 pictures that come with a package
   {PROGRAM} predict /path/to/val    ImageNet's validation set, or a part of it
-  {PROGRAM} table -o table.md       everything stored, as Markdown
-  {PROGRAM} doctor /path/to/val     is this copy whole and unaltered?
+  {PROGRAM} table -o table.md       a table of all stored runs, as Markdown
+  {PROGRAM} doctor /path/to/val     is this copy complete and unaltered?
   {PROGRAM} prepare TAR DIR         class folders from the official validation tar
   {PROGRAM} fetch predictions-2019  the predictions of 2019, for imagenet_benchmarking.py
-  {PROGRAM} COMMAND --help          more about one command
+  {PROGRAM} COMMAND --help          the options of one command
 
-With --plugin FILE, before or after the command, a Python file adds a model source, a framework, a
-picture set, a report, an executor or an experiment.
+--plugin FILE, before or after the command, loads a Python file that adds a model source, a
+framework, a picture set, an output format, an executor or an experiment.
 """
 
 
@@ -105,7 +105,10 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument(
-        "--plugin", action="append", metavar="FILE", help="a plug-in; may be given several times"
+        "--plugin",
+        action="append",
+        metavar="FILE",
+        help="load a plug-in; may be given several times",
     )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     known = commands()

@@ -36,14 +36,14 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         type=int,
         choices=(3, 4, 5),
         default=3,
-        help="votes, of five, that decide a corrected label (default: %(default)s)",
+        help="how many of the five votes decide a corrected label (default: %(default)s)",
     )
-    for name, what in (("only", "count only"), ("without", "leave out")):
+    for name, what in (("only", "score only"), ("without", "leave out")):
         add(
             f"--{name}",
             nargs="+",
             metavar="WNID|FILE",
-            help=f"{what} pictures of these classes, or those that a file names",
+            help=f"{what} the pictures of these classes, or the pictures that a file names",
         )
 
 

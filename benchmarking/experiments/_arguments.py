@@ -12,7 +12,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="MODEL",
-        help="as in 'predict' (default: all that are available)",
+        help="as in 'predict' (default: all available models)",
     )
 
 
@@ -22,5 +22,5 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
         "--weights",
         choices=("published", "random"),
         default="published",
-        help="'random' needs no files, and tries the machinery alone",
+        help="'random' needs no files of weights; it only tests the pipeline",
     )

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments of the experiment."""
     add_models(parser)
     parser.add_argument(
-        "--layers", action="store_true", help="say after which layer differences begin"
+        "--layers", action="store_true", help="show the differences after each layer"
     )
 
 

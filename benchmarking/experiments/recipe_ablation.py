@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="recipes of your own, .toml or .json, with the parts that differ from the published "
-        f"one: {', '.join(field.name for field in fields(Preprocessing))}",
+        help="files with your own recipes, .toml or .json; each names the parts that differ from "
+        f"the published recipe: {', '.join(field.name for field in fields(Preprocessing))}",
     )
 
 

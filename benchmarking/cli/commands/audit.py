@@ -1,4 +1,4 @@
-"""Measure what changes a model's predictions, by experiments that vary one thing.
+"""Measure what changes the predictions of a model. Each experiment varies one thing.
 
 'batch' runs each model in batches of 1, 2, 8 and 32, in reverse order, in a fresh process and on
 one thread, and compares the predictions with those of one picture at a time. 'recipe' changes each
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmarking.experiments import Experiment, Setup
 
 NAME = "audit"
-HELP = "find out what changes a model's answers: batching, recipe, framework"
+HELP = "measure what changes the predictions of a model: batching, recipe, framework"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,12 +54,18 @@ def _add_common(parser: argparse.ArgumentParser, experiment: Experiment) -> None
         type=positive,
         default=experiment.PICTURES,
         metavar="N",
-        help="pictures, evenly spread (default: %(default)s)",
+        help="number of pictures, spread evenly over the set (default: %(default)s)",
     )
     add("--gpu", type=int, metavar="ID", help="number of the GPU (default: as in 'predict')")
-    add("--workers", type=positive, default=2, metavar="N", help="threads that decode pictures")
+    add(
+        "--workers",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="threads that decode pictures (default: %(default)s)",
+    )
     add("--weights-dir", type=Path, metavar="DIR", help="folder with the files of weights")
-    add("-o", "--output", type=Path, metavar="FILE", help="also write the lines as a .csv file")
+    add("-o", "--output", type=Path, metavar="FILE", help="also write the results to a .csv file")
 
 
 def _setup(args: argparse.Namespace) -> Setup:

@@ -1,7 +1,7 @@
 """Check every stored run against the digests that were stored with it.
 
-Damaged files are named, with what to do about them. So are files that belong to no run, such as
-those that a killed process left. The exit status is 1 if anything is damaged.
+The output names each damaged file and gives the remedy. It also names files that belong to no run,
+such as those that a killed process left. The exit status is 1 if anything is damaged.
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ _SHOWN = 5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add = parser.add_argument
-    add("--images", metavar="NAME", help="runs on this image set alone (default: all)")
-    add("--models", nargs="+", metavar="MODEL", help="names, wildcards, sources or SOURCE/NAME")
-    add("--recipe", metavar="NAME", help="runs with this recipe alone (default: all)")
+    add("--images", metavar="NAME", help="only runs on this image set (default: all)")
+    add(
+        "--models",
+        nargs="+",
+        metavar="MODEL",
+        help="names, wildcards, sources or SOURCE/NAME (default: all)",
+    )
+    add("--recipe", metavar="NAME", help="only runs with this recipe (default: all)")
     add_weights(parser, "'random' checks the runs of 'predict --weights random' instead")
     add_store(parser)
 

@@ -1,4 +1,4 @@
-"""Compare two stored runs picture by picture, or every pair of them.
+"""Compare two stored runs, or every pair of runs, picture by picture.
 
 The test is paired: it uses the pictures that exactly one of the two models gets right. McNemar's
 exact test gives the p-value of the difference in accuracy, and the interval gives its size.
@@ -38,22 +38,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="*",
         metavar="RUN",
-        help="two runs: MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE; with --all, which ones",
+        help="two runs: MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE; with --all, any number of runs "
+        "(default: all)",
     )
-    add("--all", action="store_true", help="every pair, p-values adjusted for their number (Holm)")
-    add("--images", metavar="NAME", help="the image set they are on")
-    add("--recipe", metavar="NAME", help="with --all, runs with this recipe alone")
+    add(
+        "--all",
+        action="store_true",
+        help="compare every pair, with p-values adjusted for the number of pairs (Holm)",
+    )
+    add("--images", metavar="NAME", help="the image set of the runs")
+    add("--recipe", metavar="NAME", help="with --all, only runs with this recipe")
     add(
         "--labels",
         default="original",
         metavar="NAME|FILE",
-        help="what is right: original (the default), real, corrected, or a file, as in 'table'",
+        help="labels to score with: original (the default), real, corrected, or a file, as in "
+        "'table'",
     )
     add_labels(parser)
     add(
         "--mix-pictures",
         action="store_true",
-        help="compare runs though their pictures have different fingerprints, by name",
+        help="also compare runs on pictures with different fingerprints; pictures are matched by "
+        "name",
     )
     add_store(parser)
 

@@ -1,9 +1,10 @@
 """Look for faults in a copy of the pictures, before you spend hours on them.
 
 PICTURES is a tar, a folder, or 'demo', as for 'predict'. All problems are reported together:
-pictures that are missing, in the wrong folder, cut, repeated or no pictures at all, and signs that
-the pictures were resized or encoded again. On altered pictures, accuracies cannot be compared with
-published ones. The exit status is 1 if there is a problem.
+pictures that are missing, truncated, duplicated or in the wrong folder, files that are not
+pictures, and signs that the pictures were resized or encoded again. If pictures were altered, an
+accuracy on them cannot be compared with a published one. The exit status is 1 if there is a
+problem.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from benchmarking.pictures.doctor import Finding, Report
 
 NAME = "doctor"
-HELP = "look for what is wrong with pictures"
+HELP = "look for faults in a copy of the pictures"
 
 _SHOWN = 3
 
@@ -28,9 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pictures", metavar="PICTURES", help="a tar or folder of labelled pictures, or 'demo'"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="look at names and sizes alone; read no picture"
+        "--quick", action="store_true", help="check only names and sizes; read no picture"
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="write all as JSON")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE.json", help="write the full report as JSON"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

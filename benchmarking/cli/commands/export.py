@@ -1,7 +1,8 @@
 """Write stored runs for other tools.
 
-npy: the arrays of the 2019 benchmark, MODEL_PLATFORM_SET_top5preds.npy and so on, which its
-scripts read. csv: a line per picture: its name, its label, five classes and their probabilities.
+npy: the arrays of the 2019 benchmark, such as MODEL_PLATFORM_SET_top5preds.npy, which the scripts
+of 2019 can read. csv: one line per picture with its name, its label, the five most probable classes
+and their probabilities.
 """
 
 from __future__ import annotations
@@ -25,10 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add = parser.add_argument
     add("folder", metavar="DIR", type=Path, help="folder for the files")
-    add("--to", choices=("npy", "csv"), required=True, help="their format")
-    add("--images", metavar="NAME", help="runs on this image set alone (default: all)")
-    add("--models", nargs="+", metavar="MODEL", help="names, wildcards, sources or SOURCE/NAME")
-    add("--recipe", metavar="NAME", help="runs with this recipe alone (default: all)")
+    add("--to", choices=("npy", "csv"), required=True, help="format of the files")
+    add("--images", metavar="NAME", help="only runs on this image set (default: all)")
+    add(
+        "--models",
+        nargs="+",
+        metavar="MODEL",
+        help="names, wildcards, sources or SOURCE/NAME (default: all)",
+    )
+    add("--recipe", metavar="NAME", help="only runs with this recipe (default: all)")
     add_weights(parser, "'random' exports the runs of 'predict --weights random' instead")
     add_store(parser)
 

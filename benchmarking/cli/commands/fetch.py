@@ -3,8 +3,8 @@
 The files go into your cache. A file gets its name only when it is complete and checked, so after
 an interruption the same command downloads the files that are missing.
 
-Without network: run it with --to DIR on a machine that has one, copy DIR, and run it with
---from DIR. --from URL selects a mirror with the same files.
+For a machine without network: run the command with --to DIR on a machine with network, copy DIR,
+and run the command with --from DIR. --from URL selects a mirror with the same files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarking.io.downloads import Collection, Fetched
 
 NAME = "fetch"
-HELP = "fetch public files, such as the predictions of 2019, and check them"
+HELP = "download public files, such as the predictions of 2019, and check them"
 
 # What to run on a collection in the cache.
 _NEXT = {"predictions-2019": "imagenet_benchmarking.py"}
@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="origin",
         metavar="URL|DIR",
-        help="a mirror's address, or a folder with copies (default: where they were published)",
+        help="address of a mirror, or a folder with copies (default: where the files were "
+        "published)",
     )
     add("--to", type=Path, metavar="DIR", help="folder for the files (default: in your cache)")
 

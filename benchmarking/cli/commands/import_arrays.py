@@ -1,9 +1,9 @@
 """Store the arrays of the 2019 benchmark as runs, beside your own.
 
-DIR holds pairs of files such as vgg16_pytorch_imagenet_top5preds.npy and
-vgg16_pytorch_imagenet_top5probs.npy, or folders of them. They become runs of the sources
-2019-pytorch and 2019-keras, recipe northcutt2019, on the image set imagenet-val-2019. What was not
-recorded about them stays unknown.
+DIR contains pairs of files such as vgg16_pytorch_imagenet_top5preds.npy and
+vgg16_pytorch_imagenet_top5probs.npy, or folders with such pairs. They become runs of the sources
+2019-pytorch and 2019-keras, with the recipe northcutt2019, on the image set imagenet-val-2019.
+Values that were not recorded stay unknown.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         type=Path,
         nargs="*",
-        help="a folder of arrays, or of such folders (default: what 'imagenet-benchmark fetch "
-        "predictions-2019' brought)",
+        help="a folder with arrays, or with folders of arrays (default: the files that "
+        "'imagenet-benchmark fetch predictions-2019' downloaded)",
     )
     add(
         "-l",
         "--labels",
         type=Path,
         metavar="FILE",
-        help=".npy file with the true class of each row, for another set than ImageNet's",
+        help=".npy file with the true class of each row, for a set other than ImageNet's",
     )
     add_store(parser)
 

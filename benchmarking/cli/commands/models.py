@@ -1,7 +1,7 @@
 """List the models that can run: published accuracy, recipes, and whether the weights are available.
 
-With --weights, list the files of weights instead, each with its state, its published digest, its
-address and its folder. A machine without network needs these files.
+With --weights, list the files of weights instead: state, published digest, address and folder of
+each. On a machine without network, put these files into their folders.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from benchmarking.models.spec import ModelSpec
 
 NAME = "models"
-HELP = "list the models that can be run, and their weights"
+HELP = "list the models that can run, and their weights"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="names, wildcards, frameworks or sources, as in 'predict --models' (default: all)",
     )
     parser.add_argument(
-        "--weights", action="store_true", help="list the files of weights, each one checked"
+        "--weights", action="store_true", help="list the files of weights, and check each file"
     )
     parser.add_argument(
         "--weights-dir",

@@ -1,16 +1,16 @@
-"""Predict labelled pictures with pretrained models and store the predictions.
+"""Run pretrained models on labelled pictures and store the predictions.
 
 PICTURES is one of:
   ILSVRC2012_img_val.tar, the official file
-  a folder with a folder of pictures for each class, named by WordNet id (n01440764)
-  a folder with files named ILSVRC2012_val_00000001.JPEG and so on
-  demo, 20 pictures that a package ships
+  a folder that contains a folder for each class, named by WordNet id (n01440764)
+  a folder that contains files named ILSVRC2012_val_00000001.JPEG and so on
+  demo, 20 pictures that come with a package
 A part of the validation set is enough.
 
-A complete run is stored at once and not computed again. Partial runs are kept as checkpoints, so
-after an interruption the same command resumes where it stopped. All pictures are checked before
-the first prediction, and models with the same preprocessing share the crops. If the weights of a
-model that you name are missing, they are downloaded.
+A run is stored as soon as it is complete, and is not computed again. Partial runs are kept as
+checkpoints, so after an interruption the same command resumes where it stopped. All pictures are
+checked before the first prediction. Models with the same preprocessing share the crops. If the
+weights of a model that you name are missing, they are downloaded.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from benchmarking.inference.plan import Options, Plan
 
 NAME = "predict"
-HELP = "predict pictures with pretrained models and store the predictions"
+HELP = "run pretrained models on pictures and store the predictions"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,21 +46,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         metavar="MODEL",
         help="names, wildcards ('efficientnet-lite?'), frameworks (pytorch, keras), sources or "
-        "SOURCE/NAME; 'imagenet-benchmark models' lists them (default: all whose weights are at "
-        "hand)",
+        "SOURCE/NAME; 'imagenet-benchmark models' lists them (default: all whose weights are "
+        "available)",
     )
     add(
         "--recipe",
         default="published",
         metavar="NAME",
-        help="how pictures become model input: published, as the weights' authors evaluate (the "
-        "default), or northcutt2019, as the table of 2019 was made",
+        help="preprocessing: published, with which the authors of the weights evaluate them (the "
+        "default), or northcutt2019, that of the table of 2019",
     )
     add(
         "--limit",
         type=positive,
         metavar="N",
-        help="a trial on N pictures, evenly spread; it is stored as an image set of its own",
+        help="predict only N pictures, spread evenly over the set; they are stored as a separate "
+        "image set",
     )
     add(
         "--batch-size",
@@ -72,8 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gpu",
         type=_gpu,
         metavar="ID",
-        help="number of the GPU, among the visible ones, or 'none' for the CPU (default: the "
-        "first, or the CPU where there is none)",
+        help="index of the GPU among the visible ones, or 'none' for the CPU (default: the first "
+        "GPU, or the CPU if there is no GPU)",
     )
     add(
         "--workers",
@@ -90,41 +91,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_weights(
         parser,
-        "'random' tests the pipeline without any file of weights; such runs are stored apart and "
-        "only 'table --weights random' shows them",
+        "'random' tests the pipeline without any file of weights; these runs are stored "
+        "separately, and only 'table --weights random' shows them",
     )
     add(
         "--save-all-probs",
         action="store_true",
-        help="store the probabilities of all classes, not the top-5 alone",
+        help="store the probabilities of all classes, not only the top-5",
     )
     add(
         "--precision",
         metavar="NAME",
-        help="compute in fewer bits, tf32, bf16 or fp16: faster on most GPUs, with other answers; "
-        "such runs are kept in a store of their own, named after it (default: float32 in full)",
+        help="compute with lower precision: tf32, bf16 or fp16; faster on most GPUs, but "
+        "predictions change; these runs are kept in a separate store, named after the precision "
+        "(default: full float32)",
     )
     add(
         "--on-bad-image",
         choices=("stop", "skip"),
         default="stop",
         help="stop before the first prediction if a picture cannot be decoded (the default), or "
-        "leave such pictures out, which makes another image set",
+        "leave such pictures out, which makes a different image set",
     )
     add(
         "--crop-cache",
         metavar="DIR",
-        help="keep crops in this folder for later sweeps too; 'none' decodes the pictures again "
-        "for each model (default: your cache, during the sweep, if the disk has room)",
+        help="keep crops in this folder, also for later sweeps; with 'none', pictures are decoded "
+        "again for each model (default: your cache, only during the sweep, if the disk has room)",
     )
     add(
         "--timeout",
         type=positive,
         default=3600,
         metavar="SECONDS",
-        help="stop a model that produces no output for so long (default: %(default)s)",
+        help="stop a model that produces no output for this time (default: %(default)s)",
     )
-    add("--again", action="store_true", help="compute complete runs again")
+    add("--again", action="store_true", help="compute complete runs again, and replace them")
     add(
         "--executor",
         metavar="NAME",

@@ -1,16 +1,16 @@
 """Unpack the official validation tar into a folder for each class.
 
 TAR is ILSVRC2012_img_val.tar, 6.3 GiB, which registered users get from image-net.org.
-DIR becomes the folder that other programs expect, torchvision's ImageFolder among them:
+DIR gets the layout that other programs expect, such as torchvision's ImageFolder:
 
   DIR/n01440764/ILSVRC2012_val_00000293.JPEG
   DIR/n01440764/ILSVRC2012_val_00002138.JPEG
   ...
   DIR/n15075141/ILSVRC2012_val_00049174.JPEG
 
-'predict' reads the tar directly, so this is for other programs. Size and md5 of the tar are
-checked. DIR appears only when it is complete: until then the pictures are in a hidden folder beside
-it, .DIR.part. After an interruption the same command resumes.
+'predict' reads the tar directly, so you need this only for other programs. The size and the md5 of
+the tar are checked. DIR appears only when it is complete. Until then, the pictures are in a hidden
+folder beside it, .DIR.part. After an interruption, the same command resumes.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-verify",
         action="store_true",
-        help="take any tar of validation pictures, such as a part of the set, without a check of "
-        "size and md5",
+        help="accept any tar of validation pictures, such as a part of the set, and do not check "
+        "its size and md5",
     )
 
 

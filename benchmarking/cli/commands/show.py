@@ -15,8 +15,8 @@ HELP = "show how a stored run was made"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument("pattern", metavar="RUN", help="MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE")
-    parser.add_argument("--images", metavar="NAME", help="the image set it is on")
-    add_weights(parser, "'random' looks among the runs of 'predict --weights random'")
+    parser.add_argument("--images", metavar="NAME", help="the image set of the run")
+    add_weights(parser, "'random' shows a run of 'predict --weights random'")
     add_store(parser)
 
 

@@ -1,8 +1,9 @@
 """Print the accuracy table of stored predictions.
 
-One table per image set, best model first, each accuracy with its 95 % Wilson interval. A tier
-contains the models that are not significantly worse than its first one (exact McNemar test, Holm,
-5 %). Ranks is the range of plausible ranks. It needs no pictures, no network and no framework.
+There is one table per image set, with the best model first. Each accuracy has its 95 % Wilson
+interval. A tier contains the models that are not significantly worse than its first model (exact
+McNemar test, Holm, 5 %). Ranks is the range of plausible ranks. The command needs no pictures, no
+network and no framework.
 """
 
 from __future__ import annotations
@@ -33,28 +34,29 @@ HELP = "print the accuracy table of stored predictions"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    parser.add_argument("--images", metavar="NAME", help="this image set alone (default: all)")
+    parser.add_argument("--images", metavar="NAME", help="only this image set (default: all)")
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="FILE",
-        help="write to a file instead; its suffix selects the format: .csv, .md, .tex, .json or "
-        ".txt, or that of a plug-in",
+        help="write to a file instead; its suffix selects the format: .csv, .md, .tex, .json, "
+        ".txt, or the suffix of a plug-in",
     )
     parser.add_argument(
         "--labels",
         action="append",
         metavar="NAME|FILE",
         help="labels to score with: original (the default), real, corrected, or a .csv, .json or "
-        ".npy file of pictures and their classes; several, side by side, with one --labels each",
+        ".npy file of pictures and their classes; give --labels "
+        "several times for accuracies side by side",
     )
     add_labels(parser)
     parser.add_argument(
         "--calibration",
         action="store_true",
-        help="add the calibration error of the top-1 probability (ECE, 15 bins); NLL and Brier "
-        "score where the probabilities of all classes were kept",
+        help="add the calibration error of the top-1 probability (ECE, 15 bins); also NLL and "
+        "Brier score, if the probabilities of all classes were stored",
     )
     parser.add_argument(
         "--mix-pictures",

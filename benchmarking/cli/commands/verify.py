@@ -1,9 +1,9 @@
 """Compare stored runs with the published accuracies, and look for the causes of differences.
 
-A run on the whole validation set is 'reproduced' within 0.05 points of the published acc@1, and
-'within backend noise' within 0.15. A run on a part of it is 'consistent' if its 95 % interval holds
-the published value. Exit status 1 if any is 'not reproduced', so that it can gate a model zoo, or
-if a damaged one had to be left out.
+A run on the whole validation set is 'reproduced' if its acc@1 is within 0.05 points of the
+published one, and 'within backend noise' if it is within 0.15. A run on a part of the set is
+'consistent' if its 95 % interval contains the published value. The exit status is 1 if a run is
+'not reproduced', so a CI job can use it, or if a damaged run was left out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmarking.scoring.verify import Verification
 
 NAME = "verify"
-HELP = "compare stored runs with what was published"
+HELP = "compare stored runs with the published accuracies"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="models, sources, SOURCE/MODEL or SOURCE/MODEL:RECIPE, with wildcards (default: all)",
     )
-    add("--images", metavar="NAME", help="runs on this image set alone (default: all)")
-    add("--recipe", metavar="NAME", help="runs with this recipe alone (default: all)")
+    add("--images", metavar="NAME", help="only runs on this image set (default: all)")
+    add("--recipe", metavar="NAME", help="only runs with this recipe (default: all)")
     add_store(parser)
 
 

@@ -13,12 +13,12 @@ from benchmarking.pictures.sets import default_name, open_pictures
 from benchmarking.predictions.arrays_2019 import names_2019
 
 _DESCRIPTION = """\
-Predict ImageNet's validation pictures, or a part of them, with {title}'s {n} models of 2019.
+Run the {n} {title} models of 2019 on ImageNet's validation pictures, or on a part of them.
 
-For each model the output folder receives MODEL_{platform}_SET_top5preds.npy and …_top5probs.npy, as
-in 2019, and beside them its labels and how it was made. SET is imagenet for the whole validation
-set. Complete models are kept in a store as well, so that the same command resumes after an
-interruption."""
+For each model, MODEL_{platform}_SET_top5preds.npy and …_top5probs.npy are written to the output
+folder, as in 2019, together with the labels and a record of how the predictions were made. SET is
+imagenet for the whole validation set. Complete runs are also kept in a store, so after an
+interruption the same command resumes."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _parser(script: Script) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("val_dir", help="class folders, files side by side, or ILSVRC2012_img_val.tar as it comes")
+    add("val_dir", help="folder of class folders, flat folder of files, or ILSVRC2012_img_val.tar")
     add(
         "-m",
         "--model",
@@ -99,8 +99,8 @@ def _parser(script: Script) -> argparse.ArgumentParser:
         "--gpu",
         type=_gpu,
         metavar="ID",
-        help="number of the GPU, among the visible ones, or 'none' for the CPU (default: 0, or the "
-        "CPU where there is none)",
+        help="index of the GPU among the visible ones, or 'none' for the CPU (default: 0, or the "
+        "CPU if there is no GPU)",
     )
     add(
         "-b",
@@ -118,17 +118,17 @@ def _parser(script: Script) -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for the arrays (default: %(default)s)",
     )
-    add("--save-all-probs", action="store_true", help="write the probabilities of all classes too")
-    add("--save-labels", action="store_true", help="as in 2019; labels are written in any case")
+    add("--save-all-probs", action="store_true", help="also write the probabilities of all classes")
+    add("--save-labels", action="store_true", help="accepted as in 2019; labels are always written")
     add(
         "--recipe",
         default="published",
         choices=("published", "northcutt2019"),
-        help="how pictures become model input: as the weights' authors evaluate (the default), or "
-        "as in 2019",
+        help="preprocessing: published, with which the authors of the weights evaluate them (the "
+        "default), or northcutt2019, that of the table of 2019",
     )
     add("--weights-dir", type=Path, metavar="DIR", help="folder with the files of weights")
-    add_weights(parser, "'random' tries the machinery without any file of weights")
+    add_weights(parser, "'random' tests the pipeline without any file of weights")
     add_store(parser)
     return parser
 

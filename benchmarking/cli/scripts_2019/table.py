@@ -28,16 +28,16 @@ _PLATFORMS = ("keras", "pytorch")
 _DESCRIPTION = """\
 Print the accuracy table of stored predictions, as in 2019: without pictures, in half a second.
 
-Arrays are read from keras_imagenet and pytorch_imagenet here, or where -k and -p say; where there
-are none, those of 2019, which 'imagenet-benchmark fetch predictions-2019' brings. Labels of
-ImageNet's validation set come with the package."""
+Arrays are read from the folders ./keras_imagenet and ./pytorch_imagenet, or from those that -k and
+-p name. If there are no arrays, those of 2019 are read, which 'imagenet-benchmark fetch
+predictions-2019' downloads. The labels of ImageNet's validation set come with the package."""
 _MASKS = """\
 masks and labels:
-  Row 0 is the first picture of the first class, in class folders sorted by name. -i or -j leave
-  rows out, -l gives other labels: one for each row, or one for each row that is left, in the order
-  of -j's rows, or of the rows that -i leaves. cAcc is the accuracy with them; Acc is on all rows
-  with ImageNet's labels, or, where -l comes with -i or -j, with ImageNet's labels on the rows
-  left."""
+  Row 0 is the first picture of the first class; class folders are sorted by name. -i leaves rows
+  out, and -j keeps only some rows. -l gives other labels, one for each remaining row: in the order
+  of -j, or in the order of the rows that -i leaves. cAcc is the accuracy on the remaining rows,
+  with the labels of -l if they are given. Acc uses ImageNet's labels: on all rows, or, if -l is
+  used with -i or -j, on the remaining rows."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_MASKS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    what = "ImageNet's validation pictures, to check that they are the rows' (not needed)"
+    what = "ImageNet's validation pictures, to check that the rows belong to them (not needed)"
     parser.add_argument("val_dir", nargs="?", help=what)
     for platform in _PLATFORMS:
         what = f"folder of {platform} arrays (default: ./{platform}_imagenet)"
@@ -83,11 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_path(parser, "o", "output-dir", "FILE", what, Path("benchmarking_results.csv"))
     for letter, name, what in (
         ("i", "indices_to_omit", "rows to leave out"),
-        ("j", "indices_to_keep", "rows to keep, all others being left out"),
+        ("j", "indices_to_keep", "rows to keep; all others are left out"),
         ("l", "custom_labels", "other labels"),
     ):
         _add_path(parser, letter, name, "FILE", f".npy file of {what}")
-    what = "set of pictures, where the arrays are of several"
+    what = "image set, if the arrays are of several sets"
     parser.add_argument("--images", metavar="SET", help=what)
     return parser
 
