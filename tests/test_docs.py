@@ -60,6 +60,15 @@ def test_a_command_gives_the_output_under_it(page, command, output, place):
     assert [line.rstrip() for line in found.splitlines()] == output.splitlines()
 
 
+def test_the_stricter_check_in_python_fails_if_a_run_does_not_reproduce(place):
+    (code,) = re.findall(r"^```python\n(.*?)^```$", (DOCS / "ci.md").read_text(), re.M | re.S)
+    assert 'Store("zoo")' in code
+    code = code.replace('Store("zoo")', 'Store("2019")')
+    done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.count(": not reproduced, ") == 33
+
+
 def test_every_pair_of_2019_is_in_its_file(place):
     found = run("imagenet-benchmark compare --all --store 2019", place)
     assert found == (DOCS / "compare-all-2019.txt").read_text()

@@ -1,5 +1,6 @@
 """The documentation site is built without warnings, is complete, and needs no other host."""
 
+import argparse
 import ast
 import os
 import re
@@ -17,6 +18,7 @@ from PIL import Image
 
 import benchmarking
 from benchmarking.cli import _parser
+from benchmarking.cli.commands import commands
 from benchmarking.labels.imagenet import wnids
 from benchmarking.pictures.sets import open_pictures
 
@@ -189,6 +191,29 @@ def test_every_command_on_a_page_is_understood(command):
     assert _parser(words).parse_args(words).run
 
 
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    """The options of a parser and of its subcommands."""
+    found = set(parser._option_string_actions)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found |= {option for one in action.choices.values() for option in options_of(one)}
+    return found
+
+
+def test_every_option_that_a_text_names_exists():
+    """In inline code such as `predict --limit 5000`; of an option alone, in any command."""
+    options = {name: options_of(_parser([name])) for name in commands()}
+    named = 0
+    for page in (*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "SECURITY.md"):
+        for words in re.findall(r"(?<!`)`([^`\n]*--[a-z][^`\n]*)`(?!`)", page.read_text()):
+            first, *_ = words.removeprefix("imagenet-benchmark ").split()
+            known = options.get(first, set().union(*options.values()))
+            used = set(re.findall(r"--[a-z][a-z-]*", words))
+            assert used <= known, f"{page.name}: {words}"
+            named += len(used)
+    assert named >= 30
+
+
 BLOCKS = [
     (page.name, number, block)
     for page in sorted(DOCS.glob("*.md"))
@@ -241,13 +266,30 @@ for picture in open_images("pictures"):
     assert run_python(code, tmp_path) == "mine/resnet18 70.1\nb.png 3\na.png 7\n"
 
 
-@pytest.mark.models
-def test_the_code_for_a_model_of_your_own_runs(tmp_path):
-    """In one process and on two pictures, since loading a framework takes longest."""
+@pytest.fixture
+def two(tmp_path) -> None:
+    """A folder `two` with two of the demo pictures."""
     for picture in open_pictures("demo").pictures[:2]:
         folder = tmp_path / "two" / wnids()[picture.label]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / picture.key).write_bytes(picture.read())
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("page", ["../README.md", "index.md", "first-table.md"])
+def test_the_first_code_on_a_page_prints_a_table(page, tmp_path):
+    code = fences(page, "python")[0]
+    assert code.count('"demo"') == 1
+    printed = run_python(code.replace('"demo"', '"two"'), tmp_path)
+    assert "two, 2 pictures" in printed
+    assert "efficientnet-lite0" in printed
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("two")
+def test_the_code_for_a_model_of_your_own_runs(tmp_path):
+    """In one process and on two pictures, since loading a framework takes longest."""
     code = "\n".join(fences("your-own-model.md", "python"))
     for asked, here in (
         ('"demo"', '"two"'),

@@ -1,4 +1,4 @@
-"""Commands and code of the README, and of the pages that continue it, do what they say."""
+"""Commands of every page, and code of the README and of its continuations, do what they say."""
 
 import hashlib
 import io
@@ -40,23 +40,29 @@ def blocks(language: str) -> list[str]:
     return [text for name, text in fenced if name == language]
 
 
-COMMANDS = [
-    command
-    for block in blocks("bash")
-    for line in block.splitlines()
-    if line.startswith("imagenet")
-    for command in line.split(" && ")
-]
+def commands() -> list[str]:
+    """Every command of the README, docs/, CONTRIBUTING and SECURITY, each once."""
+    pages = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")]
+    found = []
+    for page in (*pages, *sorted((ROOT / "docs").glob("*.md"))):
+        fenced = r"^```(?:bash|sh|yaml)\n(.*?)^```$"
+        for block in re.findall(fenced, page.read_text(), re.MULTILINE | re.DOTALL):
+            lines = re.sub(r"\\\n *", "", block)  # a line that is continued is one line
+            found += re.findall(r"(?:^|^ +- run: )(imagenet.+)$", lines, re.MULTILINE)
+    return list(dict.fromkeys(command for line in found for command in line.split(" && ")))
+
+
+COMMANDS = commands()
 
 
 def test_there_are_commands_to_test():
-    assert len(COMMANDS) >= 20
+    assert len(COMMANDS) >= 50
 
 
 # What a command says of a place that does not exist.
 NOWHERE = {
-    "predict": "'/path/to/val' is neither a folder nor a known picture set",
-    "audit": "'/path/to/val' is neither a folder nor a known picture set",
+    "predict": " is neither a folder nor a known picture set",
+    "audit": " is neither a folder nor a known picture set",
     "doctor": "'/path/to/val' is neither a folder nor",
     "prepare": "ILSVRC2012_img_val.tar is no file",
     "imagenet_pytorch_get_predictions.py": "'/path/to/val' is neither a folder nor",
@@ -69,24 +75,38 @@ DROP_IN = {
 }
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory, arrays_of_2019):
+    """A cache with the arrays of 2019."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        main(["fetch", "predictions-2019", "--from", str(arrays_of_2019)])
+    return folder
+
+
 @pytest.fixture
-def place(tmp_path, monkeypatch, arrays_of_2019):
-    """A folder with all that the README's commands are about, and a cache with the arrays."""
+def place(tmp_path, monkeypatch, cache, arrays_of_2019):
+    """A folder with all files that the commands name, and a cache with the arrays."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setenv(plugins.FILES_VARIABLE, "")  # --plugin adds to it
     for name in ("precomputed", "mine", "2019", "zoo"):
         (tmp_path / name).symlink_to(ROOT / "precomputed")
     (tmp_path / "your").symlink_to(arrays_of_2019)
-    main(["fetch", "predictions-2019", "--from", str(arrays_of_2019)])
     np.save("rows_to_keep.npy", np.array([5, 3]))
     np.save("their_labels.npy", np.array([7, 0]))
-    return tmp_path
+    plug_ins = (ROOT / "docs" / "plug-ins.md").read_text()
+    for code in re.findall(r'^```python\n("""(my_\w+\.py):.*?)^```$', plug_ins, re.M | re.S):
+        Path(code[1]).write_text(code[0])
+    yield tmp_path
+    forget_plugins()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_of_the_readme_is_understood(command, place, arrays_of_2019, capsys):
+def test_every_command_of_a_page_is_understood(command, place, arrays_of_2019, capsys):
     """For real, but for predictions and the tar, which get a place that does not exist."""
-    program, *words = shlex.split(command)
+    program, *words = shlex.split(command.partition(" | ")[0])
     verb = words[0] if program == "imagenet-benchmark" else program
     if verb == "predict":
         words = ["/path/to/val" if word == "demo" else word for word in words]
