@@ -301,7 +301,7 @@ def test_an_experiment_of_the_distribution_runs(
     done = example("audit", "darker", *arguments)
     assert (done.returncode, done.stderr) == (status, "")
     assert done.stdout.startswith("8 pictures each\nModel ")
-    assert file.read_text() == f"Model,Other first guess\nfruit/nearest-colour,{changed}\n"
+    assert file.read_text() == f"Model,Top-1 changed\nfruit/nearest-colour,{changed}\n"
 
 
 def test_the_same_modules_are_plug_ins_as_files_before_and_after_the_command():

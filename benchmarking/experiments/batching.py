@@ -67,7 +67,7 @@ def run(setup: Setup) -> Outcome:
             )
             keys = ", ".join(setup.pictures[row].key for row in found.top1[:_SHOWN])
             if keys and not found.is_noise:
-                notes.append(f"{spec.name}, {found.title}: another first guess of {keys}")
+                notes.append(f"{spec.name}, {found.title}: top-1 changed for {keys}")
     grid = Grid(f"{len(setup.pictures)} pictures each", lines, left=3)
     return Outcome((grid,), lines, tuple(notes), changed)
 

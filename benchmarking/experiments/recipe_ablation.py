@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(setup: Setup) -> Outcome:
     """Change one part of each model's published recipe after the other."""
-    headings = ["Recipe", "Acc@1", "Difference [95 % interval]", "p", "Other first guess"]
+    headings = ["Recipe", "Acc@1", "Difference [95 % interval]", "p", "Top-1 changed"]
     grids, written = [], [["Model", *headings]]
     for model in setup.models:
         published, name = model.spec.recipes["published"], model.spec.full_name
@@ -108,7 +108,7 @@ def variations(published: Preprocessing) -> dict[str, Preprocessing]:
         found["OpenCV, which does not antialias"] = replace(published, library="opencv")
         found["decoder shrinks (draft)"] = replace(published, library="pillow-draft")
     side = published.crop
-    found["squashed to a square"] = replace(published, resize=(side, side))
+    found["resized to a square"] = replace(published, resize=(side, side))
     found["no margin (shorter side = crop)"] = replace(published, resize=side)
     found["crop ratio 0.875"] = replace(published, resize=round(side / 0.875))
     found["black border (shorter side too small)"] = replace(published, resize=round(side * 0.875))

@@ -174,7 +174,8 @@ class Preprocessing:
         elif isinstance(self.resize, int):
             size = f"shorter side {self.resize}, {how}, centre crop {self.crop}"
         else:
-            size = f"squashed to {self.resize[0]} x {self.resize[1]}, {how}"
+            height, width = self.resize
+            size = f"resized to {height} x {width} without keeping the aspect ratio, {how}"
         padding = " padded with a black border" if self.pads else ""
         return f"{size}{padding}, scaling {self.scaling}"
 

@@ -467,7 +467,7 @@ def test_pictures_with_the_mark_of_one_program_whatever_its_version(sixty, where
         altered([path], kept, quality=quality, **mark)
     found = doctor(sixty[0].parents[1])["findings"]
     assert [(f["kind"], f["count"]) for f in found] == [("one-tool", 30)]
-    assert "30 of 60 pictures were written by Shrinker; of" in found[0]["what"]
+    assert "30 of 60 pictures were written by Shrinker; no" in found[0]["what"]
 
 
 def test_pngs_have_no_quantisation_tables_to_share(sixty):

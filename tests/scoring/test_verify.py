@@ -217,7 +217,7 @@ def test_the_34_runs_of_2019_tell_what_was_found_by_hand(imported_2019):
     }
     assert {tuple(whats(one)) for one in keras.values()} == {("recipe is not the published one",)}
     for one in keras.values():
-        assert "squashed to " in one.causes[0].evidence
+        assert " without keeping the aspect ratio" in one.causes[0].evidence
         assert "pillow nearest" in one.causes[0].evidence
 
 

@@ -26,15 +26,15 @@ _COPY_AGAIN = "copy or unpack them again"
 # What is wrong with pictures that cannot be decoded, and what to do.
 _TROUBLE = {
     "unreadable-file": ("files that cannot be read: {n}", _COPY_AGAIN),
-    "truncated": ("pictures that are cut: {n}", _COPY_AGAIN),
+    "truncated": ("truncated pictures: {n}", _COPY_AGAIN),
     "undecodable": ("damaged pictures, which cannot be decoded: {n}", _COPY_AGAIN),
     "no-picture": (
-        "files that are no pictures, whatever they are called: {n}",
+        "files that are not pictures, although they are named like pictures: {n}",
         "move them elsewhere",
     ),
     "too-many-pixels": (
         "files that claim more pixels than memory may hold: {n}",
-        "remove them: no ImageNet picture is like that",
+        "remove them: no ImageNet picture is so large",
     ),
 }
 # Colours that ImageNet's JPEGs have: colour, grey, and for print.
@@ -167,15 +167,15 @@ def _same_content(checked: Sequence[Checkup]) -> list[Finding]:
     return [
         *finding(
             "same-content-in-two-classes",
-            "pictures in several classes, byte for byte: {n}",
+            "identical pictures in different classes: {n}",
             map(_equation, across),
             "find out which class is right: all but one of them count as errors",
         ),
         *finding(
             "same-content",
-            "pictures that are there several times, byte for byte: {n}",
+            "identical pictures in one class: {n}",
             map(_equation, within),
-            "keep one of each, or copy again what should be in the others' place",
+            "keep one of each, or copy the pictures again that the others should be",
         ),
     ]
 
@@ -192,9 +192,9 @@ def _odd_formats(facts: Mapping[str, PictureFacts]) -> list[Finding]:
     return [
         *finding(
             "other-format",
-            "pictures in another format than their names say: {n}",
+            "pictures in a different format than their names say: {n}",
             [f"{key} is {facts[key].format}" for key in other],
-            "get the original pictures: they were changed, or their names",
+            "get the original pictures: the pictures or their names were changed",
         ),
         *finding(
             "odd-colours",

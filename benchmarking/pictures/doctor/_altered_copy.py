@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from benchmarking.pictures.decode import PictureFacts
 from benchmarking.pictures.doctor._findings import Finding, finding
 
-_RESIZED = "accuracy on resized pictures compares with no other; get the original ones"
-_ENCODED = "accuracy on pictures encoded again compares with no other; get the original ones"
+_RESIZED = "accuracies on resized pictures cannot be compared with others; get the originals"
+_ENCODED = "accuracies on pictures encoded again cannot be compared with others; get the originals"
 
 
 @dataclass(frozen=True)
@@ -52,42 +52,42 @@ _ONE_SIZE = _Sign(
     kind="one-size",
     share=0.8,
     least=20,
-    what="{n} of {of} pictures have one size, {value}; of originals, 21 % do",
+    what="{n} of {of} pictures have the same size, {value}; 21 % of originals do",
     advice=_RESIZED,
 )
 _ONE_SHORTER_SIDE = _Sign(
     kind="one-shorter-side",
     share=0.8,
     least=20,
-    what="{n} of {of} pictures have one shorter side, {value} pixels; of originals, 27 % do",
+    what="{n} of {of} pictures have the same shorter side, {value} pixels; 27 % of originals do",
     advice=_RESIZED,
 )
 _ONE_LONGER_SIDE = _Sign(
     kind="one-longer-side",
     share=0.95,
     least=50,
-    what="{n} of {of} pictures have one longer side, {value} pixels; of originals, 70 % do",
+    what="{n} of {of} pictures have the same longer side, {value} pixels; 70 % of originals do",
     advice=_RESIZED,
 )
 _ONE_TABLE = _Sign(
     kind="one-quantisation-table",
     share=0.95,
     least=50,
-    what="{n} of {of} JPEGs have one quantisation table; of originals, 67 % do",
+    what="{n} of {of} JPEGs have the same quantisation table; 67 % of originals do",
     advice=_ENCODED,
 )
 _PROGRESSIVE = _Sign(
     kind="progressive",
     share=0.5,
     least=20,
-    what="{n} of {of} JPEGs are progressive; of 500 originals, none is",
+    what="{n} of {of} JPEGs are progressive; none of 500 originals is",
     advice=_ENCODED,
 )
 _ONE_TOOL = _Sign(
     kind="one-tool",
     share=0.25,
     least=20,
-    what="{n} of {of} pictures were written by {value}; of originals, 3 % by any one tool",
+    what="{n} of {of} pictures were written by {value}; no tool wrote more than 3 % of originals",
     advice=_ENCODED,
 )
 # Chance that two pictures, taken at random, have one size; of originals it is 6 %.
@@ -145,5 +145,5 @@ def _few_sizes(sizes: Mapping[str, tuple[int, int]]) -> list[Finding]:
     if len(sizes) < _LEAST_FOR_FEW_SIZES or chance < _FEW_SIZES:
         return []
     common = [f"{w}x{h}" for (w, h), _ in Counter(sizes.values()).most_common(4)]
-    what = f"two pictures at random have one size in {chance:.0%} of cases; of originals, in 6 %"
+    what = f"two random pictures have the same size in {chance:.0%} of cases; two originals, in 6 %"
     return [Finding("few-sizes", what, len(set(sizes.values())), tuple(common), _RESIZED)]

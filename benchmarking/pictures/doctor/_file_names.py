@@ -36,7 +36,7 @@ def wrong(files: Sequence[Picture]) -> list[Finding]:
     return [
         *finding(
             "wrong-folder",
-            "pictures in the folder of another class than their name tells: {n}",
+            "pictures whose name belongs to a different class than their folder: {n}",
             [file.key for file in files if _belongs(file) not in (file.label, NO_CLASS)],
             "put each into the folder of its own class",
         ),
@@ -44,7 +44,7 @@ def wrong(files: Sequence[Picture]) -> list[Finding]:
         *_missing([number for _, number in numbered]),
         *finding(
             "stray-file",
-            "files named like no kind of picture, which predict would take for one: {n}",
+            "files without the name of a picture, which predict would read as pictures: {n}",
             [key for key, suffix in suffixes.items() if suffix and suffix not in FORMATS],
             "move them elsewhere",
         ),
@@ -109,7 +109,7 @@ def _repeated(numbered: Iterable[tuple[Picture, int]]) -> list[Finding]:
         by_number[number].append(file.key)
     return finding(
         "repeated-number",
-        "validation pictures that are there more than once: {n}",
+        "validation pictures that occur more than once: {n}",
         [" = ".join(sorted(keys)) for keys in by_number.values() if len(keys) > 1],
         "keep one of each",
     )
@@ -141,7 +141,7 @@ def _missing(numbers: Collection[int]) -> list[Finding]:
             f"{validation_key(lacking[0])}, and their numbers are",
             len(lacking),
             tuple(_ranges(lacking)),
-            "copy or unpack them again: without them accuracy is of another set",
+            "copy or unpack them again: without them, accuracies are those of a different set",
         )
     ]
 

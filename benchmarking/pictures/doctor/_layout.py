@@ -132,7 +132,7 @@ def _in_folder(root: Path) -> tuple[tuple[Picture, ...], list[Finding]]:
             "move their pictures up into the class's folder",
         ),
         *finding(
-            "closed-folder", "folders that cannot be read: {n}", closed, "mend their permissions"
+            "closed-folder", "folders that cannot be read: {n}", closed, "correct their permissions"
         ),
         *_empty_folders(empty),
     ]

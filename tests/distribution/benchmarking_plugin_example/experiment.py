@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(setup: Setup) -> Outcome:
     """Count the pictures whose most probable class changes, model by model."""
-    lines, changed = [["Model", "Other first guess"]], False
+    lines, changed = [["Model", "Top-1 changed"]], False
     for model in setup.models:
         name = model.spec.full_name
         test = DarkerTest(model, setup.pictures, setup.options["brightness"])
