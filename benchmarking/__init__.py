@@ -1,4 +1,4 @@
-"""How accurate is this pretrained image classifier, really, and how sure are we?
+"""Accuracy of pretrained image classifiers on ImageNet, with confidence intervals.
 
 The names below are the public interface. Each is imported when it is first used, so that
 `import benchmarking` costs milliseconds and loads no framework.

@@ -1,4 +1,4 @@
-"""Problems a user can mend; the shell prints them without a traceback and exits 2."""
+"""Errors that a user can fix; the commands print them without a traceback and exit with 2."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class BenchmarkError(Exception):
-    """Something to mend: the message names the value, what was expected and the next step."""
+    """An error with a fix: the message names the value, what was expected and the next step."""
 
 
 class MissingDependency(BenchmarkError):
@@ -24,11 +24,11 @@ class StoreError(BenchmarkError):
 
 
 class WeightsError(BenchmarkError):
-    """Weights that are missing, or are not the ones that were published."""
+    """Weights that are missing, or differ from the published ones."""
 
 
 class OutOfMemory(BenchmarkError):
-    """A model and its batch need more memory than there is."""
+    """A model and its batch need more memory than is available."""
 
 
 @contextmanager
@@ -45,28 +45,29 @@ def requires(extra: str) -> Iterator[None]:
 
 
 def not_installed(library: str, extra: str) -> MissingDependency:
-    """The advice for a library that is missing.
+    """Return an error that says how to install a missing library.
 
     Args:
-        library: its name, as it is imported.
-        extra: the extra of this distribution that installs it; else what pip has to install, such
-            as another distribution's "mine[torch]"; empty for the library itself.
+        library: the name that is imported.
+        extra: the extra of this distribution that installs the library, or what pip has to
+            install instead, such as another distribution's "mine[torch]"; empty for the library
+            itself.
     """
     return MissingDependency(f"{library} is not installed; run: {pip_install(library, extra)}")
 
 
 def pip_install(library: str, extra: str) -> str:
-    """The command that installs a library; the arguments are those of `not_installed`.
+    """Return the command that installs a library; the arguments are those of `not_installed`.
 
-    It names the requirements of an extra, because "imagenet-benchmarking[extra]" can be installed
-    by name from an index only.
+    The command names the requirements of the extra one by one, because
+    "imagenet-benchmarking[extra]" can be installed by name only from an index.
     """
     what = _missing_of(library, extra) or [extra or library]
     return "pip install " + " ".join(f"'{one}'" for one in what)
 
 
 def _missing_of(library: str, extra: str) -> list[str]:
-    """Requirements of an extra that are not installed; all of them if every one is."""
+    """Requirements of an extra that are not installed; all of them if none is missing."""
     from importlib import metadata
 
     try:

@@ -2,8 +2,8 @@
 
 1. Our own folder for the kind: every module in it, except those named `_…`.
 2. Installed distributions with an entry point in the group `imagenet_benchmarking.KIND`.
-3. Python files of the user, named with `--plugin FILE` or in $IMAGENET_BENCHMARK_PLUGINS; each says
-   in `PLUGIN = "KIND"` what it adds.
+3. Python files that the user names with `--plugin FILE` or in $IMAGENET_BENCHMARK_PLUGINS; each
+   declares its kind with `PLUGIN = "KIND"`.
 
 Each kind has a contract, a `typing.Protocol`, in the `__init__.py` of its folder.
 """
@@ -44,13 +44,13 @@ CONTRACTS = {
     "reports": "Report",
     "experiments": "Experiment",
 }
-"""The contract of each kind, in that package."""
+"""The contract of each kind, a class in the package of that kind."""
 
 _DIGEST = "imagenet_benchmark_digest"
-"""Attribute of the module of a plug-in file: the sha256 of what was imported."""
+"""Attribute of a module imported from a plug-in file: the sha256 of the file at import."""
 
 FILES_VARIABLE = "IMAGENET_BENCHMARK_PLUGINS"
-"""Environment variable with plug-in files, separated like the folders of PATH.
+"""Environment variable with plug-in files, separated like the folders in PATH.
 
 Worker processes inherit it, so they find the same plug-ins.
 """
@@ -59,10 +59,10 @@ P = TypeVar("P")
 
 
 def discover(package: ModuleType, contract: type[P]) -> dict[str, P]:
-    """Plug-ins of a kind by their NAME, in order of name.
+    """Return the plug-ins of a kind by their NAME, sorted by name.
 
     Args:
-        package: the folder of our own ones.
+        package: the package with our own plug-ins of this kind.
         contract: the Protocol that each one must satisfy.
 
     Raises:
@@ -70,7 +70,7 @@ def discover(package: ModuleType, contract: type[P]) -> dict[str, P]:
             the same NAME.
     """
     files = os.environ.get(FILES_VARIABLE, "")
-    kind: Any = contract  # a Protocol, which mypy does not take for hashable
+    kind: Any = contract  # mypy does not accept a Protocol as hashable
     found: dict[str, P] = _discovered(package.__name__, tuple(package.__path__), kind, files)
     return dict(found)
 
@@ -78,10 +78,10 @@ def discover(package: ModuleType, contract: type[P]) -> dict[str, P]:
 def use(file: Path | str) -> None:
     """Add a plug-in file, for this process and the worker processes that it starts.
 
-    A file that was changed since is imported again.
+    A file that has changed since its last import is imported again.
 
     Raises:
-        BenchmarkError: the file cannot be imported, does not say what it adds, or lacks a part of
+        BenchmarkError: the file cannot be imported, does not declare its kind, or lacks a part of
             the contract.
     """
     path = str(Path(file).resolve())
@@ -97,7 +97,7 @@ def use(file: Path | str) -> None:
 
 
 def imported_files() -> dict[str, str]:
-    """Plug-in files that this process has imported, with the sha256 of what they held then."""
+    """Plug-in files that this process has imported, each with its sha256 at import."""
     paths = _paths(os.environ.get(FILES_VARIABLE, ""))
     return {path: _from_file(path).__dict__[_DIGEST] for path in paths}
 
@@ -106,7 +106,7 @@ def import_files(digests: Mapping[str, str]) -> None:
     """Import the plug-in files of another process, as a worker does before it reads its job.
 
     Raises:
-        BenchmarkError: a file was changed since the other process imported it.
+        BenchmarkError: a file has changed since the other process imported it.
     """
     for path, digest in digests.items():
         if _from_file(path).__dict__[_DIGEST] != digest:
@@ -117,7 +117,7 @@ def import_files(digests: Mapping[str, str]) -> None:
 
 
 def lacks(plugin: object, contract: type) -> list[str]:
-    """What a plug-in lacks of a contract, in words; empty if it satisfies the contract."""
+    """Parts of a contract that a plug-in lacks, in words; empty if it satisfies the contract."""
     parts = {
         name: part
         for base in reversed(contract.__mro__)
@@ -130,7 +130,7 @@ def lacks(plugin: object, contract: type) -> list[str]:
 
 @cache
 def _discovered(package: str, folders: tuple[str, ...], contract: Any, files: str) -> Any:
-    """Plug-ins by name; cached, since every model of a sweep asks for its source."""
+    """Plug-ins by name; cached, since every model of a sweep looks up its source."""
     found: dict[str, Any] = {}
     wheres: dict[str, str] = {}
     for where, plugin in _candidates(package, folders, files):
@@ -154,7 +154,7 @@ def _refuse_lacking(where: str, plugin: object, contract: Any) -> None:
 
 
 def _candidates(package: str, folders: tuple[str, ...], files: str) -> Iterator[tuple[str, Any]]:
-    """Every module that may be a plug-in of a package's kind, and where it is from."""
+    """Yield every module that may be a plug-in of the package's kind, with its origin."""
     for info in iter_modules(folders):
         if not info.name.startswith("_"):
             module = import_module(f"{package}.{info.name}")
@@ -177,7 +177,7 @@ def _from_distributions(kind: str) -> Iterator[tuple[str, Any]]:
         where = f"plug-in {entry.name!r} ({entry.value}) of {owner}"
         try:
             yield where, entry.load()
-        except (Exception, SystemExit) as error:  # whatever another's module raises
+        except (Exception, SystemExit) as error:  # third-party code may raise anything
             raise BenchmarkError(
                 f"{where} cannot be imported: {type(error).__name__}: {error}. "
                 f"Mend or uninstall {owner}."
@@ -185,7 +185,7 @@ def _from_distributions(kind: str) -> Iterator[tuple[str, Any]]:
 
 
 def _paths(files: str) -> list[str]:
-    """Paths in full, each once."""
+    """Absolute paths without duplicates."""
     return list(
         dict.fromkeys(str(Path(path).resolve()) for path in files.split(os.pathsep) if path)
     )
@@ -203,7 +203,7 @@ def _digest(path: str) -> str:
 
 
 def _from_file(path: str) -> Any:
-    """The module of a plug-in file, imported once under a name that follows from its path."""
+    """The module of a plug-in file, imported once under a name derived from its path."""
     name = _module_name(path)
     if name in sys.modules:
         return sys.modules[name]
@@ -236,7 +236,7 @@ def _from_file(path: str) -> Any:
 
 
 def _problem(plugin: object, name: str, part: Any) -> str:
-    """Why one part of a contract is not met; empty if it is."""
+    """Describe how a plug-in violates one part of a contract; empty if it does not."""
     if not hasattr(plugin, name):
         return name
     value = getattr(plugin, name)

@@ -1,1 +1,1 @@
-"""Files, names and downloads: what every other room stands on."""
+"""Files, names and downloads, on which every other room builds."""

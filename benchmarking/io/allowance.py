@@ -1,8 +1,8 @@
-"""What a server may send: limits in bytes and in time on all of it, not only on the body of a file.
+"""Limits in bytes and time on everything that a server sends, not only on the body of a file.
 
-`requests` limits the wait for each piece of an answer, and nothing else. It reads redirects to
-their end, and `http.client` reads interim answers (100 Continue) and trailers for as long as they
-come. So everything is counted where it arrives, at the connection.
+`requests` limits the wait for each piece of a response, and nothing else. It reads the body of a
+redirect to its end, and `http.client` reads interim responses (100 Continue) and trailers without
+limit. So all bytes are counted where they arrive, at the connection.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
     import requests
 
-# Bytes that may come before the next of the file's own: headers, redirects, the framing of chunks,
-# which are a few thousand as a rule, and what a decoder holds back.
+# Bytes that may arrive before the next byte of the file: headers, redirects and chunk framing,
+# usually a few thousand, and data that a decoder buffers.
 _MOST_BESIDE = 2**20
-# In so many seconds, so many bytes of the file have to come: 1 KiB a second, of which a modem
-# has four times as many.
+# At least _FEWEST bytes of the file must arrive in _SECONDS: 1 KiB per second. A modem is four
+# times as fast.
 _SECONDS = 60.0
 _FEWEST = 60 * 2**10
 
 
 class Exceeded(Exception):
-    """A server sent too much; no error of a library's, so that none takes it for its own."""
+    """A server sent too much; not derived from a library's error, so that no library catches it."""
 
 
 class TooSlow(Exceeded):
-    """A server sent too little in the time that it had."""
+    """A server sent too little within the time limit."""
 
 
 class Allowance:
-    """What one download may still take; renewed by the bytes of the file that arrive.
+    """Bytes and time that one download may still use; renewed as the file arrives.
 
-    Only the waiting for a server counts as time: a busy machine or a slow disk is not its fault.
+    Only the time spent waiting for the server counts, not a busy machine or a slow disk.
     """
 
     def __init__(self) -> None:
@@ -45,11 +45,11 @@ class Allowance:
         self._renew()
 
     def sent(self, size: int, waited: float) -> None:
-        """Count bytes that a server sent, whatever they are, and the seconds of waiting for them.
+        """Count received bytes of any kind, and the seconds spent waiting for them.
 
         Raises:
-            Exceeded: they are too many for the part of the file that has come.
-            TooSlow: too small a part of the file has come in the last minute.
+            Exceeded: too many bytes for the part of the file that has arrived.
+            TooSlow: too little of the file has arrived in a minute of waiting.
         """
         self._left -= size
         if self._left < 0:
@@ -57,7 +57,7 @@ class Allowance:
                 f"sends over {_MOST_BESIDE // 2**20} MiB that is no part of a file, where a few "
                 "KiB are usual; use another address"
             )
-        self._waited += min(waited, _SECONDS / 2)  # longer if Ctrl-Z has stopped this process
+        self._waited += min(waited, _SECONDS / 2)  # Ctrl-Z may have paused this process
         if self._waited > _SECONDS:
             raise TooSlow(
                 f"sends less than {_FEWEST / 2**10:.0f} KiB of a file in {_SECONDS:.0f} s; try "
@@ -66,7 +66,9 @@ class Allowance:
 
     def kept(self, size: int) -> None:
         """Count bytes of the file itself."""
-        self._left = min(self._left + 2 * size, _MOST_BESIDE)  # twice: chunks may be tiny
+        self._left = min(
+            self._left + 2 * size, _MOST_BESIDE
+        )  # twice: tiny chunks have much framing
         self._missing -= size
         if self._missing <= 0:
             self._renew()
@@ -76,7 +78,7 @@ class Allowance:
 
 
 def session(allowance: Allowance) -> requests.Session:
-    """A session in which all that servers send is counted, through proxies and TLS too."""
+    """A session that counts all bytes that servers send, also through proxies and TLS."""
     import requests
     from requests.adapters import HTTPAdapter
 
@@ -93,7 +95,7 @@ def session(allowance: Allowance) -> requests.Session:
 
 
 def _connection(kind: Any, allowance: Allowance, /, *args: Any, **options: Any) -> Any:
-    """A connection of urllib3's; `response_class` is how http.client lets answers be replaced."""
+    """A urllib3 connection with counted responses, set by http.client's `response_class`."""
     made = kind(*args, **options)
     made.response_class = partial(_answer, allowance)
     return made
@@ -106,7 +108,7 @@ def _answer(allowance: Allowance, sock: Any, /, *args: Any, **options: Any) -> H
 
 
 class _CountedSocket:
-    """The one method of a socket that an answer of http.client calls."""
+    """A socket with the only method that http.client's HTTPResponse calls."""
 
     def __init__(self, sock: Any, allowance: Allowance) -> None:
         self._sock, self._allowance = sock, allowance
@@ -116,7 +118,7 @@ class _CountedSocket:
 
 
 class _Counted(io.RawIOBase):
-    """What arrives at a socket, counted."""
+    """A stream that counts the bytes that arrive at a socket."""
 
     def __init__(self, source: io.RawIOBase, allowance: Allowance) -> None:
         self._source, self._allowance = source, allowance

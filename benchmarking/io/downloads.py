@@ -1,4 +1,4 @@
-"""Collections of public files: where they are, how to know them, and how to fetch them.
+"""Collections of public files: their addresses and digests, and how to fetch them.
 
 Addresses, sizes and digests are facts and ship with the package; the files themselves do not.
 """
@@ -24,19 +24,19 @@ from benchmarking.io.allowance import Allowance, Exceeded, TooSlow, session
 if TYPE_CHECKING:
     import requests
 
-# Seconds to connect, and to wait for the next piece of an answer.
+# Seconds to connect, and to wait for the next piece of a response.
 _TIMEOUT = (10, 30)
-# Bytes; few, so that of a slow file each minute brings several blocks.
+# Bytes; small, so that even a slow download yields several blocks per minute.
 _BLOCK = 2**14
-# So many files without an answer, one after the other, mean that nobody is there.
+# After this many files in a row without a response, the server counts as unreachable.
 _UNANSWERED = 4
-# Seconds that a thread has to end once it has been told to stop.
+# Seconds to wait for a thread to end after it was told to stop.
 _GRACE = 0.5
 _SHOWN = 3
 
 
 class DownloadError(BenchmarkError):
-    """A place gave no usable file; `why` says in a few words what it did instead."""
+    """An address or folder gave no usable file; `why` says in a few words what happened."""
 
     def __init__(self, where: str, why: str) -> None:
         super().__init__(f"{where}: {why}")
@@ -44,12 +44,12 @@ class DownloadError(BenchmarkError):
 
 
 class Unanswered(DownloadError):
-    """Nobody answered: no network, no such machine, or it fell silent, or nearly so."""
+    """No response: no network, unknown host, or a server that stopped sending or is too slow."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file to fetch: its path below any folder or address, and how to know it."""
+    """A file to fetch: its path relative to a folder or address, its size and its digest."""
 
     path: str
     bytes: int
@@ -58,7 +58,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Collection:
-    """Files that are published together, below an address; `about` says in a line what they are."""
+    """Files that are published together below one address; `about` describes them in one line."""
 
     name: str
     files: tuple[RemoteFile, ...]
@@ -68,7 +68,7 @@ class Collection:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that is in its place and has been checked; `was_there` if it had been before."""
+    """A file that is present and verified; `was_there` if it was present before the call."""
 
     file: RemoteFile
     was_there: bool
@@ -95,16 +95,16 @@ def cache_folder(name: str) -> Path:
 
 
 def complete(collection: Collection, folder: Path) -> bool:
-    """Whether a folder has every file, by name and size; it takes `fetch` to know more."""
+    """Whether a folder has every file, by name and size; only `fetch` compares digests."""
     paths = ((folder / file.path, file.bytes) for file in collection.files)
     return all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
 
 def origin_of(text: str) -> str | Path:
-    """The address or the folder that a text means.
+    """Return the text if it is an address, or a Path if it is a folder.
 
     Raises:
-        BenchmarkError: it means neither.
+        BenchmarkError: it is neither.
     """
     if text.lower().startswith(("http://", "https://")):
         return text
@@ -118,16 +118,16 @@ def origin_of(text: str) -> str | Path:
 def fetch(
     collection: Collection, origin: str | Path, folder: Path, *, workers: int = 4
 ) -> Generator[Fetched, None, None]:
-    """Bring a collection's files into a folder, several at once, from an address or a folder.
+    """Fetch a collection's files into a folder, several at once, from an address or a folder.
 
-    Bytes reach the disk only once they have been checked, so whatever has a file's name there is
-    complete, even after a kill. What is there and right is not fetched again; what is there and
-    wrong stays until the right file has come. A folder of origin may have the collection's
-    sub-folders or all files side by side. Closing the iterator stops.
+    Data is written to disk only after it has been verified, so a file that has its final name is
+    complete, even if the process was killed. Correct files in the folder are not fetched again. A
+    wrong file stays until the correct one has arrived. A folder as the origin may have the
+    collection's sub-folders, or all files side by side. Closing the iterator stops the download.
 
     Raises:
-        BenchmarkError: some files could not be fetched, while all others have been, or nobody
-            answers, or the folder cannot be written.
+        BenchmarkError: some files could not be fetched (all others were), or the server does not
+            respond, or the folder cannot be written.
     """
     here = [file for file in collection.files if _is_right(folder / file.path, file)]
     missing = [file for file in collection.files if file not in here]
@@ -136,7 +136,7 @@ def fetch(
     def bring(file: RemoteFile, stop: Event) -> DownloadError | None:
         try:
             data = _copied(file, origin) if isinstance(origin, Path) else _got(file, origin, stop)
-        except DownloadError as error:  # anew: a traceback would keep the file's bytes
+        except DownloadError as error:  # a new one: a traceback keeps the bytes
             return type(error)(error.where, error.why)
         files.write(folder / file.path, data)
         return None
@@ -157,14 +157,15 @@ def fetch(
 
 
 def download(url: str, into: BinaryIO) -> None:
-    """Write what an address serves into an open file; the caller checks what it is.
+    """Download from an address into an open file; the caller verifies the content.
 
-    What `into.write` raises ends the download and is not caught: so it can be stopped. However
-    large the file, an address may send little beside it, and must send some of it each minute.
+    An exception from `into.write` ends the download and is passed on, so that callers can stop
+    it. The server may send only little besides the file, however large the file is, and must send
+    some of the file every minute.
 
     Raises:
-        DownloadError: it serves no such file, or only a part of it, or too much beside it.
-        Unanswered: nobody answers there, or too slowly.
+        DownloadError: the server has no such file, or sends only a part of it, or too much else.
+        Unanswered: the server does not respond, or responds too slowly.
     """
     import requests
 
@@ -180,7 +181,7 @@ def download(url: str, into: BinaryIO) -> None:
         raise DownloadError(url, f"answered {answer.status_code} {answer.reason}") from error
     except (requests.ConnectionError, requests.Timeout) as error:
         raise Unanswered(url, f"no answer ({_cause(error)})") from error
-    except (requests.RequestException, ValueError) as error:  # a length that is no number
+    except (requests.RequestException, ValueError) as error:  # the length is not a number
         raise DownloadError(url, f"cut off ({_cause(error)})") from error
     finally:
         for answer in answers:  # redirects too
@@ -188,13 +189,13 @@ def download(url: str, into: BinaryIO) -> None:
 
 
 def _copy(url: str, into: BinaryIO, answers: list[requests.Response]) -> None:
-    """Write what an address serves, and list every answer on the way, to be closed."""
+    """Download into an open file, and add every response to `answers`, to be closed later."""
     allowance = Allowance()
     hooks = {"response": lambda answer, **_: answers.append(answer)}
     with session(allowance) as asking:
         answer = asking.get(url, timeout=_TIMEOUT, stream=True, hooks=hooks)
         answer.raise_for_status()
-        int(answer.headers.get("content-length", 0))  # one that is no number is passed over
+        int(answer.headers.get("content-length", 0))  # requests would ignore a non-number
         for block in answer.iter_content(_BLOCK):
             allowance.kept(len(block))
             into.write(block)
@@ -205,7 +206,7 @@ class _Enough(Exception):
 
 
 class _Bounded(io.BytesIO):
-    """Memory that fills until it has more than a limit, or until a stop."""
+    """A buffer that raises _Enough when it exceeds a limit in bytes, or when `stop` is set."""
 
     def __init__(self, limit: int, stop: Event) -> None:
         super().__init__()
@@ -262,10 +263,11 @@ def _at_once(
     wanted: Sequence[RemoteFile],
     workers: int,
 ) -> Generator[tuple[RemoteFile, DownloadError | None], None, None]:
-    """Each file when it is done, and what went wrong; once the reader stops, none is begun.
+    """Yield each finished file and its error, if any; no file is started once the reader stops.
 
-    The threads are daemons and not a pool's, which Python waits for when it ends: nothing can wake
-    one that waits for a silent server, and whoever pressed Ctrl-C should not wait with it.
+    The threads are daemons and no pool, because Python waits at exit for the threads of a pool.
+    Nothing can interrupt a thread that waits for a silent server, and Ctrl-C should not wait for
+    it.
     """
     todo: SimpleQueue[RemoteFile] = SimpleQueue()
     done: SimpleQueue[tuple[RemoteFile, Exception | None]] = SimpleQueue()
@@ -298,7 +300,7 @@ def _at_once(
 
 
 def _cause(error: BaseException) -> str:
-    """What lies at the bottom of an exception, such as "Connection refused"."""
+    """The message of an exception's innermost cause, such as "Connection refused"."""
     while deeper := error.__cause__ or error.__context__:
         error = deeper
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

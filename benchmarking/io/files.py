@@ -1,4 +1,4 @@
-"""Files: written so that no reader ever sees half of one, and tables that the package ships."""
+"""Reading and atomic writing of files, and the tables that the package ships."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.io.locks import NO_LINK, is_locked, remove_if_unlocked
 
 MOST_BYTES = 2**28
-"""Of a file that is read into memory as a whole; far more than a list of pictures has."""
+"""Largest file, in bytes, to read into memory; far larger than any list of pictures."""
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """A regular file, open for reading; nothing is waited for, as the other end of a pipe would be.
+    """Open a regular file for reading; never blocks, as opening a named pipe would.
 
     Raises:
-        OSError: it cannot be opened, or is a folder, a pipe, a device or something else.
+        OSError: it cannot be opened, or is a folder, a pipe, a device or another special file.
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -37,10 +37,10 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, most: int = MOST_BYTES) -> bytes:
-    """What a regular file holds.
+    """Return the contents of a regular file.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or has more than `most` bytes.
+        OSError: it cannot be read, is not a regular file, or has more than `most` bytes.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -51,25 +51,25 @@ def read_regular(path: Path, most: int = MOST_BYTES) -> bytes:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Put a file in its place, all of it or nothing, synced to disk before it gets its name.
+    """Write a file atomically; it is synced to disk before it gets its final name.
 
-    For files within folders of ours: a link in its place is replaced, and never followed.
+    For files within our own folders: a link at this path is replaced, never followed.
 
     Raises:
-        BenchmarkError: the folder or the file cannot be written; an earlier file is as it was.
+        BenchmarkError: the folder or the file cannot be written; an earlier file is unchanged.
     """
     with replacing(path) as file:
         file.write(data)
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Write a file where the user has asked for it.
+    """Write a file to a path that the user has given.
 
-    A link is followed to its target. A regular file is replaced as a whole and keeps its mode and
-    owner. Anything else that is there, such as a device or a pipe, is written into.
+    A link is followed to its target. A regular file is replaced atomically and keeps its mode and
+    owner. A device, a pipe or another special file is written to directly.
 
     Raises:
-        BenchmarkError: it cannot be written; an earlier file is as it was.
+        BenchmarkError: it cannot be written; an earlier file is unchanged.
     """
     target = Path(os.path.realpath(path))
     try:
@@ -89,13 +89,13 @@ def write_output(path: Path, data: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file, open for writing, that takes the place of another when the block has ended well.
+    """Open a new file for writing that replaces `path` when the block ends without an error.
 
-    Until then it has a random name beside it, which no other process or machine can have chosen,
-    and is locked, so that others can tell it from what a killed process has left.
+    Until then it has a random, unique name in the same folder. It is locked, so that other
+    processes can distinguish it from a file that a killed process has left.
 
     Raises:
-        BenchmarkError: the folder or the file cannot be written; an earlier file is as it was.
+        BenchmarkError: the folder or the file cannot be written; an earlier file is unchanged.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,20 +113,20 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
         with suppress(OSError):
-            part.unlink()  # unless it has its name
-    with suppress(OSError):  # some network file systems cannot; the file is in its place
+            part.unlink()  # it is gone if it was renamed
+    with suppress(OSError):  # some network file systems cannot; the file is complete
         _sync_folder(path.parent)
     sweep_up(path)
 
 
 def sweep_up(path: Path) -> None:
-    """Remove what killed processes have left half-written of a file: nobody holds its lock."""
+    """Remove partly written copies of a file left by killed processes: those without a lock."""
     for part in path.parent.glob(f".{escape(_short(path.name))}.*.part"):
         remove_if_unlocked(part)
 
 
 def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
-    """Write all of the data at a place in an open file; threads may do so at the same time."""
+    """Write all of the data at an offset of an open file; threads may do so at the same time."""
     left = memoryview(data).cast("B")
     while left:
         written = os.pwrite(handle, left, offset)
@@ -134,10 +134,10 @@ def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
 
 
 def reserve(handle: int, size: int) -> None:
-    """Have the disk keep room for an open file, so that a full one is noticed now.
+    """Reserve disk space for an open file, so that a full disk is noticed early.
 
     Raises:
-        OSError: there is no room.
+        OSError: there is not enough space.
     """
     if not hasattr(os, "posix_fallocate"):
         return
@@ -145,16 +145,16 @@ def reserve(handle: int, size: int) -> None:
         os.posix_fallocate(handle, 0, size)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
-            raise  # those say that the file system cannot reserve
+            raise  # the other codes mean that the file system cannot reserve
 
 
 def free(folder: Path) -> int:
-    """Bytes that the disk of a folder has free, whether the folder is there yet or not."""
+    """Free bytes on the disk of a folder, which need not exist yet."""
     return shutil.disk_usage(_nearest(folder)).free
 
 
 def in_bytes(size: int) -> str:
-    """A size as people write it.
+    """Format a size in bytes for readers.
 
     >>> in_bytes(2_500_000), in_bytes(1300)
     ('2.5 MB', '1 kB')
@@ -163,7 +163,7 @@ def in_bytes(size: int) -> str:
 
 
 def check_writable(folder: Path) -> None:
-    """Find out now whether files can be made in a folder, whether it is there yet or not.
+    """Check that files can be created in a folder, which need not exist yet.
 
     Raises:
         BenchmarkError: they cannot.
@@ -176,33 +176,33 @@ def check_writable(folder: Path) -> None:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder, or the one above it that is there."""
+    """The folder itself if it exists, else its closest parent that exists."""
     return next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
 
 
 def shipped_rows(name: str) -> list[dict[str, str]]:
-    """Rows of a table in the package's data folder, by its headings."""
+    """Rows of a table in the package's data folder, as dictionaries by column heading."""
     table = resources.files("benchmarking").joinpath("data", name).read_text("utf-8")
     return list(csv.DictReader(table.splitlines()))
 
 
 def _new_part(path: Path) -> tuple[Path, int]:
-    """A new file beside another, and a handle on it, which holds its lock."""
+    """Create a new file in the same folder; return its path and a handle that holds its lock."""
     while True:
         part = path.with_name(f".{_short(path.name)}.{secrets.token_hex(8)}.part")
         handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK, 0o666)
         if is_locked(handle) and os.fstat(handle).st_nlink:
             return part, handle
-        os.close(handle)  # somebody swept it up before it was locked
+        os.close(handle)  # another process removed it before it was locked
 
 
 def _short(name: str) -> str:
-    """The beginning of a name, so that what is added to it fits into 255 bytes."""
+    """The beginning of a name, so that it fits into 255 bytes with its suffix."""
     return os.fsdecode(os.fsencode(name)[:200])
 
 
 def _keep_mode_and_owner(path: Path, handle: int) -> None:
-    """Give a new file what the regular file that it replaces has, as far as we may."""
+    """Copy mode and owner from the regular file that is replaced, as far as permitted."""
     if not hasattr(os, "fchown") or not path.is_file() or path.is_symlink():
         return
     old = path.stat()

@@ -1,4 +1,4 @@
-"""Locks: how processes that share a folder keep out of each other's way."""
+"""Locks for processes that share a folder."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-"""How a file is opened whose name somebody else may have given to a link or a pipe."""
+"""Flags to open a file safely where another user may have put a link or a pipe."""
 
 _TRIES, _PAUSE = 50, 0.01
 _MOST_BYTES = 1000
 
 
 def claim(path: Path, stack: ExitStack) -> bool:
-    """Take the lock of this name, until the stack closes or the process ends, if it is free now.
+    """Take the lock at this path if it is free, until the stack closes or the process ends.
 
     Returns:
-        Whether it was free.
+        Whether the lock was free.
 
     Raises:
-        BenchmarkError: a lock cannot be made here.
+        BenchmarkError: a lock cannot be created at this path.
     """
     from filelock import FileLock, Timeout
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Made here so that others may lock it as well, if the user's umask lets them.
+        # Created here with a mode that lets other users lock it too, if the umask allows that.
         handle = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
         mode = stat.S_IMODE(os.fstat(handle).st_mode)
         os.close(handle)
@@ -49,7 +49,7 @@ def claim(path: Path, stack: ExitStack) -> bool:
 
 
 def is_locked(handle: int, *, shared: bool = False) -> bool:
-    """Whether an open file could be locked now, until it is closed; True without locks."""
+    """Try to lock an open file until it is closed; True if locked, or if locks are unsupported."""
     if fcntl is None:
         return True
     how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -63,7 +63,7 @@ def is_locked(handle: int, *, shared: bool = False) -> bool:
 
 
 def remove_if_unlocked(path: Path) -> None:
-    """Remove a file that a killed process has left, which nobody holds locked any more."""
+    """Remove a file that a killed process has left, unless a process holds its lock."""
     with suppress(OSError):
         handle = os.open(path, os.O_RDWR | NO_LINK)
         try:
@@ -74,10 +74,10 @@ def remove_if_unlocked(path: Path) -> None:
 
 
 class Disagreement(BenchmarkError):
-    """Another process holds the file with another text.
+    """Another process holds the file with a different text.
 
     Attributes:
-        text: the other text.
+        text: the text in the file.
     """
 
     def __init__(self, text: str) -> None:
@@ -89,7 +89,7 @@ class Disagreement(BenchmarkError):
 def agreed(path: Path, text: str) -> Iterator[None]:
     """Hold a file with this text during the block; others can hold it only with the same text.
 
-    The last one to leave removes the file. The text of a process that was killed is replaced,
+    The last process to leave its block removes the file. The text of a killed process is replaced,
     and `remove_if_unlocked` removes its file. If the file system has no locks, nothing is checked.
 
     Raises:
@@ -114,7 +114,7 @@ def agreed(path: Path, text: str) -> Iterator[None]:
 
 
 def _joined(path: Path, text: bytes) -> int:
-    """A handle on the file, which has the text and is locked together with others."""
+    """Open the file once it has this text, with a lock that is shared with other processes."""
     found = None
     for _ in range(_TRIES):
         handle = _opened(path)
@@ -133,7 +133,7 @@ def _joined(path: Path, text: bytes) -> int:
 
 
 def _opened(path: Path) -> int:
-    """A handle on the file, for reading only if another user does not let us write."""
+    """Open the file; read-only if another user's permissions do not allow writing."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
     except PermissionError as error:
@@ -148,7 +148,10 @@ def _opened(path: Path) -> int:
 
 
 def _text_of(path: Path, handle: int, text: bytes) -> bytes | None:
-    """What the file says once it is locked, which is `text` if nobody else holds it; else None."""
+    """Lock the file and return its text; None if that fails.
+
+    If nobody else holds the file, `text` is written first.
+    """
     is_alone = is_locked(handle)
     if not is_alone and not is_locked(handle, shared=True):
         return None
@@ -157,7 +160,7 @@ def _text_of(path: Path, handle: int, text: bytes) -> bytes | None:
             if is_alone and os.pread(handle, _MOST_BYTES, 0) != text:
                 os.ftruncate(handle, 0)
                 os.pwrite(handle, text, 0)
-            if is_alone and not is_locked(handle, shared=True):  # another one was quicker
+            if is_alone and not is_locked(handle, shared=True):  # another process was faster
                 return None
             return os.pread(handle, _MOST_BYTES, 0)
-    return None  # somebody has removed it meanwhile
+    return None  # another process has removed it

@@ -1,4 +1,4 @@
-"""Names that are safe as file names, and the word for what is not known."""
+"""Names that are safe as file names, and the value of unrecorded fields."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
 
 def check_name(name: str) -> str:
-    """Return the name if it is safe as a file name everywhere.
+    """Return the name if it is safe as a file name on every system.
 
     Raises:
-        BenchmarkError: it is empty, starts oddly or holds anything but letters, digits, -, _ or
-            single dots.
+        BenchmarkError: it is empty, does not start with a letter or digit, or contains anything
+            but letters, digits, -, _ or single dots.
     """
     if not _NAME.fullmatch(name):
         raise BenchmarkError(

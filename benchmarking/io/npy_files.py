@@ -1,4 +1,4 @@
-"""NumPy's .npy files, from anybody: read without pickle, and without believing what they say."""
+"""Reading and writing of .npy files; untrusted files are read safely, without pickle."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _HEADER = 2**14
 
 
 def read_array(path: Path, kinds: str) -> NDArray[Any]:
-    """An array of one of NumPy's kinds of numbers.
+    """Read an array of numbers.
 
     A header that overstates the size is refused before memory is allocated.
 
     Args:
         path: the file.
-        kinds: letters of `numpy.dtype.kind` that are allowed.
+        kinds: the letters of `numpy.dtype.kind` that are allowed.
 
     Raises:
-        StoreError: it is missing or broken, or holds something else.
+        StoreError: the file is missing or broken, or has another dtype.
     """
     try:
         found = _mapped(path)
@@ -44,10 +44,10 @@ def read_array(path: Path, kinds: str) -> NDArray[Any]:
 
 
 def read_integers(path: Path) -> NDArray[np.int64]:
-    """A row of numbers from an .npy file: labels, or row numbers.
+    """Read a one-dimensional array of integers: labels or row numbers.
 
     Raises:
-        StoreError: it cannot be read, or holds anything else.
+        StoreError: the file cannot be read, or holds anything else.
     """
     if not path.is_file():
         raise StoreError(f"{path} is no file; expected an .npy file with a row of whole numbers.")
@@ -66,7 +66,7 @@ def read_integers(path: Path) -> NDArray[np.int64]:
 
 
 def write_array(path: Path, array: NDArray[Any] | None) -> None:
-    """Write an array, all of it or nothing; remove what is there where there is none.
+    """Write an array atomically; if it is None, remove the file.
 
     Raises:
         BenchmarkError: the folder cannot be written.
@@ -83,13 +83,13 @@ def write_array(path: Path, array: NDArray[Any] | None) -> None:
 
 
 def _mapped(path: Path) -> NDArray[Any]:
-    """The array that a file describes, which is as long as it says; read when it is looked at.
+    """Memory-map the array in a file, after a check that the file is as large as its header says.
 
     Raises:
-        OSError, OverflowError, ValueError: there is no such array.
+        OSError, OverflowError, ValueError: the file holds no such array.
     """
     with files.open_regular(path) as file:
-        start = io.BytesIO(file.read(_HEADER))  # a header that says it is longer ends here
+        start = io.BytesIO(file.read(_HEADER))  # a longer header is cut off here
         size = file.seek(0, os.SEEK_END)
     shape, is_fortran, dtype = _header(start)
     if dtype.hasobject or not dtype.itemsize:
@@ -104,21 +104,21 @@ def _mapped(path: Path) -> NDArray[Any]:
 
 
 def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether it is in Fortran's order, and type, as the file says.
+    """Shape, whether the order is Fortran's, and dtype, from the header of a file.
 
     Raises:
-        ValueError: it says nothing of the kind.
+        ValueError: the header is invalid.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of headers that Python 2 wrote, and of odd literals
+        warnings.simplefilter("ignore")  # about headers from Python 2, or odd literals
         try:
             version = np.lib.format.read_magic(file)
             if version == (1, 0):
                 shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-            elif version in ((2, 0), (3, 0)):  # which differ for the names of fields alone
+            elif version in ((2, 0), (3, 0)):  # they differ only in names of fields
                 shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(file)
             else:
                 raise ValueError(f"it is of version {version}")
-        except Exception as error:  # the header is Python, so all that its parser can raise
+        except Exception as error:  # it parses Python literals, which may raise anything
             raise ValueError(str(error) or type(error).__name__) from error
-    return tuple(map(int, shape)), is_fortran, dtype  # True counts as a number there
+    return tuple(map(int, shape)), is_fortran, dtype  # a shape may contain True

@@ -14,18 +14,18 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 PER_THREAD = 64
-"""Items per thread that are made before they are asked for."""
+"""Results per thread that are computed before they are requested."""
 
 
 @contextmanager
 def prefetched(
     function: Callable[[T], U], items: Iterable[T], workers: int, ahead: int | None = None
 ) -> Iterator[Iterator[U]]:
-    """An iterator over what becomes of each item; threads begin at once.
+    """Iterate over the function's results, in the order of the items; threads start at once.
 
-    At most `ahead` of them wait to be asked for, by default PER_THREAD for each thread, so memory
-    does not grow with the items. What the function raises for an item is raised when its turn
-    comes; what has not begun when the block ends is given up.
+    At most `ahead` results wait to be requested, by default PER_THREAD for each thread, so memory
+    does not grow with the number of items. An exception from the function is raised when its
+    item's turn comes. Calls that have not started when the block ends are cancelled.
 
     >>> with prefetched(abs, [-1, 2, -3], workers=2) as made:
     ...     list(made)
@@ -51,6 +51,6 @@ def prefetched(
 
 
 def cores() -> int:
-    """Cores that this process may use, which can be fewer than the machine has."""
+    """Number of cores that this process may use; the machine may have more."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,12 +1,12 @@
-"""Text from elsewhere, such as names of pictures, made harmless for where it is shown."""
+"""Escaping of untrusted text, such as names of pictures, for terminals and spreadsheets."""
 
 from __future__ import annotations
 
-_FORMULA = tuple("=+-@＝＋－＠")  # noqa: RUF001 - full-width ones, which some spreadsheets read alike
+_FORMULA = tuple("=+-@＝＋－＠")  # noqa: RUF001 - full-width forms start a formula too, in some programs
 
 
 def printable(text: str) -> str:
-    r"""Text with each character escaped that could steer a terminal or cannot be encoded.
+    r"""Escape each character that could control a terminal or cannot be encoded.
 
     >>> print(printable("cat\x1b[2J.jpg"))
     cat\x1b[2J.jpg
@@ -17,7 +17,7 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    r"""The same for text of several lines.
+    r"""Escape each line of a text as `printable` does.
 
     >>> print(printable_lines("cat\x1b[2J.jpg\nis no\rpicture"))
     cat\x1b[2J.jpg
@@ -27,7 +27,7 @@ def printable_lines(text: str) -> str:
 
 
 def csv_cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula, by the quote that spreadsheets do not show.
+    """Prefix a text that spreadsheets would read as a formula with a quote, which they hide.
 
     Source: OWASP, CSV Injection.
 

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal or in a notebook, nothing in a file or a pipe."""
+"""Progress bars on a terminal or in a notebook; nothing is written to a file or a pipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 INTERVAL = 0.5
-"""Seconds between two changes of a bar."""
+"""Seconds between two updates of a bar."""
 
 
 def bar(
@@ -24,14 +24,14 @@ def bar(
     unit: str = "it",
     is_bytes: bool = False,
 ) -> tqdm[T]:
-    """A bar that counts items as they are iterated, or as its `update(n)` says.
+    """A bar that advances with each item, or when its `update(n)` is called.
 
     Args:
-        items: what to count; None for a bar that is moved by hand.
-        title: what stands before the bar.
-        total: how many there will be; None if nobody knows.
-        unit: what is counted.
-        is_bytes: whether sizes are counted, shown in kB, MB and so on.
+        items: the items to count; None for a bar that advances by `update` only.
+        title: the text before the bar.
+        total: the number of items; None if it is unknown.
+        unit: the name of what is counted.
+        is_bytes: whether bytes are counted, shown in kB, MB and so on.
     """
     options: dict[str, Any] = {"leave": False, "dynamic_ncols": True, "mininterval": INTERVAL}
     if is_in_notebook():
@@ -39,16 +39,16 @@ def bar(
             from tqdm.notebook import tqdm as tqdm_class
         else:
             from tqdm import tqdm as tqdm_class
-        options |= {"disable": False}  # a notebook's standard error is no terminal, yet it is seen
+        options |= {"disable": False}  # standard error is visible there, though not a terminal
     else:
         from tqdm import tqdm as tqdm_class
 
-        options |= {"disable": None}  # none where standard error is a file or a pipe
+        options |= {"disable": None}  # no bar if standard error is a file or a pipe
     return tqdm_class(items, desc=title, total=total, unit=unit, unit_scale=is_bytes, **options)
 
 
 def notice(text: str) -> None:
-    """Tell the user something on standard error, beside the bar if there is one."""
+    """Print a message on standard error without breaking a progress bar."""
     from tqdm import tqdm
 
     tqdm.write(text, file=sys.stderr)

@@ -48,7 +48,7 @@ def validation_labels() -> NDArray[np.uint16]:
 
 @cache
 def validation_rows() -> NDArray[np.intp]:
-    """Numbers of the validation pictures less one, by class, then number: the order of stored runs.
+    """Validation pictures, counted from 0, in the order of stored runs: by class, then number.
 
     >>> validation_labels()[validation_rows()][[0, 49, 50, 49_999]]
     array([  0,   0,   1, 999], dtype=uint16)
@@ -69,7 +69,7 @@ def validation_key(number: int) -> str:
 
 
 def is_validation_set(labels: NDArray[np.integer]) -> bool:
-    """Whether pictures of these classes, in stored order, can be the whole validation set."""
+    """Whether these labels, in stored order, are those of the whole validation set."""
     return np.array_equal(labels, _labels_in_rows())
 
 

@@ -24,10 +24,10 @@ from benchmarking.labels.label_set import NO_CLASS, LabelSet, every_image
 T = TypeVar("T")
 
 NAMES = ("original", "real", "corrected")
-"""Label sets that need no file of one's own."""
+"""Label sets that need no file from the user."""
 
 CONSENSUS = (3, 4, 5)
-"""Votes, of five, that can decide a corrected label."""
+"""Allowed thresholds for a corrected label: agreeing votes, of five."""
 
 
 def label_set(
@@ -38,11 +38,11 @@ def label_set(
     Args:
         name: "original", "real", "corrected", or the path of a .csv, .json or .npy file.
         keys: name of each picture of the image set.
-        original: (n,) class of each, as stored with the set.
-        consensus: votes, of five, that decide a corrected label.
+        original: (n,) class of each picture, as stored with the set.
+        consensus: number of votes, of five, that decide a corrected label.
 
     Raises:
-        BenchmarkError: the labels are not there, or are not of these pictures.
+        BenchmarkError: the labels are missing, or belong to other pictures.
     """
     if name == "original":
         return every_image(original)
@@ -61,7 +61,7 @@ def label_set(
 
 
 def prefix_of(name: str) -> str:
-    """What goes before the names of the columns that are scored with a label set.
+    """Prefix of the column names for scores with a label set.
 
     >>> prefix_of("original"), prefix_of("real"), prefix_of("mine/new.csv")
     ('', 'ReaL ', 'new ')
@@ -70,13 +70,13 @@ def prefix_of(name: str) -> str:
 
 
 def real_labels(path: Path, keys: Sequence[str]) -> LabelSet:
-    """ReaL: all classes that people saw in a picture; those in which they saw none are left out.
+    """ReaL labels: all classes that people saw in a picture; pictures without any are left out.
 
     Source: L. Beyer et al. (2020), Are we done with ImageNet? real.json has a list of classes for
     validation picture 1, 2 and so on.
 
     Raises:
-        BenchmarkError: the file is broken, or a picture is none of the validation set.
+        BenchmarkError: the file is broken, or a picture is not in the validation set.
     """
     lists = _published(path, list[list[int]], "real.json")
     numbers = _numbers(keys, "ReaL labels")
@@ -87,16 +87,16 @@ def real_labels(path: Path, keys: Sequence[str]) -> LabelSet:
 def corrected_labels(
     path: Path, keys: Sequence[str], original: NDArray[np.int64], consensus: int = 3
 ) -> LabelSet:
-    """ImageNet's labels, as five people judged each of 5,440 that looked wrong.
+    """ImageNet's labels, corrected by five people who judged each of 5,440 suspicious ones.
 
-    They chose between the given label, another one that a model proposed, both and neither. Where
-    so many agree on the given one it stands; on the proposed one, it takes its place; pictures with
-    any other outcome are left out. All other pictures keep their label. Source: C. G. Northcutt,
-    A. Athalye and J. Mueller (2021), Pervasive label errors in test sets destabilize machine
-    learning benchmarks.
+    They chose between the given label, another one that a model proposed, both and neither. If at
+    least `consensus` people chose the given label, it stays. If as many chose the proposed one, it
+    replaces the given label. Pictures with any other outcome are left out. Pictures that were not
+    judged keep their label. Source: C. G. Northcutt, A. Athalye and J. Mueller (2021), Pervasive
+    label errors in test sets destabilize machine learning benchmarks.
 
     Raises:
-        BenchmarkError: the file is broken, or a picture is none of the validation set.
+        BenchmarkError: the file is broken, or a picture is not in the validation set.
     """
     entries = _published(path, list[_Judged], "imagenet_mturk.json")
     numbers = _numbers(keys, "corrected labels")
@@ -113,12 +113,12 @@ def corrected_labels(
 
 
 def labels_from(path: Path, keys: Sequence[str]) -> LabelSet:
-    """Labels from a file; pictures that it does not name are left out.
+    """Read labels from a file; pictures that it does not name are left out.
 
-    A .csv has a picture's name and its class or classes on each line; a .json has an object of
-    names and classes, or a list of classes for each row; an .npy has a class for each row, or
-    several, filled up with -1. Classes are numbers or WordNet ids. Names are those of the image
-    set; folders before them do not matter.
+    A .csv has a picture's name and its class or classes on each line. A .json has an object of
+    names and classes, or a list with the classes of each row. An .npy has one class for each row,
+    or several, padded with -1. Classes are numbers or WordNet ids. Names are those of the image
+    set; leading folders are ignored.
 
     Raises:
         BenchmarkError: the file is broken, or names pictures or classes that do not exist.
@@ -148,10 +148,10 @@ def labels_from(path: Path, keys: Sequence[str]) -> LabelSet:
 def rows_of(
     names: Sequence[str], keys: Sequence[str], original: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Rows that are meant by WordNet ids, or by files with names of pictures or numbers of rows.
+    """Rows that are selected by WordNet ids, or by files of picture names or row numbers.
 
     Raises:
-        BenchmarkError: a name is neither, or a file names what does not exist.
+        BenchmarkError: a name is neither, or a file names a picture or row that does not exist.
     """
     return np.unique(np.concatenate([_rows(name, keys, original) for name in names]))
 
@@ -164,7 +164,7 @@ class _Votes:
 
 @dataclass(frozen=True)
 class _Judged:
-    """A picture whose label people have judged, as imagenet_mturk.json has it."""
+    """An entry of imagenet_mturk.json: a picture whose label people have judged."""
 
     id: int
     our_guessed_label: int
@@ -172,10 +172,10 @@ class _Judged:
 
 
 _EXPECTED = "a .csv, .json or .npy file of pictures and their classes"
-# What other data than expected can raise, on its way to a LabelSet; there is an infinity in JSON.
+# Errors from converting unexpected data to a LabelSet; JSON numbers may be infinite.
 _BROKEN = (TypeError, ValueError, OverflowError)
 _LARGEST_CLASS = 2**16 - 1  # that a store can hold
-_MOST_CLASSES = 1000  # of one picture; for so many there is room in the lines of all others
+_MOST_CLASSES = 1000  # of one picture; the rows of all others are padded to the same width
 
 
 def _rows(name: str, keys: Sequence[str], original: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -204,7 +204,7 @@ def _rows(name: str, keys: Sequence[str], original: NDArray[np.int64]) -> NDArra
 
 @contextmanager
 def _made_of(path: Path, name: str) -> Iterator[None]:
-    """Turn what a published file of another content raises into an error that names it."""
+    """Turn errors from unexpected content of a published file into one that names the file."""
     try:
         yield
     except (*_BROKEN, LookupError) as error:
@@ -223,10 +223,10 @@ def _fetched(collection: str, file: str) -> Path:
 
 
 def _published(path: Path, kind: type[T], name: str) -> T:
-    """What a published file holds.
+    """Decode a published JSON file.
 
     Raises:
-        BenchmarkError: it cannot be read, or holds something else.
+        BenchmarkError: it cannot be read, or its content is of another type.
     """
     import msgspec
 
@@ -246,7 +246,7 @@ def _json(path: Path) -> Any:
 
 
 def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON, in which a later value would silently take the place of an earlier one."""
+    """A JSON object with unique names; the default is to keep the last of several values."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError(f"{len(pairs) - len(found)} names are there more than once")
@@ -266,7 +266,7 @@ def _numbers(keys: Sequence[str], what: str) -> list[int]:
 
 
 def _of_lists(classes: Mapping[int, Any]) -> LabelSet:
-    """Rows with a class or a list of classes; those without any are left out."""
+    """A label set from the class or list of classes of each row; rows without any are left out."""
     lists = {row: _classes(found) for row, found in classes.items()}
     rows = sorted(row for row, found in lists.items() if found)
     width = max((len(lists[row]) for row in rows), default=1)
@@ -295,7 +295,7 @@ def _class(one: Any) -> int:
 
 
 def _rows_of(names: Iterable[str], keys: Sequence[str]) -> list[int]:
-    """Row of each picture, by its name, whatever folder is before it."""
+    """Row of each picture by its name; leading folders are ignored."""
     rows = {key: row for row, key in enumerate(keys)}
     rows |= {PurePosixPath(key).name: row for row, key in enumerate(keys)}
     wanted = [name if name in rows else PurePosixPath(str(name)).name for name in names]

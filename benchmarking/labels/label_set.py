@@ -1,4 +1,4 @@
-"""Which pictures count, and what is right for each."""
+"""Label sets: which pictures count, and which classes are right for each."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Number = TypeVar("Number", bound=np.generic)
 Integers = Sequence[int] | NDArray[np.integer]
 
 NO_CLASS = -1
-"""Fills the lines of pictures that have fewer right classes than others."""
+"""Padding for pictures that have fewer right classes than others."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelSet:
-    """Rows of a run and what is right for each, paired.
+    """Rows of a run, paired with the right classes of each.
 
     Attributes:
         rows: (m,) row numbers within the image set, each at most once.
-        classes: (m, w) class indices that are right for each of these rows, at least one; shorter
-            lines end in NO_CLASS.
+        classes: (m, w) indices of the right classes of each row, at least one; shorter lists are
+            padded with NO_CLASS.
 
     Raises:
         BenchmarkError: rows and classes differ in number, there are none, a row repeats or is
@@ -60,7 +60,7 @@ class LabelSet:
         return bool((self.rows == np.arange(len(self.rows))).all())
 
     def of(self, array: NDArray[Number]) -> NDArray[Number]:
-        """The rows of an array, (n, …), that this set is about, as (m, …) in its order.
+        """Select this set's rows from an (n, …) array; the result is (m, …), in this set's order.
 
         Raises:
             BenchmarkError: the array has too few rows.
@@ -73,7 +73,7 @@ class LabelSet:
         return array if self._is_every_row and len(self) == len(array) else array[self.rows]
 
     def only(self, rows: Integers) -> LabelSet:
-        """These rows alone, in this order.
+        """A set of these rows only, in this order.
 
         Raises:
             BenchmarkError: one is not in this set, or is given twice.
@@ -82,7 +82,7 @@ class LabelSet:
         return LabelSet(kept, self.classes[self._places(kept)])
 
     def without(self, rows: Integers) -> LabelSet:
-        """All but these rows.
+        """A set of all rows except these.
 
         Raises:
             BenchmarkError: one is not in this set or is given twice, or none would be left.
@@ -94,16 +94,16 @@ class LabelSet:
         return LabelSet(self.rows[kept], self.classes[kept])
 
     def within(self, rows: Integers) -> LabelSet:
-        """Those of this set that are among these rows.
+        """A set of this set's rows that are among these rows.
 
         Raises:
-            BenchmarkError: none is.
+            BenchmarkError: none is among them.
         """
         kept = np.isin(self.rows, np.asarray(rows, dtype=np.int64))
         return LabelSet(self.rows[kept], self.classes[kept])
 
     def relabelled(self, classes: Integers) -> LabelSet:
-        """The same rows with other classes, one for each in the order of the rows.
+        """The same rows with other classes, one per row, in the order of the rows.
 
         Raises:
             BenchmarkError: there are more or fewer classes than rows.
@@ -111,7 +111,7 @@ class LabelSet:
         return LabelSet(self.rows, np.asarray(classes, dtype=np.int64).reshape(-1, 1))
 
     def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where each of some rows is in this set."""
+        """The position of each given row in this set."""
         order = np.argsort(self.rows)
         found = np.searchsorted(self.rows, rows, sorter=order)
         places: NDArray[np.int64] = order[np.minimum(found, len(self) - 1)]
