@@ -1,1 +1,1 @@
-"""Pretrained models: what is known of them, where they come from, how they are run."""
+"""Pretrained models: their specs, sources, weights and frameworks."""

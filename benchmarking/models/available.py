@@ -1,4 +1,4 @@
-"""Which models can run here, and why each other one cannot."""
+"""Which models can run, and why the others cannot."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from benchmarking.models.weights import download
 
 @dataclass(frozen=True)
 class Available:
-    """The models that a user means.
+    """The models that a user has selected.
 
     Attributes:
-        specs: those that can run.
-        obstacles: why each other one cannot, by its full name.
+        specs: the models that can run.
+        obstacles: for each other model, by its full name, why it cannot run.
     """
 
     specs: tuple[ModelSpec, ...]
@@ -40,16 +40,16 @@ def available(
     needs_weights: bool = True,
     tell: Callable[[str], None] = notice,
 ) -> Available:
-    """The models that patterns mean, sorted into those that can run and those that cannot.
+    """Divide the selected models into those that can run and those that cannot.
 
-    Weights of models that are named are downloaded where they are missing.
+    Missing weights are downloaded if patterns are given.
 
     Args:
         patterns: as for `select`; empty for every model whose weights are available.
-        recipe: that each model must have.
-        weights_folder: with the files of weights; None for where each framework keeps them.
-        needs_weights: False where models run with random weights.
-        tell: is told of downloads, and of names that mean several models.
+        recipe: the recipe that each model must have.
+        weights_folder: folder with weight files; None for the folder of each framework.
+        needs_weights: False if models run with random weights.
+        tell: called with messages about downloads and about names that match several models.
 
     Raises:
         BenchmarkError: a pattern matches nothing, or no model can run.
@@ -78,7 +78,7 @@ def available(
 def find_weights(
     spec: ModelSpec, folder: Path | None, tell: Callable[[str], None] = notice
 ) -> Path:
-    """Where a model's weights are, after a download if they were missing.
+    """Path of a model's weights, which are downloaded if they are missing.
 
     Raises:
         WeightsError: they are missing and cannot be downloaded.
@@ -100,7 +100,7 @@ def _find_weights(
 
 
 def _explained(patterns: Sequence[str]) -> list[str]:
-    """A line for each bare name that means models of several sources."""
+    """A line for each model name that exists in several sources."""
     lines = []
     for pattern in patterns:
         same = [spec for spec in select([pattern]) if spec.name.lower() == pattern.lower()]

@@ -22,11 +22,11 @@ class Loaded:
     """A model that is ready to run.
 
     Attributes:
-        spec: which one.
+        spec: its spec.
         model: the framework's own object.
-        device: where it runs.
-        sha256: of the file that it was filled from; empty for random values.
-        precision: of its forward pass.
+        device: the device on which it runs.
+        sha256: sha256 of its weight file; empty for random weights.
+        precision: precision of its forward pass.
     """
 
     spec: ModelSpec
@@ -37,11 +37,11 @@ class Loaded:
 
     @property
     def batch_size(self) -> int:
-        """Pictures per forward pass that its framework takes on this device."""
+        """The framework's number of pictures per forward pass on this device."""
         return framework_of(self.spec).BATCH_SIZES[self.device.kind]
 
     def predictor(self, scaling: Scaling) -> Predictor:
-        """The model as a function of crops, (n, h, w, 3) uint8, which it scales."""
+        """The model as a function of (n, h, w, 3) uint8 crops, which it scales itself."""
         return framework_of(self.spec).predictor(self.model, scaling, self.device, self.precision)
 
 
@@ -53,11 +53,11 @@ def load(
     seed: int | None = None,
     precision: str | None = None,
 ) -> Loaded:
-    """Load a model in this process; for what the arguments mean see `Job`.
+    """Load a model in this process; for the meaning of the arguments see `Job`.
 
     Raises:
-        BenchmarkError: its weights are missing or not the published ones, there is no such GPU, or
-            the framework does not compute in this precision.
+        BenchmarkError: the weights are missing or not the published ones, there is no such GPU, or
+            the framework does not support this precision.
     """
     framework = framework_of(spec)
     path = weights_path(spec, weights_folder) if seed is None else None
@@ -83,9 +83,9 @@ def _precision(framework: Framework, asked: str | None) -> str:
 
 
 def model_versions(spec: ModelSpec) -> dict[str, str]:
-    """Versions of this package, Python, NumPy and what the model's source names."""
+    """Versions of this package, Python, NumPy and the distributions that the source names."""
     found = {"imagenet-benchmarking": __version__, "python": python_version()}
-    source = sources().get(spec.source)  # a model of the user's own has none
+    source = sources().get(spec.source)  # a user's own model has no source
     for name in ("numpy", *(source.DISTRIBUTIONS if source else ())):
         try:
             found[name] = version(name)

@@ -1,8 +1,8 @@
 """Published accuracies of models on the ImageNet 2012 validation set.
 
-data/published.csv has a line per model and where its figures are written: torchvision's weight
-metadata (IMAGENET1K_V1), the README of keras-applications 1.0.8, measured with the recipe
-`published` (TensorNets, as keras-team/keras-applications#88 tells), and the README of
+data/published.csv has a line per model with the source of its figures: torchvision's weight
+metadata (IMAGENET1K_V1); the README of keras-applications 1.0.8, measured with the recipe
+`published` (of TensorNets, according to keras-team/keras-applications#88); and the README of
 https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
 """
 
@@ -13,12 +13,12 @@ from functools import cache
 from benchmarking.io.files import shipped_rows
 from benchmarking.models.spec import Published
 
-# The arrays of 2019 hold the same weights, under names of their own.
+# The predictions of 2019 were made with the same weights, under other source names.
 _WEIGHTS_OF = {"2019-pytorch": "torchvision", "2019-keras": "keras"}
 
 
 def published(source: str, model: str) -> Published | None:
-    """The accuracy to reproduce; None if nobody published one.
+    """The published accuracy of a model, to be reproduced; None if there is none.
 
     >>> published("2019-keras", "mobilenetV2").acc1
     71.336
@@ -27,7 +27,7 @@ def published(source: str, model: str) -> Published | None:
 
 
 def weights_source(source: str) -> str:
-    """The source whose weights a source's runs were made with; usually itself."""
+    """The source whose weights the runs of a source use; usually the source itself."""
     return _WEIGHTS_OF.get(source, source)
 
 

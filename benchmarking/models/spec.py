@@ -16,7 +16,7 @@ Probabilities = NDArray[np.float32]
 """Softmax output: (n, classes), each row summing to one."""
 
 Predictor = Callable[[Crops], Probabilities]
-"""A loaded model as the harness sees it."""
+"""A loaded model as a function of crops."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Weights:
     """One exact file of weights, with its published digest and address.
 
     Attributes:
-        name: what its publisher calls it, such as "IMAGENET1K_V1".
+        name: its publisher's name for it, such as "IMAGENET1K_V1".
         file: file name.
-        sha256: digest of its bytes in hex, or the first digits where only they are published.
-        md5: digest in hex, where that is what is published.
-        url: where it can be downloaded; empty where a package ships it.
-        megabytes: its size in MiB, as frameworks give it; None if unknown.
+        sha256: digest of its bytes in hex, or only the first digits if no more are published.
+        md5: digest in hex, if an md5 is published.
+        url: address of the download; empty if a package ships the file.
+        megabytes: its size in MiB, as frameworks state it; None if unknown.
 
     Raises:
-        BenchmarkError: a digest is not one.
+        BenchmarkError: a digest is malformed.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Weights:
 
     @property
     def published_digest(self) -> str:
-        """Kind and digits of the published digest, or "none"."""
+        """Kind and hex digits of the published digest, or "none"."""
         if self.sha256:
             return f"sha256 {self.sha256}"
         return f"md5 {self.md5}" if self.md5 else "none"
@@ -62,7 +62,7 @@ class Published:
 
     Attributes:
         acc1: acc@1 in percent.
-        source: where that is written.
+        source: citation of the figures.
         acc5: acc@5 in percent; None if it was not published.
     """
 
@@ -76,17 +76,17 @@ class ModelSpec:
     """One pretrained model: exact weights and one preprocessing per recipe.
 
     Attributes:
-        source: name of the source that loads it.
-        name: its name there; unique within the source.
+        source: name of the source that builds it.
+        name: its name within the source, where it is unique.
         framework: name of the framework that runs it, "pytorch" or "keras".
         weights: the file its parameters come from.
         recipes: preprocessing by recipe name.
-        parameters: how many, as its framework counts: Keras with, PyTorch without the moving
-            statistics of batch normalisation.
-        published: the accuracy to reproduce; None if nobody published one.
-        classes: length of its output.
-        arguments: of the builder, beyond its defaults.
-        renamed: regular expression and replacement for parameter names in the file of weights.
+        parameters: number of parameters, as its framework counts them: Keras includes the moving
+            statistics of batch normalisation, PyTorch does not.
+        published: the accuracy to reproduce; None if none is published.
+        classes: number of classes in its output.
+        arguments: arguments of the builder that differ from its defaults.
+        renamed: regular expression and replacement for parameter names in the weight file.
     """
 
     source: str
@@ -102,5 +102,5 @@ class ModelSpec:
 
     @property
     def full_name(self) -> str:
-        """Source and name, which tell it from all other models."""
+        """Source and name, which identify the model."""
         return f"{self.source}/{self.name}"

@@ -1,7 +1,7 @@
-"""Weight files: found, checked before any framework sees them, downloaded if need be.
+"""Weight files: verified before any framework reads them, and downloaded if they are missing.
 
-torchvision never checks a cached file again, and Keras deletes one whose digest is wrong when it
-cannot fetch another; so neither is asked for its cache.
+The download functions of the frameworks are not used. torchvision does not verify a cached file
+again. Keras deletes a file with a wrong digest even if it cannot download another.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from benchmarking.models.spec import Weights
 
 
 def verified_sha256(path: Path, weights: Weights) -> str:
-    """The sha256 of a file of weights, once it has been found to be the published one.
+    """Verify that a weight file is the published one, and return its sha256.
 
-    Where nobody published a digest, any file will do.
+    If no digest is published, any file is accepted.
 
     Raises:
-        WeightsError: it is another file, or cannot be read; it is left as it is.
+        WeightsError: it is a different file, or cannot be read; it is not changed.
     """
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     try:
@@ -46,7 +46,7 @@ def verified_sha256(path: Path, weights: Weights) -> str:
 
 
 def missing(weights: Weights, folder: Path, why: str = "") -> WeightsError:
-    """What to do about a file that is not there: its name, address, size and folder."""
+    """An error for a missing file, with its name, address, size and folder."""
     size = f" ({weights.megabytes:.0f} MiB)" if weights.megabytes else ""
     if not weights.url:
         return WeightsError(
@@ -59,11 +59,11 @@ def missing(weights: Weights, folder: Path, why: str = "") -> WeightsError:
 
 
 class _Bounded(io.BufferedIOBase):
-    """A file that takes little more than a file of weights has, so that no server fills a disk."""
+    """A file with a limit just above the size of the weights, so that no server fills the disk."""
 
     def __init__(self, file: BinaryIO, weights: Weights) -> None:
         self._file, self._weights = file, weights
-        # Published sizes are rounded, and some are in MB.
+        # Published sizes are rounded, and some are in MB instead of MiB.
         self._left = round(2**20 * (1.1 * weights.megabytes + 1)) if weights.megabytes else 2**34
 
     def write(self, block: Any, /) -> int:
@@ -76,9 +76,10 @@ class _Bounded(io.BufferedIOBase):
 
 
 def download(weights: Weights, folder: Path) -> Path:
-    """Fetch a file of weights into a folder, with a progress bar, and check it.
+    """Download a weight file into a folder, with a progress bar, and verify it.
 
-    What has its final name is complete and checked; after a cut, the next call starts afresh.
+    A file with its final name is complete and verified. After an interruption, the next call
+    starts from the beginning.
 
     Raises:
         WeightsError: the address cannot be reached or serves another file, or the folder cannot

@@ -1,1 +1,1 @@
-"""From a place with pictures to the uint8 crops that a model sees."""
+"""Reading of labelled pictures, and their preprocessing to the uint8 crops that a model gets."""

@@ -1,4 +1,4 @@
-"""Recipes, step by step, as the library of each carries them out."""
+"""Recipes applied to pictures, step by step, exactly as each recipe's library does it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """Decode, resize and crop one picture.
 
     Args:
-        data: the picture's file, in any format that the recipe's library reads.
-        preprocessing: the recipe; its scaling is left to the framework.
+        data: the bytes of the picture's file, in any format that the recipe's library reads.
+        preprocessing: the recipe; the framework applies its scaling later.
 
     Returns:
         (crop, crop, 3) RGB.
@@ -48,7 +48,7 @@ def resized(height: int, width: int, preprocessing: Preprocessing) -> tuple[int,
     """Height and width in pixels after the recipe's resize, before its crop.
 
     Raises:
-        PictureError: the picture is so narrow that it would fill the memory.
+        PictureError: the picture is so narrow that the result would have too many pixels.
 
     >>> from benchmarking.pictures.recipe import SCALINGS
     >>> recipe = Preprocessing("pillow", "bicubic", 256, crop=224, scaling=SCALINGS["tf"])
@@ -65,7 +65,7 @@ def resized(height: int, width: int, preprocessing: Preprocessing) -> tuple[int,
 
 
 def crop_corner(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
-    """Top and left of the centre crop in a resized picture; negative where it pads.
+    """Top and left of the centre crop in a resized picture; negative where the crop is padded.
 
     >>> from benchmarking.pictures.recipe import SCALINGS
     >>> recipe = Preprocessing("pillow", "bicubic", 256, crop=224, scaling=SCALINGS["tf"])
@@ -76,7 +76,7 @@ def crop_corner(height: int, width: int, preprocessing: Preprocessing) -> tuple[
     side = preprocessing.crop
 
     def start(pixels: int) -> int:
-        # torchvision pads the odd pixel at the end, whatever its crop's rounding.
+        # torchvision adds an odd pixel of padding at the end, regardless of the crop's rounding.
         return rounded((pixels - side) / 2) if pixels >= side else -((side - pixels) // 2)
 
     return start(height), start(width)
@@ -87,7 +87,7 @@ def square_before_resize(
 ) -> tuple[int, int, int]:
     """Top, left and side of the central square that is cut out before the resize, in pixels.
 
-    The side is a share of the picture's shorter side, crop / resize. Source:
+    The side is the shorter side times crop / resize. Source:
     `_decode_and_center_crop` in github.com/tensorflow/tpu,
     models/official/efficientnet/preprocessing.py.
 
@@ -107,7 +107,7 @@ def square_before_resize(
 
 
 def _centre(picture: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """The central square of a resized picture, black where the picture does not reach."""
+    """The central square of a resized picture, padded with black where the picture is smaller."""
     height, width, _ = picture.shape
     side = preprocessing.crop
     top, left = crop_corner(height, width, preprocessing)
@@ -119,7 +119,7 @@ def _centre(picture: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray
 
 
 def _pillow_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """As torchvision, timm and Keras use it: RGB whatever the file holds, EXIF rotation ignored."""
+    """Crop as torchvision, timm and Keras do: convert to RGB and ignore EXIF rotation."""
     with requires("pytorch"):
         from PIL import Image
 
@@ -155,7 +155,7 @@ def _pillow_versions() -> dict[str, str]:
 
 
 def _opencv_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """As cv2.imread decodes, rotated as EXIF says; its resize does not antialias."""
+    """Crop with OpenCV: decode like cv2.imread, rotate by EXIF, resize without antialiasing."""
     cv2 = _opencv()
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -179,7 +179,7 @@ def _opencv_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]
 
 
 def _opencv() -> Any:
-    """OpenCV, which reads its limits once, when it is imported."""
+    """Import OpenCV with our limit on pixels, which it reads only at import."""
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))
     with requires("keras"):
         import cv2

@@ -1,7 +1,8 @@
-"""Crops of many pictures, decoded ahead of their use; kept in a file where models share them.
+"""Crops of many pictures, decoded ahead of use and cached in a file that models share.
 
-A file of crops is complete or absent. It holds the crops one after another, uint8 as they are
-before scaling, and then a CRC-32 of each, little-endian; its name says what they are crops of.
+A file of crops appears only when it is complete. It holds the crops one after another, as uint8
+before scaling, and then a little-endian CRC-32 of each. Its name identifies the pictures and the
+recipe.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from benchmarking.pictures.image_set import ImageSet, Picture
 from benchmarking.pictures.recipe import Preprocessing
 
 AHEAD_ON_DISK = 4096
-"""Crops that are decoded before they are asked for, where they wait in a file."""
+"""Crops that are decoded before they are requested, when they are cached in a file."""
 
 WINDOW = 64
-"""Crops of a file that are mapped into memory at a time."""
+"""Crops of a file that are memory-mapped at a time."""
 
 _CRC = np.dtype("<u4")
 _NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
@@ -39,12 +40,12 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
 
 @dataclass(frozen=True)
 class CropFile:
-    """Where the crops of an image set by one recipe are kept, or would be.
+    """The file, existing or not, that caches the crops of an image set by one recipe.
 
     Attributes:
-        path: of the file; its name tells pictures, recipe and decoder apart.
-        n: how many crops.
-        side: of a crop in pixels.
+        path: path of the file; its name depends on pictures, recipe and decoder.
+        n: number of crops.
+        side: side of a crop in pixels.
     """
 
     path: Path
@@ -53,17 +54,17 @@ class CropFile:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of a crop."""
+        """Shape of a crop."""
         return (self.side, self.side, 3)
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Size of the complete file in bytes."""
         return self.n * (self._stride + _CRC.itemsize)
 
     @property
     def is_complete(self) -> bool:
-        """Whether it is there, in full."""
+        """Whether the file exists and has its full size."""
         return self.path.is_file() and self.path.stat().st_size == self.size
 
     @property
@@ -78,16 +79,17 @@ class CropFile:
         workers: int,
         rows: Sequence[range],
     ) -> Iterator[Iterator[Crop]]:
-        """Crops of the pictures of some rows: read, or decoded and kept for the next job.
+        """Crops of the given rows, read from the file or decoded and cached for the next job.
 
         Args:
-            pictures: all of the image set.
+            pictures: all pictures of the image set.
             preprocessing: the recipe.
-            workers: threads that decode.
-            rows: ranges of the rows that are wanted, in order; the file is made where they are all.
+            workers: number of threads that decode.
+            rows: ranges of the requested rows, in order; the file is written only if they cover
+                all rows.
 
-        A crop that is damaged in the file is decoded again. Where another process is writing the
-        file, or the disk is full, crops are decoded and not kept.
+        A crop that is damaged in the file is decoded again. If another process is writing the
+        file, or the disk is full, crops are decoded and not cached.
 
         Raises:
             PictureError: a picture cannot be read or decoded; the message names it.
@@ -107,14 +109,14 @@ class CropFile:
                 yield stack.enter_context(crops(wanted, preprocessing, workers))
 
     def _opened(self, stack: ExitStack) -> BinaryIO | None:
-        """The complete file, which another process may remove meanwhile; None if there is none."""
+        """Open the file if it is complete; another process may remove it at any time."""
         with suppress(OSError):
             if self.is_complete:
                 return stack.enter_context(self.path.open("rb"))
         return None
 
     def remove(self) -> None:
-        """Delete it, and what an interruption may have left; not what another process writes."""
+        """Delete the file and any incomplete copy, unless another process is writing it."""
         with ExitStack() as stack:
             if self._is_claimed(stack):
                 for path in (self.path, self._part, self._lock):
@@ -129,14 +131,14 @@ class CropFile:
         return self.path.with_name(f".{self.path.name}.lock")
 
     def _is_claimed(self, stack: ExitStack) -> bool:
-        """Whether it is ours to write, until the stack closes."""
+        """Take the lock for writing until the stack closes; False if another process holds it."""
         try:
             return claim(self._lock, stack)
         except BenchmarkError:
             return False
 
     def _begin(self, stack: ExitStack) -> int | None:
-        """A handle on a new file, all of its room reserved; None if it cannot be written now."""
+        """Create a file with all of its disk space reserved; None if it cannot be written now."""
         if not hasattr(os, "pwrite"):  # Windows
             return None
         if not self._is_claimed(stack) or self.is_complete:
@@ -155,7 +157,7 @@ class CropFile:
         self, handle: int, pictures: Sequence[Picture], preprocessing: Preprocessing, workers: int
     ) -> Iterator[Iterator[Crop]]:
         def keep(numbered: tuple[int, Picture]) -> int | Crop:
-            """Write a crop where it belongs: its checksum, or itself if it cannot be written."""
+            """Write a crop to the file; return its checksum, or the crop if writing failed."""
             row, picture = numbered
             pixels = np.ascontiguousarray(crop_of(picture, preprocessing))
             try:
@@ -168,14 +170,14 @@ class CropFile:
             yield self._completed(handle, kept)
 
     def _completed(self, handle: int, kept: Iterator[int | Crop]) -> Iterator[Crop]:
-        """Every crop; before the last one, if all could be written, the file gets its name."""
+        """Yield every crop; if all were written, rename the file before yielding the last one."""
         sums, written = np.empty(self.n, _CRC), 0
         for row, one in enumerate(kept):
             if isinstance(one, int):
                 sums[row] = one
                 written += 1
             if written == self.n:
-                with suppress(OSError):  # a full disk, at last: the crops are used all the same
+                with suppress(OSError):  # the disk is full: the crops are used anyway
                     files.write_at(handle, sums.tobytes(), self.n * self._stride)
                     os.fsync(handle)
                     self._part.replace(self.path)
@@ -206,10 +208,10 @@ class CropFile:
 
 
 def crop_file(folder: Path, images: ImageSet, preprocessing: Preprocessing) -> CropFile:
-    """Where the crops of an image set by a recipe are kept in a folder.
+    """The file in a folder that caches the crops of an image set by a recipe.
 
-    Whatever could change one of them is in the name: pictures and their order, the steps before
-    scaling, and the versions of the library and its decoder.
+    Its name depends on everything that could change a crop: the pictures and their order, the
+    steps before scaling, and the versions of the library and its decoder.
     """
     steps = preprocessing.as_document()
     del steps["scaling"]

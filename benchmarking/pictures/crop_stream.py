@@ -1,4 +1,4 @@
-"""Crops of many pictures, in order, decoded by threads ahead of their use."""
+"""Crops of many pictures, in order, decoded by threads ahead of use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Crop = NDArray[np.uint8]
 def crops(
     pictures: Sequence[Picture], preprocessing: Preprocessing, workers: int
 ) -> Iterator[Iterator[Crop]]:
-    """Crops of the pictures in order, (crop, crop, 3) each; decoding begins at once, in threads.
+    """Crops of the pictures in order, (crop, crop, 3) each; threads start to decode at once.
 
     Raises:
         PictureError: a picture cannot be read or decoded; the message names it.

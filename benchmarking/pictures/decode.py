@@ -1,4 +1,4 @@
-"""Files of pictures: what their headers contain, and whether Pillow can decode them."""
+"""Picture files: the contents of their headers, and whether Pillow can decode them."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from typing import Any
 from benchmarking.errors import PictureError, requires
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
-"""What a picture may be in. Pillow knows more, and gives some of it to other programs to run."""
+"""Allowed formats. Pillow reads more, some of them by running external programs."""
 
 MOST_PIXELS = 89_478_485
-"""Pixels of a picture, before and after its resize, that are let into memory.
+"""Largest number of pixels that a picture may have in memory, before and after its resize.
 
-As many as Pillow takes without a warning; a file of a few hundred bytes can claim 65535 x 65535.
+This is Pillow's limit for a warning. A file of a few hundred bytes can claim 65535 x 65535.
 """
 
-_MOST_SCANS = 100  # of a JPEG, each of which costs the time of a whole picture; ten are usual
+_MOST_SCANS = 100  # of a JPEG; ten are usual, and each takes as long as a whole picture
 
 
 @dataclass(frozen=True)
 class PictureFacts:
-    """What the header of a picture's file contains.
+    """The contents of a picture file's header.
 
     Attributes:
-        format: Pillow's name of it, such as "JPEG".
-        mode: Pillow's name of its colours, such as "RGB", "L" (grey) or "CMYK".
+        format: Pillow's name of the format, such as "JPEG".
+        mode: Pillow's name of the colour mode, such as "RGB", "L" (grey) or "CMYK".
         size: width and height in pixels, before any rotation by EXIF.
         table: the JPEG quantisation table of luminance, 64 values; () in other formats.
         progressive: whether it is a progressive JPEG.
-        rotated: whether EXIF says to turn it, as OpenCV does and Pillow does not.
-        comment: its own, or "".
+        rotated: whether EXIF asks for a rotation, which OpenCV applies and Pillow ignores.
+        comment: the comment in the file, or "".
         software: the program that EXIF names, or "".
-        ended: whether a JPEG has its end marker; without it, it was cut.
+        ended: whether a JPEG has its end marker; without it, the file is truncated. True in other
+            formats.
     """
 
     format: str
@@ -50,7 +51,7 @@ class PictureFacts:
 
 
 class Undecodable(PictureError):
-    """A picture that Pillow cannot decode; `kind` names the finding about it."""
+    """A picture that Pillow cannot decode; `kind` is the kind of its finding."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -58,10 +59,10 @@ class Undecodable(PictureError):
 
 
 def inspect(data: bytes) -> PictureFacts:
-    """Decode a picture in full, as the recipes that use Pillow do, and say what its file says.
+    """Decode a picture in full, as recipes with Pillow do, and return the facts in its header.
 
     Raises:
-        Undecodable: Pillow cannot.
+        Undecodable: Pillow cannot decode it.
         MissingDependency: Pillow is not installed.
     """
     with opened(data) as file:
@@ -72,13 +73,13 @@ def inspect(data: bytes) -> PictureFacts:
 
 
 def refuse_undecodable(data: bytes) -> None:
-    """Read a picture to its end, as cheaply as shows whether Pillow can decode it.
+    """Check at low cost that Pillow can decode a picture to its end.
 
-    Every byte of a JPEG's scans is read, but an eighth of its sides is computed: a third of the
-    time that a crop takes.
+    Every byte of a JPEG's scans is read, but the picture is decoded at an eighth of its width and
+    height. This takes a third of the time of a crop.
 
     Raises:
-        Undecodable: Pillow cannot.
+        Undecodable: Pillow cannot decode it.
         MissingDependency: Pillow is not installed.
     """
     with opened(data) as file:
@@ -89,7 +90,7 @@ def refuse_undecodable(data: bytes) -> None:
 
 @contextmanager
 def opened(data: bytes) -> Iterator[Any]:
-    """Pillow's picture of these bytes, whose faults come out as Undecodable."""
+    """Open a picture with Pillow; its errors are raised as Undecodable."""
     with requires("pytorch"):
         from PIL import Image, UnidentifiedImageError
 
@@ -105,13 +106,13 @@ def opened(data: bytes) -> Iterator[Any]:
         raise Undecodable(kind, "is in no format that Pillow knows.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Undecodable("too-many-pixels", f"cannot be decoded by Pillow: {error}") from error
-    except Exception as error:  # whatever a damaged file provokes in one of Pillow's many readers
+    except Exception as error:  # Pillow's readers may raise anything for a damaged file
         kind = "truncated" if "truncated" in str(error).lower() else "undecodable"
         raise Undecodable(kind, f"cannot be decoded by Pillow: {error}") from error
 
 
 def refuse_too_many_pixels(height: int, width: int, where: str) -> None:
-    """Raise Undecodable if there are more than MOST_PIXELS; `where` is what has them."""
+    """Raise Undecodable if there are more than MOST_PIXELS; `where` begins the message."""
     if height * width > MOST_PIXELS:
         raise Undecodable(
             "too-many-pixels",
@@ -126,11 +127,11 @@ def _refuse_too_many_scans(file: Any, data: bytes) -> None:
 
 
 def _facts(file: Any, data: bytes) -> PictureFacts:
-    """The header of an opened picture; broken EXIF counts as none."""
+    """The header of an opened picture; broken EXIF data is ignored."""
     try:
         exif = file.getexif()
         orientation, software = exif.get(0x0112, 1), str(exif.get(0x0131, ""))
-    except Exception:  # it is read lazily, by a parser of its own, and pixels do not depend on it
+    except Exception:  # EXIF has its own parser, and does not affect the pixels
         orientation, software = 1, ""
     comment = file.info.get("comment", b"")
     comment = comment.decode("latin-1") if isinstance(comment, bytes) else str(comment)
@@ -143,6 +144,6 @@ def _facts(file: Any, data: bytes) -> PictureFacts:
         orientation in range(2, 9),
         comment,
         software,
-        # Neither marker occurs within the data of a scan; an EXIF thumbnail has both, and earlier.
+        # Neither marker occurs within the data of a scan. An EXIF thumbnail has both, but earlier.
         file.format != "JPEG" or data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda"),
     )

@@ -19,14 +19,14 @@ from benchmarking.io.names import UNKNOWN, check_name
 from benchmarking.labels.imagenet import validation_key, validation_number
 
 MOST_BYTES = 64 * 2**20
-"""Of a picture's file; far more than any picture of ImageNet has."""
+"""Largest allowed size of a picture in bytes; far larger than any picture of ImageNet."""
 
 
 class Place(Protocol):
     """Where a picture's bytes are: a file, a part of a file, or a row of some other store."""
 
     def __str__(self) -> str:
-        """What a message calls it, such as the path of its file."""
+        """Its name in messages, such as the path of its file."""
 
     def read(self) -> bytes:
         """The bytes; PictureError if they cannot be read."""
@@ -37,9 +37,9 @@ class FilePart:
     """A whole file, or a part of one, such as a member of a tar.
 
     Attributes:
-        file: its path, as text, which takes a third of the memory of a Path.
-        offset: where in the file the picture begins, in bytes.
-        size: how many bytes it has; None means up to the end.
+        file: path of the file, as text, which needs a third of the memory of a Path.
+        offset: position in the file where the picture begins, in bytes.
+        size: size of the picture in bytes; None means up to the end of the file.
     """
 
     file: str
@@ -51,15 +51,15 @@ class FilePart:
 
     @property
     def path(self) -> Path:
-        """Of the file."""
+        """Path of the file."""
         return Path(self.file)
 
     def read(self) -> bytes:
         """The picture's bytes.
 
         Raises:
-            PictureError: the file cannot be read, is no regular file, has more than MOST_BYTES, or
-                ends too soon.
+            PictureError: the file cannot be read, is not a regular file, or ends too soon, or the
+                picture has more than MOST_BYTES.
         """
         try:
             with open_regular(self.path) as file:
@@ -88,7 +88,7 @@ class Picture:
     Attributes:
         key: its name within an image set.
         label: index of its true class.
-        place: where its bytes are.
+        place: where its bytes are stored.
     """
 
     key: str
@@ -96,10 +96,10 @@ class Picture:
     place: Place
 
     def __post_init__(self) -> None:
-        """Refuse a path or bytes, which are no place.
+        """Refuse a path or bytes in place of a Place.
 
         Raises:
-            PictureError: the place cannot be read.
+            PictureError: the place has no method `read`.
         """
         if not hasattr(self.place, "read"):
             raise PictureError(
@@ -113,7 +113,7 @@ class Picture:
 
 
 ALL_CLASSES = tuple(range(1000))
-"""Those of ImageNet 2012."""
+"""The classes of ImageNet 2012."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,15 +121,15 @@ class ImageSet:
     """Labelled pictures in the order in which predictions are stored.
 
     Attributes:
-        name: what tables call it.
-        pictures: ordered by class, then key.
+        name: its name in tables.
+        pictures: the pictures, ordered by class, then key.
         fingerprint: sha256 over the sorted lines "key sha256-of-bytes", in hex; or UNKNOWN.
         classes: the classes that its pictures can have: all 1,000, or those of a restricted set.
 
     Raises:
-        BenchmarkError: the name is unusable.
-        PictureError: there are no pictures, two share a key, one has a line break in it, or one
-            has a label that is not among the classes.
+        BenchmarkError: the name is not valid.
+        PictureError: there are no pictures, two have the same key, a key contains a line break, or
+            a label is not among the classes.
     """
 
     name: str
@@ -178,7 +178,7 @@ class ImageSet:
     @overload
     def __getitem__(self, rows: slice) -> tuple[Picture, ...]: ...
     def __getitem__(self, rows: int | slice) -> Picture | tuple[Picture, ...]:
-        """A picture, or some of them; these are no image set, which is one exact list."""
+        """A picture, or a tuple of pictures; a part of an image set is not an image set."""
         return self.pictures[rows]
 
     def __repr__(self) -> str:
@@ -186,24 +186,25 @@ class ImageSet:
 
 
 def without_pictures(name: str, keys: Sequence[str], labels: NDArray[np.integer]) -> ImageSet:
-    """An image set of which only the rows are known: there is nothing to read or to fingerprint."""
+    """An image set of which only names and labels are known; it has no files or fingerprint."""
     rows = zip(keys, labels.tolist(), strict=True)
     pictures = tuple(Picture(key, label, FilePart("")) for key, label in rows)
     return ImageSet(name, pictures, UNKNOWN, _classes_of(labels))
 
 
 def _classes_of(labels: NDArray[np.integer]) -> tuple[int, ...]:
-    """ImageNet's classes, or as many as the labels of another set need."""
+    """ImageNet's classes, or more if the labels need more."""
     return tuple(range(max(len(ALL_CLASSES), int(labels.max(initial=0)) + 1)))
 
 
 def in_order(pictures: Iterable[Picture], folders: Sequence[str]) -> tuple[Picture, ...]:
-    """Pictures by class, then name, from any order.
+    """Sort pictures by class, then name.
 
-    A picture's key is its file name; where any two share one, every key is `folder/file`.
+    A picture's key is its file name. If any two have the same file name, every key becomes
+    `folder/file`.
 
     Args:
-        pictures: with their file names as keys.
+        pictures: the pictures, with their file names as keys.
         folders: name of the folder of each class, by class index.
     """
     rows = list(pictures)
@@ -213,9 +214,9 @@ def in_order(pictures: Iterable[Picture], folders: Sequence[str]) -> tuple[Pictu
 
 
 def difference(expected: Sequence[Picture], found: Sequence[Picture]) -> str:
-    """The first thing in which two lists of pictures differ: names, classes or order; "" if none.
+    """The first difference between two lists of pictures: names, classes or order; "" if none.
 
-    Validation pictures are told by their number, so that .jpg and .JPEG are the same.
+    Validation pictures are identified by their number, so that .jpg and .JPEG are the same.
     """
     ours, theirs = ({_identity(p.key): p for p in rows} for rows in (expected, found))
     for kind, names in (("missing", ours.keys() - theirs), ("too many", theirs.keys() - ours)):
@@ -239,7 +240,7 @@ def _identity(key: str) -> str:
 
 
 def fingerprint(keys: Sequence[str], digests: Sequence[str]) -> str:
-    r"""Digest of a set of pictures, whatever their order or folder.
+    r"""Digest of a set of pictures, independent of their order and folder.
 
     Args:
         keys: names of the pictures.
@@ -255,7 +256,7 @@ def fingerprint(keys: Sequence[str], digests: Sequence[str]) -> str:
 
 
 def spread(pictures: Sequence[Picture], limit: int) -> tuple[Picture, ...]:
-    """At most `limit` of the pictures, evenly spaced, so that a trial sees many classes.
+    """At most `limit` of the pictures, evenly spaced, so that a trial run has many classes.
 
     Raises:
         PictureError: the limit is below one.

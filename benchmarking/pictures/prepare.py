@@ -1,7 +1,7 @@
-"""The official tar of validation pictures, unpacked into a folder for each class.
+"""Unpacking of the official tar of validation pictures into a folder for each class.
 
-The folder is complete or absent. Until it is complete, its pictures are in a hidden folder beside
-it, where the next call finds them.
+The folder appears only when it is complete. Until then, its pictures are in a hidden folder next
+to it, where the next call finds them.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from benchmarking.pictures.sets.imagenet_tar import open_pictures
 
 @dataclass(frozen=True)
 class Official:
-    """What the tar has to be, byte for byte.
+    """The expected size and digest of the tar.
 
     Attributes:
-        size: of the file, in bytes.
-        md5: of the file, in hex.
+        size: size of the file, in bytes.
+        md5: md5 of the file, in hex.
     """
 
     size: int
     md5: str
 
 
-# The file that image-net.org serves, and the md5 beside its link; torchvision.datasets.imagenet
-# has the same one.
+# The file that image-net.org serves, and the md5 next to its link; torchvision.datasets.imagenet
+# has the same md5.
 OFFICIAL = Official(6_744_924_160, "29b22e2961454d5413ddabcf34fc5622")
 
 _NAME = "ILSVRC2012_img_val.tar"
@@ -46,7 +46,7 @@ _NEEDED = (
     "https://image-net.org/challenges/LSVRC/2012/2012-downloads.php."
 )
 _TRAINING_SET = "the training set, ILSVRC2012_img_train.tar"
-# How files that are taken for it begin; a tar begins with the name of its first member.
+# First bytes of files that users confuse with it; a tar begins with the name of its first member.
 _BEGINNINGS = {
     rb"n\d{8}\.tar\0": _TRAINING_SET,
     rb"n\d{8}_\d+\.JPEG\0": "one class of the training set",
@@ -58,9 +58,9 @@ _BEGINNINGS = {
 }
 _TRAINING_SET_SIZE = 147_897_477_120  # bytes, as image-net.org serves it
 
-_LARGEST = 64 * 2**20  # bytes; far more than any of the 50,000 has, and little to hold in memory
+_LARGEST = 64 * 2**20  # bytes; far more than any of the 50,000 has, and fits into memory
 _BLOCK = 2**20  # bytes
-_CLUSTER = 4096  # bytes; what file systems usually hand out at a time
+_CLUSTER = 4096  # bytes; usual allocation unit of file systems
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class Member:
     """A picture within the tar.
 
     Attributes:
-        path: its place within the folder, such as n01751748/ILSVRC2012_val_00000001.JPEG. It
-            follows from the picture's number; no other part of the tar's own name is in it.
-        offset: where in the tar its bytes begin.
-        size: how many there are.
+        path: its path within the folder, such as n01751748/ILSVRC2012_val_00000001.JPEG. It is
+            derived from the picture's number only, not from the rest of its name in the tar.
+        offset: position in the tar where it begins, in bytes.
+        size: its size in bytes.
     """
 
     path: Path
@@ -81,13 +81,13 @@ class Member:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be unpacked, and where to.
+    """The pictures to unpack, and the folder to unpack them into.
 
     Attributes:
         tar: the file.
-        folder: what will hold the class folders; absent or empty before.
-        members: every picture, in the order in which they lie in the tar.
-        official: what the tar has to be; None takes any.
+        folder: the future parent of the class folders; missing or empty before.
+        members: every picture, in the order of the tar.
+        official: expected size and digest of the tar; None accepts any tar.
     """
 
     tar: Path
@@ -97,16 +97,16 @@ class Plan:
 
     @property
     def staging(self) -> Path:
-        """Where the class folders are until they are complete."""
+        """The folder that holds the class folders until they are complete."""
         return self.folder.with_name(f".{self.folder.name}.part")
 
 
 def plan(tar: Path, folder: Path, official: Official | None = OFFICIAL) -> Plan:
-    """What `prepare` will do, once all has been checked that needs no reading of pictures.
+    """Plan what `prepare` will do, after all checks that need no reading of pictures.
 
     Raises:
-        PictureError: this is another file than the one needed, or a damaged one.
-        BenchmarkError: the folder cannot be used, or has too little space.
+        PictureError: the file is not the expected tar, or is damaged.
+        BenchmarkError: the folder cannot be used, or its disk has too little space.
     """
     folder = folder.resolve()
     try:
@@ -120,12 +120,12 @@ def plan(tar: Path, folder: Path, official: Official | None = OFFICIAL) -> Plan:
 
 
 def prepare(plan: Plan) -> Iterator[Member]:
-    """Unpack, picture by picture, as each is in its place; the folder gets its name at the end.
+    """Unpack the pictures and yield each one when it is written; rename the folder at the end.
 
-    Where an earlier call left off, only what differs is written.
+    After an interrupted call, only pictures that are missing or differ are written.
 
     Raises:
-        PictureError: the tar is not the official one after all; nothing of it is left.
+        PictureError: the md5 is not the official one; all unpacked pictures are removed.
         BenchmarkError: a picture cannot be written; the next call resumes from there.
     """
     md5 = hashlib.md5(usedforsecurity=False)
@@ -162,7 +162,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_file(tar: Path, official: Official | None) -> None:
-    """Whether this can be the tar, by its size and how it begins."""
+    """Check by its size and first bytes that the file can be the tar."""
     if not tar.is_file():
         raise _refusal(tar, "is a folder, not a file" if tar.is_dir() else "is no file")
     size = tar.stat().st_size
@@ -197,7 +197,7 @@ def _members(tar: Path) -> tuple[Member, ...]:
 
 
 def _pictures(tar: Path) -> list[tuple[Picture, FilePart]]:
-    """Pictures with their places in the tar, in the order in which they lie there."""
+    """Pictures with their positions in the tar, in the order of the tar."""
     try:
         pictures = open_pictures(str(tar)).pictures
         found = [(one, one.place) for one in pictures if isinstance(one.place, FilePart)]
@@ -207,7 +207,7 @@ def _pictures(tar: Path) -> list[tuple[Picture, FilePart]]:
 
 
 def _unpacked(plan: Plan) -> dict[Path, int]:
-    """Size of each picture that is in the staging folder, which must hold nothing else."""
+    """Size of each picture in the staging folder, which must contain nothing else."""
     files = {member.path for member in plan.members}
     folders = {Path(), *(path.parent for path in files)}
     found = {}
@@ -239,7 +239,7 @@ def _check_space(plan: Plan) -> None:
 
 
 def _contents(plan: Plan, see: Callable[[bytes], object]) -> Iterator[tuple[Member, bytes]]:
-    """Each picture with its bytes; `see` is shown the whole file, in order, what is between too."""
+    """Yield each picture with its bytes; `see` gets all bytes of the tar, in order."""
     at = 0
     try:
         with plan.tar.open("rb") as file:
@@ -268,13 +268,13 @@ def _put(path: Path, data: bytes) -> None:
     if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # not overwritten: a link would lead elsewhere
+    path.unlink(missing_ok=True)  # removed, not overwritten: it could be a link
     with path.open("xb") as file:
         file.write(data)
 
 
 def _name_folder(plan: Plan) -> None:
-    """Make the staging folder the one that was asked for, once it is complete and on disk."""
+    """Rename the staging folder to the final one, if it is complete and synced to disk."""
     try:
         if _unpacked(plan) != {member.path: member.size for member in plan.members}:
             raise BenchmarkError(
@@ -284,7 +284,7 @@ def _name_folder(plan: Plan) -> None:
         if hasattr(os, "sync"):
             os.sync()
         if plan.folder.exists():
-            plan.folder.rmdir()  # which refuses a folder that is no longer empty
+            plan.folder.rmdir()  # fails if the folder is no longer empty
         plan.staging.rename(plan.folder)
     except OSError as error:
         raise BenchmarkError(

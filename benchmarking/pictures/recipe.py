@@ -1,4 +1,4 @@
-"""Recipes: how a picture becomes model input, as data."""
+"""Recipes: the preprocessing from a picture to model input, as data."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def _is_number(value: object) -> bool:
 
 @dataclass(frozen=True)
 class Scaling:
-    """How uint8 pixels become model input: x / divisor - mean, then / std, per channel.
+    """Scaling of uint8 pixels to model input: (x / divisor - mean) / std, per channel.
 
     Without arguments it is the identity: the model gets pixels in [0, 255].
 
     Attributes:
-        divisor: what pixels in [0, 255] are divided by first.
+        divisor: divides the pixels in [0, 255] first.
         mean: subtracted next, in the order of `channels`.
         std: divided by last, in the order of `channels`.
         channels: the order in which the model expects its channels.
@@ -88,35 +88,35 @@ _PUBLISHED_SCALINGS: Mapping[str, Scaling] = {
 }
 SCALINGS: Mapping[str, Scaling] = {
     **_PUBLISHED_SCALINGS,
-    **{  # with the channels the wrong way round, to measure what that mistake costs
+    **{  # with reversed channels, to measure the effect of that mistake
         f"{name}-swapped": replace(scaling, channels="bgr" if scaling.channels == "rgb" else "rgb")
         for name, scaling in _PUBLISHED_SCALINGS.items()
     },
     "identity": Scaling(),
 }
-"""Scalings by the names that Keras gives them; stored runs have these names where one fits."""
+"""Scalings by Keras's names, and a few more; stored runs use these names where one fits."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """A recipe: how a picture becomes model input.
+    """A recipe: the preprocessing from a picture to model input.
 
     Attributes:
-        library: decodes and resizes; it defines what the filter's name means. "pillow-draft" lets
-            the JPEG decoder shrink pictures first, which is faster and not the same.
+        library: the library that decodes and resizes, and defines the filter. "pillow-draft" lets
+            the JPEG decoder shrink pictures first, which is faster and gives different pixels.
         interpolation: the resampling filter.
         resize: shorter side in pixels, or (height, width) to ignore the aspect ratio.
-        crop: side of the central square in pixels; where the picture is smaller, it is padded
-            with black.
-        scaling: from pixels in [0, 255] to model input.
-        resize_rounding: how the longer side becomes whole pixels; if the crop is first, how the
-            side of its square does.
-        crop_rounding: how half the margin becomes whole pixels.
-        first: "resize", or "crop": the central square with crop / resize of the shorter side is
-            cut out first and then resized to the crop's size, as TensorFlow's EfficientNet does.
+        crop: side of the central square in pixels; a smaller picture is padded with black.
+        scaling: the scaling of pixels in [0, 255] to model input.
+        resize_rounding: rounding of the longer side to whole pixels; if the crop is first,
+            rounding of the side of its square.
+        crop_rounding: rounding of half the margin to whole pixels.
+        first: "resize" or "crop". With "crop", a central square whose side is crop / resize of the
+            shorter side is cropped first, then resized to `crop`, as TensorFlow's EfficientNet
+            does.
 
     Raises:
-        BenchmarkError: a value is unknown, or the sizes do not fit each other.
+        BenchmarkError: a value is unknown, or the sizes do not fit together.
     """
 
     library: Library
@@ -162,7 +162,7 @@ class Preprocessing:
 
     @property
     def pads(self) -> bool:
-        """Whether the crop reaches over the resized picture's border."""
+        """Whether the crop is larger than the resized picture."""
         sides = (self.resize,) if isinstance(self.resize, int) else self.resize
         return self.crop > min(sides)
 
@@ -180,10 +180,10 @@ class Preprocessing:
         return f"{size}{padding}, scaling {self.scaling}"
 
     def as_document(self) -> dict[str, Any]:
-        """The recipe as it is stored, in names, numbers and lists.
+        """The recipe as it is stored: names, numbers and lists.
 
-        Scalings that have a name are stored by it, and `first` only where it is not "resize", so
-        that the recipes of runs that were stored before those could be chosen are unchanged.
+        A scaling with a name is stored by its name, and `first` only if it is not "resize". So
+        recipes of runs that were stored before these options existed are unchanged.
         """
         document = asdict(self)
         if self.scaling.name:
@@ -197,11 +197,11 @@ def recipe_from(document: Mapping[str, Any]) -> Preprocessing:
     """The recipe that a document describes; the inverse of `as_document`.
 
     Args:
-        document: `scaling` is a name from `SCALINGS` or an object with some of the parts of
-            `Scaling`; the others are those of the identity.
+        document: the recipe; its `scaling` is a name from `SCALINGS` or an object with some of the
+            fields of `Scaling`. Missing fields have the values of the identity.
 
     Raises:
-        BenchmarkError: a part is missing or unknown, or has a value that it cannot have.
+        BenchmarkError: a field is missing, unknown or has an invalid value.
     """
     import msgspec
 

@@ -1,4 +1,4 @@
-"""Frameworks, one module each; `Framework` says what a module must have."""
+"""Frameworks, one module each; `Framework` is the contract of a module."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from benchmarking.pictures.recipe import Crops, Scaling
 from benchmarking.plugins import discover
 
 NO_GPU = -1
-"""Asks for the CPU even where there is a GPU."""
+"""Selects the CPU even if there is a GPU."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where a framework computes.
+    """The device on which a framework computes.
 
     Attributes:
-        address: the framework's own name for it, such as "cuda:0".
+        address: the framework's name for it, such as "cuda:0".
         kind: "cpu" or "gpu".
-        title: what it is, such as "NVIDIA H100 80GB HBM3".
+        title: its full name, such as "NVIDIA H100 80GB HBM3".
     """
 
     address: str
@@ -35,38 +35,38 @@ class Device:
 
 
 class Framework(Protocol):
-    """How models of one framework are run, whatever source they are from."""
+    """How models of one framework are run, regardless of their source."""
 
     @property
     def NAME(self) -> str:
-        """As specs name it, such as "pytorch"."""
+        """Its name in specs, such as "pytorch"."""
 
     @property
     def TITLE(self) -> str:
-        """As people write it; the table's Platform column."""
+        """Its name for readers, shown in the table's Platform column."""
 
     @property
     def MODULES(self) -> tuple[str, ...]:
-        """What it imports."""
+        """Modules that it imports."""
 
     @property
     def EXTRA(self) -> str:
-        """The extra that installs them, or what else pip has to install; see `not_installed`."""
+        """The extra that installs these modules, or another requirement; see `not_installed`."""
 
     @property
     def EXECUTOR(self) -> str:
-        """Name of the executor that isolates its jobs, if the user names no other."""
+        """Name of the default executor for its jobs."""
 
     @property
     def PRECISIONS(self) -> tuple[str, ...]:
-        """Precisions of the forward pass that it offers; the first one is the default."""
+        """Available precisions of the forward pass; the first one is the default."""
 
     @property
     def BATCH_SIZES(self) -> Mapping[str, int]:
         """Pictures per forward pass by kind of device, "cpu" and "gpu"."""
 
     def prepare(self, gpu: int | None, precision: str) -> Device:
-        """Make this process compute reproducibly in a precision, and choose its device."""
+        """Set up this process for reproducible results in a precision, and choose its device."""
 
     def seed(self, number: int) -> None:
         """Make the random values of the next model reproducible."""
@@ -77,13 +77,13 @@ class Framework(Protocol):
     def layer_outputs(
         self, model: Any, scaling: Scaling, device: Device, crops: Crops
     ) -> Mapping[str, NDArray[np.float32]]:
-        """Output of each layer with weights, by its name, in order, channels last."""
+        """Output of each layer that has weights, by layer name, in order, channels last."""
 
     def is_out_of_memory(self, error: Exception) -> bool:
-        """Whether an error means that a device, or the machine, has no memory left."""
+        """Whether an error means that the device or the machine is out of memory."""
 
     def versions(self) -> dict[str, str]:
-        """Versions of the libraries that compute the answer."""
+        """Versions of the libraries that compute the predictions."""
 
 
 def frameworks() -> dict[str, Framework]:
@@ -92,10 +92,10 @@ def frameworks() -> dict[str, Framework]:
 
 
 def choose_gpu(asked: int | None, visible: int, who: str) -> int | None:
-    """Number of the GPU to use: the one asked for, else the first; None for the CPU.
+    """Number of the GPU to use: the requested one, else the first; None for the CPU.
 
     Raises:
-        BenchmarkError: there is no GPU of the number asked for.
+        BenchmarkError: the requested GPU does not exist.
     """
     if asked is None:
         return 0 if visible else None

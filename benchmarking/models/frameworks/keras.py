@@ -1,4 +1,4 @@
-"""Keras on TensorFlow: one sample at a time, a fresh process for each model."""
+"""Keras on TensorFlow, with batch size 1 and a new process for each model."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ TITLE = "Keras"
 MODULES = ("keras", "tensorflow", "PIL")
 EXTRA = "keras"
 EXECUTOR = "fresh-process"
-# A softmax in 16 bits sums to one within a percent only, so Keras's mixed policies are not offered.
+# Mixed precision is not offered: the sum of a 16-bit softmax differs from one by up to a percent.
 PRECISIONS = ("float32", "tf32")
 BATCH_SIZES = {"cpu": 1, "gpu": 1}
 
 
 def prepare(gpu: int | None, precision: str = "float32") -> Device:
-    """Make this process compute reproducibly in one precision, and choose its device.
+    """Set up this process for reproducible results in one precision, and choose its device.
 
     Args:
-        gpu: number of the GPU among those visible, or None or NO_GPU; see `choose_gpu`.
-        precision: one of PRECISIONS; tf32 shortens what tensor cores multiply.
+        gpu: number of a visible GPU, or None or NO_GPU; see `choose_gpu`.
+        precision: one of PRECISIONS; with tf32, tensor cores multiply rounded values.
 
     Raises:
-        BenchmarkError: there is no such GPU, tf32 is asked of a CPU, or Keras already runs on
+        BenchmarkError: there is no such GPU, tf32 is requested on a CPU, or Keras already runs on
             another backend.
         MissingDependency: Keras or TensorFlow is not installed.
     """
@@ -45,7 +45,7 @@ def prepare(gpu: int | None, precision: str = "float32") -> Device:
 
     if keras.backend.backend() != "tensorflow":
         raise BenchmarkError(f"Keras runs on {keras.backend.backend()!r} here, not on TensorFlow.")
-    # A user's keras.json can say otherwise.
+    # A user's keras.json can have other defaults.
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy("float32")
     keras.config.set_image_data_format("channels_last")
@@ -75,9 +75,9 @@ def seed(number: int) -> None:
 def predictor(
     model: keras.Model, scaling: Scaling, device: Device, precision: str = "float32"
 ) -> Predictor:
-    """The model in inference mode, fed with crops scaled on its device; its output is softmax.
+    """The model in inference mode; crops are scaled on its device, and its output is softmax.
 
-    The precision is the process's own, as it was prepared.
+    `precision` is ignored: `prepare` has set the precision of the whole process.
     """
     import tensorflow as tf
 
@@ -93,7 +93,7 @@ def predictor(
 def layer_outputs(
     model: keras.Model, scaling: Scaling, device: Device, crops: Crops
 ) -> dict[str, NDArray[np.float32]]:
-    """What each layer with weights says, by its name, in order, channels last."""
+    """Output of each layer that has weights, by layer name, in order, channels last."""
     import keras
     import tensorflow as tf
 
@@ -108,10 +108,10 @@ def layer_outputs(
 
 
 def _scaled(crops: Crops, scaling: Scaling) -> Any:
-    """Pixels as the model expects them.
+    """Scaled pixels, as the model expects them.
 
-    Not in the compiled graph, which would turn the divisions into multiplications. Divisions by one
-    are left out, which changes no bit.
+    They are not scaled in the compiled graph, which would replace divisions by multiplications.
+    Divisions by one are skipped; this does not change the result.
     """
     import tensorflow as tf
 
@@ -125,12 +125,12 @@ def _scaled(crops: Crops, scaling: Scaling) -> Any:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that a device, or the machine, has no memory left."""
+    """Whether an error means that the device or the machine is out of memory."""
     return type(error).__name__ == "ResourceExhaustedError"
 
 
 def versions() -> dict[str, str]:
-    """Versions of the libraries that compute the answer."""
+    """Versions of the libraries that compute the predictions."""
     import keras
     import tensorflow as tf
 

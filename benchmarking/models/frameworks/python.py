@@ -21,12 +21,12 @@ BATCH_SIZES = {"cpu": 32, "gpu": 32}
 
 
 def prepare(gpu: int | None, precision: str = "its own") -> Device:
-    """Nothing: the function chooses its device and precision itself."""
+    """Return a placeholder: the function chooses its device and precision itself."""
     return Device("its own", "cpu", "its own")
 
 
 def seed(number: int) -> None:
-    """Nothing: the function is there already."""
+    """Do nothing: the function already exists."""
 
 
 def predictor(
@@ -35,7 +35,7 @@ def predictor(
     device: Device,
     precision: str = "its own",
 ) -> Predictor:
-    """The function itself; it gets crops before any scaling."""
+    """The function itself; it gets unscaled crops."""
 
     def predict(crops: Crops) -> Probabilities:
         return np.asarray(model(crops), dtype=np.float32)
@@ -46,15 +46,15 @@ def predictor(
 def layer_outputs(
     model: Callable[[Crops], Probabilities], scaling: Scaling, device: Device, crops: Crops
 ) -> Mapping[str, NDArray[np.float32]]:
-    """None: nobody can look into a function."""
+    """Return nothing: a function has no layers."""
     return {}
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Only MemoryError means that, which every framework shares."""
+    """Return False: MemoryError is handled for all frameworks."""
     return False
 
 
 def versions() -> dict[str, str]:
-    """Of NumPy and Python alone, which are recorded with every run."""
+    """Return nothing: the versions of NumPy and Python are recorded with every run."""
     return {}

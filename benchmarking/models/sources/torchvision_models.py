@@ -28,8 +28,8 @@ EXTRA = "pytorch"
 DISTRIBUTIONS = ("torchvision",)
 
 
-# What torchvision's builders do where they load weights: arguments, and names of tensors that have
-# changed (files older than PyTorch 0.4 have dots in them that modules can no longer have).
+# What torchvision's builders do when they load weights: their arguments, and renamed tensors.
+# Files from before PyTorch 0.4 have dots in names where modules can no longer have them.
 _BUILDERS: Mapping[str, tuple[Mapping[str, bool], tuple[str, str] | None]] = {
     "plain": ({}, None),
     "uninitialised": ({"init_weights": False}, None),
@@ -52,10 +52,10 @@ def weights_folder(spec: ModelSpec) -> Path:
 
 
 def build(spec: ModelSpec, weights: Path | None) -> torch.nn.Module:
-    """The model, filled from a file or with random values.
+    """Build the model with weights from a file, or with random weights.
 
     Raises:
-        WeightsError: the file holds more than tensors, or other tensors than the model has.
+        WeightsError: the file contains more than tensors, or its tensors do not fit the model.
         MissingDependency: torchvision is not installed.
     """
     with requires(EXTRA):
@@ -104,7 +104,7 @@ def _spec(row: Mapping[str, str]) -> ModelSpec:
             url=f"https://download.pytorch.org/models/{file}",
             megabytes=float(row["megabytes"]),
         ),
-        # In 2019 every picture was resized to 256, even where 299 were then cropped.
+        # In 2019 every picture was resized to 256, even for a crop of 299.
         {"published": recipe(int(row["resize"])), "northcutt2019": recipe(256)},
         int(row["parameters"]),
         published(NAME, row["name"]),

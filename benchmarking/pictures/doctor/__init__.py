@@ -1,4 +1,4 @@
-"""Whether pictures are what they seem to be, before hours are spent on them."""
+"""Checks that find damaged, missing, misplaced or altered pictures before a long run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from benchmarking.pictures.sets import default_name, image_set
 __all__ = ["Finding", "Report", "checkups", "look", "quick", "report"]
 
 _COPY_AGAIN = "copy or unpack them again"
-# What is wrong with pictures that cannot be decoded, and what to do.
+# Problem and advice for each kind of picture that cannot be decoded.
 _TROUBLE = {
     "unreadable-file": ("files that cannot be read: {n}", _COPY_AGAIN),
     "truncated": ("truncated pictures: {n}", _COPY_AGAIN),
@@ -37,19 +37,19 @@ _TROUBLE = {
         "remove them: no ImageNet picture is so large",
     ),
 }
-# Colours that ImageNet's JPEGs have: colour, grey, and for print.
+# Colour modes of ImageNet's JPEGs: colour, grey, and colours for print.
 _JPEG_MODES = ("RGB", "L", "CMYK")
 
 
 @dataclass(frozen=True)
 class Checkup:
-    """What reading one picture showed.
+    """The result of reading and decoding one picture.
 
     Attributes:
-        picture: with its name within the place as key.
+        picture: the picture; its key is its name within the place.
         digest: sha256 of its bytes; "" if they cannot be read.
-        facts: of its file; None if it cannot be decoded.
-        trouble: kind of the finding about that; "" if there is none.
+        facts: contents of its header; None if it cannot be decoded.
+        trouble: the kind of finding if it cannot be read or decoded in full; else "".
     """
 
     picture: Picture
@@ -60,15 +60,17 @@ class Checkup:
 
 @dataclass(frozen=True)
 class Report:
-    """What is known of a place, and what is wrong with it.
+    """Facts and findings about the pictures of a place.
 
     Attributes:
-        name: of the image set that predict would make of it.
-        n: pictures, or files that are there to be pictures.
-        per_class: fewest and most pictures of a class that has any.
-        facts: numbers of pictures by format, colours, size and so on; empty after a quick look.
-        findings: () if all is well.
-        fingerprint: of the image set; None after a quick look, or if predict would refuse it.
+        name: name of the image set that `predict` would make of it.
+        n: number of files that are pictures or should be.
+        classes: number of classes that have pictures.
+        per_class: smallest and largest number of pictures among classes that have any.
+        facts: numbers of pictures by format, colours, size and so on; empty after a quick check.
+        findings: the problems; () if there are none.
+        fingerprint: fingerprint of the image set; None after a quick check, or if `predict` would
+            refuse the pictures.
     """
 
     name: str
@@ -81,14 +83,14 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """One line: no findings, or how many and of which kinds."""
+        """The number and kinds of findings in one line, or "no findings"."""
         if not self.findings:
             return "no findings"
         kinds = ", ".join(found.kind for found in self.findings)
         return f"{len(self.findings)} finding{'s' * (len(self.findings) > 1)}: {kinds}"
 
     def as_data(self) -> dict[str, Any]:
-        """The report in dicts, lists, numbers and text."""
+        """The report as dicts, lists, numbers and text."""
         return asdict(self) | {"verdict": self.verdict}
 
 
@@ -97,27 +99,27 @@ def quick(where: str, *, pictures: Sequence[Picture] = ()) -> list[Finding]:
 
     Args:
         where: a folder, a tar or the name of a picture set.
-        pictures: all that `open_pictures` gave of it, so that the place is not listed again.
+        pictures: the pictures from `open_pictures`, so that the place is not listed again.
 
     Raises:
-        BenchmarkError: there is nothing of the kind, or nothing in it can be listed.
+        BenchmarkError: the place does not exist, or its contents cannot be listed.
     """
     return list(look(where, pictures).findings)
 
 
 def checkups(files: Sequence[Picture]) -> Iterator[Checkup]:
-    """Read and decode each file, in order, by several threads."""
+    """Read and decode each file with several threads; results are in order."""
     with prefetched(_checkup, files, os.cpu_count() or 1) as checked:
         yield from checked
 
 
 def report(where: str, layout: Layout, checked: Sequence[Checkup] = ()) -> Report:
-    """All that is known; without checkups, what a quick look tells.
+    """Make the full report; without checkups, the report of a quick check.
 
     Args:
-        where: the place, after which the image set is called.
-        layout: what its names say.
-        checked: one for each of its files, in order.
+        where: the place, which gives the image set its name.
+        layout: the files of the place.
+        checked: one checkup for each of its files, in order.
     """
     held = Counter(file.label for file in layout.files if file.label != NO_CLASS)
     facts = {c.picture.key: c.facts for c in checked if c.facts}
@@ -207,7 +209,7 @@ def _odd_formats(facts: Mapping[str, PictureFacts]) -> list[Finding]:
 
 
 def _counts(facts: Mapping[str, PictureFacts]) -> dict[str, dict[str, int]]:
-    """Numbers of pictures by what their files say, commonest first."""
+    """Numbers of pictures by each fact of their headers, most common first."""
     pictures = facts.values()
     by_kind = {
         "formats": Counter(p.format for p in pictures),
@@ -237,5 +239,5 @@ def _fingerprint(layout: Layout, checked: Sequence[Checkup]) -> str | None:
         return None
     try:
         return image_set("checked", layout.pictures, [one.digest for one in checked]).fingerprint
-    except (PictureError, UnicodeEncodeError):  # names repeat or are no text, as a finding tells
+    except (PictureError, UnicodeEncodeError):  # names repeat or are not text; a finding says so
         return None

@@ -1,7 +1,7 @@
-"""Signs that pictures are an altered copy: resized, or encoded again, before they came here.
+"""Signs that a set of pictures is an altered copy: resized or encoded again.
 
-Thresholds lie between what was measured on 500 original pictures, one for each of 500 classes,
-and on altered copies of them: `docs/is-my-copy-intact.md` has the figures.
+Each threshold lies between the values measured on 500 original pictures, one for each of 500
+classes, and on altered copies of them. `docs/is-my-copy-intact.md` has the figures.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _ENCODED = "accuracies on pictures encoded again cannot be compared with others;
 
 @dataclass(frozen=True)
 class _Sign:
-    """Too many pictures that share a value.
+    """A value that too many pictures share.
 
     Attributes:
         kind: name of the finding.
-        share: of the pictures, from which on it is a finding.
-        least: pictures, below which chance alone could reach the share.
-        what: the finding; `{n}`, `{of}` and `{value}` are filled in.
+        share: the smallest share of the pictures that is a finding.
+        least: the smallest set to test; in a smaller one, chance alone could reach the share.
+        what: the text of the finding; `{n}`, `{of}` and `{value}` are filled in.
         advice: what to do.
     """
 
@@ -37,7 +37,11 @@ class _Sign:
     advice: str
 
     def look(self, values: Mapping[str, Hashable]) -> list[Finding]:
-        """The finding about values by picture, None meaning none; [] if too few share one."""
+        """The finding about the values of the pictures; [] if too few share one.
+
+        Args:
+            values: value of each picture by name; None for a picture without one.
+        """
         counts = Counter(value for value in values.values() if value is not None)
         if len(values) < self.least or not counts:
             return []
@@ -90,14 +94,15 @@ _ONE_TOOL = _Sign(
     what="{n} of {of} pictures were written by {value}; no tool wrote more than 3 % of originals",
     advice=_ENCODED,
 )
-# Chance that two pictures, taken at random, have one size; of originals it is 6 %.
+# Chance that two random pictures have the same size; for originals it is 6 %.
 _FEW_SIZES, _LEAST_FOR_FEW_SIZES = 0.25, 50
 
 
 def signs(pictures: Mapping[str, PictureFacts]) -> list[Finding]:
     """Findings about a whole set, from the facts of each picture by name.
 
-    Of signs in the sizes only the plainest is told: what has one size has one shorter side too.
+    Of the signs in sizes only the first is reported, because the others follow from it: pictures
+    of the same size have the same shorter side too.
     """
     jpegs = {name: facts for name, facts in pictures.items() if facts.table}
     sizes = {name: facts.size for name, facts in pictures.items()}
@@ -119,9 +124,9 @@ def signs(pictures: Mapping[str, PictureFacts]) -> list[Finding]:
 
 
 def same_size(sizes: Mapping[str, tuple[int, int]]) -> float:
-    """Chance that two different pictures, taken at random, have the same size.
+    """Chance that two different pictures, chosen at random, have the same size.
 
-    It does not depend on how many pictures there are, as the number of different sizes does.
+    Unlike the number of different sizes, it does not depend on the number of pictures.
 
     >>> round(same_size({"a": (500, 375), "b": (500, 375), "c": (375, 500)}), 2)
     0.33
@@ -131,7 +136,7 @@ def same_size(sizes: Mapping[str, tuple[int, int]]) -> float:
 
 
 def tool(mark: str) -> str | None:
-    """The program that a comment or EXIF names, without its version; None without a mark.
+    """The program that a comment or EXIF names, without its version; None if there is none.
 
     >>> tool("CREATOR: gd-jpeg v1.0 (using IJG JPEG v62), quality = 95")
     'CREATOR: gd-jpeg v'

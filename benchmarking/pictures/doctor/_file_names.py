@@ -1,4 +1,4 @@
-"""What is wrong with labelled files, by their names and sizes alone."""
+"""Findings about labelled files from their names and sizes only."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from benchmarking.labels.imagenet import (
 from benchmarking.pictures.doctor._findings import Finding, finding
 from benchmarking.pictures.image_set import FilePart, Picture, Place
 
-# The label of a file whose place tells no class.
+# The label of a file whose class is unknown.
 NO_CLASS = -1
-# Pillow's formats by file suffix; a file without any suffix can be in each.
+# Pillow's formats by file suffix; a file without a suffix may have any format.
 FORMATS: Mapping[str, Collection[str]] = {
     **dict.fromkeys([".jpeg", ".jpg", ".jpe", ".jfif"], ("JPEG", "MPO")),
     **dict.fromkeys([".tif", ".tiff"], ("TIFF",)),
@@ -29,7 +29,7 @@ _PREFIX = re.compile(r"(n\d{8})_")
 
 
 def wrong(files: Sequence[Picture]) -> list[Finding]:
-    """What is wrong with files, whichever way they are laid out."""
+    """Findings about files in any layout."""
     numbered = [(file, number) for file in files if (number := _number(file))]
     suffixes = {file.key: PurePosixPath(file.key).suffix.lower() for file in files}
     empty, unreadable = _without_bytes(files)
@@ -66,7 +66,7 @@ def _number(file: Picture) -> int | None:
 
 
 def _belongs(file: Picture) -> int:
-    """The class that a file's own name tells, of a file in a folder that tells one too."""
+    """The class from the name of a file; NO_CLASS if unknown, or if the file has no label."""
     if file.label == NO_CLASS:
         return NO_CLASS
     if number := _number(file):
@@ -78,13 +78,13 @@ def _belongs(file: Picture) -> int:
 def _is_text(name: str) -> bool:
     try:
         name.encode()
-    except UnicodeEncodeError:  # from bytes in another encoding, which Python keeps as surrogates
+    except UnicodeEncodeError:  # Python keeps bytes that are not UTF-8 as surrogates
         return False
     return True
 
 
 def _without_bytes(files: Iterable[Picture]) -> tuple[list[str], list[str]]:
-    """Files of no bytes, and files that are not there, such as links that lead nowhere."""
+    """Names of empty files, and of files that do not exist, such as broken links."""
     empty, unreadable = [], []
     for file in files:
         try:
@@ -97,9 +97,9 @@ def _without_bytes(files: Iterable[Picture]) -> tuple[list[str], list[str]]:
 
 
 def _size(place: Place) -> int:
-    """In bytes, as far as it can be told without reading; OSError if the file is not there."""
+    """Size in bytes; 1 if it is unknown without reading, and OSError if the file is missing."""
     if not isinstance(place, FilePart):
-        return 1  # a row of another store is read by predict, which tells
+        return 1  # a row of another store; predict reports its errors
     return place.path.stat().st_size if place.size is None else place.size
 
 
@@ -116,10 +116,10 @@ def _repeated(numbered: Iterable[tuple[Picture, int]]) -> list[Finding]:
 
 
 def _missing(numbers: Collection[int]) -> list[Finding]:
-    """Validation pictures that lack in what is meant to be whole: all of them, or some classes.
+    """Missing validation pictures of a set, or of its classes, that should be complete.
 
-    A set with more than half of all pictures is meant to be whole. So are the classes of a smaller
-    one, where more than half of them are; any other part of the set was meant as a part.
+    A set with more than half of all pictures should be complete. In a smaller set, all classes
+    should be complete if more than half of them are. Any other subset is assumed to be intended.
     """
     labels = validation_labels()
     there = set(numbers)
@@ -147,7 +147,7 @@ def _missing(numbers: Collection[int]) -> list[Finding]:
 
 
 def _ranges(numbers: Sequence[int]) -> list[str]:
-    """Runs of consecutive numbers, in words.
+    """Ranges of consecutive numbers, as text.
 
     >>> _ranges([1, 2, 3, 7])
     ['1-3', '7']

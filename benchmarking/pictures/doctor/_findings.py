@@ -1,4 +1,4 @@
-"""Findings: what is wrong with a set of pictures, how often, where, and what to do about it."""
+"""Findings: problems of a set of pictures, with their number, place and advice."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of problem, with all that have it.
+    """One kind of problem, with everything that it affects.
 
     Attributes:
         kind: its name, such as "truncated".
         what: the problem in a sentence without a full stop.
-        count: how many pictures, folders or numbers have it.
-        names: theirs, in order; or what stands for many, such as ranges of numbers.
+        count: number of pictures, folders or numbers that are affected.
+        names: their names, in order, or a shorter form such as ranges of numbers.
         advice: what to do.
     """
 
@@ -30,7 +30,7 @@ class Finding:
 
     @property
     def examples(self) -> tuple[str, ...]:
-        """The first of the names, to be shown."""
+        """The first few names, to be shown."""
         return self.names[:SHOWN]
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class Finding:
 
 
 def finding(kind: str, what: str, names: Iterable[str], advice: str) -> list[Finding]:
-    """A finding about names, or none where there are no names; `{n}` in `what` is their number.
+    """A finding about names; [] if there are no names. `{n}` in `what` becomes their number.
 
     >>> print(*finding("empty-file", "empty files: {n}", ["b", "a"], "copy them again"))
     empty-file: empty files: 2 (a, b)

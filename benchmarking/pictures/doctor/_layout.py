@@ -1,6 +1,6 @@
-"""Findings from the names of pictures in a folder or tar; none of their bytes is read.
+"""Findings from the names of pictures in a folder or tar, without reading the pictures.
 
-`pictures.sets` refuses a place at its first problem; here every problem is told.
+`pictures.sets` stops at the first problem of a place; this module reports every problem.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Layout:
     """The files of a place.
 
     Attributes:
-        files: all that are there to be pictures, by their names within the place; with NO_CLASS
-            where that tells no class.
-        pictures: the same as `predict` takes them; () where it refuses the place.
-        findings: about names and sizes.
+        files: all files that are pictures or should be, with names relative to the place; labelled
+            NO_CLASS where the class is unknown.
+        pictures: the same files as `predict` would use them; () if it refuses the place.
+        findings: findings about names and sizes.
     """
 
     files: tuple[Picture, ...]
@@ -45,14 +45,14 @@ class Layout:
 
 
 def look(where: str, pictures: Sequence[Picture] = ()) -> Layout:
-    """The files of a place that `predict` takes or refuses, and what is wrong with them.
+    """List the files of a place, whether `predict` accepts it or not, and find their problems.
 
     Args:
         where: a folder, a tar or the name of a picture set.
-        pictures: all that `open_pictures` gave of it, if the caller has asked already.
+        pictures: the pictures from `open_pictures`, if the caller has them already.
 
     Raises:
-        BenchmarkError: there is nothing of the kind, or nothing in it can be listed.
+        BenchmarkError: the place does not exist, or its contents cannot be listed.
     """
     try:
         usable = tuple(pictures) or open_pictures(where).pictures
@@ -73,7 +73,7 @@ def look(where: str, pictures: Sequence[Picture] = ()) -> Layout:
 
 
 def _place(picture: Picture) -> str:
-    """A picture's name within its place, with its folder if that is of a class."""
+    """A picture's name within its place, with its folder if that is a class folder."""
     place = picture.place
     if not isinstance(place, FilePart) or place.size is not None:
         return picture.key
@@ -82,7 +82,7 @@ def _place(picture: Picture) -> str:
 
 
 def _refused(where: str, error: Exception) -> tuple[tuple[Picture, ...], list[Finding]]:
-    """Files of a place that predict refuses, and what is wrong with its structure."""
+    """Files of a place that `predict` refuses, and findings about its structure."""
     try:
         if folder.match(where):
             files, found = _in_folder(Path(where))
@@ -177,7 +177,7 @@ def _in_tar(path: Path) -> tuple[tuple[Picture, ...], list[Finding]]:
 
 
 def _salvaged(path: Path) -> Iterator[tarfile.TarInfo]:
-    """The members before the damage, those left out whose bytes are not all there."""
+    """The complete members before the damage."""
     end = path.stat().st_size
     with suppress(tarfile.TarError, OSError, MemoryError):
         for member in tar_members.members(path):

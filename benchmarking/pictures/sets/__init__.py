@@ -1,4 +1,4 @@
-"""Picture sets, one module each; `PictureSet` says what a module must have."""
+"""Picture sets, one module each; `PictureSet` is the contract of a module."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ OnBadImage = Literal["stop", "skip"]
 
 
 class Match(IntEnum):
-    """How well a picture set fits a place; of several sets, the best match opens it."""
+    """How well a picture set fits a place; the set with the best match opens it."""
 
     NONE = 0
     FORM = 1
-    """A place of a form that many sets have: a folder, a tar."""
+    """The place has a form that many sets share: a folder or a tar."""
     LAYOUT = 2
-    """A place with names, folders or files that only this set has."""
+    """The place has names, folders or files that only this set has."""
     NAME = 3
     """The name of the set itself."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The labelled pictures of a place, before any of them has been read.
+    """The labelled pictures of a place, before any of them is read.
 
     Attributes:
-        pictures: ordered by class, then key.
+        pictures: the pictures, ordered by class, then key.
         classes: the classes that its pictures can have; every label must be one of them.
     """
 
@@ -52,17 +52,17 @@ class PictureSet(Protocol):
 
     @property
     def NAME(self) -> str:
-        """Of the set; NAME:PLACE opens a place as this set, whatever else it looks like."""
+        """Name of the set; NAME:PLACE opens a place as this set, without regard to its match."""
 
     @property
     def DESCRIPTION(self) -> str:
-        """One line: what a place must hold."""
+        """What a place must contain, in one line."""
 
     def match(self, where: str) -> Match:
         """How well the set fits a place or a name."""
 
     def open_pictures(self, where: str) -> Contents:
-        """The labelled pictures of a place; PictureError if they are not as they must be."""
+        """The labelled pictures of a place; PictureError if the set cannot use them."""
 
 
 def picture_sets() -> dict[str, PictureSet]:
@@ -71,13 +71,13 @@ def picture_sets() -> dict[str, PictureSet]:
 
 
 def open_pictures(where: str) -> Contents:
-    """Labelled pictures of a place, by the set that it names or else the one that fits it best.
+    """List the labelled pictures of a place, with the set that it names or that fits it best.
 
     Args:
         where: a path, the name of a set, or NAME:PATH to choose the set.
 
     Raises:
-        PictureError: no set fits, two fit equally well, or the set cannot use what it finds.
+        PictureError: no set fits, two fit equally well, or the set cannot use the pictures.
     """
     chosen, place = _chosen(where)
     found = chosen.open_pictures(place)
@@ -97,19 +97,20 @@ def open_images(
     on_bad_image: OnBadImage = "stop",
     workers: int | None = None,
 ) -> ImageSet:
-    """Labelled pictures, each read once to check and fingerprint it; with a progress bar.
+    """Open labelled pictures as an image set; each is read once, with a progress bar.
 
     Args:
         where: a folder, a tar, the name of a picture set such as "demo", or NAME:PATH.
-        name: of the image set; by default after its place, or imagenet-val.
-        limit: at most so many pictures, evenly spread; they are an image set of their own.
+        name: name of the image set; by default the name of its place, or imagenet-val for the
+            whole validation set.
+        limit: maximum number of pictures, evenly spaced; they form a different image set.
         on_bad_image: what to do if pictures cannot be decoded: "stop", or "skip", which makes an
             image set without them.
-        workers: threads that read; by default one for each core.
+        workers: number of threads that read; by default one for each core.
 
     Raises:
         PictureError: there are no labelled pictures, or some cannot be decoded.
-        BenchmarkError: the name is no file name.
+        BenchmarkError: the name is not valid.
 
     >>> from benchmarking import open_images
     >>> open_images("demo")
@@ -122,7 +123,7 @@ def open_images(
 
 
 def limited(contents: Contents, name: str, limit: int | None) -> tuple[Contents, str]:
-    """At most `limit` of the pictures, evenly spread, and the name of the set that they are."""
+    """At most `limit` of the pictures, evenly spaced, and the name of the resulting image set."""
     if limit is None or limit >= len(contents.pictures):
         return contents, name
     pictures = spread(contents.pictures, limit)
@@ -136,10 +137,10 @@ def read_images(
     workers: int,
     tell: Callable[[str], None] = notice,
 ) -> ImageSet:
-    """Read every picture to its end, with a progress bar; for the arguments see `open_images`.
+    """Read every picture in full, with a progress bar; for the arguments see `open_images`.
 
     Raises:
-        PictureError: some pictures cannot be decoded and are not to be left out, or none can.
+        PictureError: some pictures cannot be decoded and must not be skipped, or none can.
     """
     pictures = contents.pictures
     read = inspected(pictures, workers)
@@ -164,7 +165,7 @@ def read_images(
 
 
 def default_name(where: str, pictures: Sequence[Picture]) -> str:
-    """What to call an image set that the user has not named: after its place, or imagenet-val."""
+    """The default name of an image set: the name of its place, or imagenet-val."""
     if _is_validation_set(pictures):
         return "imagenet-val"
     _, place = _named(where)
@@ -176,11 +177,11 @@ def default_name(where: str, pictures: Sequence[Picture]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What reading a picture to its end has shown.
+    """The result of reading a picture in full.
 
     Attributes:
-        sha256: of its bytes, in hex; "" if they cannot be read.
-        problem: why it cannot be used; "" if it can.
+        sha256: sha256 of its bytes, in hex; "" if they cannot be read.
+        problem: why the picture cannot be used; "" if it can.
     """
 
     sha256: str
@@ -188,7 +189,7 @@ class Seen:
 
 
 def inspected(pictures: Sequence[Picture], workers: int) -> Iterator[Seen]:
-    """What each picture's bytes are, and whether they can be decoded, in order, by threads."""
+    """Read and check each picture with several threads; results are in order."""
     with prefetched(_look, pictures, workers) as seen:
         yield from seen
 
@@ -199,13 +200,13 @@ def image_set(
     digests: Iterable[str],
     classes: Sequence[int] = range(len(ALL_CLASSES)),
 ) -> ImageSet:
-    """Pictures with a name and the fingerprint that follows from their digests."""
+    """An image set of these pictures, with the fingerprint computed from their digests."""
     keys = [picture.key for picture in pictures]
     return ImageSet(name, tuple(pictures), fingerprint(keys, list(digests)), tuple(classes))
 
 
 def _named(where: str) -> tuple[PictureSet | None, str]:
-    """The picture set that NAME:PLACE names, if it does, and the place alone."""
+    """The picture set that NAME:PLACE names, or None, and the place without the name."""
     name, colon, place = where.partition(":")
     if colon and not Path(where).exists() and name in (known := picture_sets()):
         return known[name], place

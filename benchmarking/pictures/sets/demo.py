@@ -15,7 +15,7 @@ DESCRIPTION = "20 labelled ImageNet pictures that the foolbox package ships"
 
 
 def match(where: str) -> Match:
-    """The set's name; ./demo is a folder of that name."""
+    """Match only the set's name; ./demo is a folder of that name."""
     return Match.NAME if where == NAME else Match.NONE
 
 
@@ -23,7 +23,7 @@ def open_pictures(where: str) -> Contents:
     """The pictures, found without importing foolbox.
 
     Raises:
-        PictureError: a place is given; there is only one.
+        PictureError: a place is given, but the set has none.
         MissingDependency: foolbox is not installed.
     """
     if where not in (NAME, ""):

@@ -1,4 +1,4 @@
-"""ImageNet pictures on disk: a tree of wnid folders, or validation files side by side."""
+"""ImageNet pictures on disk: a folder for each WordNet id, or validation files in one folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarking.pictures.sets import Contents, Match
 NAME = "folder"
 DESCRIPTION = "wnid folders with pictures in them, or files named ILSVRC2012_val_XXXXXXXX.JPEG"
 
-# What people and systems leave beside pictures; everything else is taken for one.
+# Suffixes of files that are often stored with pictures; all other files count as pictures.
 _NO_PICTURES = frozenset({".csv", ".db", ".html", ".ini", ".json", ".md", ".txt", ".xml"})
 _EXPECTED = (
     "expected folders named by WordNet id (n01440764), or files named "
@@ -22,17 +22,17 @@ _EXPECTED = (
 
 
 def match(where: str) -> Match:
-    """Any folder, in the most general way."""
+    """Match any folder, at the most general level."""
     return Match.FORM if Path(where).is_dir() else Match.NONE
 
 
 def open_pictures(where: str) -> Contents:
-    """Labelled pictures below a folder; subsets are fine; hidden files and notes are left out.
+    """Labelled pictures below a folder, without hidden files and notes; subsets are allowed.
 
-    Folders stand for classes by their wnid, never by their place in a sorted list.
+    The class of a folder comes from its WordNet id, never from its position in a sorted list.
 
     Raises:
-        PictureError: there are no pictures, or names do not tell their classes.
+        PictureError: there are no pictures, or a class does not follow from the names.
     """
     folders, files = entries(Path(where))
     if folders and files:
@@ -74,7 +74,7 @@ def _by_number(where: str, files: Sequence[Path]) -> tuple[Picture, ...]:
 
 
 def entries(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Folders and pictures in a folder, hidden ones and notes left out.
+    """Folders and pictures in a folder, without hidden files and notes.
 
     Raises:
         PictureError: it cannot be read.

@@ -1,4 +1,4 @@
-"""The official ILSVRC2012_img_val.tar, read in place: nothing is unpacked."""
+"""The official ILSVRC2012_img_val.tar, read without unpacking it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _BLOCK = 512  # bytes; a tar ends with two blocks of zeros
 
 
 def match(where: str) -> Match:
-    """Any file that is named like a tar."""
+    """Match any file whose name ends in .tar."""
     is_tar = where.lower().endswith(".tar") and Path(where).is_file()
     return Match.FORM if is_tar else Match.NONE
 
 
 def open_pictures(where: str) -> Contents:
-    """Labelled pictures and where each lies within the file, which is read once for its headers.
+    """Labelled pictures with their positions in the file, whose headers are read once.
 
     Raises:
-        PictureError: it is no uncompressed tar, or a member is no validation picture.
+        PictureError: it is not an uncompressed tar, or a member is not a validation picture.
     """
     path = Path(where)
     labels = validation_labels()
@@ -50,7 +50,13 @@ def open_pictures(where: str) -> Contents:
 
 
 def members_of(path: Path) -> list[tarfile.TarInfo]:
-    """Everything in the tar, which has to be whole: tarfile stops at a bad header as at the end."""
+    """All members of the tar.
+
+    tarfile stops silently at a damaged header, so this function checks the end of the tar.
+
+    Raises:
+        PictureError: the tar cannot be read, or is incomplete.
+    """
     try:
         members = list(tar_members.members(path))
         last = members[-1] if members else None
