@@ -1,1 +1,1 @@
-"""Stored predictions: what they are, how they were made, where they are kept."""
+"""Stored predictions: their content, their provenance and their store."""

@@ -1,4 +1,4 @@
-"""Folders of NumPy arrays as the 2019 benchmark kept them; the only module that knows their names.
+"""Folders of NumPy arrays from the 2019 benchmark; only this module knows their file names.
 
     {model}_{platform}_{set}_top5preds.npy   int64 (n, 5): classes, in any order
     {model}_{platform}_{set}_top5probs.npy   float32 or float16 (n, 5): a probability for each
@@ -6,9 +6,9 @@
     {model}_{platform}_{set}_labels.npy      int64 (n,): true classes, if they were kept
     {model}_{platform}_{set}_provenance.json how the run was made; only this project writes it
 
-The set "imagenet" is the whole validation set, sorted by class, then file name. Of equally probable
-classes the one in the earlier column counts as the first guess, as in 2019: one run, resnet152, was
-stored in half precision and has seven such ties, one of which decides a picture.
+The set "imagenet" is the whole validation set, sorted by class, then file name. If classes are
+equally probable, the one in the earlier column is the first guess, as in 2019. One run, resnet152,
+was stored in half precision and has seven such ties; one of them decides if a picture is right.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from benchmarking.predictions.top_k import Classes, TopK, best_first
 
 RECIPE = "northcutt2019"
 IMAGES = "imagenet-val-2019"
-"""Name of the image set of 2019: the validation set, from a copy that nobody fingerprinted."""
+"""Name of the image set of 2019: the validation set, from a copy without a known fingerprint."""
 
 _TITLES = {"keras": "Keras", "pytorch": "PyTorch"}
 _NAME = re.compile(r"(?P<model>.+)_(?P<platform>keras|pytorch)_(?P<set>.+)_top5(preds|probs)\.npy")
@@ -48,12 +48,12 @@ _TOP = 5
 
 @dataclass(frozen=True)
 class ArrayFolders:
-    """Runs in folders of arrays, read where they are.
+    """Runs in folders of arrays, read without an import.
 
     Attributes:
-        folders: where the arrays are.
-        known_labels: true class of each row, by image set, where they are known from elsewhere.
-        platforms: the only platform that is read from a folder, where not all are.
+        folders: the folders with arrays.
+        known_labels: true class of each row, by image set, if known from another source.
+        platforms: by folder, the only platform to read from it; by default all are read.
     """
 
     folders: tuple[Path, ...]
@@ -62,10 +62,10 @@ class ArrayFolders:
 
     @cached_property
     def _stems(self) -> dict[Run, Path]:
-        """Each run and what the paths of its files begin with.
+        """Each run, with the common beginning of the paths of its files.
 
         Raises:
-            StoreError: a folder cannot be read, or two hold the same run.
+            StoreError: a folder cannot be read, or two folders contain the same run.
         """
         found: dict[Run, Path] = {}
         for stem in (stem for folder in self.folders for stem in self._stems_in(folder)):
@@ -82,18 +82,18 @@ class ArrayFolders:
                 yield stem
 
     def image_sets(self) -> list[str]:
-        """Names of the image sets that runs are on, sorted."""
+        """Names of the image sets of all runs, sorted."""
         return sorted({run.images for run in self._stems})
 
     def runs(self, images: str) -> list[Run]:
-        """Every run on an image set, by source, model and recipe."""
+        """Every run on an image set, sorted by source, model and recipe."""
         return sorted(run for run in self._stems if run.images == images)
 
     def labels(self, images: str) -> NDArray[np.int64]:
-        """True class of each row: the package's own, or those that were kept beside a run.
+        """True class of each row: known labels, the package's own, or those stored with a run.
 
         Raises:
-            StoreError: neither is there, or the array is broken.
+            StoreError: there are none, or the array is broken.
         """
         if images in self.known_labels:
             return self.known_labels[images]
@@ -111,7 +111,7 @@ class ArrayFolders:
         """The five most probable classes of every row, best first.
 
         Raises:
-            StoreError: a file is missing or broken, or the labels beside it are not the set's.
+            StoreError: a file is missing or broken, or its labels differ from those of the set.
         """
         kept = _file(self._stems[run], "labels.npy")
         if kept.exists() and not np.array_equal(read_integers(kept), self.labels(run.images)):
@@ -153,7 +153,7 @@ class ArrayFolders:
         """How a run was made, as far as it is known.
 
         Raises:
-            StoreError: the document beside the arrays is broken.
+            StoreError: the document next to the arrays is broken.
         """
         stem = self._stems[run]
         document = _document(stem)
@@ -164,7 +164,7 @@ class ArrayFolders:
         return imported(title, run.images, {"files": dict.fromkeys(arrays, UNKNOWN)})
 
     def classes_and_provenance(self, run: Run) -> tuple[Classes, Provenance]:
-        """Both; StoreError if a file is missing or broken."""
+        """The results of `classes` and `provenance`; StoreError if a file is missing or broken."""
         return self.classes(run), self.provenance(run)
 
     def paths(self, run: Run) -> tuple[Path, Path]:
@@ -174,15 +174,15 @@ class ArrayFolders:
 
 
 def classes_of(images: str) -> int:
-    """How many classes a set can have: ImageNet's, or as many as a store can hold."""
+    """Largest number of classes of a set: ImageNet's, or as many as a store can hold."""
     return 1000 if images == IMAGES else 2**16
 
 
 def folders_below(folder: Path) -> list[Path]:
-    """The folder itself and those in it, as far as they hold arrays.
+    """Folders that contain arrays, among a folder itself and its direct sub-folders.
 
     Raises:
-        StoreError: none does, or it cannot be read.
+        StoreError: there are none, or the folder cannot be read.
     """
     try:
         inside = sorted(path for path in folder.iterdir() if path.is_dir())
@@ -198,7 +198,7 @@ def folders_below(folder: Path) -> list[Path]:
 
 
 def names_2019() -> dict[str, tuple[str, ...]]:
-    """The 34 models by platform, under the names that their files had."""
+    """The 34 models by platform, with the names from their files."""
     paths = [Path(file.path) for file in collections()["predictions-2019"].files]
     matches = [match for path in paths if (match := _NAME.fullmatch(path.name))]
     return {
@@ -219,18 +219,18 @@ def save(
     """Write a run as arrays that the scripts of 2019 read, and return the path of its classes.
 
     Args:
-        stem: the folder, and what `stem_of` gives.
-        run: which one.
+        stem: the folder, joined with the result of `stem_of`.
+        run: the run.
         top: its predictions.
         labels: true class of each row.
         provenance: how it was made.
-        probabilities: of all classes, if they were kept.
+        probabilities: probabilities of all classes, if they were kept.
 
     Raises:
         BenchmarkError: the folder cannot be written.
     """
     document = {"run": asdict(run), "provenance": asdict(provenance)}
-    # Without its classes, which go first and come last, nobody reads a run that is half another's.
+    # The classes are removed first and written last, so no reader sees a mix of two runs.
     arrays: dict[str, NDArray[Any] | None] = {
         "top5preds.npy": None,
         "probs.npy": probabilities,
@@ -245,10 +245,10 @@ def save(
 
 
 def stem_of(run: Run, keys: Sequence[str], provenance: Provenance) -> str:
-    """What the names of a run's arrays begin with; keys are the names of its pictures.
+    """The beginning of the file names of a run's arrays; keys are the names of its pictures.
 
     Raises:
-        BenchmarkError: its platform is none of theirs.
+        BenchmarkError: arrays do not support its platform.
     """
     platform = provenance.platform.casefold()
     if platform not in _TITLES:
@@ -264,7 +264,7 @@ def stem_of(run: Run, keys: Sequence[str], provenance: Provenance) -> str:
 
 def _stems_in(folder: Path) -> Iterator[Path]:
     try:
-        # macOS leaves companions of copied files, whose names begin with a dot.
+        # macOS adds hidden files to copied ones, whose names begin with a dot.
         names = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
     except OSError as error:
         raise StoreError(f"{folder} cannot be read: {error.strerror}.") from error
@@ -281,7 +281,7 @@ def _run(stem: Path) -> Run:
     match = _NAME.fullmatch(f"{stem.name}_top5preds.npy")
     assert match  # noqa: S101 - tells mypy; stems come from names that match
     images = IMAGES if match["set"] == _WHOLE_SET else match["set"]
-    with suppress(StoreError):  # a broken document comes to light when the run is read
+    with suppress(StoreError):  # a broken document is reported when the run is read
         if document := _document(stem):
             return Run(**{**document["run"], "images": images})
     try:

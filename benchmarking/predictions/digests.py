@@ -1,9 +1,9 @@
-"""Digests of what a run's file holds, by which a damaged file is known.
+"""Digests of the contents of a run's file, which reveal damage.
 
-The metadata of a run is one JSON document. Its "digests" tell of each tensor its dtype, shape,
-crc32 and sha256, and its last item, "sha256", is the digest of all the text before it. Who reads a
-tensor compares the crc32, which misses no flipped bit and no run of 32 wrong ones, and costs less
-than half as much as the sha256; `check` compares that as well.
+The metadata of a run is one JSON document. Its "digests" hold the dtype, shape, crc32 and sha256 of
+each tensor. Its last item, "sha256", is the digest of the document without that item. Reading a
+tensor compares the crc32, which detects every flipped bit and every burst of up to 32 wrong bits,
+and costs less than half as much as the sha256. `check` compares the sha256 as well.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from benchmarking.errors import StoreError
 
 
 class Damaged(StoreError):
-    """What is there is not what was written."""
+    """The stored data differ from what was written."""
 
 
 def sealed(document: Mapping[str, Any], digests: Mapping[str, Mapping[str, Any]]) -> str:
-    """A document as text, with digests of what lies beside it and one of its own.
+    """The document as JSON text, with the digests of the tensors and a digest of its own.
 
     >>> sealed({"format": 1}, {})[:35]
     '{"format": 1, "digests": {}, "sha25'
@@ -35,11 +35,11 @@ def sealed(document: Mapping[str, Any], digests: Mapping[str, Mapping[str, Any]]
 
 
 def unsealed(text: str) -> dict[str, Any]:
-    """The document, its own digest checked and taken away; one without any as it is.
+    """Parse a document; if it has a digest of its own, verify it and remove it.
 
     Raises:
-        Damaged: the digest is another one.
-        ValueError: this is no JSON object.
+        Damaged: the digest does not match.
+        ValueError: the text is not a JSON object, or its digests are not objects.
     """
     document = json.loads(text, parse_constant=_refuse)
     if not isinstance(document, dict):
@@ -61,7 +61,7 @@ def _refuse(constant: str) -> None:
 
 
 def digests_of(array: NDArray[Any]) -> dict[str, Any]:
-    """What is recorded of a tensor."""
+    """The recorded facts of a tensor."""
     return {
         "dtype": array.dtype.name,
         "shape": list(array.shape),
@@ -71,16 +71,16 @@ def digests_of(array: NDArray[Any]) -> dict[str, Any]:
 
 
 def check_tensor(name: str, array: NDArray[Any], recorded: Mapping[str, Any], kind: str) -> None:
-    """Make sure that a tensor is the recorded one.
+    """Check that a tensor is the recorded one.
 
     Args:
-        name: of the tensor.
-        array: what was read.
-        recorded: what `digests_of` said when it was written.
+        name: name of the tensor.
+        array: the tensor as it was read.
+        recorded: the result of `digests_of` when it was written.
         kind: which digest to compare, "crc32" or "sha256".
 
     Raises:
-        Damaged: it is another one.
+        Damaged: it differs.
     """
     digest = {"crc32": crc32, "sha256": sha256}[kind]
     found = {"dtype": array.dtype.name, "shape": list(array.shape), kind: digest(array)}
@@ -90,12 +90,12 @@ def check_tensor(name: str, array: NDArray[Any], recorded: Mapping[str, Any], ki
 
 
 def crc32(data: bytes | NDArray[Any]) -> str:
-    """Eight hex digits; of an array's bytes, row by row."""
+    """CRC-32 as eight hex digits; for an array, of its bytes in row-major order."""
     return f"{zlib.crc32(_bytes(data)):08x}"
 
 
 def sha256(data: bytes | NDArray[Any]) -> str:
-    """In hex; of an array's bytes, row by row."""
+    """SHA-256 in hex; for an array, of its bytes in row-major order."""
     return hashlib.sha256(_bytes(data)).hexdigest()
 
 

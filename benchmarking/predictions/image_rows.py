@@ -1,4 +1,4 @@
-"""The list of an image set's pictures as a store keeps it: images.csv, key,class of each row."""
+"""The list of pictures of an image set in a store: images.csv, with key,class of each row."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions.digests import sha256
 
 LARGEST_CLASS = int(np.iinfo(np.uint16).max)
-"""That a run's file can hold."""
+"""Largest class that a run's file can hold."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageRows:
-    """The pictures of an image set as the store knows them, one per row.
+    """Names and labels of the pictures of a stored image set, one per row.
 
     Attributes:
         keys: names of the pictures.
-        labels: (n,) true class of each.
+        labels: (n,) true class of each picture.
     """
 
     keys: tuple[str, ...]
@@ -33,7 +33,7 @@ class ImageRows:
 
 
 def parsed(data: bytes) -> ImageRows:
-    """The rows of a file.
+    """Parse the contents of images.csv.
 
     Raises:
         ValueError: it is broken.
@@ -55,7 +55,7 @@ def parsed(data: bytes) -> ImageRows:
 
 
 def written(images: ImageSet) -> bytes:
-    """The file of an image set."""
+    """The contents of images.csv for an image set."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["key", "class"])
@@ -64,5 +64,5 @@ def written(images: ImageSet) -> bytes:
 
 
 def digest(data: bytes) -> str:
-    """The sha256 of a file, whatever its ends of lines, which git can change."""
+    """The sha256 of images.csv, independent of its line endings, which git can change."""
     return sha256(data.replace(b"\r\n", b"\n"))

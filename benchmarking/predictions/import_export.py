@@ -1,4 +1,4 @@
-"""Runs in and out of the store: the arrays of 2019, and tables for other tools."""
+"""Import of the arrays of 2019, and export of runs as such arrays or as tables."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from benchmarking.predictions.store import Store
 
 
 def rows_of(images: str, labels: NDArray[np.int64]) -> ImageSet:
-    """The rows that arrays stand for, as far as they are known.
+    """An image set for the rows of arrays; unknown pictures are named after their rows.
 
     Args:
         images: name of the image set.
         labels: true class of each row.
 
     Raises:
-        StoreError: there are none, or one is no class.
+        StoreError: there are no labels, or one is not a valid class.
     """
     if not len(labels) or labels.min() < 0 or labels.max() > LARGEST_CLASS:
         raise StoreError(
@@ -49,10 +49,10 @@ def rows_of(images: str, labels: NDArray[np.int64]) -> ImageSet:
 
 
 def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Store) -> bool:
-    """Store a run of arrays; False if the store has it already.
+    """Import a run from arrays into a store; False if the store has it already.
 
     Raises:
-        BenchmarkError: a file is broken, or the store holds this run from other files.
+        BenchmarkError: a file is broken, or the store has this run from other files.
     """
     made = arrays.provenance(run)
     if not made.origin:
@@ -84,11 +84,11 @@ def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Store) -> 
 
 
 def export_arrays(store: Store, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
-    """Write runs as the arrays of 2019; yields the path of each one's classes.
+    """Write runs as arrays like those of 2019; yield the path of each run's classes.
 
     Raises:
-        BenchmarkError: two runs would have the same files, a run is broken or of another platform,
-            or the folder cannot be written.
+        BenchmarkError: two runs would have the same file names, a run is broken or of another
+            platform, or the folder cannot be written.
     """
     rows = {images: store.rows(images) for images in {run.images for run in runs}}
     stems = {run: stem_of(run, rows[run.images].keys, store.provenance(run)) for run in runs}
@@ -108,7 +108,7 @@ def export_arrays(store: Store, runs: Sequence[Run], folder: Path) -> Iterator[P
 
 
 def export_tables(store: Store, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
-    """Write runs as comma-separated values, a line per picture; yields each path.
+    """Write runs as comma-separated values, one line per picture; yield each path.
 
     Raises:
         BenchmarkError: a run is broken, or the folder cannot be written.
@@ -138,7 +138,7 @@ def _table(store: Store, run: Run) -> str:
 
 
 def _preprocessing(run: Run) -> dict[str, object]:
-    """The recipe in full, as the scripts of 2019 have it, where the model is one of theirs."""
+    """The recipe that the scripts of 2019 used for a model; empty if it is not one of theirs."""
     platform = run.source.removeprefix("2019-")
     for spec in all_specs():
         if (spec.framework, spec.name.casefold()) == (platform, run.model.casefold()):
@@ -147,7 +147,7 @@ def _preprocessing(run: Run) -> dict[str, object]:
 
 
 def _origin(paths: Sequence[Path]) -> dict[str, object]:
-    """Files of a run with their sha256, and the published collection that they are of."""
+    """Files of a run with their sha256, and the published collection that they belong to."""
     found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
     published = {file.sha256 for file in collections()["predictions-2019"].files}
     known = set(found.values()) <= published

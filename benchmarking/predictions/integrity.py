@@ -1,4 +1,4 @@
-"""Stored runs, each against its own digests, its list of pictures, and the others beside it."""
+"""Checks of stored runs against their digests, their list of pictures and the other runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from benchmarking.predictions.store import Store
 
 @dataclass(frozen=True)
 class Checked:
-    """A run, or an image set's list of pictures, that has been looked at.
+    """The result of checking a run, or an image set's list of pictures.
 
     Attributes:
-        what: which one.
-        problem: what is wrong with it, its file being named; empty if nothing is.
-        has_digests: whether it could be told from any other that is well-formed.
+        what: the run, or the name of the image set.
+        problem: the problem, with the name of the file; empty if there is none.
+        has_digests: whether digests were compared; without them, only malformed files are found.
     """
 
     what: Run | str
@@ -28,7 +28,7 @@ class Checked:
 
 
 def check_runs(store: Store, runs: Sequence[Run]) -> Iterator[Checked]:
-    """Each image set's list of pictures, then its runs, as soon as each has been looked at."""
+    """Check each image set's list of pictures, then its runs; yield each result at once."""
     for images in dict.fromkeys(run.images for run in runs):
         of_set = [run for run in runs if run.images == images]
         try:
@@ -45,16 +45,16 @@ def check_runs(store: Store, runs: Sequence[Run]) -> Iterator[Checked]:
 
 
 def _checked(store: Store, run: Run, n: int, fingerprint: str) -> bool:
-    """Whether a run has digests; all else is as it should be.
+    """Check a run, and return whether it has digests.
 
     Args:
-        store: where it is.
-        run: which one.
-        n: number of pictures; 0 if it is not known.
-        fingerprint: of the pictures of most runs on the set.
+        store: the store.
+        run: the run.
+        n: number of pictures; 0 if it is unknown.
+        fingerprint: fingerprint of the pictures of most runs on the set.
 
     Raises:
-        StoreError: something is not.
+        StoreError: the run is broken, or was made on other pictures.
     """
     has_digests = store.check(run)
     predicted, made = store.read(run), store.provenance(run)

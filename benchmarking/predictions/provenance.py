@@ -1,4 +1,4 @@
-"""How a run was made."""
+"""Provenance: how a run was made."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import Any
 from benchmarking.io.names import UNKNOWN
 
 RANDOM = "random"
-"""Name of weights that nobody trained."""
+"""Name of random weights."""
 
-_LEVELS = 20  # of a document; far more than any has, and few enough for all that walk through it
+_LEVELS = 20  # maximum depth of a document; far more than needed, and safe for recursion
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a run was made, stored beside its predictions; what is not known is UNKNOWN or None.
+    """How a run was made, stored with its predictions; unknown values are UNKNOWN or None.
 
     Attributes:
         platform: title of the framework, the table's Platform column.
-        weights: name, file, sha256 and published digest of the weights; or that they are random,
-            and the seed.
+        weights: name, file, sha256 and published digest of the weights; for random weights, their
+            name RANDOM and the seed.
         preprocessing: the recipe in full.
         images: name, number and fingerprint of the pictures.
-        versions: of every library that could change the answer.
+        versions: versions of every library that could change the predictions.
         device: "cpu", or the accelerator's name.
-        precision: of the forward pass.
+        precision: precision of the forward pass.
         batch_size: pictures per forward pass.
         input_shapes: every distinct shape the model was given, in order of appearance.
-        executor: how the job was isolated.
+        executor: name of the executor that ran the job, or "imported".
         process_id: the process that ran the model; equal ids shared a process.
         started: date and time in UTC, ISO 8601.
         seconds: wall-clock time, loading included.
-        arguments: the command's arguments, absolute paths cut to their last part.
-        origin: where an imported run comes from: its files and their sha256.
-        incidents: what happened on the way, such as an interruption, in words.
+        arguments: the command's arguments, with absolute paths shortened to their last part.
+        origin: the files that an imported run comes from, with their sha256.
+        incidents: events during the run, such as an interruption, in words.
     """
 
     platform: str
@@ -57,10 +57,10 @@ class Provenance:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Provenance:
-        """What `dataclasses.asdict` and JSON made of one.
+        """Convert a JSON document to a Provenance; the inverse of `dataclasses.asdict`.
 
         Raises:
-            ValueError: the document is something else's.
+            ValueError: the document is not a valid provenance.
         """
         import msgspec
 
@@ -78,23 +78,23 @@ class Provenance:
 
     @property
     def is_random(self) -> bool:
-        """Whether the weights were random, so that the answers mean nothing."""
+        """Whether the weights were random, so that the predictions are meaningless."""
         return bool(self.weights.get("name") == RANDOM)
 
     @property
     def fingerprint(self) -> str:
-        """Of the pictures; UNKNOWN if it is not."""
+        """Fingerprint of the pictures, or UNKNOWN."""
         return str(self.images["fingerprint"])
 
 
 def _is_shallow(part: Any, levels: int) -> bool:
-    """Whether a part of a document has no more than so many levels."""
+    """Whether a part of a document has at most this many levels."""
     parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
     return levels > 0 and all(_is_shallow(each, levels - 1) for each in parts)
 
 
 def imported(platform: str, images: str, origin: Mapping[str, Any]) -> Provenance:
-    """What is known of a run that was made elsewhere: where its files come from, and little more.
+    """Provenance of an imported run, of which little more than its origin is known.
 
     Args:
         platform: title of the framework.

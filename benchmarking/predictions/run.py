@@ -14,12 +14,12 @@ class Run:
 
     Attributes:
         images: name of the image set.
-        source: where the model comes from, such as "efficientnet-lite-keras".
+        source: name of the model's source, such as "efficientnet-lite-keras".
         model: name of the model within its source.
-        recipe: name of the protocol that turned pictures into model input.
+        recipe: name of the preprocessing, such as "published".
 
     Raises:
-        BenchmarkError: a part is not a plain file name, or the recipe contains a dot.
+        BenchmarkError: a part is not a valid name, or the recipe contains a dot.
     """
 
     images: str

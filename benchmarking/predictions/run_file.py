@@ -1,4 +1,4 @@
-"""The file of a run; the only module that knows its format.
+"""The file of a run; only this module knows its format.
 
 It is a safetensors file: `top5_index` uint16 (n, 5), `top5_prob` float32 (n, 5), `probabilities`
 float32 (n, classes) if all were kept, and in its metadata one JSON document with the format
@@ -36,11 +36,11 @@ _MEND = (
 
 @dataclass(frozen=True, eq=False)
 class RunFile:
-    """An open file of a run; what is read of it has to be what was written.
+    """An open file of a run; everything that is read from it is verified.
 
     Attributes:
-        file: as safetensors has it.
-        document: its metadata, checked.
+        file: the open safetensors file.
+        document: its verified metadata.
     """
 
     file: Any
@@ -48,12 +48,12 @@ class RunFile:
 
     @property
     def names(self) -> set[str]:
-        """Of its arrays."""
+        """Names of its arrays."""
         return set(self.file.keys())
 
     @property
     def rows(self) -> str:
-        """Digest of the list of pictures that it was stored with; empty if none was recorded."""
+        """Digest of the list of pictures that the run was stored with; empty if not recorded."""
         return str(self._digests.get(_ROWS, {}).get("sha256", ""))
 
     @property
@@ -65,16 +65,16 @@ class RunFile:
         )
 
     def check_names(self) -> None:
-        """Make sure that it has the arrays that were written, if that is known."""
+        """Check that it has the arrays that were written, if they are recorded."""
         if self._digests and self.names != self._digests.keys() - {_ROWS}:
             raise Damaged(f"it holds {' and '.join(sorted(self.names)) or 'nothing'}")
 
     def array(self, name: str) -> NDArray[Any]:
-        """One of its arrays, (n, classes)."""
+        """Read one of its arrays, (n, classes)."""
         return self._array(name, "crc32")
 
     def check(self) -> bool:
-        """Compare all that it holds with its digests; False if it has none."""
+        """Compare all its arrays with their digests; False if it has none."""
         for name in self.names:
             self._array(name, "sha256")
         return bool(self._digests)
@@ -105,11 +105,11 @@ class RunFile:
 def packed(
     run: Run, arrays: Mapping[str, NDArray[Any]], provenance: Provenance, rows: str
 ) -> bytes:
-    """What the file of a run holds.
+    """The contents of a run's file.
 
     Args:
-        run: which one.
-        arrays: by their names.
+        run: the run.
+        arrays: its arrays by name.
         provenance: how it was made.
         rows: digest of the list of pictures.
     """
@@ -122,14 +122,14 @@ def packed(
 
 @contextmanager
 def opened(path: Path, run: Run) -> Iterator[RunFile]:
-    """The file of a run, to be read within the block.
+    """Open the file of a run for reading within the block.
 
     Raises:
-        StoreError: it does not exist, is damaged, of another format or of another run; or what is
-            read in the block is damaged.
+        StoreError: it does not exist, is damaged, or has another format or another run; or data
+            that the block reads are damaged.
     """
     try:
-        files.open_regular(path).close()  # safetensors would wait for a pipe, and hide other errors
+        files.open_regular(path).close()  # safetensors would block on a pipe, and hide other errors
         with safe_open(path, framework="numpy") as file:
             stored = RunFile(file, _document(file, run))
             stored.check_names()
@@ -145,7 +145,7 @@ def opened(path: Path, run: Run) -> Iterator[RunFile]:
 
 
 def _document(file: Any, run: Run) -> Mapping[str, Any]:
-    """What the metadata of an open file say, which has to be this run's."""
+    """The metadata of an open file, which must belong to this run."""
     document = unsealed((file.metadata() or {}).get(_KEY, "{}"))
     if document.get("format") != FORMAT:
         raise StoreError(

@@ -1,4 +1,4 @@
-"""Which runs a store's folder holds, by the names of its files; the only module that knows them.
+"""The runs in a store's folder, found by file names, which only this module knows.
 
 {store}/{image set}/images.csv                              key,class of each row
 {store}/{image set}/{source}/{model}.{recipe}.safetensors   one run
@@ -24,10 +24,10 @@ STORE_VARIABLE = "IMAGENET_BENCHMARK_STORE"
 
 
 def default_folder() -> Path:
-    """The store of those who name none.
+    """The folder of the store if none is given.
 
-    It is $IMAGENET_BENCHMARK_STORE, else ./precomputed if there is one, else a folder in the user's
-    data.
+    It is $IMAGENET_BENCHMARK_STORE, else ./precomputed if that exists, else a folder in the user's
+    data folder.
     """
     if os.environ.get(STORE_VARIABLE):
         return Path(os.environ[STORE_VARIABLE])
@@ -39,9 +39,10 @@ def default_folder() -> Path:
 
 
 def kept_apart(weights: str, precision: str | None) -> str:
-    """What the name of a store ends with that keeps some runs apart from others; "" for most.
+    """Suffix of a store's name that keeps special runs in a store of their own; "" for most runs.
 
-    Runs with random weights, or in fewer bits, have the names of ordinary runs and other answers.
+    Runs with random weights, or with another precision, have the same names as ordinary runs but
+    different predictions.
 
     >>> kept_apart("published", None), kept_apart("random", "tf32")
     ('', '-random-tf32')
@@ -52,20 +53,20 @@ def kept_apart(weights: str, precision: str | None) -> str:
 
 @dataclass(frozen=True, init=False)
 class RunIndex:
-    """Runs in a folder, by name.
+    """The runs in a store's folder, found by file names.
 
     Attributes:
-        folder: of the store.
+        folder: the folder of the store.
     """
 
     folder: Path
 
     def __init__(self, folder: Path | str | None = None) -> None:
-        """Take a folder, which need not exist yet, or that of `default_folder`."""
+        """Use a folder, which need not exist yet; by default that of `default_folder`."""
         object.__setattr__(self, "folder", default_folder() if folder is None else Path(folder))
 
     def image_sets(self) -> list[str]:
-        """Names of the image sets that have a folder here, sorted.
+        """Names of the image sets that have runs, or files that may be runs, sorted.
 
         Raises:
             StoreError: the store's folder cannot be read.
@@ -73,21 +74,21 @@ class RunIndex:
         return sorted(path.name for path in _folders_in(self.folder) if any(self.found(path.name)))
 
     def runs(self, images: str) -> list[Run]:
-        """Every stored run on an image set, by source, model and recipe."""
+        """Every stored run on an image set, sorted by source, model and recipe."""
         return sorted(found for found in self.found(images) if isinstance(found, Run))
 
     def problems(self, images: str) -> list[str]:
-        """Why there may be other runs on an image set: folders that cannot be read, odd names."""
+        """Why an image set may have other runs: unreadable folders, and names that are invalid."""
         return sorted(str(found) for found in self.found(images) if isinstance(found, StoreError))
 
     def strays(self) -> list[Path]:
-        """Files that nothing here is kept in, such as those of a write that was cut short."""
+        """Files that are not part of the store, such as those of an interrupted write."""
         kept = {*self.folder.glob(f"*/{ROWS}"), *self.folder.glob(f"*/*/[!.]*{_SUFFIX}")}
         found = (path for path in self.folder.rglob("*") if path.is_file() and path not in kept)
         return sorted(path for path in found if not self._is_hidden(path))
 
     def path(self, run: Run) -> Path:
-        """Where a run is, or would be, stored."""
+        """Path of a run's file, which need not exist."""
         return self.folder / run.images / run.source / f"{run.model}.{run.recipe}{_SUFFIX}"
 
     def unfinished(self, run: Run) -> Path:
@@ -96,7 +97,7 @@ class RunIndex:
         return path.with_name(f".{path.name}.unfinished")
 
     def found(self, images: str) -> Iterator[Run | StoreError]:
-        """Runs on an image set in any order, and why other files among them are none."""
+        """Yield the runs on an image set in any order, and an error for each other file."""
         try:
             sources = _folders_in(self.folder / images)
         except StoreError as error:
@@ -121,16 +122,16 @@ class RunIndex:
             return StoreError(f"{where} is not named like a stored run: {error}")
 
     def _is_hidden(self, path: Path) -> bool:
-        """Whether its name is hidden; parts of files that were not completed do not count."""
+        """Whether a part of the path is hidden; incomplete .part files do not count as hidden."""
         parts = path.relative_to(self.folder).parts
         return path.suffix != ".part" and any(part.startswith(".") for part in parts)
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    """Folders in a folder, sorted; none if it is not there.
+    """Folders in a folder, sorted; none if it does not exist.
 
     Raises:
-        StoreError: it cannot be read; a glob would say that it is empty.
+        StoreError: it cannot be read; a glob would return nothing instead.
     """
     try:
         return sorted(path for path in folder.iterdir() if path.is_dir())

@@ -1,4 +1,4 @@
-"""Which stored runs a user means, by patterns."""
+"""Selection of stored runs by patterns."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def chosen_runs(
     """Stored runs that match; all by default.
 
     Args:
-        store: where they are.
+        store: the store.
         patterns: such as vgg16, keras/vgg* or vgg16:published; empty for every model.
         images: name of the image set; None for all.
         recipe: name of the recipe; None for all.
 
     Raises:
-        StoreError: there are none.
+        StoreError: no run matches.
     """
     runs = [
         run
@@ -49,16 +49,16 @@ def chosen_runs(
 
 
 def problems(store: Store, images: str | None = None) -> list[str]:
-    """Why there may be runs that cannot be seen, on one image set or on all."""
+    """Why some runs may be missing, on one image set or on all."""
     sets = store.image_sets() if images is None else [images]
     return [problem for each in sets for problem in store.problems(each)]
 
 
 def whole_runs(store: Store, runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """Those of the runs that are as they were written, and what is wrong with each other.
+    """The undamaged runs, and the errors of the damaged ones.
 
     Raises:
-        StoreError: none is.
+        StoreError: all runs are damaged.
     """
     whole, wrong = [], []
     for run in runs:
@@ -73,10 +73,10 @@ def whole_runs(store: Store, runs: Sequence[Run]) -> tuple[list[Run], list[str]]
 
 
 def the_run(store: Store, pattern: str, images: str | None = None) -> Run:
-    """The only stored run, on an image set if one is named, that a pattern means.
+    """The only stored run that a pattern matches, on one image set or on all.
 
     Raises:
-        StoreError: there is none, or more than one.
+        StoreError: it matches none, or more than one.
     """
     found = chosen_runs(store, [pattern], images=images)
     if len(found) > 1:
@@ -90,7 +90,7 @@ def the_run(store: Store, pattern: str, images: str | None = None) -> Run:
 
 
 def _matches(run: Run, pattern: str) -> bool:
-    """Whether a pattern such as vgg16, keras/vgg*, vgg16:published means a run."""
+    """Whether a pattern such as vgg16, keras/vgg* or vgg16:published matches a run."""
     full = f"{run.source}/{run.model}"
     names = (run.source, run.model, full, f"{run.images}/{full}")
     also = [f"{name}:{run.recipe}" for name in names]

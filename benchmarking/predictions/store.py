@@ -1,7 +1,7 @@
-"""The folder where stored predictions live: reading and writing what is in its files.
+"""The store of predictions: reading and writing of its files.
 
-`run_index` knows how the files are called, `run_file` what is in one. A file appears only when it
-is complete: it is written under another name, synced to disk and renamed.
+`run_index` knows the names of the files, `run_file` their format. A file appears only when it is
+complete: it is written under another name, synced to disk and renamed.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from benchmarking.predictions.run_index import ROWS, RunIndex
 from benchmarking.predictions.top_k import Classes, TopK, check_probabilities
 
 _HELD = ".pictures"
-"""File that tells processes which pictures those at work store under a name."""
+"""Lock file with the pictures that running processes store under the name of an image set."""
 
 
 @dataclass(frozen=True, init=False)
 class Store(RunIndex):
-    """Stored predictions below one folder; a reader sees all of a run or none of it."""
+    """Stored predictions in one folder; a reader sees a complete run or none."""
 
     def claim(self, run: Run, stack: ExitStack) -> bool:
-        """Keep other processes from working on a run until the stack closes, if none does yet.
+        """Lock a run until the stack closes; False if another process works on it.
 
-        What processes that were killed have left half-written is removed.
+        Partly written files of killed processes are removed.
 
         Raises:
-            StoreError: its place in the store is a link.
+            StoreError: its path within the store has a link.
             BenchmarkError: the folder cannot be written.
         """
         unfinished = self.unfinished(run)
@@ -57,8 +57,8 @@ class Store(RunIndex):
         """The pictures of an image set and their classes.
 
         Raises:
-            StoreError: the set's list of pictures is missing or broken, or is not the one that its
-                runs were stored with.
+            StoreError: the set's list of pictures is missing or broken, or none of its runs was
+                stored with it.
         """
         path = self.folder / images / ROWS
         try:
@@ -95,7 +95,7 @@ class Store(RunIndex):
             return stored.array("top5_index")
 
     def classes_and_provenance(self, run: Run) -> tuple[Classes, Provenance]:
-        """Both, for which the file is opened once.
+        """The results of `classes` and `provenance`, with the file opened only once.
 
         Raises:
             StoreError: there is no such run, or its file is broken or of another format.
@@ -141,7 +141,7 @@ class Store(RunIndex):
             return stored.provenance
 
     def check(self, run: Run) -> bool:
-        """Compare all that a run's file holds with the digests in it; False if it has none.
+        """Compare the contents of a run's file with its digests; False if it has none.
 
         Raises:
             StoreError: there is no such run, its file is damaged, or it was stored with another
@@ -151,7 +151,7 @@ class Store(RunIndex):
             return stored.check()
 
     def admit(self, images: ImageSet) -> None:
-        """Find out whether runs on an image set may be stored, before any is computed.
+        """Check that runs on an image set may be stored, before any is computed.
 
         Raises:
             StoreError: other pictures are stored under this name.
@@ -163,15 +163,15 @@ class Store(RunIndex):
 
     @contextmanager
     def admitted(self, images: ImageSet) -> Iterator[str]:
-        """Make room for runs on an image set, whose name means these pictures in the block.
+        """Reserve the name of an image set for these pictures during the block.
 
         Yields the digest of the list of pictures.
 
-        Processes that want to store other pictures under the name are refused meanwhile.
-        Runs that cannot be read say nothing of their pictures; they can be computed again.
+        During the block, processes that store other pictures under the name are refused. Runs that
+        cannot be read are ignored, because their pictures are unknown; they can be computed again.
 
         Raises:
-            StoreError: other pictures are stored under this name, or being stored.
+            StoreError: other pictures are stored, or being stored, under this name.
             BenchmarkError: the folder cannot be written.
         """
         rows = image_rows.written(images)
@@ -195,7 +195,7 @@ class Store(RunIndex):
         *,
         probabilities: Probabilities | None = None,
     ) -> Path:
-        """Store a complete run, in place of an earlier one, and return its path.
+        """Store a complete run, replacing an earlier one, and return its path.
 
         Raises:
             StoreError: predictions and pictures differ in number, or other pictures are stored
@@ -238,14 +238,14 @@ class Store(RunIndex):
                 yield stored.provenance.fingerprint
 
     def _has_other_classes(self, images: ImageSet, rows: bytes) -> bool:
-        """A list of pictures that cannot be read is known by its digest in the runs."""
+        """Whether the stored classes differ; digests in the runs replace an unreadable list."""
         try:
             return not np.array_equal(self.labels(images.name), images.labels)
         except StoreError:
             return not self._are_recorded(image_rows.digest(rows), images.name)
 
     def _are_recorded(self, rows: str, images: str) -> bool:
-        """Whether a run was stored with this list of pictures, or no run tells with which."""
+        """Whether a run was stored with this list of pictures, or no run records its list."""
         is_known = False
         for recorded in self._recorded_rows(images):
             if recorded == rows:
@@ -255,11 +255,11 @@ class Store(RunIndex):
 
     @contextmanager
     def _opened(self, run: Run) -> Iterator[RunFile]:
-        """The file of a run, which was stored with the list of pictures that is there now.
+        """Open the file of a run, which must have been stored with the current list of pictures.
 
         Raises:
             StoreError: there is no such run, its file is broken, or it was stored with another list
-                of pictures, so that its rows mean other pictures.
+                of pictures.
         """
         rows = _digest_of_rows(self.folder / run.images / ROWS)
         with opened(self.path(run), run) as stored:
@@ -271,10 +271,10 @@ class Store(RunIndex):
             yield stored
 
     def _refuse_links(self, path: Path) -> None:
-        """Refuse to write where a link within the store leads elsewhere.
+        """Refuse to write through a link within the store.
 
         Raises:
-            StoreError: it does.
+            StoreError: the path has a link.
         """
         for place in (path, *path.parents):
             if place == self.folder:
@@ -294,7 +294,7 @@ class Store(RunIndex):
 
 
 def _holds(path: Path, rows: bytes) -> bool:
-    """Whether a list of pictures is this one."""
+    """Whether a file has exactly these contents."""
     try:
         return files.read_regular(path) == rows
     except OSError:
@@ -302,7 +302,7 @@ def _holds(path: Path, rows: bytes) -> bool:
 
 
 def _digest_of_rows(path: Path) -> str:
-    """Digest of a list of pictures; empty if there is none."""
+    """Digest of a list of pictures; empty if the file does not exist."""
     try:
         status = path.stat()
     except OSError:
@@ -312,7 +312,7 @@ def _digest_of_rows(path: Path) -> str:
 
 @lru_cache(maxsize=64)
 def _digest_of_file(path: Path, size: int, changed: tuple[int, int]) -> str:
-    """The same, remembered while the file has this size and time: every run of a set asks."""
+    """The digest, cached while size, time and inode are the same; every run of a set needs it."""
     try:
         return image_rows.digest(files.read_regular(path))
     except OSError as error:
@@ -320,12 +320,12 @@ def _digest_of_file(path: Path, size: int, changed: tuple[int, int]) -> str:
 
 
 def bytes_needed(pictures: int, *, classes: int = 0) -> int:
-    """Size of a run's file, to a few kB; with the probabilities of so many classes, if any."""
+    """Size of a run's file in bytes, to a few kB; `classes` is 0 if only the top-5 is kept."""
     return 4096 + pictures * (5 * (2 + 4) + 4 * classes)
 
 
 def _difference(images: ImageSet, text: str) -> str:
-    """How pictures differ from those that another process stores under their name."""
+    """How pictures differ from those that another process stores under the same name."""
     if text.startswith(images.fingerprint):
         return "the same pictures in another order, by another process that is at work"
     return f"fingerprint {text.partition(' ')[0]:.64}, by another process that is at work"

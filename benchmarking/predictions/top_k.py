@@ -12,7 +12,7 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.models.spec import Probabilities
 
 Classes = NDArray[np.integer]
-"""Guesses: (n, k) class indices, best first."""
+"""Predicted classes: (n, k) class indices, best first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class TopK:
 
     Raises:
         BenchmarkError: shapes differ, a value is out of range or not a number, the order is wrong
-            or a class appears twice in a row.
+            or a row has a class twice.
     """
 
     classes: Classes
@@ -39,7 +39,7 @@ class TopK:
                 "arrays of the same shape (pictures, k)."
             )
         check_probabilities(probabilities)
-        # Guess by guess: NumPy is slow along rows of five.
+        # Column by column: NumPy is slow along rows of five.
         guesses, sure = np.ascontiguousarray(classes.T), np.ascontiguousarray(probabilities.T)
         _refuse_rows((sure[:-1] < sure[1:]).T, "are not sorted, best first")
         for distance in range(1, len(guesses)):
@@ -55,7 +55,7 @@ def check_probabilities(probabilities: Probabilities) -> None:
     Raises:
         BenchmarkError: a value is NaN, infinite or outside [0, 1].
     """
-    # A float32 softmax over a sure model can exceed one by a rounding error.
+    # A float32 softmax of a confident model can exceed one by a rounding error.
     limit = 1 + 1e-5
     if probabilities.size and not (probabilities.min() >= 0 and probabilities.max() <= limit):
         _refuse_rows(~np.isfinite(probabilities), "contain NaN or infinity")
@@ -67,7 +67,7 @@ def top_k(probabilities: Probabilities, k: int = 5) -> TopK:
 
     Args:
         probabilities: (n, classes).
-        k: how many to keep.
+        k: number of classes to keep.
 
     >>> top_k(np.array([[0.2, 0.4, 0.4]], dtype=np.float32), k=2).classes
     array([[1, 2]])
@@ -78,7 +78,7 @@ def top_k(probabilities: Probabilities, k: int = 5) -> TopK:
 
 
 def best_first(classes: Classes, probabilities: Probabilities) -> TopK:
-    """The same guesses, sorted; equally probable ones stay in the order in which they are given.
+    """Sort predictions by probability; equally probable ones keep their order.
 
     Args:
         classes: (n, k) class indices below 2**16, in any order.
@@ -88,7 +88,8 @@ def best_first(classes: Classes, probabilities: Probabilities) -> TopK:
     array([[9, 2, 5]], dtype=uint16)
     """
     check_probabilities(probabilities)
-    # Bits of positive floats sort like the floats; with column and class below, one sort does all.
+    # Bits of non-negative floats sort like the floats. With column and class in the lower bits, one
+    # sort is enough.
     keys = (probabilities + np.float32(0)).view(np.int32).astype(np.int64)
     np.invert(keys, out=keys)
     keys <<= 16
@@ -102,7 +103,7 @@ def best_first(classes: Classes, probabilities: Probabilities) -> TopK:
 
 
 def join(pieces: Sequence[TopK]) -> TopK:
-    """Consecutive pieces of one run as a whole."""
+    """Join consecutive pieces of one run."""
     return TopK(
         np.concatenate([piece.classes for piece in pieces]),
         np.concatenate([piece.probabilities for piece in pieces]),

@@ -1,1 +1,1 @@
-"""From stored predictions to numbers, each with its uncertainty."""
+"""Metrics of stored predictions, with their uncertainty."""

@@ -1,4 +1,4 @@
-"""From stored predictions to an accuracy table."""
+"""Aggregation of stored predictions to an accuracy table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from benchmarking.scoring.table import AccuracyTable, Counts, tabulate
 
 
 class StoredRuns(Protocol):
-    """Where runs are: a store, or folders of arrays."""
+    """A collection of runs: a store, or folders of arrays."""
 
     def runs(self, images: str) -> list[Run]:
         """Every run on an image set."""
@@ -53,21 +53,21 @@ def aggregate(
     measure: Callable[[Run, LabelSet], Mapping[str, float]] | None = None,
     pictures: Literal["same", "any"] = "same",
 ) -> AccuracyTable:
-    """Score every stored run on an image set; those that cannot be are left out and named.
+    """Score every stored run on an image set; runs that cannot be scored are left out and listed.
 
     Args:
-        stored: where the runs are.
+        stored: the collection of runs.
         images: name of the image set.
-        labels: which of its rows count and what is right for each, by what goes before the name
-            of a column; None takes the classes that are stored with the set.
+        labels: label sets by the prefix of their columns' names; None uses the classes that are
+            stored with the set.
         proportions: the table's columns.
-        by: the column that sorts the table and ranks its tiers; None takes the first one.
-        runs: which runs on the set to score; None scores all.
-        measure: what else to tell of a run, on the first label set.
-        pictures: whether runs on other pictures than most are left out.
+        by: the column that sorts the table and defines its tiers; None uses the first one.
+        runs: the runs to score; None scores all.
+        measure: computes other numbers of a run, on the first label set.
+        pictures: "same" leaves out runs whose pictures differ from those of most runs.
 
     Raises:
-        BenchmarkError: there are no runs, none can be read, or labels and rows do not fit.
+        BenchmarkError: there are no runs, none can be read, or labels and rows do not match.
     """
     right = stored.labels(images)
     label_sets = labels or {"": every_image(right)}
@@ -89,7 +89,7 @@ def aggregate(
         expected = _fingerprint(counts)
         left_out += list(_on_other_pictures(counts, expected))
         counts = [run for run in counts if run.provenance.fingerprint == expected]
-    # Published figures are of all validation pictures, with their own labels.
+    # Published figures are for all validation pictures with their original labels.
     if is_validation_set(right) and _is_plain(label_sets.get(""), right):
         counts = [_compared(run) for run in counts]
     fingerprints = {run.provenance.fingerprint for run in counts}
@@ -99,7 +99,9 @@ def aggregate(
 
 
 def calibration(store: Store, run: Run, right: LabelSet) -> dict[str, float]:
-    """How much a run's probabilities are worth: ECE; NLL and Brier where all were kept.
+    """Calibration of a run: ECE; NLL and Brier score if all probabilities were kept.
+
+    NLL and Brier score also need one right class per picture, which the model must know.
 
     Raises:
         StoreError: the run is broken.
@@ -117,7 +119,7 @@ def calibration(store: Store, run: Run, right: LabelSet) -> dict[str, float]:
 def _columns(
     labels: Mapping[str, LabelSet], proportions: Mapping[str, Correct]
 ) -> dict[str, tuple[Correct, LabelSet]]:
-    """What is counted, against what, by the name of the column."""
+    """The metric and the label set of each column, by the name of the column."""
     return {
         prefix + name: (correct, right)
         for name, correct in proportions.items()
@@ -141,7 +143,7 @@ def _count(
 
 
 def _is_plain(labels: LabelSet | None, right: NDArray[np.int64]) -> bool:
-    """Whether these are all rows with the classes that are stored with them."""
+    """Whether a label set has all rows with their stored classes."""
     return (
         labels is not None
         and np.array_equal(labels.rows, np.arange(len(right)))
@@ -150,13 +152,13 @@ def _is_plain(labels: LabelSet | None, right: NDArray[np.int64]) -> bool:
 
 
 def _compared(run: Counts) -> Counts:
-    """With what was published of the same weights; of random ones nothing was."""
+    """Add the published accuracy of the same weights; random weights have none."""
     known = published_of(run.run.source, run.run.model)
     return run if run.provenance.is_random else replace(run, published=known)
 
 
 def _fingerprint(counts: Sequence[Counts]) -> str:
-    """Fingerprint of the pictures that most runs were made on; others could not be ranked."""
+    """Fingerprint of the pictures of most runs; runs on other pictures cannot be ranked."""
     ((found, _),) = Counter(run.provenance.fingerprint for run in counts).most_common(1)
     return found
 

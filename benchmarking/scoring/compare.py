@@ -1,4 +1,4 @@
-"""Stored runs against each other, picture by picture."""
+"""Comparison of stored runs, picture by picture."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class FirstGuesses:
     """The most probable class of each picture that counts.
 
     Attributes:
-        run: which one.
-        classes: (m,) its most probable class.
-        hits: (m,) whether that is right.
+        run: the run.
+        classes: (m,) most probable class of each picture.
+        hits: (m,) whether it is right.
     """
 
     run: Run
@@ -51,12 +51,12 @@ class Pair:
         first: a run.
         second: another one.
         both: pictures that both get right.
-        first_only: pictures that the first one alone gets right.
-        second_only: pictures that the second one alone gets right.
+        first_only: pictures that only the first one gets right.
+        second_only: pictures that only the second one gets right.
         neither: pictures that both get wrong.
-        same: pictures of which both say the same, right or wrong.
-        p_value: of the exact McNemar test.
-        adjusted: the p-value, adjusted by Holm for all pairs that were tested with it.
+        same: pictures for which both predict the same class, right or wrong.
+        p_value: p-value of the exact McNemar test.
+        adjusted: the p-value after Holm's adjustment for all pairs that were tested together.
     """
 
     first: Run
@@ -76,17 +76,17 @@ class Pair:
 
     @property
     def difference(self) -> float:
-        """Acc@1 of the first less that of the second, in [-1, 1]."""
+        """Acc@1 of the first minus that of the second, in [-1, 1]."""
         return (self.first_only - self.second_only) / self.n
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the difference."""
+        """95 % confidence interval of the difference."""
         return paired_interval(self.first_only, self.second_only, self.n)
 
     @property
     def kappa(self) -> float:
-        """Cohen's kappa of which pictures are right: error consistency."""
+        """Cohen's kappa of the two runs being right on a picture: error consistency."""
         return cohen_kappa(self.both, self.first_only, self.second_only, self.neither)
 
 
@@ -106,7 +106,7 @@ class Comparison:
 
     Attributes:
         pair: counts, difference with its interval, and the exact McNemar test.
-        classes: classes in which they differ, those in which the first gains most at the head.
+        classes: classes in which they differ; the largest gain of the first run comes first.
     """
 
     pair: Pair
@@ -139,13 +139,13 @@ def compare(
     """Compare two stored runs on the same pictures.
 
     Args:
-        store: where they are.
+        store: the store.
         first: a run, or its name: MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE.
         second: another one.
-        images: the image set or its name, where runs are named.
-        labels: what is right: "original", "real", "corrected", a file, or a set for the rows of the
-            first run.
-        pictures: "any" compares runs though their pictures have different fingerprints, by name.
+        images: the image set or its name, if runs are given by name.
+        labels: "original", "real", "corrected", a file, or a label set for the rows of the first
+            run.
+        pictures: "any" matches pictures by name and ignores that their fingerprints differ.
 
     Raises:
         BenchmarkError: there is no such run, or the runs are of different pictures.
@@ -166,7 +166,7 @@ def compare(
 
 
 def first_guesses(store: Store, run: Run, right: LabelSet) -> FirstGuesses:
-    """The first guesses of a run, for the rows that count.
+    """The first guesses of a run for the rows that count.
 
     Raises:
         BenchmarkError: the run is broken, or has too few rows.
@@ -176,7 +176,7 @@ def first_guesses(store: Store, run: Run, right: LabelSet) -> FirstGuesses:
 
 
 def check_same_pictures(store: Store, runs: Sequence[Run]) -> None:
-    """Make sure that runs can be compared picture by picture.
+    """Check that runs can be compared picture by picture.
 
     Raises:
         BenchmarkError: they were made on pictures with different fingerprints.
@@ -192,10 +192,10 @@ def check_same_pictures(store: Store, runs: Sequence[Run]) -> None:
 
 
 def in_rows_of(right: LabelSet, ours: ImageRows, theirs: ImageRows) -> LabelSet:
-    """A label set for the rows of another image set, which has the same pictures by name.
+    """Convert a label set to the rows of another image set, with pictures matched by name.
 
     Raises:
-        BenchmarkError: it lacks one.
+        BenchmarkError: the other set lacks a picture.
     """
     if ours.keys == theirs.keys:
         return right
@@ -211,7 +211,7 @@ def in_rows_of(right: LabelSet, ours: ImageRows, theirs: ImageRows) -> LabelSet:
 
 
 def every_pair(runs: Sequence[FirstGuesses]) -> list[Pair]:
-    """Every pair of runs, in the order given, tested and adjusted together."""
+    """Compare every pair of runs, in the given order; p-values are adjusted for all pairs."""
     pairs = list(combinations(runs, 2))
     counts = [_counts(first, second) for first, second in pairs]
     tests = [mcnemar_test(first_only, second_only) for _, first_only, second_only, _, _ in counts]
@@ -224,7 +224,7 @@ def every_pair(runs: Sequence[FirstGuesses]) -> list[Pair]:
 
 
 def class_changes(first: FirstGuesses, second: FirstGuesses, right: LabelSet) -> list[ClassChange]:
-    """Classes in which two runs differ, those in which the first gains most at the head.
+    """Classes in which two runs differ; the largest gain of the first run comes first.
 
     A picture with several right classes counts for the first of them.
     """

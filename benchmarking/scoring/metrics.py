@@ -1,4 +1,4 @@
-"""How well a model does: pure functions of its predictions and of what is right."""
+"""Metrics: pure functions of predictions and right labels."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def correct(predicted: Classes, right: LabelSet, k: int) -> NDArray[np.bool_]:
 
     Args:
         predicted: (n, at least k) classes of each picture, best first.
-        right: which rows count, and what is right for each.
-        k: how many guesses each picture has.
+        right: the rows that count, and the right classes of each.
+        k: number of guesses per picture.
     """
     guesses = right.of(predicted)
     hits = np.zeros(len(right), dtype=np.bool_)
@@ -46,20 +46,20 @@ PROPORTIONS: Mapping[str, Correct] = {
     "Acc@1": lambda predicted, right: correct(predicted, right, k=1),
     "Acc@5": lambda predicted, right: correct(predicted, right, k=5),
 }
-"""The table's columns that count pictures: each says which pictures count as right."""
+"""The table's columns of shares: each function tells which pictures are right."""
 
 
 def expected_calibration_error(predicted: TopK, right: LabelSet, bins: int = 15) -> float:
-    """How far a model's top-1 probability is from its accuracy, in [0, 1].
+    """Expected calibration error: mean gap between top-1 probability and accuracy, in [0, 1].
 
-    Pictures are sorted into bins of equal width by their top-1 probability, each with its upper
-    edge; the error is the mean over pictures of |accuracy - mean probability| of their bin.
+    Pictures are sorted into bins of equal width by their top-1 probability; a bin includes its
+    upper edge. The error is the mean over pictures of |accuracy - mean probability| of their bin.
     Source: C. Guo et al. (2017), On calibration of modern neural networks.
 
     Args:
-        predicted: the model's guesses.
-        right: which rows count, and what is right for each.
-        bins: how many.
+        predicted: the model's predictions.
+        right: the rows that count, and the right classes of each.
+        bins: number of bins.
     """
     sure = right.of(predicted.probabilities)[:, 0].astype(np.float64)
     hits = correct(predicted.classes, right, k=1)
@@ -72,7 +72,8 @@ def expected_calibration_error(predicted: TopK, right: LabelSet, bins: int = 15)
 def negative_log_likelihood(probabilities: Probabilities, right: LabelSet) -> float:
     """Mean of -ln(probability of the true class); lower is better, 0 is perfect.
 
-    A probability of 0 counts as the smallest normal float32, so that one picture is not all.
+    A probability of 0 counts as the smallest normal float32, so that no picture makes the mean
+    infinite.
 
     Args:
         probabilities: (n, classes).
@@ -87,7 +88,7 @@ def negative_log_likelihood(probabilities: Probabilities, right: LabelSet) -> fl
 
 
 def brier_score(probabilities: Probabilities, right: LabelSet) -> float:
-    """Mean squared distance between probabilities and the truth, summed over classes, in [0, 2].
+    """Mean over pictures of the squared errors of all probabilities, summed, in [0, 2].
 
     Source: G. W. Brier (1950), Verification of forecasts expressed in terms of probability.
 

@@ -1,4 +1,4 @@
-"""How sure a number is: intervals, tests and ranks, in NumPy and the standard library."""
+"""Confidence intervals, tests and ranks, with NumPy and the standard library only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def wilson_interval(right: int, n: int, confidence: float = 0.95) -> tuple[float
     Args:
         right: number of successes.
         n: number of trials, at least one.
-        confidence: share of such intervals that hold the true proportion.
+        confidence: share of such intervals that contain the true proportion.
 
     >>> [round(100 * end, 2) for end in wilson_interval(38065, 50000)]
     [75.75, 76.5]
@@ -29,7 +29,7 @@ def wilson_interval(right: int, n: int, confidence: float = 0.95) -> tuple[float
     centre = share + z * z / (2 * n)
     margin = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    low = 0.0 if right == 0 else (centre - margin) / scale  # exact where rounding is not
+    low = 0.0 if right == 0 else (centre - margin) / scale  # exact, without rounding error
     high = 1.0 if right == n else (centre + margin) / scale
     return low, high
 
@@ -45,7 +45,7 @@ def competition_ranks(scores: Sequence[float]) -> list[int]:
 
 
 def sign_test(successes: int, n: int) -> float:
-    """Two-sided p-value of so many successes in n trials if both outcomes are equally likely.
+    """Two-sided p-value of the number of successes in n trials, if both outcomes are as likely.
 
     The exact binomial test: twice the smaller tail, at most one.
 
@@ -53,8 +53,8 @@ def sign_test(successes: int, n: int) -> float:
     (0.021484375, 1.0, 1.0)
     """
     fewer = min(successes, n - successes)
-    # Terms of the tail from its largest one down, by the ratios of neighbours; after twelve
-    # standard deviations they no longer matter.
+    # Terms of the tail, from the largest one down, by the ratio of neighbours. Beyond twelve
+    # standard deviations they are negligible.
     k = np.arange(fewer, max(0, fewer - int(6 * sqrt(n)) - 10), -1)
     terms = np.concatenate(([1.0], np.cumprod(k / (n - k + 1))))
     largest = lgamma(n + 1) - lgamma(fewer + 1) - lgamma(n - fewer + 1) - n * log(2)
@@ -62,21 +62,21 @@ def sign_test(successes: int, n: int) -> float:
 
 
 def mcnemar_test(first_only: int, second_only: int) -> float:
-    """Exact two-sided p-value of McNemar's test: do two models get equally many pictures right?
+    """Exact two-sided p-value of McNemar's test: are two models equally accurate?
 
-    Only pictures that one of them alone gets right count; under the null hypothesis each model has
-    half of these. Source: Q. McNemar (1947), Psychometrika 12(2), 153-157; the
+    Only discordant pictures count, which exactly one of the models gets right. Under the null
+    hypothesis they split evenly. Source: Q. McNemar (1947), Psychometrika 12(2), 153-157; the
     exact form is the sign test.
 
     Args:
-        first_only: pictures that the first model alone gets right.
-        second_only: pictures that the second one alone gets right.
+        first_only: number of pictures that only the first model gets right.
+        second_only: number of pictures that only the second model gets right.
     """
     return sign_test(first_only, first_only + second_only)
 
 
 def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """P-values adjusted for their number, in the order given: compare each with the level itself.
+    """Holm-adjusted p-values, in the given order; compare each with the significance level.
 
     Source: S. Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian
     Journal of Statistics 6(2), 65-70.
@@ -95,18 +95,18 @@ def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]
 def paired_interval(
     first_only: int, second_only: int, n: int, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Interval of the difference of two accuracies on the same pictures, first less second.
+    """Confidence interval of a difference of accuracies on the same pictures, first minus second.
 
-    Wald's interval once a picture has been added to each model's own: it keeps its confidence
-    where models hardly differ. Source: D. G. Bonett and R. M. Price (2012), Adjusted Wald
-    confidence interval for a difference of binomial proportions based on paired data, Journal of
-    Educational and Behavioral Statistics 37(4), 479-488.
+    This is Wald's interval after one picture is added to each of the two counts. It keeps its
+    coverage even if the models hardly differ. Source: D. G. Bonett and R. M. Price (2012), Adjusted
+    Wald confidence interval for a difference of binomial proportions based on paired data, Journal
+    of Educational and Behavioral Statistics 37(4), 479-488.
 
     Args:
-        first_only: pictures that the first model alone gets right.
-        second_only: pictures that the second one alone gets right.
-        n: all pictures.
-        confidence: share of such intervals that hold the true difference.
+        first_only: number of pictures that only the first model gets right.
+        second_only: number of pictures that only the second model gets right.
+        n: number of all pictures.
+        confidence: share of such intervals that contain the true difference.
 
     >>> [round(100 * end, 2) for end in paired_interval(3000, 2500, 50_000)]
     [0.71, 1.29]
@@ -119,11 +119,12 @@ def paired_interval(
 
 
 def cohen_kappa(both: int, first_only: int, second_only: int, neither: int) -> float:
-    """Agreement on which pictures are right, beyond what the two accuracies alone would give.
+    """Cohen's kappa: agreement of two models on which pictures are right, beyond chance.
 
-    1 is always, 0 as often as by chance; NaN where both are always right or both always wrong.
-    Of models it is called error consistency. Source: J. Cohen (1960), Educational and
-    Psychological Measurement 20(1), 37-46; R. Geirhos et al. (2020), Beyond accuracy.
+    1 is full agreement, 0 is what their accuracies give by chance. It is NaN if both models are
+    always right or both always wrong. For models it is called error consistency. Source: J. Cohen
+    (1960), Educational and Psychological Measurement 20(1), 37-46; R. Geirhos et al. (2020), Beyond
+    accuracy.
 
     >>> cohen_kappa(40, 10, 20, 30)
     0.4
@@ -137,10 +138,10 @@ def cohen_kappa(both: int, first_only: int, second_only: int, neither: int) -> f
 
 
 def only_right(hits: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many pictures each model gets right that another one does not, (models, models).
+    """Number of pictures that each model gets right and another one wrong, (models, models).
 
     Args:
-        hits: (models, pictures), whether each is right.
+        hits: (models, pictures), whether the model is right on the picture.
     """
     models, pictures = hits.shape
     both = np.zeros((models, models), dtype=np.int64)
@@ -152,10 +153,10 @@ def only_right(hits: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def pairwise_tests(only: NDArray[np.int64]) -> NDArray[np.float64]:
-    """McNemar's test for every pair of models, adjusted for their number, (models, models).
+    """Holm-adjusted p-values of McNemar's test for every pair of models, (models, models).
 
     Args:
-        only: as from `only_right`.
+        only: the result of `only_right`.
     """
     first, second = np.triu_indices(len(only), 1)
     pairs = zip(first, second, strict=True)
@@ -166,7 +167,7 @@ def pairwise_tests(only: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def rank_tiers(different: NDArray[np.bool_]) -> list[int]:
-    """Tier of each model, from 1; a new one starts at the first that differs from the tier's first.
+    """Tier of each model, from 1; a new tier starts where a model differs from the tier's first.
 
     Args:
         different: (models, models), best model first: whether two differ significantly.
@@ -184,10 +185,10 @@ def rank_tiers(different: NDArray[np.bool_]) -> list[int]:
 
 
 def rank_ranges(different: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """The best and the worst rank that each model could have, given which ones differ.
+    """The best and the worst plausible rank of each model, given which models differ.
 
-    Those that are significantly better are before it, those that are significantly worse after it,
-    and of the others nobody knows.
+    Significantly better models rank before it, and significantly worse ones after it. The order of
+    the others is unknown.
 
     Args:
         different: (models, models), best model first: whether two differ significantly.

@@ -21,15 +21,15 @@ from benchmarking.scoring.statistics import (
 )
 
 LEVEL = 0.05
-"""Of significance."""
+"""Significance level."""
 
 MOST_PLACED = 100
-"""Runs, up to which a table says how sure its ranks are."""
+"""Largest number of runs for which a table has the uncertainty of ranks."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A share of pictures, how sure it is, and its place in the table.
+    """A share of pictures, with its confidence interval and its rank in the table.
 
     Attributes:
         right: number of pictures that count as right.
@@ -53,12 +53,13 @@ class Score:
 
 @dataclass(frozen=True)
 class Place:
-    """What paired tests leave of a rank: exact McNemar, Holm's adjustment for all pairs, 5 %.
+    """Uncertainty of a rank, by exact McNemar tests of all pairs, Holm-adjusted, at 5 %.
 
     Attributes:
-        tier: from 1; a new tier starts at the first model worse than the tier's first.
-        best: one more than the number of models that are better.
-        worst: the number of models less those that are worse.
+        tier: from 1; a new tier starts at the first model significantly worse than the tier's
+            first.
+        best: best plausible rank: one more than the number of significantly better models.
+        worst: worst plausible rank: the number of models minus the significantly worse ones.
     """
 
     tier: int
@@ -71,11 +72,12 @@ class Row:
     """One run in a table.
 
     Attributes:
-        run: which one.
+        run: the run.
         provenance: how it was made.
-        scores: by column.
+        scores: its scores by column.
         published: published accuracy of the same weights on the same labels, if there is one.
-        place: how sure its rank is, by the column that sorts the table; None among very many runs.
+        place: uncertainty of its rank by the column that sorts the table; None if there are more
+            than MOST_PLACED runs.
         measures: other numbers, by name.
     """
 
@@ -88,7 +90,7 @@ class Row:
 
     @property
     def platform(self) -> str:
-        """The framework; random weights may in no format pass for a model's."""
+        """The framework, with a mark for random weights that every output format shows."""
         random = self.provenance.is_random
         return f"{self.provenance.platform}, random weights" if random else self.provenance.platform
 
@@ -100,11 +102,11 @@ class AccuracyTable:
     Attributes:
         images: name of the image set.
         n: number of its pictures.
-        fingerprint: of the pictures; see `pictures.image_set.fingerprint`.
+        fingerprint: fingerprint of the pictures; see `pictures.image_set.fingerprint`.
         columns: names of the scores.
-        rows: best first.
-        left_out: why runs that cannot be read, or are on other pictures, are not in it.
-        subset: which of the pictures count; empty for all.
+        rows: the rows, best first.
+        left_out: why runs are left out: they cannot be read, or are on other pictures.
+        subset: description of the pictures that count; empty for all.
     """
 
     images: str
@@ -117,7 +119,7 @@ class AccuracyTable:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Number of pictures that count, by what stands before "Acc@" in the columns' names."""
+        """Number of pictures that count, by the prefix before "Acc@" in the columns' names."""
         scores = self.rows[0].scores if self.rows else {}
         return {name.partition("Acc@")[0]: score.n for name, score in scores.items()}
 
@@ -133,13 +135,13 @@ def rank_of(column: str) -> str:
 
 @dataclass(frozen=True)
 class Counts:
-    """What one run got right.
+    """The pictures that one run got right.
 
     Attributes:
-        run: which one.
+        run: the run.
         provenance: how it was made.
         right: number of pictures that it got right and number of pictures, by column.
-        hits: which ones, by the column that sorts the table, as bits.
+        hits: which pictures it got right in the column that sorts the table, as packed bits.
         published: see `Row`.
         measures: see `Row`.
     """
@@ -155,7 +157,7 @@ class Counts:
 def tabulate(counts: Sequence[Counts], sorted_by: str) -> tuple[Row, ...]:
     """Rows of runs on the same pictures, with ranks and 95 % intervals.
 
-    Sorted by one column, then the others, then the run's name.
+    They are sorted by one column, then by the others, then by the run's name.
     """
     others = [name for name in counts[0].right if name != sorted_by] if counts else []
     columns = [sorted_by, *others] if counts else []
@@ -179,7 +181,7 @@ def tabulate(counts: Sequence[Counts], sorted_by: str) -> tuple[Row, ...]:
 
 
 def _places(best_first: Sequence[Counts], sorted_by: str) -> Sequence[Place | None]:
-    """The work grows with the square of the number of runs."""
+    """Uncertainty of each rank; None for many runs, as the cost is quadratic in their number."""
     if not best_first or len(best_first) > MOST_PLACED:
         return [None] * len(best_first)
     _, n = best_first[0].right[sorted_by]

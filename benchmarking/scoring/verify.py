@@ -1,4 +1,4 @@
-"""Does a run reproduce what was published of its weights, and if not, why not?
+"""Does a run reproduce the published accuracy of its weights, and if not, why not?
 
 The rules look at the run and its recipe, never at the name of a model.
 """
@@ -27,21 +27,21 @@ from benchmarking.scoring.metrics import accuracy, expected_calibration_error
 from benchmarking.scoring.statistics import sign_test, wilson_interval
 
 REPRODUCED = 0.0005
-"""As a share: 25 of 50,000 pictures; JPEG decoders alone move 10."""
+"""Largest difference, as a share: 25 of 50,000 pictures; another JPEG decoder changes 10."""
 BACKEND_NOISE = 0.0015
-"""As a share: what another resize of the same kind moves."""
+"""Largest difference, as a share, that another implementation of the resize causes."""
 CHANCE = 0.01
-"""Acc@1 below which labels and classes are taken to be in different orders; chance is 0.001."""
+"""Acc@1 below which labels and classes are assumed to be in different orders; chance is 0.001."""
 ECE_FACTOR = 3
-"""Times the median of the other runs, from which a calibration error is an alarm."""
+"""A calibration error above this multiple of the other runs' median is suspicious."""
 ECE_RUNS = 5
-"""Other runs on the same pictures that such a comparison needs."""
+"""Number of other runs on the same pictures that this comparison needs."""
 LOW_SHARE, LOW_LEVEL = 0.9, 0.001
-"""Share of a source's runs below what was published, and the sign test's level, for an alarm."""
+"""Share of a source's runs below the published accuracy, and p-value, that are suspicious."""
 
 
 class Verdict(StrEnum):
-    """What a comparison with the published accuracy comes to."""
+    """The result of a comparison with the published accuracy."""
 
     REPRODUCED = "reproduced"
     BACKEND_NOISE = "within backend noise"
@@ -52,7 +52,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Cause:
-    """A likely cause of a wrong accuracy, and what points to it."""
+    """A likely cause of a wrong accuracy, and its evidence."""
 
     what: str
     evidence: str
@@ -60,17 +60,17 @@ class Cause:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found of one run.
+    """The comparison of one run with the published accuracy.
 
     Attributes:
-        run: which one.
+        run: the run.
         platform: its framework.
-        acc1: measured, in [0, 1].
-        n: pictures.
+        acc1: measured acc@1, in [0, 1].
+        n: number of pictures.
         ece: expected calibration error, in [0, 1].
-        published: what it is compared with; None if there is nothing.
-        verdict: of the comparison.
-        causes: of a difference, the most telling first.
+        published: the published accuracy; None if there is none.
+        verdict: result of the comparison.
+        causes: likely causes of a difference, the most conclusive first.
     """
 
     run: Run
@@ -89,7 +89,7 @@ class Verification:
 
     @property
     def difference(self) -> float | None:
-        """Measured less published acc@1, as a share; None if nothing was published."""
+        """Measured minus published acc@1, as a share; None if nothing was published."""
         return self.acc1 - self.published.acc1 / 100 if self.published else None
 
 
@@ -135,11 +135,11 @@ class _Measured:
 
 
 def verify(store: Store | str | Path, runs: Sequence[Run] | None = None) -> list[Verification]:
-    """Does each run reproduce the accuracy that was published of its weights?
+    """Compare each run with the published accuracy of its weights, and look for causes.
 
     Args:
-        store: where the runs are; all whole runs on the same pictures help to find causes.
-        runs: which ones; None for all.
+        store: the store; all undamaged runs on the same pictures help to find causes.
+        runs: the runs to verify; None for all.
 
     Raises:
         BenchmarkError: a run or an image set's list of pictures is broken.
@@ -190,7 +190,7 @@ def _verification(
 
 
 def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str]) -> list[Cause]:
-    """Every rule that a run meets, the most telling first."""
+    """The cause of every rule that applies to a run, the most conclusive first."""
     causes = []
     if one.acc1 < CHANCE:
         causes.append(
@@ -224,7 +224,7 @@ def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str])
 
 
 def _differences(one: _Measured) -> str:
-    """What a run did to pictures, and what was published, where both are known and differ."""
+    """A run's recipe and the published one, if both are known and differ; else empty."""
     used = _preprocessing(one.provenance)
     weights = weights_source(one.run.source), one.run.model.casefold()
     reference = _published_recipes().get(weights)
@@ -236,7 +236,7 @@ def _differences(one: _Measured) -> str:
 
 
 def _low_sources(measured: Sequence[_Measured]) -> dict[str, str]:
-    """Sources whose runs, made as published, are low throughout, and the evidence."""
+    """Sources whose runs with the published recipe are consistently too low, and the evidence."""
     found = {}
     for source in {one.run.source for one in measured}:
         below = [
@@ -256,7 +256,7 @@ def _low_sources(measured: Sequence[_Measured]) -> dict[str, str]:
 
 
 def _preprocessing(made: Provenance) -> Preprocessing | None:
-    """The recipe that a run's provenance records; None if there is none, or another program's."""
+    """The recipe in a run's provenance; None if there is none, or it cannot be read."""
     try:
         return recipe_from(made.preprocessing) if made.preprocessing else None
     except BenchmarkError:
@@ -265,7 +265,7 @@ def _preprocessing(made: Provenance) -> Preprocessing | None:
 
 @cache
 def _published_recipes() -> dict[tuple[str, str], Preprocessing]:
-    """The recipe that each source's weights were published with, by source and model."""
+    """The recipe that each model's weights were published with, by source and model."""
     return {
         (spec.source, spec.name.casefold()): spec.recipes["published"]
         for spec in all_specs()
