@@ -37,7 +37,7 @@ framework, a picture set, an output format, an executor or an experiment.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 done, 1 partly, 2 not at all, 130 stopped."""
+    """Run a command; its exit status is 0 for success, 1 in part, 2 for failure, 130 for Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
 
     def run() -> int:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def reported(program: str, run: Callable[[], int]) -> int:
-    """Exit status of a command, whose problems are told in a line, under its name."""
+    """Run a command and return its exit status; an error is printed in a line with its name."""
     fill_closed_streams()
     try:
         with printable_output() as output:
@@ -67,12 +67,12 @@ def reported(program: str, run: Callable[[], int]) -> int:
         print(f"\n{program}: stopped.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        _forget_output()  # the reader, such as head, has had enough
+        _forget_output()  # the reader, such as head, has stopped
         return 128 + 13  # as if ended by SIGPIPE
 
 
 def _forget_output() -> None:
-    """Keep Python from complaining at exit of what it can write nowhere."""
+    """Prevent an error at exit about output that cannot be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -88,7 +88,7 @@ def _run(program: str, run: Callable[[], int]) -> int:
 
 
 def _check_folder() -> None:
-    """Refuse to run in a folder that was removed; no relative path means anything in it."""
+    """Refuse to run in a folder that was removed, because relative paths do not work in it."""
     try:
         Path.cwd()
     except FileNotFoundError as error:
@@ -120,14 +120,14 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             description=command.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        if name == chosen:  # those of the others would take longer than a table
+        if name == chosen:  # adding those of all takes longer than a table
             command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     return parser
 
 
 def _plugin_files(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Files of plug-ins, and the other arguments: commands can depend on what plug-ins add."""
+    """Split off plug-in files, which are imported first, as commands can depend on them."""
     parser = argparse.ArgumentParser(prog=PROGRAM, add_help=False, allow_abbrev=False)
     parser.add_argument("--plugin", action="append", default=[])
     found, rest = parser.parse_known_args(arguments)

@@ -29,7 +29,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
-    """Add --consensus, --only and --without, which say what counts."""
+    """Add --consensus, --only and --without, which select what counts."""
     add = parser.add_argument
     add(
         "--consensus",
@@ -50,10 +50,10 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
 def label_sets(
     args: argparse.Namespace, names: Sequence[str], rows: ImageRows
 ) -> dict[str, LabelSet]:
-    """Label sets by what goes before their columns' names, cut to what counts.
+    """Label sets by the prefix of their columns' names, reduced to the pictures that count.
 
     Raises:
-        BenchmarkError: labels are missing or do not fit, or no picture is left.
+        BenchmarkError: labels are missing or do not match, or no picture remains.
     """
     import numpy as np
 
@@ -80,7 +80,7 @@ def label_sets(
 
 
 def subset(args: argparse.Namespace) -> str:
-    """What --only and --without leave, in words."""
+    """Describe in words the pictures that --only and --without leave."""
     parts = [
         f"{word} {', '.join(Path(name).name for name in names)}"
         for word, names in (("only", args.only), ("without", args.without))
@@ -90,14 +90,14 @@ def subset(args: argparse.Namespace) -> str:
 
 
 def add_weights(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add --weights, which parts runs of published weights from those of random ones."""
+    """Add --weights, which selects runs with published or with random weights."""
     parser.add_argument(
         "--weights", choices=("published", "random"), default="published", help=what
     )
 
 
 def chosen_store(args: argparse.Namespace) -> Store:
-    """The store of this call; runs of random weights or in fewer bits are kept in stores apart."""
+    """The store of this call; random weights and other precisions have stores of their own."""
     from benchmarking.errors import BenchmarkError
     from benchmarking.predictions.run_index import kept_apart
     from benchmarking.predictions.store import Store
@@ -117,7 +117,7 @@ def chosen_store(args: argparse.Namespace) -> Store:
 
 
 def runs_meant(args: argparse.Namespace, store: Store) -> list[Run]:
-    """Stored runs that --images, --recipe and the names of models mean; all by default.
+    """Stored runs that --images, --recipe and the names of models select; all by default.
 
     Raises:
         StoreError: there are none.
@@ -128,11 +128,11 @@ def runs_meant(args: argparse.Namespace, store: Store) -> list[Run]:
 
 
 def warn_of_left_out(tables: Sequence[AccuracyTable], others: Sequence[str] = ()) -> int:
-    """Name runs that are in no table; the exit status that tells whether there are any.
+    """Warn about runs that were left out of tables; return 1 if there are any, else 0.
 
     Args:
-        tables: with reasons why runs are not in them.
-        others: more such reasons, of image sets that have no table at all.
+        tables: the tables, with the reasons why runs were left out.
+        others: more reasons, for image sets that have no table.
     """
     reasons = [*others, *(reason for table in tables for reason in table.left_out)]
     for reason in reasons:
@@ -141,12 +141,12 @@ def warn_of_left_out(tables: Sequence[AccuracyTable], others: Sequence[str] = ()
 
 
 def indented(text: object) -> str:
-    """Text whose further lines, if there are any, cannot be taken for something else."""
+    """Indent all lines of a text but the first, so that they cannot look like other messages."""
     return re.sub(r"\n(?! )", "\n  ", str(text))
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 up, from an argument."""
+    """Parse an argument as a whole number of at least 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")

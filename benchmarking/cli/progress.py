@@ -1,4 +1,4 @@
-"""What a user sees of a sweep: a bar for each job that runs, and a line for each that has ended."""
+"""Display of a sweep: a bar for each running job, and a line for each that has ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarking.scoring.metrics import accuracy
 
 
 def show(events: Generator[Event, None, None]) -> int:
-    """Follow a sweep with a bar per model, then a line for each; how many failed."""
+    """Show a sweep with a bar per model, then a line for each; return how many failed."""
     failures = 0
     for event in bars(events):
         if isinstance(event, Started | Progress):

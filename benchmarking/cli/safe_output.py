@@ -1,4 +1,4 @@
-"""Standard output and error of a command, through which no name can steer a terminal."""
+"""Safe standard output and error of a command: no name can control the terminal."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from benchmarking.io.printable import printable_lines
 
 
 class PrintableStream(io.TextIOBase):
-    """A text stream that writes to another one, which shows all as it is spelt.
+    """A text stream that writes to another one, with control characters escaped.
 
-    Ends of lines are kept, and the return that a progress bar begins with.
+    Line endings are kept, and so is the carriage return at the beginning of a progress bar.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
-        """Wrap a stream, or None where the process has none."""
+        """Wrap a stream, or None if the process has none."""
         self._stream = stream
         self.problem = ""
-        """Why text could not be written, as to a full disk; empty if all was."""
+        """Why text could not be written, such as a full disk; empty if all was written."""
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """That of the other stream."""
+        """Encoding of the other stream."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
-        """Write text with each character escaped that is no text, or cannot be encoded."""
+        """Write text; characters that are not printable or cannot be encoded are escaped."""
         rest = text.lstrip("\r")
         shown = text[: len(text) - len(rest)] + printable_lines(rest)
         encoded = shown.encode(self.encoding, "backslashreplace").decode(self.encoding)
@@ -46,7 +46,7 @@ class PrintableStream(io.TextIOBase):
                 self._stream.flush()
 
     def fileno(self) -> int:
-        """Of the other stream; OSError if there is none."""
+        """File descriptor of the other stream; OSError if there is none."""
         if not self._stream:
             raise OSError("there is no such stream")
         return self._stream.fileno()
@@ -57,7 +57,7 @@ class PrintableStream(io.TextIOBase):
 
     @contextmanager
     def _without_failing(self) -> Iterator[None]:
-        """Nothing ends for its log; a reader that has had enough is another matter."""
+        """Ignore errors of the stream, except that its reader has stopped reading."""
         try:
             yield
         except BrokenPipeError:
@@ -66,17 +66,17 @@ class PrintableStream(io.TextIOBase):
             self.problem = error.strerror or str(error)
 
     def writable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
 
 @contextmanager
 def printable_output() -> Iterator[PrintableStream]:
-    """Within the block, standard output and error show all as it is spelt.
+    """Within the block, escape control characters in standard output and error.
 
-    Yields standard output, which knows whether all could be written.
+    Yields standard output, which records whether everything could be written.
     """
-    # Their file descriptors are not touched: what is done with these is not ours.
+    # Their file descriptors are left alone, since other code may use them.
     output = PrintableStream(sys.stdout)
     with redirect_stdout(output), redirect_stderr(PrintableStream(sys.stderr)):
         yield output
@@ -85,7 +85,7 @@ def printable_output() -> Iterator[PrintableStream]:
 def fill_closed_streams() -> None:
     """Open the null device for each standard stream that is closed.
 
-    Else the next file that is opened would take its number, and be written into.
+    Otherwise the next opened file would get its descriptor, and output would go into that file.
     """
     for number in range(3):
         try:

@@ -1,7 +1,7 @@
-"""Experiments, one module each: does it change the answer? `Experiment` says what one must have.
+"""Experiments on what changes predictions, one module each; `Experiment` is the contract.
 
-Each varies one thing and keeps all else as it is. What runs models is a generator that any process
-can run by itself, `answer(test)`; what compares its outputs are pure functions.
+Each experiment varies one factor and keeps everything else fixed. Models are run by a generator,
+`answer(test)`, which any process can run; pure functions compare its outputs.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Lines = Sequence[Sequence[str]]
 
 @dataclass(frozen=True)
 class Model:
-    """A model and where its parameters come from; any process can load it.
+    """A model and the source of its parameters; any process can load it.
 
     Attributes:
-        spec: of the model.
+        spec: spec of the model.
         gpu: see `inference.job.Job`.
-        workers: threads that decode pictures.
+        workers: number of threads that decode pictures.
         weights_folder: see `inference.job.Job`.
         seed: see `inference.job.Job`.
     """
@@ -52,18 +52,18 @@ class Model:
     seed: int | None = None
 
     def load(self) -> Loaded:
-        """The model, in this process; see `models.loaded.load`."""
+        """Load the model in this process; see `models.loaded.load`."""
         return load(self.spec, self.gpu, weights_folder=self.weights_folder, seed=self.seed)
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What an experiment is given.
+    """The input of an experiment.
 
     Attributes:
-        models: those that are asked for and can run.
-        pictures: labelled.
-        options: values of the arguments that the experiment has added, by name.
+        models: the requested models that can run.
+        pictures: labelled pictures.
+        options: values of the experiment's own arguments, by name.
     """
 
     models: tuple[Model, ...]
@@ -73,7 +73,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Grid:
-    """What a table is about, and its headings and lines, the first `left` cells flush left."""
+    """A table with its title, headings and lines; the first `left` cells are flush left."""
 
     about: str
     lines: Lines
@@ -85,13 +85,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an experiment has found.
+    """The result of an experiment.
 
     Attributes:
-        grids: its tables, to be read.
+        grids: its tables for readers.
         written: the lines of its .csv file.
         notes: further lines.
-        changed: whether answers change that should not.
+        changed: whether predictions changed that should not change.
     """
 
     grids: tuple[Grid, ...]
@@ -110,25 +110,25 @@ class Outcome:
 
 
 class Experiment(Protocol):
-    """One thing that is varied."""
+    """An experiment that varies one factor."""
 
     @property
     def NAME(self) -> str:
-        """As `audit NAME` has it."""
+        """Its name in `audit NAME`."""
 
     @property
     def HELP(self) -> str:
-        """The question, in a line."""
+        """The question that it answers, in one line."""
 
     @property
     def PICTURES(self) -> int:
-        """How many pictures it takes if nothing else is asked for."""
+        """Default number of pictures."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add arguments of its own; `models`, if it has that one, is a list of patterns."""
+        """Add its own arguments; if one of them is `models`, its value is a list of patterns."""
 
     def run(self, setup: Setup) -> Outcome:
-        """Do it; BenchmarkError if a model cannot run."""
+        """Run the experiment; BenchmarkError if a model cannot run."""
 
 
 def experiments() -> dict[str, Experiment]:
@@ -147,7 +147,7 @@ class Answer:
 def all_crops(
     pictures: Sequence[Picture], recipe: Preprocessing, workers: int
 ) -> NDArray[np.uint8]:
-    """Crops of a few pictures, at once in memory: (n, crop, crop, 3)."""
+    """Crops of a few pictures, all in memory: (n, crop, crop, 3)."""
     with crops(pictures, recipe, workers) as seen:
         return np.stack(list(seen))
 
@@ -155,7 +155,7 @@ def all_crops(
 def probabilities(
     predictor: Predictor, seen: NDArray[np.uint8], size: int, classes: int
 ) -> Probabilities:
-    """Predictions of crops, (n, h, w, 3), in batches of a size: (n, classes)."""
+    """Probabilities (n, classes) of crops (n, h, w, 3), predicted in batches of `size`."""
     batches = predict(predictor, seen, size, classes)
     return np.concatenate([batch.probabilities for batch in batches])
 
@@ -163,16 +163,16 @@ def probabilities(
 def in_fresh_processes(
     title: str, function: Callable[[Any], Iterator[Any]], tests: Sequence[Any], each: int = 0
 ) -> list[Any]:
-    """What a function yields for tests, each in a process of its own, under a bar.
+    """Run a function for each test in a new process, with a bar; return all yielded values.
 
     Args:
-        title: of the bar.
-        function: of a test; it can be imported by name.
-        tests: one for each process.
-        each: how many values the function yields for a test; 0 if nobody knows.
+        title: title of the bar.
+        function: function of a test; it can be imported by name.
+        tests: the tests, one for each process.
+        each: number of values that the function yields for a test; 0 if unknown.
 
     Raises:
-        BenchmarkError: one failed; what it wrote is shown.
+        BenchmarkError: a test failed; the message has its output.
     """
     found = []
     executor = executors()["fresh-process"]

@@ -1,4 +1,4 @@
-"""Does batching change the answer? Batch sizes, order, a fresh process, fewer threads."""
+"""Does batching change the predictions? Batch sizes, order, a fresh process, fewer threads."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ HELP = "does batching change the predictions?"
 PICTURES = 100
 
 NOISE = 1e-4
-"""Difference of a probability, up to which float32 arithmetic in another order explains it."""
+"""Largest difference of a probability that float32 arithmetic in another order can explain."""
 
 BATCH_SIZES = (1, 2, 8, 32)
-"""What is compared; the first one is the reference."""
+"""Batch sizes that are compared; the first one is the reference."""
 
 
 _SHOWN = 5  # names of pictures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments of the experiment."""
+    """Add the arguments of the experiment."""
     add_models(parser)
     add_weights(parser)
 
@@ -74,13 +74,13 @@ def run(setup: Setup) -> Outcome:
 
 @dataclass(frozen=True)
 class BatchTest:
-    """What one process is to answer: every batch size, or one batch size under another condition.
+    """The test of one process: every batch size, or batch size 1 under another condition.
 
     Attributes:
-        model: which one.
-        pictures: what to predict.
-        title: what the answer is called; empty for every batch size and another order.
-        threads: that the framework may use; None leaves it to the framework.
+        model: the model.
+        pictures: the pictures to predict.
+        title: title of the answer; empty for every batch size and another order.
+        threads: number of threads that the framework may use; None for its default.
     """
 
     model: Model
@@ -91,13 +91,13 @@ class BatchTest:
 
 @dataclass(frozen=True)
 class Effect:
-    """How much an answer differs from the reference.
+    """The difference of an answer from the reference.
 
     Attributes:
         title: the condition.
         difference: largest |difference| of any probability.
-        top1: rows whose most probable class is another one.
-        top5: rows whose five most probable classes are others, or in another order.
+        top1: rows whose most probable class differs.
+        top5: rows whose five most probable classes differ, or have another order.
     """
 
     title: str
@@ -107,12 +107,12 @@ class Effect:
 
     @property
     def is_noise(self) -> bool:
-        """Whether rounding explains it, so that the condition does not change the answer."""
+        """Whether rounding explains the difference."""
         return self.difference <= NOISE and not self.top1
 
 
 def tests(model: Model, pictures: Sequence[Picture], threads: int) -> list[BatchTest]:
-    """Everything that is asked of one model, a process for each."""
+    """All tests of one model, each for a process of its own."""
     chosen = tuple(pictures)
     return [
         BatchTest(model, chosen),
@@ -122,12 +122,12 @@ def tests(model: Model, pictures: Sequence[Picture], threads: int) -> list[Batch
 
 
 def answer(test: BatchTest) -> Iterator[Answer]:
-    """Answers of one model; meant for a process that has not loaded a framework yet.
+    """Answers of one model; for a process that has not loaded a framework yet.
 
     Raises:
         BenchmarkError: the model cannot be loaded or a picture cannot be decoded.
     """
-    if test.threads is not None:  # read when PyTorch and TensorFlow are first imported
+    if test.threads is not None:  # PyTorch and TensorFlow read these at import
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
             os.environ[name] = str(test.threads)
     spec = test.model.spec
@@ -144,7 +144,7 @@ def answer(test: BatchTest) -> Iterator[Answer]:
 def every_batch_size(
     predictor: Predictor, seen: NDArray[np.uint8], classes: int
 ) -> Iterator[Answer]:
-    """Predictions for the same crops, (n, h, w, 3), in batches of every size and reversed."""
+    """Predictions of the same crops, (n, h, w, 3), with every batch size and in reverse order."""
     for size in BATCH_SIZES:
         yield Answer(f"batch {size}", probabilities(predictor, seen, size, classes))
     largest = BATCH_SIZES[-1]
@@ -153,7 +153,7 @@ def every_batch_size(
 
 
 def effect(reference: Answer, other: Answer) -> Effect:
-    """How an answer differs from the reference, row by row."""
+    """Compare an answer with the reference, row by row."""
     first, second = (
         top_k(predicted.probabilities, k=5).classes for predicted in (reference, other)
     )

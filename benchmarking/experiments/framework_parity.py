@@ -1,4 +1,4 @@
-"""Do two frameworks say the same with the same weights, and where does it begin if not?"""
+"""Do two frameworks agree with the same weights, and if not, which layer differs first?"""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from benchmarking.pictures.image_set import Picture
 NAME = "frameworks"
 HELP = "do two frameworks agree?"
 PICTURES = 500
-_IN_LAYERS = 4  # pictures that are followed through the layers
+_IN_LAYERS = 4  # pictures whose layer outputs are compared
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments of the experiment."""
+    """Add the arguments of the experiment."""
     add_models(parser)
     parser.add_argument(
         "--layers", action="store_true", help="show the differences after each layer"
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(setup: Setup) -> Outcome:
-    """Run each model that has the same weights in PyTorch and Keras in both."""
+    """Compare PyTorch and Keras for each model that has the same weights in both."""
     chosen = {model.spec.full_name: model for model in setup.models}
     pairs = [pair for pair in same_weights() if any(spec.full_name in chosen for spec in pair)]
     if not pairs:
@@ -72,9 +72,9 @@ class ParityTest:
     """One model in one framework.
 
     Attributes:
-        model: which one.
-        pictures: what to predict.
-        in_layers: how many of them to follow through the layers.
+        model: the model.
+        pictures: the pictures to predict.
+        in_layers: number of pictures whose layer outputs are compared.
     """
 
     model: Model
@@ -84,17 +84,17 @@ class ParityTest:
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """Outputs of a model's layers, by name and in order, channels last."""
+    """Outputs of a model's layers by name, in order, channels last."""
 
     outputs: Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class LayerDifference:
-    """How far two frameworks are apart after one layer.
+    """The difference of two frameworks after one layer.
 
     Attributes:
-        name: of the layer.
+        name: name of the layer.
         difference: largest |difference| of any value.
         scale: largest |value|.
     """
@@ -105,7 +105,7 @@ class LayerDifference:
 
 
 def same_weights() -> list[tuple[ModelSpec, ModelSpec]]:
-    """Models whose same file of weights runs in two frameworks, PyTorch's first."""
+    """Pairs of models with the same weight file, in PyTorch and in Keras."""
     specs = [spec for spec in all_specs() if spec.weights.sha256]
     return [
         (first, second)
@@ -135,7 +135,7 @@ def answer(test: ParityTest) -> Iterator[Answer | Layers]:
 
 
 def layer_differences(first: Layers, second: Layers) -> list[LayerDifference]:
-    """Differences after every layer that both have, in order."""
+    """Differences after every layer that both models have, in order."""
     return [
         LayerDifference(
             name,

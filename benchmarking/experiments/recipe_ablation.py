@@ -1,4 +1,4 @@
-"""What does each step of a recipe cost? One factor at a time from the published one."""
+"""Ablation of a model's published recipe: what does each changed part cost in accuracy?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PICTURES = 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments of the experiment."""
+    """Add the arguments of the experiment."""
     parser.add_argument("models", nargs=1, metavar="MODEL", help="as in 'predict --models'")
     parser.add_argument(
         "--recipe-file",
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(setup: Setup) -> Outcome:
-    """Change one part of each model's published recipe after the other."""
+    """Change each part of a model's published recipe in turn, for every model."""
     headings = ["Recipe", "Acc@1", "Difference [95 % interval]", "p", "Top-1 changed"]
     grids, written = [], [["Model", *headings]]
     for model in setup.models:
@@ -59,12 +59,12 @@ def run(setup: Setup) -> Outcome:
 
 @dataclass(frozen=True)
 class RecipeTest:
-    """One model, and what to do to its pictures.
+    """One model and the recipes to compare.
 
     Attributes:
-        model: which one.
-        pictures: labelled.
-        recipes: preprocessings by title, the reference first.
+        model: the model.
+        pictures: labelled pictures.
+        recipes: recipes by title, the reference first.
     """
 
     model: Model
@@ -74,17 +74,17 @@ class RecipeTest:
 
 @dataclass(frozen=True)
 class Harm:
-    """What a recipe costs, against the reference on the same pictures.
+    """The effect of a recipe, compared with the reference on the same pictures.
 
     Attributes:
-        title: of the recipe.
-        recipe: in full.
+        title: title of the recipe.
+        recipe: the recipe.
         acc1: acc@1, in [0, 1].
-        difference: acc@1 less that of the reference, in [-1, 1].
-        interval: of the difference, 95 %.
-        p_value: of the exact McNemar test.
-        flips: pictures whose most probable class is another one.
-        n: pictures.
+        difference: acc@1 minus that of the reference, in [-1, 1].
+        interval: 95 % confidence interval of the difference.
+        p_value: p-value of the exact McNemar test.
+        flips: number of pictures whose most probable class differs.
+        n: number of pictures.
     """
 
     title: str
@@ -98,7 +98,7 @@ class Harm:
 
 
 def variations(published: Preprocessing) -> dict[str, Preprocessing]:
-    """The published recipe, and each of its parts changed alone, by what was changed."""
+    """The published recipe, and variants with one part changed, by a title for the change."""
     found = {"published": published}
     for filter_ in ("nearest", "bilinear", "bicubic", "area"):
         found[f"filter {filter_}"] = replace(published, interpolation=filter_)
@@ -125,7 +125,7 @@ def own_recipe(document: Mapping[str, Any], published: Preprocessing) -> Preproc
     """A recipe from a file: the published one, with the parts that the file names.
 
     Raises:
-        BenchmarkError: the file names what no recipe has, or a value that no part can have.
+        BenchmarkError: the file has an unknown part or an invalid value.
     """
     return recipe_from({**published.as_document(), **document})
 
@@ -145,7 +145,7 @@ def answer(test: RecipeTest) -> Iterator[Answer]:
 
 
 def harms(test: RecipeTest, answers: Sequence[Answer]) -> list[Harm]:
-    """What each recipe costs, the most harmful first; answers are in the test's order."""
+    """The effect of each recipe, the most harmful first; answers are in the test's order."""
     labels = np.array([picture.label for picture in test.pictures])
     guesses = {one.title: one.probabilities.argmax(axis=1) for one in answers}
     reference = guesses[answers[0].title]
@@ -181,7 +181,7 @@ def _line(harm: Harm, published: Preprocessing) -> list[str]:
 
 
 def _document(path: Path) -> Mapping[str, Any]:
-    """A recipe as a file has it.
+    """Read the parts of a recipe from a file.
 
     Raises:
         BenchmarkError: it cannot be read.

@@ -1,1 +1,1 @@
-"""From pictures and models to stored predictions."""
+"""Prediction of pictures with models, up to stored runs."""

@@ -1,8 +1,8 @@
-"""Checkpoints: the rows of a run that are computed while it is not complete, in a hidden folder.
+"""Checkpoints: the computed rows of a run that is not complete yet, in a hidden folder.
 
-The folder holds a file for each checkpoint, `{first row}.npz`: the arrays of consecutive rows and a
+The folder has a file for each checkpoint, `{first row}.npz`: the arrays of consecutive rows and a
 JSON text with the conditions under which they were computed. A checkpoint that is damaged, or was
-computed under other conditions, is left out, and its rows are computed again.
+computed under other conditions, is ignored, and its rows are computed again.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from benchmarking.predictions.top_k import TopK, check_probabilities
 
 _SUFFIX = ".npz"
 _NAME = re.compile(rf"\d{{9,}}{re.escape(_SUFFIX)}")
-# Names in the JSON text, which an earlier version wrote as well.
+# Names in the JSON text, the same as in an earlier version.
 _STORED_AS = {"ingredients": "made_with", "environment": "setting"}
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """How rows were computed.
+    """The conditions under which rows were computed.
 
     Attributes:
-        ingredients: what must be the same for them to be used: weights, recipe, pictures.
-        environment: what the model ran on.
-        input_shapes: distinct ones that the model was given so far.
-        started: when the run was begun, in UTC, ISO 8601.
-        seconds: that it has taken so far.
-        incidents: what happened so far, in words.
+        ingredients: weights, recipe and pictures; rows are used again only if these are the same.
+        environment: the environment that the model ran in.
+        input_shapes: distinct input shapes so far.
+        started: when the run was started, in UTC, ISO 8601.
+        seconds: time that the run has taken so far.
+        incidents: events so far, such as an interruption, in words.
     """
 
     ingredients: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Conditions:
     incidents: tuple[str, ...]
 
     def as_text(self) -> str:
-        """As JSON."""
+        """The conditions as JSON text."""
         return json.dumps({_STORED_AS.get(name, name): v for name, v in asdict(self).items()})
 
     @classmethod
@@ -58,7 +58,7 @@ class Conditions:
         """The inverse of `as_text`.
 
         Raises:
-            ValueError: the text is no JSON, or describes something else.
+            ValueError: the text is not JSON, or does not describe conditions.
         """
         import msgspec
 
@@ -66,7 +66,7 @@ class Conditions:
         names = {stored: name for name, stored in _STORED_AS.items()}
         parts = {names.get(name, name): value for name, value in document.items()}
         found = msgspec.convert(parts, cls)
-        # What another version records may decide whether the rows can be used.
+        # Unknown fields, of another version, may decide whether the rows can be used.
         if (
             parts.keys() - vars(found).keys()
             or parts["environment"].keys() - vars(found.environment).keys()
@@ -82,9 +82,9 @@ class Checkpoint:
     """Predictions of consecutive pictures that are kept on disk.
 
     Attributes:
-        first: row of the first.
-        top: the five most probable classes of each.
-        probabilities: (n, classes), or None where they are not kept.
+        first: row of the first picture.
+        top: the five most probable classes of each picture.
+        probabilities: (n, classes), or None if they are not kept.
         conditions: how they were computed.
     """
 
@@ -95,12 +95,12 @@ class Checkpoint:
 
     @property
     def rows(self) -> range:
-        """Of its pictures."""
+        """Rows of its pictures."""
         return range(self.first, self.first + len(self.top))
 
     @property
     def done(self) -> Done:
-        """What a job has to know of it."""
+        """Its rows and environment, as a job needs them."""
         return Done(self.rows, self.conditions.environment)
 
 
@@ -114,13 +114,13 @@ class Checkpoints:
         return len(self._paths())
 
     def read(self, ingredients: Mapping[str, Any], n: int) -> list[Checkpoint]:
-        """Checkpoints with these ingredients, by row, without overlap, within a run of n rows."""
+        """Read the checkpoints with these ingredients, by row and without overlap, of n rows."""
         found: list[Checkpoint] = []
         end = 0
         for path in self._paths():
             try:
                 checkpoint = _read(path)
-            except Exception:  # noqa: S112 - whatever a damaged file provokes in NumPy's readers
+            except Exception:  # noqa: S112 - NumPy may raise anything for a damaged file
                 continue
             rows = checkpoint.rows
             fits = checkpoint.conditions.ingredients == ingredients
@@ -130,7 +130,7 @@ class Checkpoints:
         return found
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Add a checkpoint.
+        """Write a checkpoint.
 
         Raises:
             BenchmarkError: it cannot be written.
@@ -146,25 +146,25 @@ class Checkpoints:
         files.write(self.folder / f"{checkpoint.first:09}{_SUFFIX}", data.getvalue())
 
     def clear(self) -> None:
-        """Remove every checkpoint: the run is computed from its first row again."""
+        """Remove every checkpoint, so that the run is computed from its first row again."""
         for path in self._paths():
             path.unlink(missing_ok=True)
             files.sweep_up(path)
 
     def tidy(self) -> None:
-        """Remove the folder if there is no checkpoint in it."""
+        """Remove the folder if it has no checkpoint."""
         if not self._paths():
             self.discard()
 
     def discard(self) -> None:
-        """Remove what is ours, and the folder if nothing else is in it: the run is complete."""
+        """Remove checkpoints and lock of a complete run, and the folder if it is empty then."""
         self.clear()
         with suppress(OSError):
             (self.folder / "lock").unlink(missing_ok=True)
             self.folder.rmdir()
 
     def _paths(self) -> list[Path]:
-        """Files of checkpoints, by row; those of another name were not made here."""
+        """Files of checkpoints, by row; files with other names are ignored."""
         if self.folder.is_symlink():
             return []
         found = (path for path in self.folder.glob(f"*{_SUFFIX}") if _NAME.fullmatch(path.name))
@@ -173,7 +173,7 @@ class Checkpoints:
 
 def _read(path: Path) -> Checkpoint:
     with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-        found = {name: arrays[name] for name in arrays.files}  # each checked by the zip's CRC-32
+        found = {name: arrays[name] for name in arrays.files}  # the zip's CRC-32 of each is checked
     conditions = Conditions.from_text(str(found["document"]))
     top = TopK(found["top5_index"], found["top5_prob"])
     probabilities = found.get("probabilities")

@@ -1,4 +1,4 @@
-"""Which jobs of a sweep use the same crops, so that each picture is decoded once for all."""
+"""Sharing of crops between the jobs of a sweep, so that each picture is decoded only once."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from benchmarking.pictures.crop_cache import CropFile, crop_file
 from benchmarking.pictures.image_set import ImageSet
 
 SPARE = 2**30
-"""Bytes of a disk that files of crops leave free."""
+"""Bytes on the disk that files of crops must leave free."""
 
 _WORTH_MENTIONING = 10**9
-"""Bytes on a disk that a user would want to know of."""
+"""Size in bytes from which users are told about files of crops."""
 
 CropCache = Path | Literal["none"] | None
 
@@ -29,13 +29,13 @@ CropCache = Path | Literal["none"] | None
 def crops_shared(
     jobs: Sequence[Job], images: ImageSet, cache: CropCache, tell: Callable[[str], None]
 ) -> Iterator[list[Job]]:
-    """Jobs with the files in which they share their crops, which go when the block ends.
+    """Assign files to jobs that share crops, and remove the files when the block ends.
 
     Args:
-        jobs: on one image set.
+        jobs: jobs on one image set.
         images: that set.
-        cache: a folder in which crops stay; "none" shares nothing; None takes the user's cache.
-        tell: is told of large files.
+        cache: a folder in which crops stay; "none" shares nothing; None uses the user's cache.
+        tell: called with a message about large files.
     """
     if cache == "none":
         yield list(jobs)
@@ -57,13 +57,13 @@ def crops_shared(
 
 
 def sharing(jobs: Sequence[Job], images: ImageSet, folder: Path, *, at_least: int = 2) -> list[Job]:
-    """Jobs with the file in which they share their crops, as far as the disk has room.
+    """Assign a file to each job that shares its crops, as far as the disk has space.
 
     Args:
-        jobs: on one image set.
+        jobs: jobs on one image set.
         images: that set.
-        folder: for the files.
-        at_least: how many jobs must want the same crops for a file to be worth its room.
+        folder: the folder of the files.
+        at_least: number of jobs with the same crops from which a file is used.
     """
     wanted = [crop_file(folder, images, job.recipe) for job in jobs]
     counts = Counter(wanted)

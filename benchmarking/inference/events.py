@@ -1,4 +1,4 @@
-"""Events of a sweep: one after the other, each of one job."""
+"""Events of a sweep; each belongs to one job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarking.predictions.top_k import TopK
 
 @dataclass(frozen=True, eq=False)
 class AlreadyStored:
-    """A job's run is in the store, complete, so it is not computed; `started` says since when."""
+    """A job's complete run is already stored, so it is not computed; `started` is its date."""
 
     job: Job
     started: str
@@ -20,14 +20,14 @@ class AlreadyStored:
 
 @dataclass(frozen=True, eq=False)
 class Started:
-    """A job is next; its model is being loaded."""
+    """A job has started; its model is being loaded."""
 
     job: Job
 
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """A job has predicted more pictures; with 0 pictures, it still runs."""
+    """A job has predicted this number of further pictures; 0 means that it still runs."""
 
     job: Job
     pictures: int
@@ -35,7 +35,7 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """A job is complete and its predictions are in the store."""
+    """A job is complete and its predictions are stored."""
 
     job: Job
     top: TopK

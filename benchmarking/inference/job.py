@@ -1,4 +1,4 @@
-"""Jobs: runs to compute, as data that any process can read, and what comes back of them."""
+"""Jobs: runs to compute, as data that any process can read, and their results."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Keep = Literal["top5", "all"]
 
 @dataclass(frozen=True)
 class Environment:
-    """What a model runs on, known once it is loaded.
+    """The environment that a model runs in, known once the model is loaded.
 
     Attributes:
-        weights_sha256: of the file that the model was filled from; empty for random values.
-        versions: of every library that could change the answer.
+        weights_sha256: sha256 of the weight file; empty for random weights.
+        versions: versions of every library that could change the predictions.
         device: title of the device.
-        precision: of the forward pass.
+        precision: precision of the forward pass.
         batch_size: pictures per forward pass.
         process_id: the process that runs the model.
     """
@@ -37,12 +37,12 @@ class Environment:
     process_id: int
 
     def differences(self, earlier: Environment, *, may_shrink: bool) -> list[str]:
-        """In what an earlier environment differs, so that its rows have to be computed again.
+        """Names of fields whose difference means that earlier rows have to be computed again.
 
         Args:
-            earlier: of rows that are kept.
-            may_shrink: whether the batch may be smaller than it was, as after a model ran out of
-                memory.
+            earlier: the environment of the earlier rows.
+            may_shrink: whether the batch size may be smaller than before, as after a model ran out
+                of memory.
         """
         shrunk = may_shrink and self.batch_size < earlier.batch_size
         free = {"process_id", *(["batch_size"] if shrunk else [])}
@@ -55,7 +55,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Done:
-    """Rows that an earlier attempt has computed, and its environment."""
+    """Rows that an earlier attempt has computed, and their environment."""
 
     rows: range
     environment: Environment
@@ -67,20 +67,20 @@ class Job:
 
     Attributes:
         run: source, model, recipe and image set.
-        spec: the model, so that no process has to look it up.
-        pictures: what to predict, in order.
-        batch_size: pictures per forward pass; None takes the framework's own for the device.
-        gpu: number of the GPU among those visible; None takes the first one, else the CPU; -1
-            takes the CPU.
-        workers: threads that decode pictures.
-        weights_folder: where the weights are; None looks where the framework keeps them.
-        seed: of random weights, in place of the published ones; None for the published ones.
-        keep: the five most probable classes of each picture, or the probabilities of all.
-        precision: of the forward pass; None takes the framework's first.
-        crops: where the crops are kept, or will be; None decodes them for this job alone.
-        may_shrink: whether its batch is smaller than it was, since memory ran out.
+        spec: spec of the model, so that no process has to look it up.
+        pictures: pictures to predict, in order.
+        batch_size: pictures per forward pass; None uses the framework's default for the device.
+        gpu: number of a visible GPU; None uses the first one, else the CPU; -1 uses the CPU.
+        workers: number of threads that decode pictures.
+        weights_folder: folder with the weights; None uses the folder of the framework.
+        seed: seed of random weights; None uses the published weights.
+        keep: "top5" keeps the five most probable classes of each picture, "all" also the
+            probabilities of all classes.
+        precision: precision of the forward pass; None uses the framework's default.
+        crops: the file that caches the crops; None decodes them for this job only.
+        may_shrink: whether the batch size was reduced after memory ran out.
         done: rows that earlier attempts have computed, in order and without overlap.
-        incidents: what happened to earlier attempts, in words.
+        incidents: events of earlier attempts, in words.
     """
 
     run: Run
@@ -103,11 +103,11 @@ class Job:
 
     @property
     def recipe(self) -> Preprocessing:
-        """How its pictures become model input."""
+        """The preprocessing of its pictures."""
         return self.spec.recipes[self.run.recipe]
 
     def missing(self, environment: Environment) -> list[range]:
-        """Ranges of the rows that have to be computed in an environment, in order."""
+        """Ranges of the rows that have to be computed in this environment, in order."""
         missing, start = [], 0
         for done in self.done:
             if not environment.differences(done.environment, may_shrink=self.may_shrink):
@@ -122,10 +122,10 @@ class Part:
     """Predictions of consecutive pictures.
 
     Attributes:
-        first: row of the first of them.
-        input_shape: of the crops that the model was given.
-        top: the five most probable classes of each.
-        probabilities: (n, classes), or None where they are not kept.
+        first: row of the first picture.
+        input_shape: shape of the model's input.
+        top: the five most probable classes of each picture.
+        probabilities: (n, classes), or None if they are not kept.
     """
 
     first: int
@@ -135,5 +135,5 @@ class Part:
 
     @property
     def rows(self) -> range:
-        """Of its pictures."""
+        """Rows of its pictures."""
         return range(self.first, self.first + len(self.top))

@@ -1,4 +1,4 @@
-"""A pretrained model in this process, as a function of pictures."""
+"""A pretrained model that is loaded in this process and called with pictures."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from benchmarking.predictions.top_k import TopK, join, top_k
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """A model that is loaded: call it with pictures.
+    """A loaded model, which can be called with pictures.
 
     Attributes:
         spec: name, weights and recipes.
-        recipe: how pictures become its input.
+        recipe: the preprocessing of its pictures.
     """
 
     spec: ModelSpec
@@ -37,7 +37,7 @@ class LoadedModel:
 
         Args:
             pictures: pictures of an image set, or paths of files.
-            k: how many classes.
+            k: number of classes.
 
         Raises:
             PictureError: a picture cannot be read or decoded.
@@ -60,9 +60,9 @@ class LoadedModel:
             return join([top_k(batch.probabilities, k) for batch in batches])
 
     def probabilities(self, crops: Crops) -> Probabilities:
-        """Probabilities (n, classes) of uint8 crops (n, height, width, 3), before any scaling.
+        """Probabilities (n, classes) of unscaled uint8 crops (n, height, width, 3).
 
-        A function of your own can call it, such as the average of two models.
+        Your own functions can use it, for example to average two models.
         """
         return self._loaded.predictor(self.recipe.scaling)(crops)
 
@@ -78,20 +78,20 @@ def load_model(
     gpu: int | None = None,
     weights_folder: Path | None = None,
 ) -> LoadedModel:
-    """Load a pretrained model in this process; its weights are checked, or downloaded first.
+    """Load a pretrained model in this process; missing weights are downloaded, all are verified.
 
-    Its framework is set to compute reproducibly, for the whole process: deterministic algorithms,
-    and float32 without TF32.
+    Its framework is set up for reproducible results in the whole process: deterministic
+    algorithms, and float32 without TF32.
 
     Args:
-        name: "source/name", as `imagenet-benchmark models` lists them, or a name that one source
-            alone has.
+        name: "source/name", as `imagenet-benchmark models` lists them, or a name that only one
+            source has.
         recipe: name of one of its recipes.
-        gpu: number of the GPU; None takes the first one, else the CPU; -1 takes the CPU.
-        weights_folder: with the file of weights; None for where its framework keeps it.
+        gpu: number of the GPU; None uses the first one, else the CPU; -1 uses the CPU.
+        weights_folder: folder with the weight file; None uses the folder of its framework.
 
     Raises:
-        BenchmarkError: the name means no model or several, or the model cannot be loaded.
+        BenchmarkError: the name matches no model or several, or the model cannot be loaded.
     """
     found = select([name])
     if len(found) > 1:

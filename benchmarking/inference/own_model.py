@@ -1,7 +1,7 @@
-"""A model of the user's own: any function, PyTorch module or Keras model of this process.
+"""A user's own model: any function, PyTorch module or Keras model in this process.
 
-A module is run in evaluation mode, and left in the mode that it had. It is moved to its device, and
-its framework is set to deterministic algorithms, as for every other model.
+A module is run in evaluation mode, and then returned to its former mode. It is moved to its device,
+and its framework is set to deterministic algorithms, as for every other model.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarking.predictions.store import Store
 Model = Callable[[Any], Any]
 
 SOURCE = "own"
-"""Of the runs of such models."""
+"""Source of the runs of such models."""
 
 _RECIPE = "own"
 
@@ -36,18 +36,18 @@ _RECIPE = "own"
 def job_of(
     model: Model, name: str | None, recipe: Preprocessing, images: ImageSet, options: Options
 ) -> Job:
-    """A job for a model of the user's own.
+    """A job for a user's own model.
 
     Args:
         model: a function from uint8 crops (n, height, width, 3) to probabilities (n, 1000), a
             PyTorch module or a Keras model.
-        name: of the run; None takes that of `own_name`.
-        recipe: how pictures become its input; a function gets crops before the scaling.
-        images: what to predict.
-        options: batch size, threads, GPU, and what to store of each picture.
+        name: name of the run; None uses `own_name`.
+        recipe: the preprocessing of its pictures; a function gets unscaled crops.
+        images: the pictures to predict.
+        options: batch size, threads, GPU, and what to store for each picture.
 
     Raises:
-        BenchmarkError: the name is no file name.
+        BenchmarkError: the name is not valid.
     """
     title = name or own_name(model)
     weights = Weights("in memory", "")
@@ -64,14 +64,14 @@ def job_of(
 
 
 def own_name(model: Model) -> str:
-    """What a model is called that nobody has named: its `__name__`, or that of its class."""
+    """Default name of a model: its `__name__`, or that of its class."""
     return str(getattr(model, "__name__", type(model).__name__)).strip("<>")
 
 
 def sweep_of(model: Model, images: ImageSet, store: Store) -> Sweep:
-    """A sweep that runs such a model in this process.
+    """A sweep that runs a user's own model in this process.
 
-    Nothing tells whether the model is the one of an earlier call, so nothing is resumed.
+    Nothing is resumed, because a change of the model since an earlier call cannot be detected.
     """
     return Sweep(
         images, store, executor="in-process", answer=partial(_answer, model), resumes=False
@@ -96,7 +96,7 @@ def _answer(model: Model, job: Job) -> Iterator[Environment | Part]:
 
 
 def _framework(model: Model) -> str:
-    """Name of the framework that runs the model; a plain function needs none."""
+    """Name of the framework that runs the model; "python" for a plain function."""
     if isinstance(model, type):
         raise BenchmarkError(
             f"{model.__name__} is a class; give an instance, {model.__name__}(...)."

@@ -1,4 +1,4 @@
-"""What has come back of one job so far, in any order; every so often it is kept on disk."""
+"""The outputs of one job so far, in any order; they are written to checkpoints regularly."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from benchmarking.models.spec import Probabilities
 from benchmarking.predictions.top_k import TopK, join
 
 MOST_LOST = 1000
-"""Pictures whose predictions a sudden end may cost."""
+"""Largest number of pictures whose predictions a sudden end may lose."""
 
 KEPT_EVERY = MOST_LOST // 2
-"""Pictures after which predictions are kept; others are on their way meanwhile."""
+"""Number of new pictures from which a checkpoint is written; more may arrive meanwhile."""
 
 LONGEST_LOST = timedelta(minutes=1)
-"""Work that a sudden end may cost, where it is worth fewer pictures."""
+"""Longest work that a sudden end may lose, if it yields fewer pictures than that."""
 
 
 class PartialRun:
-    """Predictions of one job's pictures, with those that earlier attempts have kept.
+    """Predictions of one job's pictures, with those from checkpoints of earlier attempts.
 
     Attributes:
-        job: which one.
-        environment: what its model runs on; None until that is known.
-        incidents: what happened on the way, in words.
-        dropped: numbers of pictures that earlier attempts had predicted and that are predicted
-            again, by what was different then.
+        job: the job.
+        environment: the environment that its model runs in; None until it is known.
+        incidents: events during the run, in words.
+        dropped: number of pictures that are predicted again because the environment changed, by
+            what is different.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class PartialRun:
         checkpoints: Checkpoints,
         clock: Callable[[], datetime],
     ) -> None:
-        """Begin a run.
+        """Start or resume a run.
 
         Args:
-            job: which one.
-            kept: checkpoints of earlier attempts, those that `job.done` tells of.
+            job: the job.
+            kept: checkpoints of earlier attempts, the same as in `job.done`.
             ingredients: weights, recipe and pictures, to be recorded in checkpoints.
-            checkpoints: where to keep them.
-            clock: tells the time.
+            checkpoints: the folder of the checkpoints.
+            clock: returns the time.
         """
         self.job = job
         self.environment: Environment | None = None
@@ -65,10 +65,10 @@ class PartialRun:
         self._began = self._last_kept = clock()
 
     def add(self, output: Environment | Part) -> int:
-        """Take what came of the job and return how many more pictures are predicted now.
+        """Add an output of the job, and return the number of further pictures that are predicted.
 
         Raises:
-            ValueError: a part has rows that the job does not have, or that came before.
+            ValueError: a part has rows that the job does not have, or that it had before.
         """
         if isinstance(output, Environment):
             return self._begin(output)
@@ -88,25 +88,25 @@ class PartialRun:
 
     @property
     def is_due(self) -> bool:
-        """Whether there is enough new to be kept."""
+        """Whether a checkpoint should be written now."""
         new = sum(len(part.top) for part in self._new)
         return new >= KEPT_EVERY or (
             new > 0 and abs(self._clock() - self._last_kept) >= LONGEST_LOST
         )
 
     def keep(self) -> None:
-        """Put what is new on disk.
+        """Write new predictions to checkpoints.
 
         Raises:
             BenchmarkError: it cannot be written.
         """
         if self.environment is None:
-            return  # nobody can tell whether it could be resumed
+            return  # without an environment it could not be resumed
         for parts in _consecutive(self._new):
             top, everything = _joined(parts)
             checkpoint = Checkpoint(parts[0].first, top, everything, self.conditions)
             if not self._kept:
-                self._checkpoints.clear()  # of what cannot be resumed
+                self._checkpoints.clear()  # they cannot be resumed
             self._checkpoints.keep(checkpoint)
             self._kept.append(checkpoint)
             self._new = [part for part in self._new if part not in parts]
@@ -114,7 +114,7 @@ class PartialRun:
 
     @property
     def conditions(self) -> Conditions:
-        """How the predictions were computed so far; for once the environment is known."""
+        """The conditions of the predictions so far; requires that the environment is known."""
         assert self.environment  # noqa: S101 - tells mypy
         earlier = self._earlier
         return Conditions(
@@ -128,16 +128,16 @@ class PartialRun:
 
     @property
     def top(self) -> TopK:
-        """The five most probable classes of every picture; there must be at least one."""
+        """The five most probable classes of every picture; requires at least one picture."""
         return _joined(self._in_order())[0]
 
     @property
     def probabilities(self) -> Probabilities | None:
-        """The probabilities of all classes, (n, classes), or None where they are not kept."""
+        """The probabilities of all classes, (n, classes), or None if they are not kept."""
         return _joined(self._in_order())[1]
 
     def _begin(self, environment: Environment) -> int:
-        """Resume what earlier attempts have kept in such an environment; drop the rest."""
+        """Resume the checkpoints that have a compatible environment, and drop the others."""
         if self.environment is not None:
             changed = environment.differences(self.environment, may_shrink=False)
             if changed:
@@ -178,7 +178,7 @@ class PartialRun:
 
 
 def _consecutive(parts: Sequence[Part]) -> list[list[Part]]:
-    """Parts by row, in groups without a gap."""
+    """Parts sorted by row, in groups without gaps."""
     groups: list[list[Part]] = []
     for part in sorted(parts, key=lambda one: one.first):
         if groups and groups[-1][-1].rows.stop == part.first:
@@ -189,7 +189,7 @@ def _consecutive(parts: Sequence[Part]) -> list[list[Part]]:
 
 
 def _joined(parts: Sequence[Checkpoint | Part]) -> tuple[TopK, Probabilities | None]:
-    """Parts that follow each other as one; probabilities only if every part has them."""
+    """Join consecutive parts; probabilities are None unless every part has them."""
     found = [part.probabilities for part in parts if part.probabilities is not None]
     everything = np.concatenate(found) if len(found) == len(parts) else None
     return join([part.top for part in parts]), everything

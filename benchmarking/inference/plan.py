@@ -1,4 +1,4 @@
-"""What will run: which models on which pictures into which store, and how."""
+"""The plan of a sweep: models, pictures, store and options."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from benchmarking.predictions.run_index import kept_apart
 from benchmarking.predictions.store import Store, bytes_needed
 
 RANDOM_SEED = 0
-"""Of random weights: the same ones in every run."""
+"""Seed of random weights, so that they are the same in every run."""
 
 Models = str | Sequence[str]
 
@@ -38,19 +38,18 @@ class Options:
 
     Attributes:
         recipe: name of each model's recipe: "published", or "northcutt2019" for those of 2019.
-        batch_size: pictures per forward pass; None takes the framework's own for the device.
-        gpu: number of the GPU among those visible; None takes the first one, else the CPU; -1
-            takes the CPU.
-        workers: threads that decode pictures; by default one for each core.
-        weights_folder: with the files of weights; None for where each framework keeps them.
-        seed: of random weights, in place of the published ones; None for the published ones.
+        batch_size: pictures per forward pass; None uses the framework's default for the device.
+        gpu: number of a visible GPU; None uses the first one, else the CPU; -1 uses the CPU.
+        workers: number of threads that decode pictures; by default one for each core.
+        weights_folder: folder with weight files; None uses the folder of each framework.
+        seed: seed of random weights; None uses the published weights.
         keep: "top5", or "all" for the probabilities of all classes.
-        precision: of the forward pass; None takes the framework's first, float32.
-        executor: name of the executor; None takes the framework's own.
+        precision: precision of the forward pass; None uses the framework's default, float32.
+        executor: name of the executor; None uses the framework's default.
         crop_cache: folder in which crops are kept for later sweeps; "none" decodes for each model;
             None keeps them in the user's cache while models share them.
-        timeout: seconds without any output after which a model is stopped; None waits.
-        again: whether runs that are stored complete are computed again.
+        timeout: seconds without output after which a model is stopped; None never stops it.
+        again: whether complete stored runs are computed again.
     """
 
     recipe: str = "published"
@@ -67,16 +66,16 @@ class Options:
     again: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing, and take text for paths.
+        """Refuse invalid values, and convert text to paths.
 
         Raises:
-            BenchmarkError: a value is none that the option can have.
+            BenchmarkError: an option has an invalid value.
         """
         for name in ("weights_folder", "crop_cache"):
             value = getattr(self, name)
             if isinstance(value, str) and value != "none":
                 object.__setattr__(self, name, Path(value))
-        if self.precision == "float32":  # every framework's own, which has no store apart
+        if self.precision == "float32":  # the default, which needs no separate store
             object.__setattr__(self, "precision", None)
         for name, is_right, wanted in (
             ("keep", self.keep in get_args(Keep), "'top5' or 'all'"),
@@ -97,21 +96,21 @@ class Options:
 
     @property
     def apart(self) -> str:
-        """What the name of a store must end with that keeps such runs; see `kept_apart`."""
+        """Required suffix of the store's name; see `kept_apart`."""
         return kept_apart("published" if self.seed is None else "random", self.precision)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will run.
+    """A sweep before it starts.
 
     Attributes:
         specs: the models that can run.
-        obstacles: why each other model that was asked for cannot, by its full name.
+        obstacles: for each other requested model, by its full name, why it cannot run.
         images: name of the image set.
         n: number of its pictures.
-        store: for the runs.
-        options: how they are computed.
+        store: the store for the runs.
+        options: how the runs are computed.
     """
 
     specs: tuple[ModelSpec, ...]
@@ -122,7 +121,7 @@ class Plan:
     options: Options
 
     def on(self, images: ImageSet) -> Plan:
-        """The same plan for the pictures that were left when all had been read."""
+        """The same plan for the image set that remains after all pictures were read."""
         return replace(self, images=images.name, n=len(images))
 
     def run(self, spec: ModelSpec) -> Run:
@@ -130,15 +129,15 @@ class Plan:
         return Run(self.images, spec.source, spec.name, self.options.recipe)
 
     def size(self, specs: Sequence[ModelSpec]) -> int:
-        """Bytes that the runs of some models need at most."""
+        """Largest size in bytes of the runs of these models."""
         classes = (spec.classes if self.options.keep == "all" else 0 for spec in specs)
         return sum(bytes_needed(self.n, classes=count) for count in classes)
 
     def check_room(self) -> None:
-        """Refuse a store that cannot be written, or whose disk is too full for the missing runs.
+        """Check that the store can be written and its disk has space for the missing runs.
 
         Raises:
-            BenchmarkError: it is.
+            BenchmarkError: it cannot be written, or the space is too small.
         """
         folder = self.store.folder
         needed = self.size([s for s in self.specs if not self.store.path(self.run(s)).exists()])
@@ -175,12 +174,12 @@ class Plan:
         arguments: tuple[str, ...] = (),
         tell: Callable[[str], None] = notice,
     ) -> Generator[Event, None, None]:
-        """Predict and store what is not stored yet; yields events.
+        """Predict and store the runs that are not stored yet, and yield events.
 
         Args:
-            images: the pictures, of the plan's name and number.
-            arguments: of the command, to be recorded.
-            tell: is told what a user should know meanwhile.
+            images: the pictures, with the name and number of the plan.
+            arguments: arguments of the command, to be recorded.
+            tell: called with messages for the user.
 
         Raises:
             BenchmarkError: the store holds other pictures under this name, or cannot be written.
@@ -218,19 +217,20 @@ def plan(
     options: Options,
     tell: Callable[[str], None] = notice,
 ) -> Plan:
-    """What will run: which models can, on n pictures of an image set, into a store.
+    """Plan a sweep of models over n pictures of an image set.
 
     Args:
         models: names, wildcards, frameworks, sources or "source/name"; empty for all whose weights
             are available.
         images: name of the image set.
         n: number of its pictures.
-        store: for the runs.
-        options: how they are computed.
-        tell: is told of downloads, and of names that mean several models.
+        store: the store for the runs.
+        options: how the runs are computed.
+        tell: called with messages about downloads and about names that match several models.
 
     Raises:
-        BenchmarkError: a name is unknown, no model can run, or the store is not for such runs.
+        BenchmarkError: a name is unknown, no model can run, or the store's name lacks the suffix
+            that these options require.
     """
     if not store.folder.name.endswith(options.apart):
         raise StoreError(
@@ -255,14 +255,14 @@ def _is_whole(value: object, least: int) -> bool:
 
 
 def _check_executor(name: str | None) -> None:
-    """Refuse an executor that there is not, before any picture is read."""
+    """Refuse an unknown executor before any picture is read."""
     known = executors()
     if name is not None and name not in known:
         raise BenchmarkError(f"there is no executor {name!r}; there are {', '.join(known)}.")
 
 
 def _check_precision(precision: str | None, specs: Sequence[ModelSpec]) -> None:
-    """Refuse a precision that no framework of these models has."""
+    """Refuse a precision that no framework of these models supports."""
     known = sorted({name for spec in specs for name in framework_of(spec).PRECISIONS})
     if precision is not None and precision not in known:
         raise BenchmarkError(

@@ -1,4 +1,4 @@
-"""From pictures to batches of probabilities: what happens where a model runs."""
+"""Prediction of pictures in batches, in the process that runs the model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Batch:
 
     Attributes:
         first: row of the batch's first picture.
-        input_shape: of the crops that the model was given.
+        input_shape: shape of the model's input.
         probabilities: (n, classes).
     """
 
@@ -38,19 +38,19 @@ class Batch:
 
 
 def answer(job: Job) -> Iterator[Environment | Part]:
-    """Load a job's model and predict its pictures: first the environment, then every batch.
+    """Load a job's model and predict its pictures; yield the environment, then every batch.
 
-    Rows of `job.done` that were computed in an environment like this one are left out.
+    Rows of `job.done` that were computed in a compatible environment are skipped.
 
     Raises:
-        OutOfMemory: there is not enough of it.
+        OutOfMemory: there is not enough memory.
         BenchmarkError: the model cannot be loaded, a picture cannot be decoded, or the model's
             output is not one distribution per picture.
     """
     framework = framework_of(job.spec)
     try:
         with ExitStack() as stack:
-            # Where rows are left out, how many is known only when the model is loaded.
+            # If some rows are done, only the loaded model tells which of them can be skipped.
             everything = [range(len(job.pictures))]
             seen = None if job.done else stack.enter_context(_crops(job, everything))
             loaded = load(
@@ -79,14 +79,14 @@ def parts(
     job: Job,
     environment: Environment,
 ) -> Iterator[Part]:
-    """Predictions of ranges of rows, batch by batch; no batch reaches over a gap.
+    """Predict ranges of rows batch by batch; no batch spans two ranges.
 
     Args:
         predictor: the model.
-        crops: of these rows, in order.
+        crops: crops of these rows, in order.
         rows: ranges of the job's rows.
-        job: what to keep of each picture.
-        environment: how many pictures a batch has.
+        job: the job, which defines what to keep of each picture.
+        environment: the environment, which has the batch size.
     """
     for wanted in rows:
         crops_of_range = islice(crops, len(wanted))
@@ -97,7 +97,7 @@ def parts(
 
 
 def _crops(job: Job, rows: Sequence[range]) -> AbstractContextManager[Iterator[NDArray[np.uint8]]]:
-    """Crops of the pictures of some rows, decoded from now on."""
+    """Crops of the pictures of these rows; decoding starts at once."""
     if job.crops:
         return job.crops.crops(job.pictures, job.recipe, job.workers, rows)
     wanted = [job.pictures[row] for part in rows for row in part]
@@ -105,7 +105,7 @@ def _crops(job: Job, rows: Sequence[range]) -> AbstractContextManager[Iterator[N
 
 
 def environment_of(job: Job, loaded: Loaded) -> Environment:
-    """What a job's model runs on."""
+    """The environment that a job's model runs in."""
     versions = model_versions(job.spec) | framework_of(job.spec).versions()
     return Environment(
         loaded.sha256,
@@ -125,19 +125,19 @@ def _first_line(error: Exception) -> str:
 def predict(
     predictor: Predictor, crops: Iterable[NDArray[np.uint8]], batch_size: int, classes: int
 ) -> Iterator[Batch]:
-    """Batches of probabilities, in the order of the crops; the last may be smaller.
+    """Yield batches of probabilities, in the order of the crops; the last one may be smaller.
 
     Args:
         predictor: the model.
-        crops: (height, width, 3) each, all of one size.
+        crops: (height, width, 3) each, all of the same size.
         batch_size: crops per forward pass.
-        classes: expected length of the model's output.
+        classes: expected number of classes in the model's output.
 
     Raises:
-        BenchmarkError: the output is of another shape, holds NaN or does not sum to one.
+        BenchmarkError: the output has another shape, contains NaN or does not sum to one.
     """
     batches, first = _stacked(crops, batch_size), 0
-    with ThreadPoolExecutor(1) as beside:  # the next batch is put together while the model runs
+    with ThreadPoolExecutor(1) as beside:  # stacks the next batch while the model runs
         coming = beside.submit(next, batches, None)
         while (pixels := coming.result()) is not None:
             coming = beside.submit(next, batches, None)

@@ -1,4 +1,4 @@
-"""Bars that follow the events of a sweep."""
+"""Progress bars for the events of a sweep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarking.predictions.run import Run
 
 
 def bars(events: Generator[Event, None, None]) -> Generator[Event, None, None]:
-    """The same events, with a bar for each job while it runs; closing these closes those."""
+    """Pass on the events, with a bar for each running job; closing it closes `events`."""
     running: dict[Run, Any] = {}
     try:
         for event in events:
@@ -38,6 +38,6 @@ def bars(events: Generator[Event, None, None]) -> Generator[Event, None, None]:
 
 
 def title(job: Job) -> str:
-    """What a job is called: its model and platform."""
+    """Title of a job: its model and platform."""
     random = ", random weights" if job.seed is not None else ""
     return f"{job.run.model} ({framework_of(job.spec).TITLE}{random})"

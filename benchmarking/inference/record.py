@@ -1,4 +1,4 @@
-"""What is recorded of a run: its ingredients, and how it was computed."""
+"""Records of a run: its ingredients and how it was computed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarking.predictions.store import Store
 
 
 def ingredients(job: Job, images: ImageSet, sha256: str) -> dict[str, Any]:
-    """What decides the answer, as it looks once stored; sha256 is that of the weights."""
+    """Weights, recipe and pictures, in their stored form; sha256 is that of the weights."""
     document = {
         "weights": _weights(job, sha256),
         "preprocessing": job.recipe.as_document(),
@@ -28,9 +28,9 @@ def ingredients(job: Job, images: ImageSet, sha256: str) -> dict[str, Any]:
 
 
 def is_stored(job: Job, images: ImageSet, store: Store) -> bool:
-    """Whether a store holds a job's run, complete and with the same ingredients.
+    """Whether a store has a job's run, complete and with the same ingredients.
 
-    Ingredients are weights, recipe and pictures; a file that is damaged is not complete.
+    Ingredients are weights, recipe and pictures. A damaged file does not count as complete.
     """
     try:
         store.check(job.run)
@@ -50,13 +50,13 @@ def is_stored(job: Job, images: ImageSet, store: Store) -> bool:
 def provenance(
     partial: PartialRun, images: ImageSet, executor: str, arguments: tuple[str, ...]
 ) -> Provenance:
-    """How a complete run was computed.
+    """The provenance of a complete run.
 
     Args:
-        partial: with all of its rows.
+        partial: the run, with all of its rows.
         images: its image set.
         executor: name of the executor that ran it.
-        arguments: of the command.
+        arguments: arguments of the command.
     """
     job, how = partial.job, partial.conditions
     return Provenance(
@@ -85,10 +85,10 @@ def _weights(job: Job, sha256: str) -> dict[str, Any]:
 
 
 def _has_weights(job: Job, sha256: str) -> bool:
-    """Whether the file of weights is still the one of this digest; random ones always are."""
+    """Whether the weight file still has this digest; always True for random weights."""
     if job.seed is not None:
         return True
-    if job.spec.source not in sources():  # a model of the user's own
+    if job.spec.source not in sources():  # a user's own model
         return False
     try:
         path = weights_path(job.spec, job.weights_folder)
@@ -98,5 +98,5 @@ def _has_weights(job: Job, sha256: str) -> bool:
 
 
 def _environment(environment: Environment) -> dict[str, Any]:
-    """As provenance has it; the weights are recorded among the ingredients."""
+    """The environment for the provenance, without the weights, which are an ingredient."""
     return {name: value for name, value in asdict(environment).items() if name != "weights_sha256"}

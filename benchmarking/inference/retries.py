@@ -1,4 +1,4 @@
-"""Which jobs that ended early are worth another try, and how."""
+"""Retries of jobs that ended early."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from benchmarking.predictions.run import Run
 
 @dataclass(frozen=True, eq=False)
 class PutAside:
-    """A job has ended early, for the reason given, and will be tried again."""
+    """A job has ended early for this reason, and will be tried again."""
 
     job: Job
     reason: str
 
 
 class Retries:
-    """Jobs that are worth another try, and which have had theirs."""
+    """Jobs that wait for another try, and jobs that have had it."""
 
     def __init__(self) -> None:
         self.waiting: list[Job] = []
         self._crashed: set[Run] = set()
 
     def put_aside(self, failed: Failed[Job], environment: Environment | None) -> PutAside | None:
-        """Put a job aside for another try, if what happened to it may not happen again."""
+        """Schedule a job for another try, if it may succeed then; None if it may not."""
         job = failed.job
         batch = environment.batch_size if environment else 1
         if failed.cause in ("memory", "killed") and batch > 1:

@@ -1,4 +1,4 @@
-"""Many jobs over one image set: which have to run, who runs them, and what is stored."""
+"""Sweeps: many jobs on one image set, run by executors and stored when complete."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
 PAUSE = 0.5
-"""Seconds between two looks at runs that other processes work on."""
+"""Seconds between two checks of runs that other processes work on."""
 
 
 def now() -> datetime:
@@ -50,19 +50,19 @@ def now() -> datetime:
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Where predictions on one image set go, and what is recorded with them.
+    """A sweep over one image set: its store, its options and what is recorded.
 
     Attributes:
-        images: the image set; its pictures are those of every job.
-        store: receives each run as soon as it is complete.
-        clock: tells the time, in UTC.
-        arguments: of the command, to be recorded.
-        again: whether what is stored complete is computed again.
-        timeout: seconds after which a job that produces no output is stopped; None waits.
-        executor: name of the executor for all jobs; None takes the one of each job's framework.
-        answer: what computes a job, wherever its executor runs it.
-        resumes: whether what earlier attempts have kept of a run is used.
-        notice: is told what a user should know meanwhile, in words.
+        images: the image set; every job has its pictures.
+        store: the store, which gets each run as soon as it is complete.
+        clock: returns the time in UTC.
+        arguments: arguments of the command, to be recorded.
+        again: whether complete stored runs are computed again.
+        timeout: seconds without output after which a job is stopped; None never stops it.
+        executor: name of the executor for all jobs; None uses that of each job's framework.
+        answer: the function that computes a job; its executor runs it.
+        resumes: whether checkpoints are written and used.
+        notice: called with messages for the user.
     """
 
     images: ImageSet
@@ -77,23 +77,24 @@ class Sweep:
     notice: Callable[[str], None] = notice
 
     def has(self, job: Job) -> bool:
-        """Whether the store holds this run, complete and with the same ingredients."""
+        """Whether the store has this run, complete and with the same ingredients."""
         return is_stored(job, self.images, self.store)
 
     def run(self, jobs: Sequence[Job]) -> Generator[Event, None, None]:
-        """Predict and store jobs, those of one executor and framework together.
+        """Predict and store jobs, grouped by executor and framework.
 
-        A sweep that is left open is closed when Python ends, so that its partial runs are kept.
+        A sweep that is left open is closed when Python exits, so that its partial runs are kept.
 
-        Every job ends with `Stored`, `Failed` or, where another process has stored it meanwhile,
-        `AlreadyStored`; one that fails does not stop the others. A job whose process died is tried
-        again by itself, and one that ran out of memory with half the batch, as often as there is
-        half a batch. What an interrupted job has predicted is kept, and the job is resumed.
+        Every job ends with `Stored` or `Failed`, or with `AlreadyStored` if another process has
+        stored it meanwhile. A job that fails does not stop the others. If the process of a job
+        died, the job is tried again in a process of its own. If it ran out of memory, it is tried
+        again with half the batch size, down to one picture. Predictions of an interrupted job are
+        kept, and the job is resumed.
 
         Raises:
-            BenchmarkError: there is no executor of the name asked for.
-            StoreError: the store has other pictures under the name of these, or they are being
-                stored by another process.
+            BenchmarkError: the executor does not exist.
+            StoreError: other pictures are stored under the name of this image set, or another
+                process is storing them.
         """
         events = self._run(jobs)
         _open_sweeps().add(events)
@@ -108,10 +109,10 @@ class Sweep:
         before = {job.run: self._started(job.run) for job in jobs}
 
         def together(job: Job) -> tuple[str, str]:
-            """Two frameworks in one process can crash each other."""
+            """Group by framework too: two frameworks in one process can crash each other."""
             return names[job.run], job.spec.framework
 
-        if not jobs:  # to be admitted takes a little room on the disk
+        if not jobs:  # `admitted` needs a little disk space
             return
         with self.store.admitted(self.images):
             for (name, _), group in groupby(sorted(jobs, key=together), key=together):
@@ -124,7 +125,7 @@ class Sweep:
         return self.executor or framework_of(job.spec).EXECUTOR
 
     def tidy(self, job: Job) -> None:
-        """Remove what a sudden end has left of a run that is complete."""
+        """Remove the checkpoints that a sudden end has left for a run that is complete."""
         if self.store.unfinished(job.run).exists():
             with ExitStack() as stack:
                 if self.store.claim(job.run, stack):
@@ -161,11 +162,12 @@ class Sweep:
     def _claimed(
         self, waiting: deque[Job], active: _Active, before: dict[Run, str], taken: set[Run]
     ) -> Iterator[Job]:
-        """Jobs one by one, each while no other process works on its run; `taken` ones last.
+        """Yield jobs one by one, with the lock on each run; runs that others lock come last.
 
-        Those that are stored complete are done; where they are to be computed again, those that
-        another process has stored since `before`, when each run was begun. Where all that wait are
-        taken, this ends if other jobs are active, so that their executor is not held up.
+        A job whose run is stored is skipped. If stored runs are to be computed again, it is
+        skipped only if another process has stored it since `before`, which has the start of each
+        stored run. `taken` collects runs that other processes lock. If only such runs wait and
+        other jobs are active, the iterator ends, so that the executor of those is not blocked.
         """
         while waiting:
             job = waiting.popleft()
@@ -203,7 +205,7 @@ class Sweep:
             yield partial.job
 
     def _take(self, event: JobEvent[Job], active: _Active, retries: Retries) -> Iterator[Event]:
-        """Follow one event of an executor, of whichever job it is."""
+        """Handle one event of an executor, and yield the events of the sweep."""
         partial = active.of(event.job)
         if isinstance(event, Accepted):
             yield Started(event.job)
@@ -225,7 +227,7 @@ class Sweep:
             yield retries.put_aside(event, partial.environment) or event
 
     def _tell_of_dropped(self, partial: PartialRun) -> None:
-        """Say so where what is kept of a run cannot be used, and why."""
+        """Tell the user which checkpoints of a run cannot be used, and why."""
         for differing, n in partial.dropped.items():
             self.notice(
                 f"{partial.job.run.model}: {n} pictures of an earlier attempt are predicted again, "
@@ -233,16 +235,16 @@ class Sweep:
             )
 
     def _started(self, run: Run) -> str:
-        """When the stored run was begun; empty if none is stored."""
+        """When the stored run was started; empty if none is stored."""
         try:
             return self.store.provenance(run).started
         except StoreError:
             return ""
 
     def _resumed(self, job: Job) -> PartialRun:
-        """A job with what earlier attempts have kept of it.
+        """A partial run with the checkpoints of earlier attempts.
 
-        A run that keeps all probabilities is never replaced by one that does not.
+        A stored run with all probabilities is never replaced by one without them.
         """
         if self.store.keeps_all_probabilities(job.run):
             job = replace(job, keep="all")
@@ -261,7 +263,7 @@ class Sweep:
         return PartialRun(job, kept, recorded, checkpoints, self.clock)
 
     def _keep(self, partial: PartialRun) -> None:
-        """Put on disk what is new; a full disk costs no more than what could not be put there."""
+        """Write new predictions to checkpoints; if the disk is full, only warn the user."""
         if not self.resumes:
             return
         try:
@@ -271,7 +273,7 @@ class Sweep:
             self.notice(f"{model}: its predictions so far cannot be kept: {error}")
 
     def _stored(self, partial: PartialRun) -> Stored | Failed[Job]:
-        """Store a run that its executor has finished."""
+        """Store a run after its executor has finished it."""
         job, n = partial.job, len(partial)
         if not partial.is_complete or n != len(self.images):
             return Failed(job, f"{n} predictions for {len(self.images)} pictures", "")
@@ -291,12 +293,12 @@ class Sweep:
 
 @cache
 def _open_sweeps() -> WeakSet[Generator[Event, None, None]]:
-    """Sweeps that may not have ended; they are closed while Python can still write files."""
+    """Sweeps that may not have ended; they are closed at exit, while files can be written."""
     sweeps: WeakSet[Generator[Event, None, None]] = WeakSet()
 
     def close() -> None:
         for events in list(sweeps):
-            with suppress(ValueError):  # another thread is in it
+            with suppress(ValueError):  # another thread runs it
                 events.close()
 
     atexit.register(close)
@@ -305,15 +307,15 @@ def _open_sweeps() -> WeakSet[Generator[Event, None, None]]:
 
 @cache
 def _claims_of_this_process() -> set[Path]:
-    """Where runs are worked on that are claimed here; to wait for oneself would be for ever."""
+    """Folders of the runs that this process has locked; waiting for them would never end."""
     return set()
 
 
 @contextmanager
 def _ended(events: Iterator[JobEvent[Job]]) -> Iterator[Iterator[JobEvent[Job]]]:
-    """Events of an executor, which is ended with the block and not when nobody refers to it.
+    """Close the events of an executor when the block ends, not at garbage collection.
 
-    A notebook refers to the frames of the last error until the next one.
+    A notebook keeps the frames of the last error alive until the next error.
     """
     try:
         yield events
@@ -324,38 +326,38 @@ def _ended(events: Iterator[JobEvent[Job]]) -> Iterator[Iterator[JobEvent[Job]]]
 
 
 class _Active:
-    """Jobs that an executor works on: what has come back of each, and the claim on its run."""
+    """Jobs that an executor works on, each with its partial run and the lock on its run."""
 
     def __init__(self) -> None:
         self._jobs: dict[Run, tuple[PartialRun, ExitStack]] = {}
         self.others: list[Event] = []
-        """Ends of jobs that no executor gets: stored by others, or impossible to claim."""
+        """Final events of jobs that no executor gets: stored by others, or impossible to lock."""
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     @property
     def partial_runs(self) -> list[PartialRun]:
-        """What has come back of each job that has not ended."""
+        """The partial run of each job that has not ended."""
         return [partial for partial, _ in self._jobs.values()]
 
     def add(self, partial: PartialRun, claim: ExitStack) -> None:
-        """Begin a job."""
+        """Add a job."""
         self._jobs[partial.job.run] = partial, claim
 
     def of(self, job: Job) -> PartialRun:
-        """What has come back of a job; ValueError if it is not active."""
+        """The partial run of a job; ValueError if the job is not active."""
         if job.run not in self._jobs:
             raise ValueError(f"an event of {job.run}, which is not active")
         return self._jobs[job.run][0]
 
     def end(self, job: Job) -> None:
-        """Give up the claim on a job's run."""
+        """Remove a job and release the lock on its run."""
         _, claim = self._jobs.pop(job.run)
         claim.close()
 
     def close(self) -> None:
-        """Give up every claim."""
+        """Release every lock."""
         while self._jobs:
             _, (_, claim) = self._jobs.popitem()
             claim.close()

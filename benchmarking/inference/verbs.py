@@ -1,6 +1,6 @@
-"""The predict verb, as Python users call it: from models, pictures and a store to stored runs.
+"""The Python functions that predict pictures with models and store the runs.
 
-`predict` shows a bar; `sweep` gives events to those who show progress themselves.
+`predict` shows a bar; `sweep` yields events for callers that show progress themselves.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ Images = ImageSet | str | Path
 def sweep(
     models: Models, images: Images, store: Store | str | Path, **options: Any
 ) -> Generator[Event, None, None]:
-    """Predict pictures with models and store the runs; yields events.
+    """Predict pictures with models, store the runs, and yield events.
 
-    The events are those of `benchmarking.inference.events`: `Started`, `Progress` (so many more
-    pictures; 0 if a job merely runs), `Stored`, `AlreadyStored`, `Failed`, and `PutAside` for a job
-    that is tried again. Each has its `job`, and that its `run`.
+    The events are those of `benchmarking.inference.events`: `Started`, `Progress` (with the number
+    of further pictures; 0 if a job merely runs), `Stored`, `AlreadyStored`, `Failed`, and
+    `PutAside` for a job that is tried again. Each event has its `job`, and a job has its `run`.
 
-    For those who show progress themselves; `predict` does the same with a bar. Close it if you
-    leave it before its end (`contextlib.closing`): that keeps the partial runs and ends the worker.
+    Use it to show progress yourself; `predict` does the same with a bar. If you stop before its
+    end, close it (`contextlib.closing`): that keeps the partial runs and ends the worker.
 
     Args:
         models: a name, wildcard, framework or source, or several.
         images: the pictures; see `open_images`.
-        store: for the runs.
-        options: those of `Options`, by name.
+        store: the store for the runs.
+        options: fields of `Options`, by name.
 
     Raises:
         BenchmarkError: a name is unknown, a model cannot run, or the store cannot be written.
@@ -53,7 +53,7 @@ def sweep(
 
 
 def _planned(models: Models, images: ImageSet, store: Store, options: Options) -> Plan:
-    """What will run; BenchmarkError if a model cannot, or the disk is too full."""
+    """Plan the sweep; BenchmarkError if a model cannot run, or the disk is too full."""
     if callable(models) or not isinstance(models, str | list | tuple):
         raise BenchmarkError(
             f"{models!r:.80} is no name of a model; give a name or a list of names. A model of "
@@ -75,26 +75,26 @@ def predict(
     recipe: str | Preprocessing = "published",
     **options: Any,
 ) -> list[Run]:
-    """Predict pictures with pretrained models, or a model of your own, and store the runs.
+    """Predict pictures with pretrained models, or with your own model, and store the runs.
 
-    Complete runs are not computed again, and an interrupted run is resumed where it stopped; only a
-    model of your own always starts again, because a change of it cannot be detected.
+    Complete runs are not computed again, and an interrupted run is resumed. Only your own model
+    always starts from the beginning, because a change of it cannot be detected.
 
     Args:
-        model: names as in `imagenet-benchmark models`, with wildcards if you like; or a function
-            from uint8 crops (n, height, width, 3) to probabilities (n, 1000), in the order of
-            ImageNet's classes, a PyTorch module or a Keras model.
+        model: names as in `imagenet-benchmark models`, also with wildcards; or your own model: a
+            function from uint8 crops (n, height, width, 3) to probabilities (n, 1000), in the order
+            of ImageNet's classes, a PyTorch module or a Keras model.
         images: the pictures; see `open_images`.
-        store: for the runs.
-        name: of a model of your own; by default that of a function.
-        recipe: name of the recipe; for a model of your own, the recipe itself.
-        options: those of `Options`, by name.
+        store: the store for the runs.
+        name: name of your own model; by default the name of the function.
+        recipe: name of the recipe; for your own model, the recipe itself.
+        options: fields of `Options`, by name.
 
     Returns:
         The stored runs, in the order of the models.
 
     Raises:
-        BenchmarkError: a name is unknown, or a model failed; the others are stored.
+        BenchmarkError: a name is unknown, or a model failed; the runs of the others are stored.
     """
     pictures, target = _images(images), _store(store)
     wanted: list[Run] = []
@@ -126,7 +126,7 @@ def _own(
     recipe: str | Preprocessing,
     options: Options,
 ) -> Generator[Event, None, None]:
-    """Events of a model of the user's own."""
+    """Events of a user's own model."""
     if not isinstance(recipe, Preprocessing):
         raise BenchmarkError(
             "a model of your own needs its recipe: recipe=Preprocessing(...), or that of another "
@@ -150,7 +150,7 @@ def _own(
 
 
 def _runs(events: Iterator[Event], store: Store) -> list[Run]:
-    """The runs that are stored when a sweep has ended; BenchmarkError if a model failed."""
+    """The runs that are stored at the end of a sweep; BenchmarkError if a model failed."""
     runs, failures = [], []
     for event in events:
         if isinstance(event, Failed):

@@ -1,8 +1,9 @@
-"""The worker process: it runs tasks one after another and sends what their functions yield.
+"""The worker process: it runs tasks one after another and sends the values that they yield.
 
 `python -m benchmarking.inference.worker FOLDER` waits for a line on standard input, reads its task
-from a file in FOLDER, and writes pickled messages to standard output. What the task itself prints
-goes to a log in FOLDER. It ends with its input, which ends with the process that started it.
+from a file in FOLDER, and writes pickled messages to standard output. Output of the task itself
+goes to a log in FOLDER. The worker ends when its standard input ends, which happens at the latest
+when its parent process ends.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ _LENGTH = struct.Struct("<Q")
 
 
 def main() -> None:
-    """Run tasks until nobody wants any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    """Run tasks until standard input ends or an error leaves the process unusable."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent process
     folder = Path(sys.argv[1])
     log = folder / LOG
     orders: SimpleQueue[bytes] = SimpleQueue()
     given, messages = os.fdopen(os.dup(0), "rb"), os.dup(1)
-    if hasattr(os, "register_at_fork"):  # a copy of this process would hold the pipe open
+    if hasattr(os, "register_at_fork"):  # a forked child would hold the pipe open
         os.register_at_fork(after_in_child=lambda: os.close(messages))
     _redirect(log)
     Thread(target=_watch, args=(given, orders), daemon=True).start()
@@ -47,7 +48,7 @@ def main() -> None:
                 _send(messages, ("output", value))
             end: tuple[Any, ...] = ("finished",)
         except BrokenPipeError:
-            os._exit(0)  # nobody listens any more
+            os._exit(0)  # the parent process does not read any more
         except Exception as error:
             sys.stdout.flush()
             reason, details, cause, usable = account_of(error, _since(log, start))
@@ -57,11 +58,11 @@ def main() -> None:
 
 
 def account_of(error: Exception, written: str = "") -> tuple[str, str, str, bool]:
-    """Reason, details and cause, and whether the process is sound after such an error.
+    """Reason, details and cause of an error, and whether the process is usable after it.
 
     Args:
-        error: what ended a job.
-        written: what the process has written since the job began.
+        error: the error that ended a job.
+        written: output of the process since the job began.
     """
     from benchmarking.errors import BenchmarkError, OutOfMemory
 
@@ -71,18 +72,18 @@ def account_of(error: Exception, written: str = "") -> tuple[str, str, str, bool
         return str(error), "", "error", True
     details = written + traceback.format_exc()
     cause = "memory" if isinstance(error, MemoryError) else "error"
-    return f"{type(error).__name__}: {error}", details, cause, False  # a device can be unusable
+    return f"{type(error).__name__}: {error}", details, cause, False  # a device may be unusable
 
 
 def _watch(given: BinaryIO, orders: SimpleQueue[bytes]) -> None:
-    """Pass on orders, and end this process with the one that gives them, whatever it does then."""
+    """Queue orders, and end this process at once when its parent process ends."""
     for order in given:
         orders.put(order)
     os._exit(0)
 
 
 def _redirect(log: Path) -> None:
-    """Let whatever a library prints go to the log, and nothing be read from standard input."""
+    """Redirect the output of libraries to the log, and make standard input empty."""
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -91,9 +92,9 @@ def _redirect(log: Path) -> None:
 
 
 def _values(task: Path) -> Iterator[Any]:
-    """What the function yields for its job, of which nothing is left for the next."""
+    """Yield the function's values for its job; function and job are freed at the end."""
     with task.open("rb") as file:
-        sys.path[:] = pickle.load(file)  # noqa: S301 - written by the process that started this one
+        sys.path[:] = pickle.load(file)  # noqa: S301 - written by the parent process
         function, job = pickle.load(file)  # noqa: S301
     yield from function(job)
 
@@ -107,21 +108,21 @@ def _send(messages: int, message: tuple[Any, ...]) -> None:
 
 
 def received(stream: BinaryIO) -> tuple[Any, ...] | None:
-    """The next message from a stream without a buffer; None at its end, or if the last one is cut.
+    """The next message from an unbuffered stream; None at its end or after a truncated message.
 
     Raises:
-        Exception: whatever unpickling raises.
+        Exception: unpickling may raise anything.
     """
     head = _exactly(stream, _LENGTH.size)
     data = _exactly(stream, _LENGTH.unpack(head)[0]) if head else None
     if data is None:
         return None
-    message: tuple[Any, ...] = pickle.loads(data)  # noqa: S301 - of a process that we started
+    message: tuple[Any, ...] = pickle.loads(data)  # noqa: S301 - from a process that we started
     return message
 
 
 def _exactly(stream: BinaryIO, n: int) -> bytearray | None:
-    """So many bytes, or None if the stream ends before."""
+    """Read n bytes; None if the stream ends before."""
     data = bytearray(n)
     view, at = memoryview(data), 0
     while at < n:
@@ -133,13 +134,13 @@ def _exactly(stream: BinaryIO, n: int) -> bytearray | None:
 
 
 def write_setting(folder: Path) -> None:
-    """Tell a worker where this process finds modules, and which plug-in files it has imported."""
+    """Write this process's module path and imported plug-in files for a worker."""
     setting = {"path": sys.path, "plugins": plugins.imported_files()}
     (folder / _SETTING).write_text(json.dumps(setting), "utf-8")
 
 
 def _read_setting(folder: Path) -> None:
-    """Find the same modules, and import the same plug-ins, as the process that started this one."""
+    """Use the module path and import the plug-ins of the parent process."""
     setting = json.loads((folder / _SETTING).read_text("utf-8"))
     sys.path[:] = setting["path"]
     plugins.import_files(setting["plugins"])

@@ -1,1 +1,1 @@
-"""Scores as people and programs read them."""
+"""Output of scores for readers and programs."""

@@ -1,4 +1,4 @@
-"""Tables as text: headings, then a line per run."""
+"""Tables as cells of text: headings, then a line per run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from benchmarking.scoring.table import AccuracyTable, Row, Score, rank_of
 def cells(table: AccuracyTable) -> list[list[str]]:
     """A table as text: a line of headings, then a line per run; scores in percent.
 
-    Published accuracies, and the measured acc@1 less the published, are there where any is known.
+    If any published accuracy is known, there are columns for it and for the measured acc@1 minus
+    the published one.
     """
     headings = ["Platform", "Model", "Recipe"]
     headings += [f"{name} [95 % interval]" for name in table.columns]
@@ -39,7 +40,7 @@ def cells(table: AccuracyTable) -> list[list[str]]:
 
 
 def caption(table: AccuracyTable) -> str:
-    """What a table is about: image set, size and fingerprint."""
+    """Caption of a table: image set, size and fingerprint."""
     subset = f", {table.subset}" if table.subset else ""
     text = f"{table.images}, {table.n} pictures{subset}, fingerprint {table.fingerprint[:12]}"
     return printable(text)

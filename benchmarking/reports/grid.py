@@ -1,4 +1,4 @@
-"""Lines of cells in columns, for a terminal."""
+"""Aligned columns of cells, for a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarking.io.printable import printable
 
 
 def aligned(lines: Sequence[Sequence[str]], left: int) -> str:
-    """Lines of cells in columns, the first few flush left and the others flush right."""
+    """Lines of cells in columns; the first `left` columns are flush left, the others right."""
     lines = [[printable(cell) for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ""

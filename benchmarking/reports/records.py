@@ -1,4 +1,4 @@
-"""Tables as lines of named values, for programs: the columns of 2019, then ours."""
+"""Tables as lines of named values, for programs: the columns of 2019, then new ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarking.scoring.table import AccuracyTable, Row, rank_of
 
 
 def lines(tables: Sequence[AccuracyTable]) -> list[Mapping[str, object]]:
-    """A line per run, shares in [0, 1] as in 2019; what a table lacks, its lines lack."""
+    """A line per run, with shares in [0, 1] as in 2019; only with the values of its own table."""
     return [_line(table, row) for table in tables for row in table.rows]
 
 
@@ -31,7 +31,7 @@ def _line(table: AccuracyTable, row: Row) -> Mapping[str, object]:
 
 
 def _published(row: Row) -> Mapping[str, object]:
-    """Published accuracies, and the measured ones less these."""
+    """Published accuracies, and the measured ones minus these."""
     if row.published is None:
         return {}
     line: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""Tables as Python users meet them: `score` and `evaluate` make them, and they show themselves."""
+"""Tables for Python users, made by `score` and `evaluate`; they can be printed and saved."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Labels = str | Path | LabelSet | Sequence[str | Path]
 
 @dataclass(frozen=True, repr=False)
 class Table(AccuracyTable):
-    """An accuracy table that shows itself: as text, in a notebook, as a data frame or a file."""
+    """An accuracy table that can be shown as text or in a notebook, and converted or saved."""
 
     def __str__(self) -> str:
         left_out = [f"left out: {reason}" for reason in self.left_out]
@@ -47,7 +47,7 @@ class Table(AccuracyTable):
         return str(self)
 
     def _repr_html_(self) -> str:
-        """For notebooks: the same cells as in the text."""
+        """HTML for notebooks, with the same cells as the text."""
         headings, *lines = cells(self)
         head = "".join(f"<th>{escape(cell)}</th>" for cell in headings)
         rows = "".join(
@@ -84,17 +84,17 @@ def score(
     labels: Labels = "original",
     runs: Sequence[Run] | None = None,
 ) -> Table:
-    """The accuracy table of stored runs, from their predictions alone.
+    """The accuracy table of stored runs; needs only their predictions.
 
     Args:
-        store: where the runs are.
+        store: the store.
         images: the image set or its name; None if the store has only one.
-        labels: what is right: "original", "real", "corrected" or a file of labels; several, side by
-            side; or a label set for the rows of the image set.
-        runs: which runs on the set; None for all.
+        labels: "original", "real", "corrected" or a file of labels; several of these, for columns
+            side by side; or a label set for the rows of the image set.
+        runs: the runs to score; None for all on the set.
 
     Raises:
-        BenchmarkError: there are no such runs, or labels are missing or do not fit.
+        BenchmarkError: there are no such runs, or labels are missing or do not match.
     """
     kept = store if isinstance(store, Store) else Store(store)
     name = images.name if isinstance(images, ImageSet) else images or _only_set(kept)
@@ -124,16 +124,16 @@ def evaluate(
     labels: Labels = "original",
     **options: Any,
 ) -> Table:
-    """How accurate is this model on these pictures? Predict, then score, in one call.
+    """Measure the accuracy of a model on pictures: predict and score in one call.
 
     Args:
-        model: a name as in `imagenet-benchmark models`, several names, or a model of your own; see
+        model: a name as in `imagenet-benchmark models`, several names, or your own model; see
             `predict`.
         pictures: a folder, a tar, the name of a picture set, or an image set; see `open_images`.
-        store: for the run; None takes a folder in your cache, of these pictures alone, so that an
-            interrupted call is resumed and the same call is answered at once.
+        store: the store for the run; None uses a folder for these pictures in your cache, so that
+            an interrupted call is resumed and a repeated call returns at once.
         labels: see `score`.
-        options: of `predict`, such as name=, recipe=, batch_size= or gpu=.
+        options: options of `predict`, such as name=, recipe=, batch_size= or gpu=.
 
     Raises:
         BenchmarkError: a name is unknown, the model cannot run, or the pictures cannot be used.
@@ -147,7 +147,7 @@ def evaluate(
     if store is None:
         apart = Options(seed=options.get("seed"), precision=options.get("precision")).apart
         store = cache_folder("evaluated") / f"{images.fingerprint[:16]}{apart}"
-        if callable(model):  # its run is of no use to a later call
+        if callable(model):  # a later call cannot use its run
             options = {"name": own_name(model), **options}
     runs = predict(model, images, store, **options)
     return score(store, images, labels=labels, runs=runs)
@@ -166,7 +166,7 @@ def _only_set(store: Store) -> str:
 
 
 def _label_sets(labels: Labels, store: Store, images: str) -> dict[str, LabelSet] | None:
-    """Label sets by what goes before their columns' names; None for the set's own."""
+    """Label sets by the prefix of their columns' names; None for the stored labels."""
     if labels == "original":
         return None
     if isinstance(labels, LabelSet):

@@ -1,4 +1,4 @@
-"""Subcommands of `imagenet-benchmark`, one module each; `Command` says what one must have."""
+"""Subcommands of `imagenet-benchmark`, one module each; `Command` is the contract."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ class Command(Protocol):
 
     @property
     def NAME(self) -> str:
-        """Of the command."""
+        """Name of the command."""
 
     @property
     def HELP(self) -> str:
-        """One line about it."""
+        """Description of the command in one line."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Describe its arguments."""
+        """Add its arguments to the parser."""
 
     def run(self, args: argparse.Namespace) -> int:
-        """Do it and return the exit status."""
+        """Run the command and return the exit status."""
 
 
 def commands() -> dict[str, Command]:

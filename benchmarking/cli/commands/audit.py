@@ -23,7 +23,7 @@ HELP = "measure what changes the predictions of a model: batching, recipe, frame
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     from benchmarking.experiments import experiments
 
     audits = parser.add_subparsers(title="audits", metavar="AUDIT", required=True)
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run an experiment; 1 if it finds that answers change which should not."""
+    """Run an experiment; 1 if predictions change that should not change."""
     from benchmarking.io import files
 
     outcome = args.experiment.run(_setup(args))

@@ -23,7 +23,7 @@ _SHOWN = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     add = parser.add_argument
     add("--images", metavar="NAME", help="only runs on this image set (default: all)")
     add(
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what is damaged, then how many runs are as they were written; 1 if any is not."""
+    """Print the damaged files, then the number of undamaged runs; 1 if any is damaged."""
     from benchmarking.io.progress import bar
     from benchmarking.predictions.integrity import check_runs
     from benchmarking.predictions.selection import problems

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 NAME = "compare"
 HELP = "compare stored runs picture by picture"
 _LEVEL = 0.05
-_SHOWN = 5  # classes that gain most, and that lose most
+_SHOWN = 5  # classes with the largest gains, and with the largest losses
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     add = parser.add_argument
     add(
         "models",
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the comparison; 1 if damaged runs had to be left out of it."""
+    """Print the comparison; 1 if damaged runs had to be left out."""
     from benchmarking.predictions.selection import problems, whole_runs
 
     store = chosen_store(args)

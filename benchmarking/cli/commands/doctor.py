@@ -24,7 +24,7 @@ _SHOWN = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     parser.add_argument(
         "pictures", metavar="PICTURES", help="a tar or folder of labelled pictures, or 'demo'"
     )
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what is known and what is wrong; 1 if anything is."""
+    """Print facts and findings; 1 if there are findings."""
     import json
     import warnings
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     checked = []
     if not args.quick:
         with warnings.catch_warnings():
-            # Of odd metadata and large pictures; what matters of them is found.
+            # Pillow's warnings of odd metadata and large pictures; findings report what matters.
             warnings.filterwarnings("ignore", module="PIL")
             files_read, n = checkups(layout.files), len(layout.files)
             checked = list(bar(files_read, title="doctor", total=n, unit=" images"))
@@ -79,7 +79,7 @@ def _lines(found: Report) -> list[str]:
 
 
 def _commonest(counts: Mapping[str, int]) -> str:
-    """The commonest values with their numbers, and how many other values there are."""
+    """The most common values with their counts, and the number of other values."""
     if list(counts) == ["yes"]:
         return f"{counts['yes']:,}"
     shown = ", ".join(f"{value} ({n:,})" for value, n in list(counts.items())[:_SHOWN])

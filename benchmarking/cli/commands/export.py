@@ -23,7 +23,7 @@ HELP = "write stored runs as .npy or .csv for other tools"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     add = parser.add_argument
     add("folder", metavar="DIR", type=Path, help="folder for the files")
     add("--to", choices=("npy", "csv"), required=True, help="format of the files")
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the files and say how many; 1 if there may be runs that cannot be seen."""
+    """Write the files and print their number; 1 if some runs may be missing."""
     from benchmarking.io.progress import bar
     from benchmarking.predictions.import_export import export_arrays, export_tables
     from benchmarking.predictions.selection import problems

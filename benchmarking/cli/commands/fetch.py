@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 NAME = "fetch"
 HELP = "download public files, such as the predictions of 2019, and check them"
 
-# What to run on a collection in the cache.
+# The command that uses a collection in the cache.
 _NEXT = {"predictions-2019": "imagenet_benchmarking.py"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     from benchmarking.io.downloads import collections
 
     lines = [f"  {name:18}{found.about}" for name, found in collections().items()]
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fetch a collection and say where it is."""
+    """Fetch a collection and print its folder."""
     from benchmarking.io.downloads import cache_folder, collections, fetch, origin_of
 
     collection = collections()[args.collection]
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _follow(collection: Collection, fetched: Generator[Fetched, None, None]) -> int:
-    """Show a bar while files come in; how many had been there."""
+    """Show a bar during the download, and return how many files were there before."""
     from benchmarking.io.progress import bar
 
     total = sum(file.bytes for file in collection.files)

@@ -19,7 +19,7 @@ HELP = "store the arrays of the 2019 benchmark as runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     add = parser.add_argument
     add(
         "folders",
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Import every run on every set; 1 if some cannot be."""
+    """Import every run on every image set; 1 if some cannot be imported."""
     from benchmarking.errors import BenchmarkError
     from benchmarking.io.downloads import cache_folder
     from benchmarking.io.npy_files import read_integers

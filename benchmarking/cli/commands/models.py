@@ -19,7 +19,7 @@ HELP = "list the models that can run, and their weights"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     parser.add_argument(
         "models",
         nargs="*",
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line for each model, then what the columns leave out."""
+    """Print a line for each model, then details that do not fit the columns."""
     from benchmarking.models.sources import all_specs, select
 
     specs = select(args.models) if args.models else all_specs()
@@ -55,7 +55,7 @@ def _list_models(specs: Sequence[ModelSpec], folder: Path | None) -> None:
     from benchmarking.reports.grid import aligned
 
     lines = [["Platform", "Model", "Weights", "Input", "Parameters", "Acc@1", "Acc@5"]]
-    notes: dict[str, None] = {}  # ordered, each once
+    notes: dict[str, None] = {}  # in order, without duplicates
     for spec in specs:
         state = "here"
         try:
@@ -95,7 +95,7 @@ def _list_weights(specs: Sequence[ModelSpec], folder: Path | None) -> None:
 
 
 def _state(spec: ModelSpec, folder: Path | None) -> tuple[str, str]:
-    """What is known of a model's file of weights, and where it is or should come from and go."""
+    """State of a model's weight file, and its path, or its address and folder if it is missing."""
     from benchmarking.errors import WeightsError
     from benchmarking.models.sources import source_of, weights_path
     from benchmarking.models.weights import verified_sha256

@@ -34,7 +34,7 @@ HELP = "run pretrained models on pictures and store the predictions"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     from benchmarking.io.prefetch import cores
 
     add = parser.add_argument
@@ -137,7 +137,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict, store and report; 1 if a model that was asked for failed."""
+    """Predict, store and report; 1 if a requested model failed."""
     try:
         return _run(args)
     except KeyboardInterrupt:
@@ -168,7 +168,7 @@ def _run(args: argparse.Namespace) -> int:
     arguments = _recorded(args.arguments)
     with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
         failures = show(events)
-    if args.models:  # they were asked for
+    if args.models:  # the user named them
         for model, obstacle in todo.obstacles.items():
             print(f"failed: {model}: {obstacle}", file=sys.stderr)
         failures += len(todo.obstacles)
@@ -201,7 +201,7 @@ def _crop_cache(text: str | None) -> CropCache:
 
 
 def _summary(plan: Plan) -> str:
-    """One line, before anything is computed, that says what will be."""
+    """One line that describes the plan before anything is computed."""
     from benchmarking.errors import WeightsError
     from benchmarking.io.files import in_bytes
     from benchmarking.models.sources import framework_of
@@ -220,7 +220,7 @@ def _summary(plan: Plan) -> str:
 
 
 def _recorded(arguments: Sequence[str]) -> tuple[str, ...]:
-    """The command's arguments without the user's folders: paths keep their last part."""
+    """The command's arguments without the user's folders: only the last part of a path."""
 
     def last_part(text: str) -> str:
         path = Path(text)

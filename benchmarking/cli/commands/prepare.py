@@ -25,7 +25,7 @@ HELP = "unpack the official validation tar into class folders"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     parser.add_argument("tar", type=Path, metavar="TAR", help="ILSVRC2012_img_val.tar")
     parser.add_argument(
         "folder", type=Path, metavar="DIR", help="a folder that does not exist yet, or is empty"
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Unpack, and say what to do next."""
+    """Unpack, and print the next step."""
     from benchmarking.io.progress import bar
     from benchmarking.pictures.prepare import OFFICIAL, plan, prepare
 

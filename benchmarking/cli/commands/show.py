@@ -13,7 +13,7 @@ HELP = "show how a stored run was made"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     parser.add_argument("pattern", metavar="RUN", help="MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE")
     parser.add_argument("--images", metavar="NAME", help="the image set of the run")
     add_weights(parser, "'random' shows a run of 'predict --weights random'")
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what is known, a line each."""
+    """Print the known facts, one per line."""
     from dataclasses import asdict
 
     from benchmarking.io.printable import printable
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     document = {"run": str(found), "file": str(store.path(found))}
     made = asdict(store.provenance(found))
     if not made["incidents"]:
-        del made["incidents"]  # there were none, which is not unknown
+        del made["incidents"]  # none happened; that is not the same as unknown
     lines = list(_lines({**document, **made}))
     width = max(len(name) for name, _ in lines)
     print("\n".join(printable(f"{name:{width}}  {text}") for name, text in lines))
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """Names and values, those within others under both names; what nobody knows is unknown."""
+    """Names and values; nested values have both names, and missing values are "unknown"."""
     for name, value in document.items():
         title = before + (name.replace("_", " ") if name.isidentifier() else name)
         if isinstance(value, Mapping) and value:

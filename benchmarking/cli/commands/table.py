@@ -33,7 +33,7 @@ HELP = "print the accuracy table of stored predictions"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     parser.add_argument("--images", metavar="NAME", help="only this image set (default: all)")
     parser.add_argument(
         "-o",

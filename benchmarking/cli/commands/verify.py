@@ -22,7 +22,7 @@ HELP = "compare stored runs with the published accuracies"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     add = parser.add_argument
     add(
         "models",
@@ -65,7 +65,7 @@ def _table(findings: Sequence[Verification]) -> str:
 
 
 def _causes(findings: Sequence[Verification]) -> list[str]:
-    """Each likely cause with its evidence, and the runs that it is about."""
+    """Each likely cause with its evidence and its runs."""
     about: dict[tuple[str, str], list[str]] = {}
     for found in findings:
         for cause in found.causes:

@@ -23,13 +23,13 @@ interruption the same command resumes."""
 
 @dataclass(frozen=True)
 class Script:
-    """What one of the two commands is about.
+    """The properties of one of the two commands.
 
     Attributes:
-        source: of the models.
-        platform: as it stands in the names of the arrays.
-        title: as people write it.
-        batch_size: pictures per forward pass, if nothing else is asked for.
+        source: source of the models.
+        platform: platform in the names of the arrays.
+        title: name of the platform for readers.
+        batch_size: default number of pictures per forward pass.
     """
 
     source: str
@@ -48,7 +48,7 @@ KERAS = Script("keras", "keras", "Keras", 1)
 
 
 def main(script: Script, argv: Sequence[str] | None = None) -> int:
-    """Predict and write arrays; exit status as of `imagenet-benchmark predict`."""
+    """Predict and write arrays; the exit status is that of `imagenet-benchmark predict`."""
     return cli.reported(script.program, lambda: _run(script, _parser(script).parse_args(argv)))
 
 

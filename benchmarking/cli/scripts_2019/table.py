@@ -106,7 +106,7 @@ def _add_path(
 
 
 def _arrays(args: argparse.Namespace) -> ArrayFolders:
-    """Arrays in the folders asked for, else those here, else those that were fetched."""
+    """Arrays in the given folders, else in the default folders, else in the cache of `fetch`."""
     asked = {name: getattr(args, f"{name}_dir") for name in _PLATFORMS}
     here = {name: asked[name] or Path(f"{name}_imagenet") for name in _PLATFORMS}
     found = {name: path for name, path in here.items() if asked[name] or _holds_arrays(path)}
@@ -146,9 +146,9 @@ def _image_set(args: argparse.Namespace, arrays: ArrayFolders) -> str:
 def _labels(
     args: argparse.Namespace, arrays: ArrayFolders, images: str
 ) -> tuple[NDArray[np.int64], Path | None]:
-    """The true class of every row, and the file of other labels to compare them with.
+    """The true class of every row, and the file with other labels, if any.
 
-    For a set of which no labels are kept those of -l are its own, and there are no others.
+    If no labels are stored for the set, those of -l are its own, and there are no others.
     """
     try:
         return arrays.labels(images), args.custom_labels
@@ -161,7 +161,10 @@ def _labels(
 def _label_sets(
     args: argparse.Namespace, images: str, labels: NDArray[np.int64], custom: Path | None
 ) -> Mapping[str, LabelSet]:
-    """What the columns count against: without a prefix, and with masks and labels as "c"."""
+    """Label sets by column prefix: "" for the stored labels, "c" for the given mask or labels.
+
+    If both are given, the mask applies to "" as well.
+    """
     if args.indices_to_omit and args.indices_to_keep:
         raise BenchmarkError("-i and -j were both given; choose one of them.")
     everything = left = every_image(labels)
@@ -179,7 +182,7 @@ def _label_sets(
 def _from_file(
     path: Path, use: Callable[[NDArray[np.int64]], LabelSet], limit: int | None = None
 ) -> LabelSet:
-    """What becomes of the numbers in a file, which any complaint names; all below a limit."""
+    """Make a label set from the numbers in a file, all below a limit; errors name the file."""
     numbers = read_integers(path)
     try:
         if limit and numbers.size and numbers.max() >= limit:
@@ -190,7 +193,7 @@ def _from_file(
 
 
 def _check_pictures(val_dir: str, images: str, labels: NDArray[np.int64]) -> None:
-    """Make sure that a folder holds the pictures that the rows stand for, where that is known."""
+    """Check that a folder has the pictures of the rows, if these are known."""
     from benchmarking.pictures.image_set import difference
     from benchmarking.pictures.sets import open_pictures
     from benchmarking.predictions.import_export import rows_of
@@ -210,7 +213,7 @@ def _check_pictures(val_dir: str, images: str, labels: NDArray[np.int64]) -> Non
 
 
 def _titled(table: AccuracyTable) -> AccuracyTable:
-    """The table under the name of its pictures, which are those of 2019 only where a run is."""
+    """Rename the image set to "imagenet-val" if no run in the table is from 2019."""
     if table.images != IMAGES or any(row.run.source.startswith("2019-") for row in table.rows):
         return table
     rows = (replace(row, run=replace(row.run, images="imagenet-val")) for row in table.rows)
@@ -218,7 +221,7 @@ def _titled(table: AccuracyTable) -> AccuracyTable:
 
 
 def _notes(rows: Sequence[Row]) -> Iterator[str]:
-    """Models of 2019 that are missing, and others that are there, whatever their case."""
+    """Missing models of 2019, and models that are not of 2019; case is ignored."""
     found = {
         f"{row.provenance.platform}/{row.run.model}".casefold(): f"{row.platform}/{row.run.model}"
         for row in rows

@@ -1,4 +1,4 @@
-"""Executors, one module each: where jobs run. `Executor` says what a module must have."""
+"""Executors, which run jobs, one module each; `Executor` is the contract of a module."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ J = TypeVar("J")
 Function = Callable[[J], Iterable[Any]]
 
 Cause = Literal["error", "memory", "killed", "died", "silent"]
-"""What ended a job early: an exception, no memory, SIGKILL (mostly the kernel's, where memory runs
-out), another end of its process, or no output for the time allowed."""
+"""Why a job ended early: an exception, a lack of memory, SIGKILL (usually from the kernel, when
+memory runs out), another end of its process, or no output before the timeout."""
 
 
 @dataclass(frozen=True, eq=False)
 class Accepted(Generic[J]):
-    """A job has been taken; its function is called now."""
+    """A job has been accepted; its function is called now."""
 
     job: J
 
 
 @dataclass(frozen=True, eq=False)
 class Quiet(Generic[J]):
-    """A job still runs, but produced nothing for a moment."""
+    """A job still runs, but has produced no output for a moment."""
 
     job: J
 
@@ -41,19 +41,19 @@ class Output(Generic[J]):
 
 @dataclass(frozen=True, eq=False)
 class Finished(Generic[J]):
-    """The end of a job whose every output has been delivered."""
+    """A job has ended, and all of its outputs have been delivered."""
 
     job: J
 
 
 @dataclass(frozen=True, eq=False)
 class Failed(Generic[J]):
-    """A job that ended early.
+    """A job has ended early.
 
     Attributes:
-        job: which one.
+        job: the job.
         reason: why, in a line or two.
-        details: traceback and whatever the process wrote; empty where the reason says it all.
+        details: traceback and output of the process; empty if the reason is sufficient.
         cause: the kind of reason.
     """
 
@@ -67,27 +67,27 @@ Event = Accepted[J] | Quiet[J] | Output[J] | Finished[J] | Failed[J]
 
 
 class Executor(Protocol):
-    """Runs a function on jobs, in a process or on a machine of its choice."""
+    """Runs a function for each job, in a process or on a machine of its choice."""
 
     @property
     def NAME(self) -> str:
-        """As `predict --executor` and the provenance of runs have it."""
+        """Its name in `predict --executor` and in the provenance of runs."""
 
     def run(
         self, function: Function[J], jobs: Iterable[J], timeout: float | None
     ) -> Iterator[Event[J]]:
-        """Events of every job: first it is accepted, then gives outputs, then is finished or fails.
+        """Yield the events of every job: Accepted, then its outputs, then Finished or Failed.
 
-        It takes jobs when it is ready for them, several at a time if it likes; the events of jobs
-        that run at the same time may interleave. The first output of a job must come first, which
-        says in what environment it runs; the others may come in any order. A job that fails does
-        not stop the others. Closing the iterator ends everything at once.
+        The executor takes jobs when it is ready for them, and may run several at the same time;
+        their events may interleave. The first output of a job is its environment and must be
+        delivered first; the others may come in any order. A job that fails does not stop the
+        others. Closing the iterator ends everything at once.
 
         Args:
-            function: what to call for each job; it can be imported by name in another process.
-            jobs: any objects that can be pickled; the next one may be asked for at any time.
-            timeout: seconds without any output of a job after which it is stopped, where the
-                executor can; None waits.
+            function: the function to call for each job; another process can import it by name.
+            jobs: any objects that can be pickled; the executor may take the next one at any time.
+            timeout: seconds without output after which a job is stopped, if the executor can do
+                that; None never stops a job.
         """
 
 

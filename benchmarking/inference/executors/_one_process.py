@@ -1,7 +1,7 @@
-"""Jobs one after another in one worker process, `python -m benchmarking.inference.worker`.
+"""Jobs run one after another in one worker process, `python -m benchmarking.inference.worker`.
 
-The process is started from its module, not by `multiprocessing`, which would run the caller's
-script again: so scripts without `if __name__ == "__main__"`, notebooks and standard input work.
+The process is not started by `multiprocessing`, which would run the caller's script again. So
+scripts without `if __name__ == "__main__"`, notebooks and scripts from standard input work.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from benchmarking.inference.executors import (
 )
 
 TICK = 0.5
-"""Seconds after which a job that produced nothing is `Quiet`."""
+"""Seconds without output after which a job is `Quiet`."""
 
 _WAITING = 64
-"""Messages of the process that wait to be read, at most."""
+"""Largest number of messages from the process that wait to be read."""
 
 _GRACE = 2.0
-"""Seconds in which the pipe of a process that is killed has to end."""
+"""Seconds to wait for the end of the pipe after the process was killed."""
 
 
 def in_one_process(
@@ -50,9 +50,9 @@ def in_one_process(
 ) -> Iterator[Event[J]]:
     """Run jobs one after another in one new process, until all have ended or it has to stop.
 
-    It stops where it dies or falls silent, and after an error that may have left it in a bad
-    state; further jobs are then left where they are. What the process writes to standard output
-    and error is kept for `Failed.details`.
+    It stops if it dies or produces no output before the timeout, and after an error that may have
+    left it in a bad state. Further jobs are then not taken. The standard output and error of the
+    process are kept for `Failed.details`.
     """
     with _folder() as folder, closing(_Process(folder)) as process:
         process.start()
@@ -69,11 +69,11 @@ class _Process:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._messages: queue.Queue[tuple[Any, ...] | None] = queue.Queue(_WAITING)
-        self._process: Any = None  # of subprocess, once it is started
-        self._problem = ""  # of a message that cannot be read
+        self._process: Any = None  # a subprocess.Popen once started
+        self._problem = ""  # why a message cannot be read
 
     def start(self) -> None:
-        """Start it."""
+        """Start the process."""
         package = Path(benchmarking.__file__).parents[1]
         path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
         try:
@@ -82,8 +82,8 @@ class _Process:
         except OSError as error:
             raise _cannot_be_used(self._folder, error) from error
         with _without_interrupts(), output:
-            # -P: no file in the current folder takes the place of a library. Pipes without buffers:
-            # at the end of Python a thread may hold the lock of one.
+            # -P: no file in the current folder can shadow a library. Pipes are unbuffered, because
+            # a thread may hold the lock of a buffer when Python exits.
             self._process = subprocess.Popen(  # noqa: S603 - this package's own module
                 [sys.executable, "-P", "-m", worker.__name__, str(self._folder)],
                 stdin=subprocess.PIPE,
@@ -96,24 +96,26 @@ class _Process:
             self._reader.start()
 
     def close(self) -> None:
-        """Kill it, if it was started: it has nothing to tidy up."""
+        """Kill the process if it was started; it needs no clean-up."""
         if self._process is None:
             return
         self._process.kill()
         self._process.wait()
         end = time.monotonic() + _GRACE
-        while self._reader.is_alive() and time.monotonic() < end:  # it may wait for room
+        while (
+            self._reader.is_alive() and time.monotonic() < end
+        ):  # the reader may wait for space in the queue
             with suppress(queue.Empty):
                 self._messages.get(timeout=0.01)
         self._process.stdin.close()
-        if not self._reader.is_alive():  # else a process that it forked still holds the pipe
+        if not self._reader.is_alive():  # else a forked process still holds the pipe
             self._process.stdout.close()
 
     def hand_out(self, task: object) -> None:
         """Give the process its next task.
 
-        In a file: a process that hangs while it is given more than a pipe holds would leave us
-        waiting for ever.
+        The task is in a file, not in the pipe: if the process hung, writing more than the pipe's
+        capacity would block forever.
         """
         try:
             with (self._folder / worker.TASK).open("wb") as file:
@@ -122,22 +124,22 @@ class _Process:
         except OSError as error:
             raise _cannot_be_used(self._folder, error) from error
         self._log_start = self._log.stat().st_size
-        with suppress(OSError):  # it is dead, as the next message will show
+        with suppress(OSError):  # it is dead; the next message will be None
             self._process.stdin.write(worker.NEXT)
 
     def message(self) -> tuple[Any, ...] | None:
-        """The next message of the process, or None at its end; queue.Empty if none comes soon."""
+        """The next message, or None at the end of the process; queue.Empty if none comes soon."""
         return self._messages.get(timeout=TICK)
 
     @property
     def log(self) -> str:
-        """What the process has written since it was given its task."""
+        """The output of the process since it was given its task."""
         return self._log.read_bytes()[self._log_start :].decode(errors="replace")
 
     def end(self) -> tuple[str, Cause]:
-        """How a process ended that sends no more, in words, and what that is a case of."""
+        """How the process ended, in words, and the kind of cause."""
         if self._problem:
-            self._process.kill()  # it may wait for a reader
+            self._process.kill()  # it may be blocked, as nothing reads its pipe
             return f"a message of its process cannot be read: {self._problem}", "error"
         code = self._process.wait()
         if code < 0:
@@ -150,17 +152,17 @@ class _Process:
         return self._folder / worker.LOG
 
     def _read(self) -> None:
-        """Pass on messages until the process ends, in a thread: not all pipes can be polled."""
+        """Queue messages until the process ends; a thread does this, as not all pipes can poll."""
         try:
             while (message := worker.received(self._process.stdout)) is not None:
                 self._messages.put(message)
-        except Exception as error:  # whatever unpickling raises
+        except Exception as error:  # unpickling may raise anything
             self._problem = f"{type(error).__name__}: {error}"
         self._messages.put(None)
 
 
 def _events(process: _Process, job: J, timeout: float | None) -> Generator[Event[J], None, bool]:
-    """Events of one job; returns whether the process can take another."""
+    """Yield the events of one job, and return whether the process can take another."""
     silent = 0.0
     while True:
         try:
@@ -192,7 +194,7 @@ def _events(process: _Process, job: J, timeout: float | None) -> Generator[Event
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder for what is between us and the process."""
+    """A temporary folder for the tasks and the log of the process."""
     try:
         made = tempfile.TemporaryDirectory()
         (Path(made.name) / worker.LOG).touch()
@@ -208,7 +210,7 @@ def _cannot_be_used(place: object, error: OSError) -> BenchmarkError:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Ctrl-C waits until the end of the block, so that no process is started and then forgotten."""
+    """Delay Ctrl-C until the end of the block, so that every started process is remembered."""
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or handler is None:
         yield

@@ -1,4 +1,4 @@
-"""A process of its own for each job, so that nothing of one model remains for the next."""
+"""A new process for each job, so that no state of one model affects the next."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Jobs one after another in the calling process, which needs no copy of a model or function.
+"""Jobs run one after another in the calling process, without a copy of a model or function.
 
-A job that hangs cannot be stopped here, and one that crashes the process ends it.
+A job that hangs cannot be stopped, and a job that crashes ends the calling process.
 """
 
 from __future__ import annotations

@@ -16,5 +16,5 @@ def run(
 ) -> Iterator[Event[J]]:
     """Events of every job, in order."""
     waiting = iter(jobs)
-    for job in waiting:  # the others are taken by the process itself
+    for job in waiting:  # the process takes the following ones itself
         yield from in_one_process(function, chain([job], waiting), timeout)

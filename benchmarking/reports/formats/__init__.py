@@ -1,4 +1,4 @@
-"""Formats of tables, one module each; `Report` says what a module must have."""
+"""Output formats of tables, one module each; `Report` is the contract of a module."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Report(Protocol):
 
     @property
     def NAME(self) -> str:
-        """Of the format."""
+        """Name of the format."""
 
     @property
     def SUFFIX(self) -> str:
-        """Of its files, in lower case, such as ".md"; no other format may have it."""
+        """Suffix of its files, in lower case, such as ".md"; no other format may have it."""
 
     def render(self, tables: Sequence[AccuracyTable]) -> str:
         """All tables as one text, since some formats put several image sets into one file."""
@@ -33,10 +33,10 @@ def reports() -> dict[str, Report]:
 
 
 def format_of(path: Path) -> Report:
-    """The format that a file's suffix asks for.
+    """The format that a file's suffix selects.
 
     Raises:
-        BenchmarkError: no format has this suffix, or two formats share one.
+        BenchmarkError: no format has this suffix, or two formats have the same one.
     """
     by_suffix: dict[str, Report] = {}
     for report in reports().values():

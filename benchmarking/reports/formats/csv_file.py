@@ -1,6 +1,6 @@
 """Tables as comma-separated values, one line per run, full precision.
 
-The first columns are those of the 2019 benchmark's file, shares in [0, 1] as there.
+The first columns are those of the 2019 benchmark's file, with shares in [0, 1] as in that file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SUFFIX = ".csv"
 
 
 def render(tables: Sequence[AccuracyTable]) -> str:
-    """All tables under one line of headings; what a table lacks is left empty."""
+    """All tables under one line of headings; columns that a table lacks are empty."""
     found = [{_cell(name): _cell(value) for name, value in line.items()} for line in lines(tables)]
     text = io.StringIO()
     headings = dict.fromkeys(heading for line in found for heading in line)

@@ -1,4 +1,4 @@
-"""Tables as JSON, each run with all that is known of how it was made."""
+"""Tables as JSON; each run has its complete provenance."""
 
 from __future__ import annotations
 

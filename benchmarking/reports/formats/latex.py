@@ -1,4 +1,4 @@
-r"""Tables in LaTeX, to be \input where the preamble has \usepackage{booktabs}."""
+r"""Tables in LaTeX, for \input; the preamble needs \usepackage{booktabs}."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ESCAPES = str.maketrans(
 
 
 def render(tables: Sequence[AccuracyTable]) -> str:
-    """Each table as a tabular, after a comment that says what it is about."""
+    """Each table as a tabular, after a comment with its caption."""
     return "\n".join(_one(table) for table in tables)
 
 
@@ -41,6 +41,6 @@ def _one(table: AccuracyTable) -> str:
 
 def _escaped(cell: str) -> str:
     minus = re.sub(r"^-(?=[0-9])", "\N{MINUS SIGN}", printable(cell))
-    # Before these, the \\ or \midrule of the line above would look for its argument.
+    # Without {}, LaTeX reads these as an argument of the \\ or \midrule in the line above.
     apart = "{}" * minus.startswith(("[", "*"))
     return apart + minus.translate(_ESCAPES)

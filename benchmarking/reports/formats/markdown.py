@@ -13,12 +13,12 @@ NAME = "markdown"
 SUFFIX = ".md"
 
 _ENTITIES = str.maketrans({character: f"&#{ord(character)};" for character in "&<>|`\\*~"})
-# _ is markup at the edge of a word only, and so stays as it is in a name such as inception_v3.
+# _ is markup only at the edge of a word, so it is not escaped in a name such as inception_v3.
 _MARKUP = re.compile(r"(?<=\])\(|(?<!\w)_+|_+(?!\w)|__+|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
 
 
 def render(tables: Sequence[AccuracyTable]) -> str:
-    """Each table under a heading with its image set's name and size."""
+    """Each table under a heading with its caption."""
     return "\n".join(_one(table) for table in tables)
 
 
@@ -30,7 +30,7 @@ def _one(table: AccuracyTable) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text with no markup, HTML, links or further cells in it."""
+    """Escape markup, HTML, links and cell separators."""
 
     def as_entities(found: re.Match[str]) -> str:
         return "".join(f"&#{ord(character)};" for character in found[0])

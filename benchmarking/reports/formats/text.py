@@ -13,5 +13,5 @@ SUFFIX = ".txt"
 
 
 def render(tables: Sequence[AccuracyTable]) -> str:
-    """Each table under a line with its image set's name and size."""
+    """Each table under a line with its caption."""
     return "\n".join(f"{caption(table)}\n{aligned(cells(table), left=3)}" for table in tables)
