@@ -24,7 +24,7 @@ DEV = [
     *("setuptools>=77", "twine", "zizmor"),
 ]
 DOCS = ["mkdocstrings-python", "zensical"]
-# Run by the tests of the examples.
+# Needed by the tests of the example notebooks.
 NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
 # Independent implementations that tests compare with.
 REFERENCES = ["pandas", "scikit-learn", "scipy", "statsmodels", "timm"]

@@ -1,4 +1,4 @@
-"""What benchmarks share: options, the machine in words, pictures, turns, and how all is told."""
+"""Code that benchmarks share: options, machine, pictures, repeated measurements and output."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from benchmarking.predictions.top_k import TopK
 T = TypeVar("T")
 
 SAMPLE = Path(__file__).parents[2] / "shared" / "data" / "sample_images"
-"""500 labelled ImageNet pictures, where they are at hand."""
+"""500 labelled ImageNet pictures, where they are available."""
 
 IMAGES = "measured"
-"""Name of the image set that our command makes of them."""
+"""Name of the image set in our command."""
 
-# A small parent: on Linux a process starts with the peak memory of the one that it was forked from.
+# A small parent process: on Linux a process inherits the peak memory of the process that forks it.
 _WATCH = """
 import resource, subprocess, sys, time
 start = time.perf_counter()
@@ -50,7 +50,7 @@ class Cost:
 
 
 def cost(command: Sequence[object], environment: Mapping[str, str] | None = None) -> Cost:
-    """What a command costs, which must succeed; `environment` is added to this process's own."""
+    """Measure a command, which must succeed; `environment` is added to that of this process."""
     watched = list(map(str, [sys.executable, "-S", "-c", _WATCH, *command]))
     done = subprocess.run(
         watched, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | (environment or {})
@@ -62,7 +62,7 @@ def cost(command: Sequence[object], environment: Mapping[str, str] | None = None
 def costs(
     commands: Iterable[Sequence[object]], environment: Mapping[str, str] | None = None
 ) -> Cost:
-    """What commands cost, one after the other: seconds of all and the highest peak."""
+    """Measure commands one after the other: total seconds and the highest peak."""
     each = [cost(command, environment) for command in commands]
     return Cost(sum(one.seconds for one in each), max(one.mebibytes for one in each))
 
@@ -70,20 +70,20 @@ def costs(
 def our_command(
     pictures: Path, store: Path, models: Sequence[str], *more: object
 ) -> Sequence[object]:
-    """The command that predicts with random weights, always the same ones, on the CPU."""
+    """The command that predicts on the CPU, with random weights of a fixed seed."""
     how = ["--weights", "random", "--again", "--gpu", "none", "--images", IMAGES]
     run = [sys.executable, "-m", "benchmarking", "predict"]
     return [*run, pictures, "--store", store, *how, *more, "--models", *models]
 
 
 def our_answers(store: Path, source: str, model: str, recipe: str = "published") -> TopK:
-    """What that command has stored."""
+    """The predictions that this command has stored."""
     random = Store(store.with_name(f"{store.name}-random"))
     return random.read(Run(IMAGES, source, model, recipe))
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
-    """A parser of what every benchmark can be told."""
+    """A parser with the options of every benchmark."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -98,13 +98,13 @@ def options(description: str | None) -> argparse.ArgumentParser:
 
 
 def chosen_pictures(args: argparse.Namespace) -> tuple[Picture, ...]:
-    """The pictures that a benchmark has been told to use."""
+    """The pictures that the options select."""
     found = str(SAMPLE) if SAMPLE.is_dir() else "demo"
     return open_pictures("demo" if args.small else args.pictures or found).pictures
 
 
 def linked(pictures: Sequence[Picture], folder: Path, n: int) -> tuple[Picture, ...]:
-    """Class folders with n links to pictures, over and over, each of a name of its own."""
+    """Class folders with n links that repeat the pictures, each under a unique name."""
     for number in range(n):
         picture = pictures[number % len(pictures)]
         link = folder / wnids()[picture.label] / f"{number:06}-{Path(str(picture.place)).name}"
@@ -120,7 +120,7 @@ def cores() -> int:
 
 
 def machine(*distributions: str) -> str:
-    """A line on the processor, how busy it is already, and versions."""
+    """One line about the processor, its load and versions."""
     info = Path("/proc/cpuinfo")
     named = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.is_file() else None
     processor = named[1] if named else platform.processor() or platform.machine()
@@ -132,19 +132,19 @@ def machine(*distributions: str) -> str:
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """How long a function takes."""
+    """Seconds that a function takes."""
     start = perf_counter()
     function()
     return perf_counter() - start
 
 
 def exhaust(items: Iterable[object]) -> None:
-    """Have every item made, and keep none."""
+    """Consume every item, and keep none."""
     deque(items, maxlen=0)
 
 
 def in_turn(ways: Mapping[str, Callable[[], T]], repeats: int) -> dict[str, list[T]]:
-    """What each of several ways gives, one after the other, again and again."""
+    """Call several functions in turn, `repeats` times; return the results of each."""
     results: dict[str, list[T]] = {name: [] for name in ways}
     for repeat in range(repeats):
         for name, way in ways.items():
@@ -154,12 +154,12 @@ def in_turn(ways: Mapping[str, Callable[[], T]], repeats: int) -> dict[str, list
 
 
 def ratio(over: Iterable[float], under: Iterable[float]) -> float:
-    """Median of the ratios of measurements made in the same turn."""
+    """Median of the ratios of measurements from the same turn."""
     return median(a / b for a, b in zip(over, under, strict=True))
 
 
 def middle(values: Sequence[float], digits: int = 0) -> str:
-    """The median, and between which values it lies.
+    """The median, with the smallest and the largest value in parentheses.
 
     >>> middle([3.0, 1.0, 2.0], 1)
     '2.0 (1.0-3.0)'
@@ -169,7 +169,7 @@ def middle(values: Sequence[float], digits: int = 0) -> str:
 
 
 def against(value: float, goal: float, worse: str = "below") -> str:
-    """A value and whether it is on the wrong side of its goal: `below` or `above`.
+    """A value, and a note if it is on the wrong side of its goal: `below` or `above`.
 
     >>> against(0.95, 0.9), against(0.5, 0.9), against(0.2, 0.1, "above")
     ('0.95', '0.50, below the goal of 0.9', '0.20, above the goal of 0.1')
@@ -179,13 +179,13 @@ def against(value: float, goal: float, worse: str = "below") -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a table in Markdown, numbers to the right of what they are of."""
+    """Lines of a Markdown table; all columns but the first are right-aligned."""
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def must_hold(fact: bool, otherwise: str) -> None:
-    """End with status 1 where answers differ: what was measured means nothing then."""
+    """Exit with status 1 if predictions differ, because the measurements are invalid then."""
     if not fact:
         raise SystemExit(f"ANSWERS DIFFER: {otherwise}")
 

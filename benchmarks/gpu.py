@@ -61,16 +61,16 @@ Crop = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Bench:
-    """What all models are measured with.
+    """The conditions that all models are measured under.
 
     Attributes:
-        pictures: in class folders.
-        file: for their crops; complete.
-        recipe: of all models.
-        loader: of batches of uint8 crops, channels first.
-        device: of the model.
-        precision: of the forward pass.
-        repeats: how often all is measured.
+        pictures: pictures in class folders.
+        file: complete file of their crops.
+        recipe: recipe of all models.
+        loader: DataLoader of batches of uint8 crops, channels first.
+        device: device of the model.
+        precision: precision of the forward pass.
+        repeats: number of repeated measurements.
     """
 
     pictures: Sequence[Picture]
@@ -88,34 +88,34 @@ class Bench:
 
     @property
     def scaling(self) -> Scaling:
-        """Of pixels."""
+        """Scaling of pixels."""
         return self.recipe.scaling
 
     def decoded(self) -> AbstractContextManager[Iterator[Crop]]:
-        """Crops by the package."""
+        """Crops that the package decodes."""
         return crops(self.pictures, self.recipe, cores())
 
     def kept(self) -> AbstractContextManager[Iterator[Crop]]:
-        """Crops by the package that an earlier model has kept."""
+        """Crops that the package reads from the file of an earlier model."""
         return self.file.crops(self.pictures, self.recipe, cores(), [range(len(self.pictures))])
 
     def autocast(self) -> torch.autocast:
-        """The precision, as PyTorch has it."""
+        """PyTorch's autocast for the precision."""
         shorter = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
         return torch.autocast(self.device.address.partition(":")[0], shorter, bool(shorter))
 
     def wait(self) -> None:
-        """Until the device has done all that it was told."""
+        """Wait until the device has finished its work."""
         if self.device.kind == "gpu":
             torch.cuda.synchronize()
 
     def rate(self, work: Callable[[], object]) -> float:
-        """Pictures per second of something that handles all of them."""
+        """Pictures per second of a function that processes all of them."""
         return len(self.pictures) / seconds(work)
 
 
 def alone(bench: Bench, model: torch.nn.Module) -> None:
-    """As many forward passes, of what is on the device already."""
+    """Run the same number of forward passes on data that is already on the device."""
     side = bench.recipe.crop
     pixels = torch.randn(bench.batch, 3, side, side, device=bench.device.address)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
@@ -129,7 +129,7 @@ def alone(bench: Bench, model: torch.nn.Module) -> None:
 def ours(
     bench: Bench, model: torch.nn.Module, seen: AbstractContextManager[Iterator[Crop]]
 ) -> TopK:
-    """The package's way from crops to answers."""
+    """Predictions from crops by the package."""
     predictor = pytorch.predictor(model, bench.scaling, bench.device, bench.precision)
     with seen as found:
         batches = predict(predictor, found, bench.batch, classes=1000)
@@ -137,7 +137,7 @@ def ours(
 
 
 def loaded(bench: Bench, model: torch.nn.Module) -> TopK:
-    """The plain way from DataLoader's batches to answers."""
+    """Predictions from DataLoader's batches by plain PyTorch."""
     address, scaling = bench.device.address, bench.scaling
     mean, std = (
         torch.tensor(values, device=address).view(1, 3, 1, 1)
@@ -155,12 +155,12 @@ def loaded(bench: Bench, model: torch.nn.Module) -> TopK:
 
 
 def row(bench: Bench, name: str, decoders: float) -> list[str]:
-    """Measure a model and check that both ways say the same; a line of the table."""
+    """Measure a model, check that both predict the same, and return a line of the table."""
     with bench.kept() as seen:
         first = np.stack([crop for _, crop in zip(range(CALIBRATION), seen, strict=False)])
     spec = spec_of("torchvision", name)
     model = calibrated(spec, first)
-    expected = ours(bench, model, bench.kept())  # which moves the model, and warms the device up
+    expected = ours(bench, model, bench.kept())  # also moves the model and warms up
     said: list[TopK] = []
     rates = in_turn(
         {
@@ -188,7 +188,7 @@ def row(bench: Bench, name: str, decoders: float) -> list[str]:
 
 
 def prepared(args: argparse.Namespace, work: Path) -> Bench:
-    """Everything but the models; it decodes every picture once, into the file of crops."""
+    """Prepare everything but the models; this decodes every picture into the file of crops."""
     gpu = NO_GPU if args.device == "cpu" else 0
     device = pytorch.prepare(gpu, args.precision)
     batch, folder = pytorch.BATCH_SIZES[device.kind], work / "pictures"
@@ -203,7 +203,7 @@ def prepared(args: argparse.Namespace, work: Path) -> Bench:
         persistent_workers=True,
         pin_memory=device.kind == "gpu",
     )
-    next(iter(loader))  # which starts its workers
+    next(iter(loader))  # starts its workers
     file = CropFile(work / "crops", len(pictures), recipe.crop)
     repeats = 1 if args.small else REPEATS
     bench = Bench(pictures, file, recipe, loader, device, args.precision, repeats)
@@ -218,7 +218,7 @@ def _use(seen: AbstractContextManager[Iterator[Crop]]) -> None:
 
 
 def told(bench: Bench, models: Sequence[str]) -> list[str]:
-    """What was measured, and how."""
+    """Lines of the report: conditions and measurements."""
     rates = in_turn({"decoders": lambda: bench.rate(lambda: _use(bench.decoded()))}, bench.repeats)[
         "decoders"
     ]
@@ -238,7 +238,7 @@ def told(bench: Bench, models: Sequence[str]) -> list[str]:
 
 
 def main() -> None:
-    """Measure, and tell."""
+    """Measure, and publish the results."""
     parser = options(__doc__)
     add = parser.add_argument
     add("--device", choices=("gpu", "cpu"), default="gpu", help="where the model runs (gpu)")

@@ -53,10 +53,10 @@ if TYPE_CHECKING:
     import keras
 
 MODELS = {"MobileNet": "mobilenet", "MobileNetV2": "mobilenet_v2", "ResNet50": "resnet50"}
-"""Names, and the modules of keras.applications in which they and their scaling are."""
+"""Models by name, with the module of keras.applications that has the model and its scaling."""
 
 GOALS = {"MobileNet": 4.0, "ResNet50": 1.7}
-# What load_img does: nearest pixels, whatever the aspect ratio.
+# The preprocessing of load_img: nearest filter, without keeping the aspect ratio.
 RECIPE = "northcutt2019"
 SAMPLE, TURNS, REPEATS, BATCH = 32, 5, 2, 32
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -82,7 +82,7 @@ Way = Callable[[Crops], Probabilities]
 
 
 def built(name: str) -> tuple[keras.Model, Way]:
-    """A model with random weights, and our predictor of it."""
+    """A model with random weights, and our predictor for it."""
     spec = spec_of("keras", name)
     device = framework.prepare(NO_GPU)
     framework.seed(0)
@@ -92,7 +92,7 @@ def built(name: str) -> tuple[keras.Model, Way]:
 
 
 def ways(name: str) -> dict[str, Way]:
-    """Every way from a few crops to probabilities; all but the last see one at a time."""
+    """All methods from a few crops to probabilities; all but the last take one crop at a time."""
     import keras
 
     model, ours = built(name)
@@ -117,12 +117,12 @@ def ways(name: str) -> dict[str, Way]:
 
 
 def samples(name: str, pictures: Sequence[Picture], turns: int) -> list[list[str]]:
-    """Lines of the table on one model in one process."""
+    """Lines of the table for one model in one process."""
     recipe = spec_of("keras", name).recipes[RECIPE]
     with crops(pictures, recipe, cores()) as found:
         seen = np.stack(list(found))
     known = ways(name)
-    said = {way: function(seen) for way, function in known.items()}  # which also compiles them
+    said = {way: function(seen) for way, function in known.items()}  # also compiles
     apart = {way: float(np.abs(answer - said["ours"]).max()) for way, answer in said.items()}
     for way in ("predict", "model(x)", "predict_on_batch"):
         must_hold((said[way] == said["ours"]).all(), f"{name}, {way}: up to {apart[way]:.1e}")
@@ -145,7 +145,7 @@ def _timed(way: Way, seen: Crops) -> Callable[[], float]:
 def processes(
     folder: Path, work: Path, models: Mapping[str, str], repeats: int
 ) -> dict[str, list[Cost]]:
-    """What whole processes cost, and that they say the same to the bit."""
+    """Measure whole processes, and check that their predictions are identical."""
     store = work / "store"
     environment = QUIET | {"XDG_CACHE_HOME": str(work / "cache")}
     ours = our_command(folder, store, [f"keras/{name}" for name in models], "--recipe", RECIPE)
@@ -183,7 +183,7 @@ def told(single: list[list[str]], whole: dict[str, list[Cost]]) -> list[str]:
 
 
 def main() -> None:
-    """Measure, and tell."""
+    """Measure, and publish the results."""
     parser = options(__doc__)
     parser.add_argument(
         "--count", type=int, default=500, metavar="N", help="pictures for whole processes (500)"

@@ -46,7 +46,7 @@ TICK = 0.02
 
 @dataclass(frozen=True)
 class Peaks:
-    """Seconds that a command took, and the most MiB that it and its largest descendant held."""
+    """Seconds of a command, and the peak memory of it and of its largest descendant, in MiB."""
 
     seconds: float
     parent: float
@@ -54,12 +54,12 @@ class Peaks:
 
     @property
     def together(self) -> float:
-        """The most that both can have held."""
+        """Upper bound of what both held at the same time."""
         return self.parent + self.worker
 
 
 def peaks(command: Sequence[object], folder: Path, cache: Path) -> Peaks:
-    """What a command needs; it runs in a folder and must succeed."""
+    """Measure a command, which runs in a folder and must succeed."""
     start, most = time.perf_counter(), dict[int, float]()
     environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
     with subprocess.Popen(
@@ -75,7 +75,7 @@ def peaks(command: Sequence[object], folder: Path, cache: Path) -> Peaks:
 
 
 def _family(pid: int) -> Iterator[int]:
-    """A process and its descendants; such as end meanwhile are left out."""
+    """A process and its descendants, without those that end meanwhile."""
     yield pid
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -84,7 +84,7 @@ def _family(pid: int) -> Iterator[int]:
 
 
 def _peak(pid: int) -> float:
-    """The most resident memory that a process has held, in MiB; 0 once it has ended."""
+    """Peak resident memory of a process, in MiB; 0 once it has ended."""
     with suppress(OSError):
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
         return int(found[1]) / 1024 if found else 0
@@ -92,7 +92,7 @@ def _peak(pid: int) -> float:
 
 
 def package_with_light_models(folder: Path) -> None:
-    """A copy of our package with one more source, as a user adds it."""
+    """A copy of our package with one more source."""
     ours = Path(benchmarking.__file__).parent
     shutil.copytree(ours, folder / ours.name, ignore=shutil.ignore_patterns("__pycache__"))
     light = Path(__file__).parent / "plugins" / "light.py"
@@ -100,7 +100,7 @@ def package_with_light_models(folder: Path) -> None:
 
 
 def measured(pictures: Sequence[Picture], n: int) -> Peaks:
-    """The peaks over n links to some pictures; both models' answers must be there."""
+    """Peaks for n links to some pictures; the predictions of both models must be stored."""
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         package_with_light_models(work)
@@ -132,7 +132,7 @@ def told(found: dict[int, Peaks]) -> list[str]:
 
 
 def main() -> None:
-    """Measure, and tell."""
+    """Measure, and publish the results."""
     parser = options(__doc__)
     parser.add_argument(
         "--most", type=int, default=max(COUNTS), metavar="N", help="leave more pictures away"

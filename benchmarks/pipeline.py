@@ -52,7 +52,7 @@ BATCH, REPEATS, GOAL = 8, 7, 0.9
 
 
 def plain(path: Path) -> NDArray[np.uint8]:
-    """One picture's crop, by Pillow alone."""
+    """The crop of one picture, by Pillow only."""
     with Image.open(path) as file:
         picture = file.convert("RGB")
     width, height = picture.size
@@ -69,7 +69,7 @@ def plain_rate(paths: Sequence[Path]) -> float:
 
 
 def loader_of(folder: Path) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
-    """DataLoader's batches of uint8 crops, at its best; its workers stay once they have started."""
+    """The fastest DataLoader of batches of uint8 crops; its workers are persistent."""
     from torch.utils.data import DataLoader
     from torchvision.datasets import ImageFolder
     from torchvision.transforms import CenterCrop, Compose, PILToTensor, Resize
@@ -83,25 +83,25 @@ def loader_of(folder: Path) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
 def crop_by_crop(
     loader: DataLoader[tuple[torch.Tensor, torch.Tensor]],
 ) -> Iterator[NDArray[np.uint8]]:
-    """Its crops one by one, channels last as ours are."""
+    """The crops of a DataLoader one by one, channels last like ours."""
     for batch, _ in loader:
         yield from batch.permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def decoded(pictures: Sequence[Picture]) -> Iterator[NDArray[np.uint8]]:
-    """Crops by the package, decoded."""
+    """Crops that the package decodes."""
     with crops(pictures, RECIPE, cores()) as seen:
         yield from seen
 
 
 def kept(file: CropFile, pictures: Sequence[Picture]) -> Iterator[NDArray[np.uint8]]:
-    """Crops by the package, from the file where they are kept."""
+    """Crops that the package reads from the file of crops."""
     with file.crops(pictures, RECIPE, cores(), [range(len(pictures))]) as seen:
         yield from seen
 
 
 def digest(found: Iterable[NDArray[np.uint8]]) -> str:
-    """What tells crops in order from any others."""
+    """Digest of crops, which depends on their order."""
     total = sha256()
     for one in found:
         total.update(np.ascontiguousarray(one).data)
@@ -111,7 +111,7 @@ def digest(found: Iterable[NDArray[np.uint8]]) -> str:
 def rates(
     pictures: Sequence[Picture], folder: Path, file: CropFile, pool: Pool, repeats: int
 ) -> dict[str, list[float]]:
-    """Pictures per second of every way, once their crops are known to be equal."""
+    """Pictures per second of every method, after a check that their crops are equal."""
     paths = [Path(str(picture.place)) for picture in pictures]
     loader = loader_of(folder)
     expected = digest(map(plain, paths))
@@ -160,7 +160,7 @@ def told(found: dict[str, list[float]]) -> list[str]:
 
 
 def main() -> None:
-    """Measure, and tell."""
+    """Measure, and publish the results."""
     args = options(__doc__).parse_args()
     repeats = 1 if args.small else REPEATS
     heading = machine("pillow", "torch", "torchvision")
@@ -169,9 +169,7 @@ def main() -> None:
         folder = Path(name)
         pictures = linked(chosen, folder / "pictures", len(chosen))
         file = CropFile(folder / "crops", len(pictures), CROP)
-        pool.map(
-            plain_rate, [[Path(str(pictures[0].place))]] * cores(), chunksize=1
-        )  # once they have started
+        pool.map(plain_rate, [[Path(str(pictures[0].place))]] * cores(), chunksize=1)  # starts them
         found = rates(pictures, folder / "pictures", file, pool, repeats)
     about = (
         f"{len(pictures)} pictures; median of {repeats} interleaved repeats (least-most), made by "

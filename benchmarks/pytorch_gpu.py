@@ -1,7 +1,7 @@
-"""The 21 torchvision models on a GPU: do they say what they say on the CPU, and how fast are they?
+"""The 21 torchvision models on a GPU: do they predict the same as on the CPU, and how fast?
 
-With calibrated random weights, so that no file is needed. Speed is that of crops in memory to
-probabilities in memory, batch by batch, without decoding.
+The weights are random and calibrated, so that no file is needed. Speed is measured from crops in
+memory to probabilities in memory, batch by batch, without decoding.
 
 Usage: python benchmarks/pytorch_gpu.py [TABLE.md]
 """
@@ -27,21 +27,21 @@ from benchmarking.pictures.sets import open_pictures
 from benchmarking.predictions.top_k import top_k
 
 BATCH, REPEATS = 256, 7
-# Classes with closer probabilities may change places between two devices.
+# Classes whose probabilities differ by less may swap places between two devices.
 APART = 1e-4
 
 
 def a_batch(recipe: Preprocessing) -> NDArray[np.uint8]:
-    """A batch of distinct crops: the demo pictures, each rolled by another number of pixels."""
+    """A batch of distinct crops: the demo pictures, rolled by different numbers of pixels."""
     crops = [crop(picture.read(), recipe) for picture in open_pictures("demo").pictures]
     return np.stack([np.roll(crops[n % len(crops)], n, axis=(0, 1)) for n in range(BATCH)])
 
 
 def calibrated(spec: ModelSpec, crops: NDArray[np.uint8]) -> torch.nn.Module:
-    """A random net that tells pictures apart, as a trained one does.
+    """A random network whose predictions depend on the picture, as those of a trained one do.
 
-    Every layer's weights are scaled until its outputs have mean 0 and deviation 1 over the
-    pictures; plain random nets say nearly the same to every picture.
+    The weights of every layer are scaled so that its outputs have mean 0 and standard deviation 1
+    over the pictures. A plain random network predicts nearly the same for every picture.
     """
     pytorch.seed(0)
     model = source_of(spec).build(spec, None).eval()
@@ -68,7 +68,7 @@ def _standardise(layer: torch.nn.Module, inputs: object, output: torch.Tensor) -
 
 
 def seconds(predict: Predictor, crops: NDArray[np.uint8]) -> float:
-    """Median time of a batch, after two to warm up; the answer's arrival ends each."""
+    """Median time of a batch after two warm-up batches, until its probabilities arrive."""
     times = []
     for _ in range(REPEATS + 2):
         start = perf_counter()
@@ -97,7 +97,7 @@ def row(spec: ModelSpec, gpu: Device, cpu: Device) -> tuple[str, bool]:
 
 
 def main() -> int:
-    """Print the table, write it to a file if one is named; 1 if any model disagrees."""
+    """Print the table, and write it to a file if one is given; 1 if any model disagrees."""
     gpu = pytorch.prepare(0)
     versions = ", ".join(f"{name} {version}" for name, version in pytorch.versions().items())
     text = (

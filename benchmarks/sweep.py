@@ -50,7 +50,7 @@ from benchmarking.pictures.image_set import Picture
 
 MODELS = ("squeezenet1_1", "resnet18", "alexnet")
 BATCH, REPEATS, GOAL, SAMPLE = 8, 3, 0.1, 16
-# Of what tells pictures apart: so much may logits differ.
+# Largest allowed difference of logits, relative to their differences between pictures.
 CLOSE = 1e-3
 
 PLAIN = """
@@ -77,18 +77,18 @@ np.savez(
 
 @dataclass(frozen=True)
 class Place:
-    """Folders: of the links to the pictures, and of all that is written."""
+    """Folders of the links to the pictures and of all output."""
 
     pictures: Path
     work: Path
 
     def plain(self, model: str) -> Path:
-        """Where a plain process leaves its answers."""
+        """The file with the predictions of a plain process."""
         return self.work / f"{model}.npz"
 
 
 def sweeps(place: Place, models: Sequence[str], repeats: int) -> dict[str, list[Cost]]:
-    """What both cost, and that they say the same."""
+    """Measure both, and check that they predict the same."""
     store, cache = place.work / "store", {"XDG_CACHE_HOME": str(place.work / "cache")}
     ours = our_command(place.pictures, store, [f"torchvision/{model}" for model in models])
     plain = [
@@ -106,7 +106,7 @@ def sweeps(place: Place, models: Sequence[str], repeats: int) -> dict[str, list[
 
 
 def difference(model: str, pictures: Sequence[Picture]) -> float:
-    """How far our logits are from the plain ones, by how far they differ between pictures."""
+    """Difference of our logits from the plain ones, relative to that between pictures."""
     import torch
     import torchvision
     from PIL import Image
@@ -131,7 +131,7 @@ def difference(model: str, pictures: Sequence[Picture]) -> float:
 
 
 def picture_costs(place: Place, pictures: Sequence[Picture], n: int) -> dict[str, list[float]]:
-    """Seconds in which the crops of all pictures come, for the first model and for the others."""
+    """Seconds to get the crops of all pictures, for the first model and for the others."""
     recipe = spec_of("torchvision", MODELS[0]).recipes["published"]
     file = CropFile(place.work / "crops", len(pictures), recipe.crop)
 
@@ -176,7 +176,7 @@ def told(sweep: dict[str, list[Cost]], pictures: dict[str, list[float]], n: int)
 
 
 def main() -> None:
-    """Measure, and tell."""
+    """Measure, and publish the results."""
     args = options(__doc__).parse_args()
     repeats, models = (1, MODELS[:1]) if args.small else (REPEATS, MODELS)
     heading = machine("torch", "torchvision", "pillow")

@@ -1,9 +1,9 @@
-"""What the accuracy table costs, against straightforward scripts over the same files.
+"""Cost of the accuracy table, compared with straightforward scripts on the same files.
 
 Three tables of 50,000 pictures: 34 models from the arrays of 2019, the same from our own store,
-and 1,000 models from a store. Every command runs in a new process, ours and the other in turn; the
-ratio is taken pair by pair. The arrays are those that 'imagenet-benchmark fetch predictions-2019'
-brought, else random ones of the same shape.
+and 1,000 models from a store. Every command runs in a new process; our command and the other
+alternate, and the ratio is computed for each pair. The arrays are those from 'imagenet-benchmark
+fetch predictions-2019', or else random ones of the same shape.
 
 Usage: python benchmarks/table.py [FILE.md]
 """
@@ -31,7 +31,7 @@ from benchmarking.predictions.store import Store
 MANY = 1000
 ROWS = 50_000
 
-# As it was done in 2019: labels from the folder of pictures, a loop over the rows for the top-5.
+# The method of 2019: labels from the folder of pictures, a loop over the rows for the top-5.
 LOOP = """
 import sys
 from pathlib import Path
@@ -52,7 +52,7 @@ for folder in folders:
 print(pd.DataFrame(rows, columns=["model", "Acc@1", "Acc@5"]).sort_values("Acc@1").to_string())
 """
 
-# Every file into a data frame, and scored there.
+# Every file is read into a data frame and scored there.
 FRAMES = """
 import sys
 from pathlib import Path
@@ -70,7 +70,7 @@ print(pd.DataFrame(rows, columns=["source", "model", "Acc@1", "Acc@5"]).sort_val
 
 @dataclass(frozen=True)
 class Contest:
-    """Two commands that make the same table, and how often each of them does."""
+    """Two commands that make the same table, and the number of repeats."""
 
     title: str
     ours: Sequence[object]
@@ -79,7 +79,7 @@ class Contest:
 
 
 def arrays(folder: Path) -> list[Path]:
-    """Folders of the 68 arrays: the fetched ones, else random ones made here."""
+    """Folders of the 68 arrays: the fetched ones, or else random ones."""
     collection = collections()["predictions-2019"]
     fetched = cache_folder(collection.name)
     if not complete(collection, fetched):
@@ -107,7 +107,7 @@ def pictures(folder: Path) -> Path:
 
 
 def stores(folder: Path, found: ArrayFolders) -> tuple[Path, Path]:
-    """A store with the runs, and one with so many copies of them, under names of their own."""
+    """A store with the runs, and one with many copies of them under unique names."""
     few, many = Store(folder / "few"), Store(folder / "many")
     (images,) = found.image_sets()
     rows = rows_of(images, found.labels(images))
@@ -122,7 +122,7 @@ def stores(folder: Path, found: ArrayFolders) -> tuple[Path, Path]:
 
 
 def copied(few: Store, many: Store, run: Run, model: str) -> None:
-    """Copy a run to another store as another model, without the store's care for durability."""
+    """Copy a run to another store as another model, without syncing it to disk."""
     copy = replace(run, model=model)
     path = many.path(copy)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +132,7 @@ def copied(few: Store, many: Store, run: Run, model: str) -> None:
 
 
 def main() -> None:
-    """Print the costs and the median ratios; write them to a file if one is named."""
+    """Print the costs and the median ratios, and write them to a file if one is given."""
     scripts = Path(__file__).parents[1] / "scripts"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -166,7 +166,7 @@ def heading() -> list[str]:
 
 
 def line(contest: Contest) -> str:
-    """Run a contest, in turn, and say how it went."""
+    """Run both commands in turn, and return a line of the table."""
     title, repeats = contest.title, contest.repeats
     ways = {
         title: lambda: cost([sys.executable, *contest.ours]),

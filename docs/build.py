@@ -1,7 +1,8 @@
 """Build the documentation site, offline, from docs/ and results/: python docs/build.py.
 
 The pages link to tables in results/, so these become pages of the site. Both are copied into one
-folder, build/docs, and the links follow. A warning of the builder, such as a broken link, fails.
+folder, build/docs, and the links are adapted. A warning of the builder, such as a broken link, is
+an error.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "build" / "docs"
-CACHE = ROOT / ".cache"  # of the builder; a page from a cache would hide its warnings
+CACHE = ROOT / ".cache"  # of the builder; a cached page would hide its warnings
 
 
 def gather() -> None:

@@ -1,4 +1,4 @@
-"""Griffe extension: examples in docstrings, lines with >>>, become sections "Examples"."""
+"""Griffe extension that turns examples in docstrings (lines with >>>) into sections "Examples"."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ EXAMPLE = re.compile(r"(?:^|(?<=\n\n))>>> .+?(?=\n\n|\Z)", re.DOTALL)
 
 
 class Doctests(griffe.Extension):
-    """Our docstrings have examples without a heading, which Markdown takes for quotations."""
+    """Adds headings to examples, which Markdown would read as quotations without one."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
-        """Give the examples of an object's docstring a heading."""
+        """Add a heading to the examples in an object's docstring."""
         if obj.docstring:
             obj.docstring.value = EXAMPLE.sub(_section, obj.docstring.value)
 

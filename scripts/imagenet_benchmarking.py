@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The accuracy table of stored predictions, by its command of 2019."""
+"""The command of 2019 for the accuracy table of stored predictions."""
 
 from benchmarking.cli.scripts_2019.table import main
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Predictions with Keras, by their command of 2019."""
+"""The command of 2019 for predictions with Keras."""
 
 from benchmarking.cli.scripts_2019.predictions import KERAS, main
 

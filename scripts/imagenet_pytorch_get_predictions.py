@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Predictions with PyTorch, by their command of 2019."""
+"""The command of 2019 for predictions with PyTorch."""
 
 from benchmarking.cli.scripts_2019.predictions import PYTORCH, main
 

@@ -1,4 +1,4 @@
-"""Models that hardly compute: a picture's average colour decides. For what else a sweep costs."""
+"""Models that hardly compute, to measure the other costs of a sweep; they use the mean colour."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ DISTRIBUTIONS = ()
 
 
 def specs() -> tuple[ModelSpec, ...]:
-    """Two of them, so that they share their crops."""
+    """Two models, so that they share their crops."""
     recipes = {"published": Preprocessing("pillow", "bilinear", 256, 224, SCALINGS["torch"])}
     none = Weights("none", "none")
     return tuple(ModelSpec(NAME, name, "pytorch", none, recipes, 4000) for name in ("one", "two"))
 
 
 def weights_folder(spec: ModelSpec) -> Path:
-    """Nowhere: only random weights are used."""
+    """Return a placeholder: only random weights are used."""
     return Path("none")
 
 
 def build(spec: ModelSpec, weights: Path | None) -> torch.nn.Module:
-    """An average, and a layer on it."""
+    """A mean over pixels and a linear layer."""
     from torch import nn
 
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, spec.classes))
