@@ -33,13 +33,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def full(request: pytest.FixtureRequest) -> bool:
-    """Whether tests of faults try as many as they can, or a few."""
+    """Whether tests of faults try all faults, or only a few."""
     return bool(request.config.getoption("--full"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests leave the user's cache alone."""
+    """Tests do not use the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -65,7 +65,7 @@ def validation_paths() -> list[str]:
 
 @pytest.fixture(scope="session")
 def arrays_of_2019() -> Path:
-    """The stored predictions of 2019, keras_imagenet and pytorch_imagenet; not of the project."""
+    """The predictions of 2019, keras_imagenet and pytorch_imagenet; not part of the project."""
     folder = DATA / "upstream_predictions"
     if not folder.is_dir():
         pytest.skip(f"{folder} is missing: what 34 models said in 2019, 68 arrays")
@@ -82,7 +82,7 @@ def imported_2019(arrays_of_2019, tmp_path_factory) -> Store:
 
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Plug-ins without a framework: a model that looks at brightness, run in this process."""
+    """Plug-ins without a library: models that predict from brightness, run in this process."""
     files = sorted(map(str, PLUGINS.glob("*/*.py")))
     monkeypatch.setenv(plugins.FILES_VARIABLE, os.pathsep.join(files))
     yield
@@ -90,7 +90,7 @@ def light(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def forget_plugins() -> None:
-    """Have plug-in files imported again by the next test that uses them."""
+    """Make the next test that uses plug-in files import them again."""
     plugins._discovered.cache_clear()
     for name in [name for name in sys.modules if name.startswith("imagenet_benchmark_plugin_")]:
         del sys.modules[name]
@@ -98,7 +98,7 @@ def forget_plugins() -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Six grey pictures in wnid folders; brightness // 25 is the class, but for one of them."""
+    """Six grey pictures in wnid folders; brightness // 25 is the class of all but one."""
     folder = tmp_path / "tree"
     for label, name, brightness in (
         (1, "b.png", 30),
@@ -120,7 +120,7 @@ def three_pictures(tmp_path: Path) -> ImageSet:
 
 
 def an_image_set(folder: Path, labels: dict[str, int], name: str = "three") -> ImageSet:
-    """An image set of files that hold their own name."""
+    """An image set of files whose content is their name."""
     folder.mkdir(exist_ok=True)
     for key in labels:
         (folder / key).write_text(key)
@@ -135,7 +135,7 @@ def sha256_of(picture: Picture) -> str:
 
 
 def digests(pictures: Iterable[Picture]) -> list[str]:
-    """What `inspected` says of each picture's bytes, with one thread and no decoder."""
+    """The sha256 of each picture's bytes, without threads or a decoder."""
     return [sha256_of(picture) for picture in pictures]
 
 

@@ -1,4 +1,4 @@
-"""Every command of docs/ gives the output that stands under it."""
+"""Every command in docs/ gives the output that is shown below it."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ BLOCKS = [
 
 @pytest.fixture(scope="module")
 def place(imported_2019, tmp_path_factory):
-    """A folder with the runs of 2019 as `2019`, and a cache with the labels that are fetched."""
+    """A folder with the runs of 2019 as `2019`, and a cache with the downloaded labels."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "2019").symlink_to(imported_2019.folder)
     for collection, source, name in (
@@ -93,7 +93,7 @@ def test_links_between_pages_lead_somewhere():
 
 
 def promised() -> list[tuple[str, str]]:
-    """File and test, or what it is called in part, of each promise of the page on reliability."""
+    """File and name of the test, or a part of it, for each promise on the reliability page."""
     text = (DOCS / "reliability.md").read_text()
     found, file = [], ""
     for quoted in re.findall(r"`([^`]+)`", text):

@@ -32,7 +32,7 @@ CONTRACTS = {
     "benchmarking.pictures.sets.PictureSet",
     "benchmarking.reports.formats.Report",
 }
-FETCHED = {  # attributes that make a browser fetch something
+FETCHED = {  # attributes whose addresses a browser fetches
     ("audio", "src"),
     ("embed", "src"),
     ("iframe", "src"),
@@ -75,7 +75,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """The site, built as `make docs` does, in a copy of what it is made from."""
+    """The site, built like `make docs` from a copy of its sources."""
     for module in ("zensical", "mkdocstrings", "griffe"):
         if find_spec(module) is None:
             pytest.skip(
@@ -289,7 +289,7 @@ def test_the_first_code_on_a_page_prints_a_table(page, tmp_path):
 @pytest.mark.models
 @pytest.mark.usefixtures("two")
 def test_the_code_for_a_model_of_your_own_runs(tmp_path):
-    """In one process and on two pictures, since loading a framework takes longest."""
+    """In one process and on two pictures, because loading a framework takes most of the time."""
     code = "\n".join(fences("your-own-model.md", "python"))
     for asked, here in (
         ('"demo"', '"two"'),

@@ -1,4 +1,4 @@
-"""The advice on what to install works wherever this distribution was installed from."""
+"""The advice on what to install works without regard to how this distribution was installed."""
 
 import shlex
 from importlib import metadata
@@ -10,7 +10,7 @@ from benchmarking.errors import not_installed
 
 
 def advised(library, extra):
-    """What the advice has pip install."""
+    """The requirements that the advice passes to pip."""
     program, verb, *what = shlex.split(str(not_installed(library, extra)).partition("run: ")[2])
     assert (program, verb) == ("pip", "install")
     return what

@@ -1,4 +1,4 @@
-"""The notebooks in examples/ run from top to bottom and give the outputs that they hold."""
+"""The notebooks in examples/ run from top to bottom and give their stored outputs."""
 
 import json
 import re
@@ -20,12 +20,12 @@ NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MOST_BYTES = 60_000
 SECONDS = 300
-"""For one cell, or one message of a kernel."""
+"""Timeout for one cell, or one message of a kernel."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _jupyter(tmp_path_factory):
-    """A kernel "python3" of this interpreter; the user's own Jupyter files are left alone."""
+    """A kernel "python3" of this interpreter; the user's own Jupyter files are not used."""
     folder = tmp_path_factory.mktemp("jupyter")
     kernel = folder / "data" / "kernels" / "python3" / "kernel.json"
     kernel.parent.mkdir(parents=True)
@@ -41,7 +41,7 @@ def _jupyter(tmp_path_factory):
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder as `examples` is, in which nothing else is."""
+    """A copy of the folder `examples`, without other files."""
     (tmp_path / "precomputed").symlink_to(ROOT / "precomputed")
     (tmp_path / "examples").mkdir()
     return tmp_path / "examples"
@@ -75,7 +75,7 @@ def executed(name, place):
 
 
 def shown(notebook):
-    """What the reader of each code cell sees, without progress bars."""
+    """The visible output of each code cell, without progress bars."""
     return [_shown(cell.outputs) for cell in notebook.cells if cell.cell_type == "code"]
 
 
@@ -186,12 +186,12 @@ def kernel(tmp_path):
 
 
 def outcome(client, code, *, on_bar=lambda pictures: None):
-    """Status of a cell, the name of its error, and what it printed.
+    """Run a cell; return its status, the name of its error, and its printed text.
 
     Args:
-        client: of the kernel.
-        code: of the cell.
-        on_bar: called with the number that a bar shows, whenever that changes.
+        client: client of the kernel.
+        code: code of the cell.
+        on_bar: called with the number that a bar shows, whenever it changes.
     """
     printed = []
 
@@ -199,7 +199,7 @@ def outcome(client, code, *, on_bar=lambda pictures: None):
         content = message["content"]
         if message["msg_type"] == "stream":
             printed.append(content["text"])
-            assert "another process works on it" not in content["text"]  # it would wait for ever
+            assert "another process works on it" not in content["text"]  # would wait forever
         if message["msg_type"] == "comm_msg":
             on_bar(content["data"].get("state", {}).get("value"))
 
@@ -217,7 +217,7 @@ def test_an_interrupted_cell_is_resumed_by_running_it_again(kernel, tmp_path):
     numbers = []
 
     def interrupt(number):
-        """Once, when the bar of the model, not that of reading, has moved."""
+        """Interrupt once, when the bar of the model has moved, not the bar of reading."""
         is_predicting = any((tmp_path / "store").rglob("lock"))
         if is_predicting and not numbers and isinstance(number, int | float) and 0 < number < 80:
             numbers.append(number)
@@ -232,7 +232,7 @@ def test_an_interrupted_cell_is_resumed_by_running_it_again(kernel, tmp_path):
 
 @pytest.mark.models
 def test_a_cell_that_is_interrupted_while_its_bar_moves_is_resumed_as_well(kernel):
-    """IPython keeps the traceback, so nothing is closed only because nobody refers to it."""
+    """IPython keeps the traceback, so garbage collection closes nothing."""
     _, client = kernel
     outcome(client, INTERRUPTED_BAR)
     assert outcome(client, PREDICT)[:2] == ("error", "KeyboardInterrupt")

@@ -1,4 +1,4 @@
-"""Who may import whom, and what the light commands must never load."""
+"""Which room may import which, and what light commands must never load."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ROOMS = (
 )
 """A room may import those before it, and itself; scoring and inference never meet."""
 APART = {"inference": {"scoring"}}
-"""Rooms before a room that it may not import all the same."""
+"""Earlier rooms that a room may not import nevertheless."""
 
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "timm", "onnxruntime", "ray"}
 HEAVY = FRAMEWORKS | {
     *("pandas", "scipy", "PIL", "cv2", "tqdm", "altair", "pyarrow", "requests"),
     *("statsmodels", "sklearn", "foolbox", "efficientnet_lite_pytorch", "msgspec", "IPython"),
 }
-# The one room that knows a library.
+# The only room that may use a library.
 ONLY_USER = {"PIL": "pictures", "cv2": "pictures", "safetensors": "predictions", "requests": "io"}
 LIGHT = (
     "scoring",
@@ -38,13 +38,13 @@ LIGHT = (
     "reports/formats",
     "cli/commands/table",
 )
-"""What never reaches a framework, pandas, SciPy or Pillow, not even within a function."""
+"""Modules that never import a framework, pandas, SciPy or Pillow, not even in a function."""
 
 Graph = Mapping[str, set[str]]
 
 
 def modules_of(root: Path) -> dict[str, Path]:
-    """Every module of a package by its dotted name below the package; "" is its __init__."""
+    """Every module of a package by its dotted name within the package; "" is its __init__."""
     names = {}
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
@@ -53,7 +53,7 @@ def modules_of(root: Path) -> dict[str, Path]:
 
 
 def imports(path: Path, *, everywhere: bool) -> set[str]:
-    """Names that a file imports: anywhere, or as soon as it is itself imported."""
+    """Names that a file imports: anywhere, or only when it is imported itself."""
     lazy = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
     found, waiting = set(), list(ast.parse(path.read_text()).body)
     while waiting:
@@ -71,10 +71,10 @@ def imports(path: Path, *, everywhere: bool) -> set[str]:
 
 
 def graph_of(root: Path, *, everywhere: bool) -> Graph:
-    """What each module of a package imports: modules of the package, and other libraries.
+    """The imports of each module of a package: modules of the package, and other libraries.
 
-    A name of the package's own __init__ stands for the module that it comes from, since it is
-    imported when it is used; only its version is free.
+    A name from the package's own __init__ counts as its source module, which is imported when the
+    name is used; only the version is exempt.
     """
     modules = modules_of(root)
     lazily = exports(modules[""]) if "" in modules else {}
@@ -103,7 +103,7 @@ def exports(init: Path) -> dict[str, str]:
 
 
 def reached(graph: Graph, module: str) -> Iterator[list[str]]:
-    """The way to each module and library that a module reaches, through others or directly."""
+    """The import path to each module and library that a module reaches, directly or not."""
     seen, waiting = {module}, [[module]]
     while waiting:
         way = waiting.pop(0)
@@ -119,7 +119,7 @@ def room_of(module: str) -> str:
 
 
 def violations(root: Path, rooms: tuple[str, ...], apart: Mapping[str, set[str]]) -> list[str]:
-    """Ways from a module to a room that its own room may not import, however long they are."""
+    """Import paths of any length from a module to a room that its own room may not import."""
     graph = graph_of(root, everywhere=True)
     found = []
     for module in graph:
@@ -154,7 +154,7 @@ def plant(root: Path, **modules: str) -> Path:
 
 
 def test_a_violation_through_a_third_module_is_seen(tmp_path):
-    """Each import by itself is allowed; the way from scoring to inference is not."""
+    """Each import by itself is allowed; the path from scoring to inference is not."""
     package = plant(
         tmp_path,
         scoring__table="from planted.reports import cells",

@@ -1,4 +1,4 @@
-"""The source distribution, the wheel, and the files that a repository's host reads."""
+"""The source distribution, the wheel, and the files for the host of the repository."""
 
 import os
 import re
@@ -22,7 +22,7 @@ SCRIPTS = {
     "imagenet_pytorch_get_predictions.py",
 }
 NOT_IN_SDIST = r"\.github/|\.gitignore$|\.pre-commit-config\.yaml$"
-"""Files for the repository alone."""
+"""Files that only the repository needs."""
 GENERATED = r"PKG-INFO$|setup\.cfg$|imagenet_benchmarking\.egg-info/"
 JUNK = (
     *("build/lib/benchmarking/old.py", ".venv/lib/x.py", ".mypy_cache/x.json", "notes.txt"),
@@ -32,7 +32,7 @@ JUNK = (
 
 
 def run(*command, cwd, **variables):
-    """The standard output of a command that must succeed, without the settings of this process."""
+    """Standard output of a command, which must succeed, without this process's settings."""
     kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH"}}
     settings = {**kept, "PIP_CONFIG_FILE": os.devnull, "PYTHONDONTWRITEBYTECODE": "1", **variables}
     done = subprocess.run(
@@ -43,7 +43,7 @@ def run(*command, cwd, **variables):
 
 
 def listed(*options):
-    """Files that git lists and that exist; skips the test where there is no repository."""
+    """Existing files that git lists; skips the test if there is no repository."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a git repository: its list of files is unknown")
     names = run("git", "ls-files", "-z", *options, cwd=ROOT).split("\0")
@@ -61,7 +61,7 @@ def build(kind, source, folder):
 
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory):
-    """The source distribution, built in a copy that also holds files that must stay out."""
+    """The source distribution, built from a copy that also has files which must be left out."""
     folder = tmp_path_factory.mktemp("sdist")
     ignored = shutil.ignore_patterns(".*_cache", ".git", ".venv", "build", "*.egg-info", "*.pyc")
     shutil.copytree(ROOT, folder / "source", ignore=ignored)
@@ -151,7 +151,7 @@ def test_tests_run_from_the_source_distribution(unpacked, tmp_path):
 
 
 def required_by(name, found=None):
-    """A distribution's requirements, and theirs, as they are installed here."""
+    """The installed requirements of a distribution, recursively."""
     found = {} if found is None else found
     for text in metadata.requires(name) or []:
         needed = Requirement(text)
@@ -163,7 +163,7 @@ def required_by(name, found=None):
 
 
 def packed(distribution, folder):
-    """An installed distribution as a wheel again, so that no index is asked for it."""
+    """A wheel made of an installed distribution, so that no index is needed."""
     (tag, *_) = re.findall(r"^Tag: (.+)$", distribution.read_text("WHEEL"), re.MULTILINE)
     name = re.sub(r"[-_.]+", "_", distribution.metadata["Name"])
     not_packed = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
@@ -257,7 +257,7 @@ def test_the_scripts_of_2019_run_in_an_empty_environment(script, empty_environme
 
 
 def tool(name):
-    """A program of this environment, else of the system; skips the test without it."""
+    """A program of this environment, else of the system; skips the test if it is missing."""
     place = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     found = shutil.which(name, path=place)
     if found is None:

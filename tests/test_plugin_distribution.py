@@ -1,4 +1,4 @@
-"""Plug-ins of another distribution, installed as a user installs it, in real commands."""
+"""Plug-ins of another distribution, installed like by a user and used in real commands."""
 
 import csv
 import os
@@ -37,7 +37,7 @@ FILES = {
 }
 
 GREEN, RED, ORANGE, YELLOW = (100, 160, 60), (180, 50, 50), (230, 150, 30), (235, 215, 80)
-FRUIT = [  # class and colour; the last lemon is an orange to the model
+FRUIT = [  # class and colour; the model predicts orange for the last lemon
     *((948, GREEN), (948, GREEN), (949, RED), (949, RED), (950, ORANGE)),
     *((951, YELLOW), (951, YELLOW), (951, ORANGE)),
 ]
@@ -62,7 +62,7 @@ def site(tmp_path_factory):
 
 
 def command(*arguments, on_path=()):
-    """Run the command in a process that finds what is installed in a folder."""
+    """Run the command in a process that finds the distributions in a folder."""
     own = {plugins.FILES_VARIABLE, "IMAGENET_BENCHMARK_STORE", "PYTHONPATH"}
     environment = {name: value for name, value in os.environ.items() if name not in own}
     folders = os.pathsep.join(map(str, [*on_path, ROOT]))
@@ -77,7 +77,7 @@ def command(*arguments, on_path=()):
 
 @pytest.fixture
 def example(site):
-    """Run the command where the example distribution is installed."""
+    """Run the command with the example distribution installed."""
 
     def run(*arguments):
         return command(*arguments, on_path=[site])
@@ -86,7 +86,7 @@ def example(site):
 
 
 def a_database(path, fruit=FRUIT):
-    """A database with a plain picture of each class and colour."""
+    """A database with a single-coloured picture for each class and colour."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE pictures (key TEXT PRIMARY KEY, class INTEGER, data BLOB)")
         for number, (label, colour) in enumerate(fruit):
@@ -184,7 +184,7 @@ def test_what_a_run_depends_on_of_the_distribution_is_recorded(stored):
 
 
 def test_a_database_is_known_by_its_table_whatever_its_name(example, database, stored, tmp_path):
-    """A tar would fit the name, and the database is the better match: it is the same image set."""
+    """The name fits a tar, but the database matches better, so it is the same image set."""
     shutil.copytree(stored, tmp_path / "store")
     place = shutil.copy(database, tmp_path / "fruit.tar")
     arguments = ["--images", "fruit-sqlite", "--models", "fruit", "--store", tmp_path / "store"]
@@ -337,7 +337,7 @@ NAME, MODULES, EXTRA, DISTRIBUTIONS = "halfway", (), "", ()
 def specs(): return ()
 def weights_folder(spec): return None
 """
-BROKEN = {  # kinds that no command needs at the same time are in one distribution
+BROKEN = {  # no command needs the kinds of one distribution at the same time
     "broken-one": {
         "sources": WITHOUT_BUILD,
         "picture_sets": HALFWAY,
@@ -352,7 +352,7 @@ BROKEN = {  # kinds that no command needs at the same time are in one distributi
 
 @pytest.fixture(scope="session")
 def broken(tmp_path_factory):
-    """Where a broken distribution is installed, by its name; installed when it is needed first."""
+    """The folder of a broken distribution by its name, installed at first use."""
     sites = {}
 
     def site_of(name):

@@ -1,4 +1,4 @@
-"""The names that users import, and what they do in scripts."""
+"""The public names, and their behaviour in scripts."""
 
 import ast
 import re
@@ -42,7 +42,7 @@ NAMES = {
     *("Verification", "__version__", "compare", "evaluate", "load_model", "open_images"),
     *("predict", "score", "sweep", "verify"),
 }
-"""A name that is taken away breaks somebody's script; a new one is a promise."""
+"""Removing a name breaks users' scripts; a new name is a promise."""
 
 INIT = ast.parse(Path(benchmarking.__file__).read_text())
 STEADY = "brightness/steady"
@@ -98,7 +98,7 @@ def test_models_are_predicted_stored_and_scored(images, store, capsys):
     assert isinstance(table, Table)
     assert [row.run.model for row in table.rows] == ["steady", "darker"]
     assert str(table).startswith("grey, 6 pictures, fingerprint ")
-    assert capsys.readouterr() == ("", "")  # no bar where standard error is no terminal
+    assert capsys.readouterr() == ("", "")  # no bar, as standard error is not a terminal
 
 
 def test_a_stored_run_is_not_computed_again(images, store):
@@ -247,7 +247,7 @@ RECIPE = Preprocessing("pillow", "nearest", resize=10, crop=8, scaling=SCALINGS[
 
 
 def by_brightness(crops):
-    """A model of the user's own, with a probability for each of 1,000 classes."""
+    """A user's own model, with a probability for each of 1,000 classes."""
     probabilities = np.full((len(crops), 1000), 0.1 / 999, np.float32)
     probabilities[np.arange(len(crops)), crops.mean(axis=(1, 2, 3)).astype(int) // 25] = 0.9
     return probabilities
@@ -350,7 +350,7 @@ def test_a_module_of_the_users_own_is_run_by_its_framework(tmp_path):
     assert done.returncode == 0, done.stderr
     sums, training, refusal = done.stdout.splitlines()
     assert sums == "True (20, 1000)"
-    assert training == "True"  # as it was before
+    assert training == "True"  # as before
     assert "the model's output sums to one, so it seems to end in softmax" in refusal
 
 
@@ -425,7 +425,7 @@ def test_pictures_with_other_labels_than_the_stored_ones_are_refused(images, sto
 def test_the_same_pictures_in_another_order_are_neither_admitted_nor_resumed(
     images, store, monkeypatch
 ):
-    order = (0, 2, 1, 4, 3, 5)  # within classes, so that all but the order is the same
+    order = (0, 2, 1, 4, 3, 5)  # within classes, so that only the order differs
     shuffled = replace(images, pictures=tuple(images[row] for row in order))
     monkeypatch.setattr("benchmarking.inference.partial_run.KEPT_EVERY", 2)
     with closing(sweep(STEADY, images, store)) as events:

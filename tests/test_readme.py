@@ -1,4 +1,4 @@
-"""Commands of every page, and code of the README and of its continuations, do what they say."""
+"""Commands on every page, and code in the README and the pages that continue it, work."""
 
 import hashlib
 import io
@@ -34,7 +34,7 @@ README = "\n".join((ROOT / page).read_text() for page in PAGES)
 
 
 def blocks(language: str) -> list[str]:
-    """The fenced blocks of a language; a fence in every second place opens one."""
+    """The fenced blocks of a language; every second fence opens a block."""
     parts = re.split(r"^```(\w*)\n", README, flags=re.MULTILINE)[1:]
     fenced = zip(parts[::4], parts[1::4], strict=True)
     return [text for name, text in fenced if name == language]
@@ -59,7 +59,7 @@ def test_there_are_commands_to_test():
     assert len(COMMANDS) >= 50
 
 
-# What a command says of a place that does not exist.
+# Messages of commands for a place that does not exist.
 NOWHERE = {
     "predict": " is neither a folder nor a known picture set",
     "audit": " is neither a folder nor a known picture set",
@@ -105,7 +105,7 @@ def place(tmp_path, monkeypatch, cache, arrays_of_2019):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_of_a_page_is_understood(command, place, arrays_of_2019, capsys):
-    """For real, but for predictions and the tar, which get a place that does not exist."""
+    """Commands are really run, except that predictions and the tar get a missing place."""
     program, *words = shlex.split(command.partition(" | ")[0])
     verb = words[0] if program == "imagenet-benchmark" else program
     if verb == "predict":
@@ -114,7 +114,7 @@ def test_every_command_of_a_page_is_understood(command, place, arrays_of_2019, c
         words += ["--from", str(arrays_of_2019)]
     if verb == "import":
         words[-1] = "new"
-    if verb == "imagenet_benchmarking.py":  # the pictures are not here
+    if verb == "imagenet_benchmarking.py":  # the pictures are missing
         words = [word for word in words if word != "/path/to/val"]
     status = DROP_IN.get(program, main)(words)
     assert status == (2 if verb in NOWHERE else 0)
@@ -148,7 +148,7 @@ print(table.rows[0].scores["Acc@1"].share, top5.classes.shape)
 @pytest.mark.models
 @pytest.mark.parametrize("how", ["a file without a guard", "standard input"])
 def test_the_code_of_the_front_door_runs(how, tmp_path):
-    """With a model whose weights a package ships, the demo pictures and their own labels."""
+    """With a model whose weights are in a package, the demo pictures and their own labels."""
     code = next(block for block in blocks("python") if "open_images" in block)
     for asked, here in (
         ('"/path/to/val"', '"demo"'),
@@ -176,7 +176,7 @@ def test_the_code_of_the_front_door_runs(how, tmp_path):
 
 
 def test_the_code_of_a_source_runs_with_timms_own_preprocessing(tmp_path, monkeypatch):
-    """With a file of weights made here, whose digest stands in for the published one."""
+    """With a new weight file, whose digest replaces the published one."""
     import timm
     import torch
 

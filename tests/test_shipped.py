@@ -1,4 +1,4 @@
-"""What the project ships: its predictions and the tables made of them."""
+"""The predictions that the project ships, and the tables made from them."""
 
 import re
 from pathlib import Path

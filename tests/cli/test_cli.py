@@ -138,7 +138,7 @@ def test_other_pictures_under_a_known_name_are_refused_before_anything_runs(
     predict()
     Image.new("RGB", (30, 20), "white").save(next(tree.glob("*/a.png")))
     before = store.path(store.runs("grey")[0]).read_bytes()
-    assert predict(models=("shaky",)) == 2  # which would fail, had it been begun
+    assert predict(models=("shaky",)) == 2  # the model would fail with 1 if it were run
     assert "'grey' is stored with fingerprint" in capsys.readouterr().err
     assert store.path(store.runs("grey")[0]).read_bytes() == before
 
@@ -154,7 +154,7 @@ def test_a_broken_run_is_computed_anew(predict, store):
 
 def test_a_store_that_cannot_be_written_is_refused_before_anything_runs(predict, store, capsys):
     store.folder.write_text("a file")
-    assert predict(models=("shaky",)) == 2  # which would fail, had it been begun
+    assert predict(models=("shaky",)) == 2  # the model would fail with 1 if it were run
     assert "cannot be written: " in capsys.readouterr().err
 
 
@@ -288,7 +288,7 @@ def test_a_picture_whose_name_is_not_utf8_is_predicted_and_kept(predict, tree, s
 
 @pytest.fixture
 def spoilt(tree):
-    """The tree, of whose six pictures one is cut short and one is a text."""
+    """The tree of six pictures, one of them truncated and one replaced by text."""
     cut, text = next(tree.glob("*/d.png")), next(tree.glob("*/a.png"))
     cut.write_bytes(cut.read_bytes()[:60])
     text.write_text("not a picture")

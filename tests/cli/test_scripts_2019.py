@@ -47,7 +47,7 @@ def save(path, *numbers):
 
 @pytest.fixture
 def one_model(tmp_path):
-    """Random predictions of one model for ImageNet, right in about one picture of two."""
+    """Random predictions of one model for ImageNet; about half of them are right."""
     random = np.random.default_rng(3)
     few = np.stack([random.permutation(1000)[:5] for _ in range(500)])
     preds = few[random.integers(0, 500, 50_000)]
@@ -78,7 +78,7 @@ def test_the_34_rows_are_printed_and_written(call, arrays_of_2019, capsys, tmp_p
 
 
 def test_ranks_are_those_of_the_scores(call, arrays_of_2019, tmp_path):
-    """The table of 2019 has 27, 28 and 26 for these three, their places in another order."""
+    """The table of 2019 has ranks 27, 28 and 26 for these three models, in another order."""
     call(*both(arrays_of_2019))
     ranks = {(row["Platform"], row["Model"]): row["Rank@5"] for row in rows_of_default(tmp_path)}
     assert ranks["Keras", "mobilenet"] == "28"
@@ -105,7 +105,7 @@ def test_without_any_arrays_the_way_to_them_is_told(call, capsys):
 
 def test_after_fetching_no_argument_is_needed(call, arrays_of_2019, tmp_path, capsys):
     assert cli_main(["fetch", "predictions-2019", "--from", str(arrays_of_2019)]) == 0
-    (tmp_path / "keras_imagenet").mkdir()  # an empty one is none
+    (tmp_path / "keras_imagenet").mkdir()  # an empty folder is ignored
     capsys.readouterr()
     assert call() == 0
     assert len(rows_of_default(tmp_path)) == 34
@@ -168,7 +168,7 @@ def test_a_broken_model_is_named_and_the_others_are_shown(call, arrays_of_2019, 
 
 
 def slowly(preds, probs, truth, omit, keep, labels):
-    """What 2019 meant by (Acc@1, cAcc@1, Acc@5, cAcc@5), counted row by row."""
+    """(Acc@1, cAcc@1, Acc@5, cAcc@5) as defined in 2019, counted row by row."""
     every = list(range(len(truth)))
     left = every
     if omit is not None:
@@ -192,7 +192,7 @@ def slowly(preds, probs, truth, omit, keep, labels):
 
 
 def random_case(random, n, classes):
-    """Rows to omit or to keep, in any order, and labels for what is left; each may be absent."""
+    """Rows to omit or to keep, in any order, and labels for the remaining rows; all optional."""
     omit = keep = labels = None
     left = n
     kind = random.integers(3)
@@ -206,7 +206,7 @@ def random_case(random, n, classes):
 
 
 def scored(call, folder, omit, keep, labels):
-    """What the command makes of it, from the file that it writes."""
+    """The scores in the file that the command writes."""
     options = []
     for letter, numbers in (("-i", omit), ("-j", keep), ("-l", labels)):
         if numbers is not None:
@@ -217,7 +217,7 @@ def scored(call, folder, omit, keep, labels):
 
 
 def test_masks_and_labels_score_what_counting_row_by_row_gives(call, tmp_path, capsys):
-    """A thousand random cases, on a small set that has labels of its own beside it."""
+    """A thousand random cases on a small set with its own labels."""
     random = np.random.default_rng(0)
     (tmp_path / "pytorch_imagenet").mkdir()
     stem = f"{tmp_path}/pytorch_imagenet/vgg16_pytorch_few"
@@ -259,7 +259,7 @@ def test_masks_and_labels_score_imagenet_as_counting_does(call, one_model, tmp_p
 
 
 def test_indices_to_keep_pair_with_labels_in_their_own_order(call, one_model, tmp_path):
-    """In 2019 the order was lost, so that every label met another picture's prediction."""
+    """In 2019 the order was lost, and labels were compared with the wrong predictions."""
     preds, probs = one_model
     kept = [49_999, 7, 30_000]
     said = [int(preds[row][probs[row].argmax()]) for row in kept]
@@ -268,7 +268,7 @@ def test_indices_to_keep_pair_with_labels_in_their_own_order(call, one_model, tm
 
 
 def test_labels_alone_are_used(call, one_model, tmp_path):
-    """In 2019 they were taken for rows to leave out."""
+    """In 2019 they were used as rows to leave out."""
     preds, probs = one_model
     said = preds[np.arange(50_000), probs.argmax(axis=1)]
     row = scored(call, tmp_path, None, None, said.tolist())
@@ -341,7 +341,7 @@ def test_an_unknown_suffix_is_refused(call, one_model, capsys):
 
 @pytest.fixture
 def val(tmp_path):
-    """The 50,000 validation pictures by name, empty."""
+    """Empty files with the names of the 50,000 validation pictures."""
     folder = tmp_path / "val"
     for label, wnid in enumerate(wnids()):
         (folder / wnid).mkdir(parents=True)
@@ -507,7 +507,7 @@ def test_scripts_are_on_the_path_of_an_installation_and_run_by_themselves(name, 
     ],
 )
 def test_arrays_of_the_prediction_scripts_score_as_their_runs_do(script, model, runs, tmp_path):
-    """Of twenty pictures, with random weights, which need no file; read by the command of 2019."""
+    """Twenty pictures and random weights, which need no file, scored by the command of 2019."""
 
     def run(name, *arguments):
         command = [sys.executable, ROOT / "scripts" / name, *arguments]

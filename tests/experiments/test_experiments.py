@@ -1,4 +1,4 @@
-"""Audits: what is found in sound models, and in models with a planted fault."""
+"""Experiments find planted faults in models, and nothing in sound models."""
 
 import csv
 import json
@@ -42,14 +42,14 @@ def sound(crops):
 
 
 def over_the_batch(crops):
-    """As a layer that normalises by the statistics of its batch."""
+    """Like a layer that normalises with the statistics of its batch."""
     pixels = crops.reshape(len(crops), -1).astype(np.float32)
     spread = pixels.std(axis=0) + 1
     return softmax((pixels - pixels.mean(axis=0)) / spread @ WEIGHTS)
 
 
 def dropping():
-    """As dropout that was left on."""
+    """Like dropout that is still active."""
     random = np.random.default_rng(2)
 
     def predict(crops):
@@ -60,7 +60,7 @@ def dropping():
 
 
 def by_place(crops):
-    """As a buffer that is used again: the last picture of a batch gets the answer of the first."""
+    """Like a reused buffer: the last picture of a batch gets the prediction of the first."""
     said = sound(crops)
     said[-1] = said[0]
     return said
@@ -263,7 +263,7 @@ def test_batching_does_not_change_what_real_models_say(tmp_path):
 
 @pytest.mark.models
 def test_a_real_model_pays_for_a_wrong_recipe(tmp_path):
-    """The same in both frameworks, and both are in the file."""
+    """The cost is the same in both frameworks, and the file has both."""
     (tmp_path / "mine.toml").write_text("resize = [224, 224]\nscaling = 'caffe'\n")
     options = ("--recipe-file", tmp_path / "mine.toml", "-o", tmp_path / "t.csv")
     done = command("recipe", "efficientnet-lite0", "demo", *options)

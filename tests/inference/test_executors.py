@@ -26,12 +26,12 @@ def in_process():
     return executors.executors()["in-process"]
 
 
-# Jobs that would end the process of the tests, or whose process is looked at.
+# For jobs that would end the process of the tests, or whose process is examined.
 ELSEWHERE = pytest.mark.parametrize("executor", PROCESSES, indirect=True)
 
 
 def act(job):
-    """What jobs of these tests do, by name; runs in another process."""
+    """The function of the jobs in these tests; it acts by the name of the job."""
     yield f"{job} began"
     print(f"{job} is chatty", file=sys.stderr)
     print(f"{job} says so")
@@ -58,7 +58,7 @@ ENDS = (Finished, Failed)
 
 
 def loud(events):
-    """All but Quiet, which comes whenever the machine is slow."""
+    """All events but Quiet, which occurs whenever the machine is slow."""
     return [event for event in events if not isinstance(event, Quiet)]
 
 
@@ -156,7 +156,7 @@ def test_a_job_is_taken_only_when_the_one_before_has_ended(executor):
 
 
 class Mine:
-    """A large job whose process dies when it reads it."""
+    """A large job that kills the process which unpickles it."""
 
     def __init__(self):
         self.weight = bytes(2**21)
@@ -188,7 +188,7 @@ def test_an_abandoned_sweep_leaves_no_process_behind(executor):
 
 
 def test_ctrl_c_while_a_process_starts_waits_until_it_has(monkeypatch):
-    """It can come to any thread, and a process that is half started would be forgotten."""
+    """Any thread can receive the signal, and a half-started process would be left running."""
     started = []
 
     class Popen(subprocess.Popen):
@@ -274,7 +274,7 @@ def test_a_job_that_forks_holds_up_nobody_when_it_is_stopped(executor):
 
 
 class Odd:
-    """Something that can be pickled and not unpickled in the other process."""
+    """An object that can be pickled but not unpickled."""
 
     def __reduce__(self):
         return int, ("no number",)

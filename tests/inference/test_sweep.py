@@ -173,7 +173,7 @@ def test_a_job_that_its_executor_forgets_is_a_failure(sweep, images, monkeypatch
 
 
 def in_another_order(monkeypatch, rearranged):
-    """Have the executor deliver the outputs of a job in an order of ours."""
+    """Make the executor deliver the outputs of a job in another order."""
     module = executors.executors()["in-process"]
     run = module.run
 
@@ -298,7 +298,7 @@ def test_an_interleaved_job_that_another_process_works_on_holds_up_nobody(
 def test_a_sweep_that_fails_ends_its_executor_though_somebody_keeps_the_traceback(
     sweep, images, monkeypatch
 ):
-    """As a notebook does; else the process would go on, and its run stay claimed."""
+    """A notebook keeps it; the process must end nevertheless, and its run be unlocked."""
     ended = []
 
     def run(function, jobs, timeout):
@@ -410,11 +410,11 @@ def test_a_run_whose_file_of_weights_has_changed_is_not_the_same(sweep, images, 
 
 
 class Interrupted(Exception):
-    """Stands for whatever ends a sweep from outside."""
+    """Stands for any interruption of a sweep from outside."""
 
 
 def predicting(monkeypatch, stop_before=None, fail=None):
-    """Have the light model note what it is given, and stop or fail at a row."""
+    """Make the light model record its input, and stop or fail at a row."""
     module = sources.sources()["brightness"]
     build, seen = module.build, []
 
@@ -436,7 +436,7 @@ def predicting(monkeypatch, stop_before=None, fail=None):
 
 
 def interrupted(sweep, job, monkeypatch, row):
-    """Run a job up to a row, in a way that leaves through every `finally`."""
+    """Run a job up to a row, and interrupt it so that every `finally` block runs."""
     with monkeypatch.context() as patch:
         predicting(patch)
         with closing(sweep.run([job])) as events:
@@ -634,7 +634,7 @@ def test_a_run_that_another_process_works_on_comes_last_and_is_not_done_twice(
             ended.append(event.job.run.model)
             top, made = sweep.store.read(second.run), sweep.store.provenance(second.run)
             made = replace(made, weights=made.weights)
-            sweep.store.write(first.run, images, top, made)  # as the other process would
+            sweep.store.write(first.run, images, top, made)  # like the other process
             other.close()
     assert ended == ["steadier"]
     assert heard == [
@@ -647,7 +647,7 @@ def test_a_run_that_another_process_works_on_comes_last_and_is_not_done_twice(
 def test_a_run_that_another_process_has_stored_before_the_sweep_begins_is_done(sweep, images):
     job, heard = a_job(images), []
     assert not sweep.has(job)
-    list(sweep.run([job]))  # as the other process would
+    list(sweep.run([job]))  # like the other process
     (event,) = replace(sweep, again=False, notice=heard.append).run([job])
     assert isinstance(event, AlreadyStored)
     assert heard == ["steady: another process has stored it"]

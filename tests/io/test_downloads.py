@@ -46,7 +46,7 @@ def tampered(data: bytes) -> bytes:
 
 
 def held(folder: Path) -> dict[str, bytes]:
-    """Everything below a folder, hidden files too."""
+    """All files below a folder, including hidden ones."""
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
@@ -56,7 +56,7 @@ def without(*paths: str) -> dict[str, bytes]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves `server.contents`, each file as `server.how` says, else whole."""
+    """Serves `server.contents`, each file in the manner of `server.how`, by default whole."""
 
     def do_GET(self):
         path = unquote(self.path)[1:]
@@ -67,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_error(404)
             else:
                 self.server.how.get(path, Handler.whole)(self, data)
-        except OSError:  # the client has had enough
+        except OSError:  # the client has closed the connection
             self.close_connection = True
 
     def head(self, length: object) -> None:
@@ -99,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         self.pour(bytes(2**10))
 
     def pour(self, block: bytes) -> None:
-        """Send 200 MiB, which stand for all that a server could."""
+        """Send 200 MiB, which stand for an endless response."""
         for _ in range(200):
             self.wfile.write(block * (2**20 // len(block)))
             self.server.megabytes += 1
@@ -181,7 +181,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def apart(monkeypatch, tmp_path_factory):
-    """A cache of its own, so that no fault of the code reaches the user's, and no proxy."""
+    """A separate cache, so that no bug affects the user's cache, and no proxy."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
@@ -202,7 +202,7 @@ def server():
 
 @pytest.fixture
 def small(monkeypatch):
-    """The small collection, as the only one that the command knows."""
+    """The small collection, which is the only one that the command knows."""
     collection = collection_of(SMALL)
     monkeypatch.setattr(downloads, "collections", lambda: {"small": collection})
     return collection
@@ -222,11 +222,11 @@ def call(*arguments: object) -> int:
 
 
 def all_of(collection: Collection, origin: str | Path, folder: Path) -> dict[str, bool]:
-    """Fetch; what was there before, by path."""
+    """Fetch; return for each path whether the file was there before."""
     return {done.file.path: done.was_there for done in fetch(collection, origin, folder)}
 
 
-# What is known
+# Known collections
 
 
 def test_the_predictions_of_2019_are_68_files_at_one_commit():
@@ -327,7 +327,7 @@ def test_of_data_without_end_no_more_is_taken_than_a_file_has(server, small, tmp
     server.how = {"a/06.npy": Handler.endless}
     with pytest.raises(BenchmarkError, match="more than"):
         all_of(small, server.url, tmp_path)
-    assert server.megabytes < 50  # what the two ends' buffers hold
+    assert server.megabytes < 50  # the buffers of both ends
 
 
 BESIDE = "sends over 1 MiB that is no part of a file, where a few KiB are usual; use another addr"
@@ -345,7 +345,7 @@ def test_of_what_is_no_part_of_a_file_little_is_taken(server, small, tmp_path, h
     server.how = {"a/06.npy": how}
     with pytest.raises(BenchmarkError, match=f"{server.url}/a/06.npy: {BESIDE}"):
         all_of(small, server.url, tmp_path)
-    assert server.megabytes < 50  # what the two ends' buffers hold
+    assert server.megabytes < 50  # the buffers of both ends
     assert held(tmp_path) == without("a/06.npy")
 
 
@@ -386,7 +386,7 @@ def test_where_all_files_come_too_slowly_not_every_one_is_asked_for(server, tmp_
     "how", [Handler.slowly_but_surely, Handler.in_tiny_chunks, Handler.behind_a_redirect]
 )
 def test_what_is_slow_or_wordy_within_limits_is_taken(server, tmp_path, monkeypatch, how):
-    monkeypatch.setattr(allowance, "_SECONDS", 0.8)  # of the 2.5 that it takes
+    monkeypatch.setattr(allowance, "_SECONDS", 0.8)  # the download takes 2.5
     contents = {"large.npy": bytes(range(256)) * 12_800}
     server.contents, server.how = dict(contents), {"large.npy": how}
     all_of(collection_of(contents), server.url, tmp_path)
@@ -412,7 +412,7 @@ def test_of_many_failures_the_first_are_shown_and_the_rest_counted(server, small
 
 
 def test_without_network_it_says_how_to_do_without(small, tmp_path, capsys):
-    assert call("small", "--to", tmp_path / "to") == 2  # from small.url, where nobody is
+    assert call("small", "--to", tmp_path / "to") == 2  # from small.url, which does not respond
     err = capsys.readouterr().err
     assert "imagenet-benchmark: 12 of 12 files could not be fetched" in err
     assert re.search(r"\n  http://127.0.0.1:9/a/\d\d.npy: no answer \(Connection refused\)\n", err)
@@ -508,7 +508,7 @@ raise SystemExit(main(sys.argv[2:]))
 
 
 def stopped_half_way(server, small: Collection, folder: Path, sign: signal.Signals):
-    """The command, sent a signal once some files are there and all others hang."""
+    """Run the command, and send it a signal when some files are there and the others hang."""
     late = [file.path for file in small.files[5:]]
     server.how = dict.fromkeys(late, Handler.stalled)
     files = json.dumps([[file.path, file.bytes, file.sha256] for file in small.files])
@@ -541,7 +541,7 @@ def test_ctrl_c_ends_soon_though_the_server_is_silent_and_the_same_command_goes_
 ):
     before = time.monotonic()
     status, err, late = stopped_half_way(server, small, tmp_path, signal.SIGINT)
-    assert time.monotonic() - before < 10  # and not the 30 seconds of a silent server
+    assert time.monotonic() - before < 10  # not the timeout of 30 seconds
     assert (status, err) == (
         130,
         "\nstopped; complete files are kept, the same command resumes\n",
@@ -567,7 +567,7 @@ def test_when_its_reader_stops_no_other_file_is_begun(server, tmp_path):
 
 
 def test_when_its_reader_stops_a_slow_download_ends_with_it(server, tmp_path):
-    contents = {"quick.npy": b"1", "slow.npy": bytes(2**16 * 200)}  # ten seconds of it
+    contents = {"quick.npy": b"1", "slow.npy": bytes(2**16 * 200)}  # takes ten seconds
     server.contents, server.how = contents, {"slow.npy": Handler.slow}
     fetching = fetch(collection_of(contents), server.url, tmp_path)
     assert next(fetching).file.path == "quick.npy"

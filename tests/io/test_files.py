@@ -67,7 +67,7 @@ def test_an_output_that_is_a_device_or_a_pipe_is_written_into(tmp_path):
 def test_an_output_that_is_a_device_is_written_into_and_stays_one(tmp_path):
     device, link = tmp_path / "null", tmp_path / "link"
     try:
-        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))  # as /dev/null
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))  # like /dev/null
     except PermissionError:
         pytest.skip("a device can be made by root alone")
     link.symlink_to(device)

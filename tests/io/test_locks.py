@@ -1,4 +1,4 @@
-"""Processes that share a folder agree on its use; the rest of locks is tested where it is used."""
+"""Tests of `agreed`, for processes that share a folder; other locks are tested with their users."""
 
 import os
 import subprocess

@@ -14,7 +14,7 @@ FORMS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfil
 
 
 def told(found: tarfile.TarInfo) -> tuple[object, ...]:
-    """All that is known of a member but its extended headers."""
+    """All fields of a member except its extended headers."""
     fields = (*found.get_info().values(), found.offset, found.offset_data, found.issparse())
     return tuple(str(field) for field in fields)
 
@@ -37,7 +37,7 @@ def member(name: str, size: int = 0, **fields: object) -> tarfile.TarInfo:
 @pytest.mark.parametrize("form", FORMS)
 def test_members_are_those_of_tarfile(tmp_path, form):
     deep = "a" * 90 + "/" + "b" * 90
-    longest = "/".join(["c" * 250] * 16)  # nearly the longest path of Linux
+    longest = "/".join(["c" * 250] * 16)  # nearly the maximum of Linux
     found = [
         member("val", type=tarfile.DIRTYPE),
         member("é.JPEG", 700),

@@ -27,7 +27,7 @@ CLASSES = np.array([0, 0, 1, 7])
 
 
 def lists(labels):
-    """What is right, by row."""
+    """The right classes by row."""
     return {
         int(row): [int(one) for one in classes if one != NO_CLASS]
         for row, classes in zip(labels.rows, labels.classes, strict=True)
@@ -98,7 +98,7 @@ def test_corrected_labels_follow_from_the_votes(published, keys, original, conse
 def test_corrected_accuracy_is_close_to_that_of_the_studys_authors(
     published, keys, original, imported_2019, consensus, published_share
 ):
-    """imagenet_benchmarks/cleaned_and_corrected_*.csv of 2019; its votes were not yet all in."""
+    """Source: imagenet_benchmarks/cleaned_and_corrected_*.csv of 2019, with fewer votes."""
     labels = corrected_labels(published / "mturk.json", keys, original, consensus)
     table = aggregate(imported_2019, IMAGES, labels={"corrected ": labels})
     best = table.rows[0]
@@ -166,7 +166,7 @@ def test_labels_come_from_arrays_with_a_line_for_each_row(tmp_path, array, expec
 
 
 def huge() -> bytes:
-    """An .npy file whose header promises eight terabytes."""
+    """An .npy file whose header claims eight terabytes."""
     file = io.BytesIO()
     header = {"descr": "<i8", "fortran_order": False, "shape": (2**40,)}
     np.lib.format.write_array_header_1_0(file, header)

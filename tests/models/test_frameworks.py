@@ -1,4 +1,4 @@
-"""Frameworks, each in a process of its own: TensorFlow and PyTorch's compiler do not share one."""
+"""Frameworks, each in its own process, since TensorFlow and PyTorch's compiler conflict in one."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ seen = {{}}
 np.savez(sys.argv[1], pixels=pixels, **seen)
 """
 
-# A model that shows its input, and one logit for each of its values so that softmax is harmless.
+# A model that records its input, and returns one logit for each value, as softmax expects.
 PYTORCH = """
 import torch
 
@@ -97,7 +97,7 @@ def run(tmp_path: Path, name: str, body: str, **environment: str) -> dict[str, n
 
 @pytest.fixture(scope="module")
 def keras(tmp_path_factory):
-    """Under settings of a user's that would change the answer."""
+    """Results under user settings that would change the predictions."""
     home = tmp_path_factory.mktemp("home")
     (home / "keras.json").write_text(
         '{"floatx": "float64", "image_data_format": "channels_first", "backend": "torch"}'
@@ -147,11 +147,11 @@ def test_pytorch_computes_in_fewer_bits_when_asked(tmp_path):
 
 
 class OutOfMemoryError(RuntimeError):
-    """Named as torch's."""
+    """Has the name of PyTorch's error."""
 
 
 class ResourceExhaustedError(Exception):
-    """Named as TensorFlow's."""
+    """Has the name of TensorFlow's error."""
 
 
 @pytest.mark.parametrize(

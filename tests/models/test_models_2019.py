@@ -1,6 +1,6 @@
-"""The 34 models of 2019: inputs, random weights and files of weights, against the frameworks alone.
+"""The 34 models of 2019, compared with the plain frameworks: inputs, random and stored weights.
 
-Frameworks run in processes of their own, each of which leaves arrays for the tests to compare.
+Each framework runs in its own process and writes arrays that the tests compare.
 """
 
 import subprocess
@@ -300,7 +300,7 @@ def keras_alone(sample_images, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """All 34 with random weights on four pictures, by one command."""
+    """Runs of all 34 models with random weights on four pictures, by one command."""
     folder = tmp_path_factory.mktemp("random")
     command = [sys.executable, "-m", "benchmarking", "predict", "demo", "--limit", "4"]
     command += ["--models", "torchvision", "keras/*", "--weights", "random", "--save-all-probs"]
@@ -352,7 +352,7 @@ def test_keras_models_say_what_keras_alone_says(store, keras_alone, spec):
 def test_from_file_to_probabilities_models_say_what_the_framework_alone_says(
     torchvision_alone, keras_alone, spec
 ):
-    """With weights that tell pictures apart, through our loader, crops, scaling and softmax."""
+    """With weights whose predictions depend on the picture; all of our steps are included."""
     alone = torchvision_alone if spec in TORCHVISION else keras_alone
     assert alone[f"{spec.name} spread"] > 1e-4
     assert alone[f"{spec.name} difference"] < 1e-6

@@ -1,4 +1,4 @@
-"""Real models with real weights on real pictures, as a user runs them; this takes minutes."""
+"""Real models with real weights on real pictures, run like a user does; this takes minutes."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ def predict(pictures: Path | str, store: Path, *arguments: str) -> Store:
         [*command, "--store", str(store)], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""  # what the frameworks have to say is for failures
+    assert done.stderr == ""  # output of frameworks is shown only for failures
     return Store(store)
 
 
@@ -38,7 +38,7 @@ def run(source: str, model: str, images: str = "sample_images") -> Run:
 
 @pytest.fixture(scope="module")
 def store(sample_images, tmp_path_factory):
-    """All six models on the 500 sample pictures, computed now."""
+    """New runs of all six models on the 500 sample pictures."""
     folder = tmp_path_factory.mktemp("fresh")
     return predict(sample_images, folder, "--save-all-probs")
 
@@ -111,7 +111,7 @@ def test_shared_crops_and_workers_change_no_bit_of_a_real_answer(sample_images, 
 def test_timm_with_the_same_weights_and_its_own_transform_gives_the_same_top_5(
     store, sample_images
 ):
-    """Another implementation of the architecture and of the preprocessing: timm's."""
+    """timm has another implementation of the architecture and of the preprocessing."""
     import timm
     import torch
     from PIL import Image
@@ -139,7 +139,7 @@ def test_timm_with_the_same_weights_and_its_own_transform_gives_the_same_top_5(
 
 
 def test_flat_folder_class_tree_and_tar_give_identical_predictions(sample_images, tmp_path):
-    """The same pictures under validation names, in the three ways in which people keep them."""
+    """The same pictures under validation names, in the three usual layouts."""
     (tmp_path / "flat").mkdir()
     for picture in open_pictures(str(sample_images)).pictures[:30]:
         number = int(np.flatnonzero(validation_labels() == picture.label)[3]) + 1
@@ -193,7 +193,7 @@ def test_ctrl_c_keeps_complete_runs_and_says_how_to_go_on(tmp_path):
         start_new_session=True,
     ) as process:
         lines = [process.stdout.readline(), process.stdout.readline()]
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        os.killpg(process.pid, signal.SIGINT)  # like a terminal
         _, err = process.communicate(timeout=60)
     assert "acc@1 90.00 %" in lines[1]
     assert process.returncode == 130

@@ -20,7 +20,7 @@ SHA256, MD5 = hashlib.sha256(DATA).hexdigest(), hashlib.md5(DATA).hexdigest()
 
 @pytest.fixture
 def server():
-    """An address that serves DATA, cut short while `server.cut` is set."""
+    """A server of DATA, which it truncates while `server.cut` is set."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -111,7 +111,7 @@ def test_an_address_that_is_gone_says_so(tmp_path, server):
 def test_predict_checks_a_file_before_any_framework_sees_it(
     tree, tmp_path, light, monkeypatch, capsys, digest
 ):
-    """A file with code in it, under the real name, in the folder that the user names."""
+    """The file has code in it and the real name, and is in the folder that the user names."""
     trace = tmp_path / "trace"
     spec = spec_of(*(("torchvision", "resnet18") if digest == "sha256" else ("keras", "VGG16")))
     path = tmp_path / spec.weights.file

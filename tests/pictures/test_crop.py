@@ -35,7 +35,7 @@ SHORTER_SIDE = [
 
 
 def torchvision_crop(data: bytes, recipe: Preprocessing) -> np.ndarray:
-    """The recipe as torchvision does it, the library it is published with."""
+    """The recipe applied by torchvision, the library that it is published with."""
     size = recipe.resize if isinstance(recipe.resize, int) else list(recipe.resize)
     steps = v2.Compose(
         [
@@ -91,7 +91,7 @@ def test_pictures_of_every_kind_come_out_as_from_the_recipes_own_library(kind, r
 
 
 def opencv_crop(data: bytes, recipe: Preprocessing) -> np.ndarray:
-    """The recipe of keras-applications' numbers, written out with OpenCV's own calls."""
+    """The recipe of the published Keras accuracies, written with OpenCV's own calls."""
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     h, w = picture.shape[:2]
     s, c = recipe.resize, recipe.crop
@@ -168,7 +168,7 @@ def test_what_opencv_cannot_decode_is_an_error(damage):
 
 
 def claiming(width: int, height: int) -> bytes:
-    """A small JPEG that says it has another size; decoders take what is missing for grey."""
+    """A small JPEG that claims another size; decoders fill missing data with grey."""
     data = encoded(Image.fromarray(noise(16, 16, 3)), "JPEG")
     at = data.index(b"\xff\xc0") + 5
     return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
@@ -182,7 +182,7 @@ def test_a_picture_that_would_fill_the_memory_is_refused_before_it_is_decoded():
 
 
 def test_opencv_is_told_how_many_pixels_it_may_decode():
-    """In a process of its own: OpenCV reads its limits when it is imported."""
+    """In a new process, because OpenCV reads its limits when it is imported."""
     code = f"""
 from benchmarking.pictures.crop import crop
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing

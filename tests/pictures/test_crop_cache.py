@@ -82,7 +82,7 @@ def everything(images):
 
 
 def without_files(images):
-    """The pictures, of which none can be read any more."""
+    """The pictures, after their files were removed."""
     return [
         replace(picture, place=FilePart(str(picture.place.path / "gone")))
         for picture in images.pictures
@@ -102,7 +102,7 @@ def test_crops_read_back_are_those_that_were_decoded(images, file):
 @pytest.mark.parametrize("first", [1, 63, 64, 65, 149])
 def test_reading_and_decoding_begin_at_any_row(images, file, first):
     assert (seen_by(file, images, first) == everything(images)[first:]).all()
-    assert not file.is_complete  # half the crops are no file
+    assert not file.is_complete  # some of the crops make no file
     seen_by(file, images)
     again = seen_by(file, images, first, without_files(images))
     assert (again == everything(images)[first:]).all()
@@ -205,14 +205,14 @@ def test_cached_and_fresh_crops_are_identical_in_every_recipe_of_the_34_models(t
     demo = image_set("demo", pictures, digests(pictures))
     file = crop_file(tmp_path, demo, recipe)
     fresh = np.stack([crop_of(picture, recipe) for picture in pictures])
-    for _ in range(2):  # while the file is written, and when it is read
+    for _ in range(2):  # first the file is written, then it is read
         with file.crops(pictures, recipe, 2, [range(len(pictures))]) as seen:
             assert np.stack(list(seen)).tobytes() == fresh.tobytes()
         assert file.is_complete
 
 
 def test_a_killed_writer_leaves_nothing_that_is_trusted(images, file):
-    """The process dies while the file is nearly done; its lock dies with it."""
+    """The process is killed when the file is nearly complete, which releases its lock."""
     dying = """
 import os, pickle, signal, sys
 file, pictures, recipe = pickle.loads(sys.stdin.buffer.read())

@@ -1,4 +1,4 @@
-"""Every planted fault is found under its name, and nothing where there is none."""
+"""Every planted fault gives its finding, and a clean set gives none."""
 
 import io
 import json
@@ -27,7 +27,7 @@ from benchmarking.pictures.sets import image_set, open_pictures
 
 
 def copies(sample_images: Path, folder: Path, n: int) -> list[Path]:
-    """The first n of the sample pictures in their class folders."""
+    """The first n sample pictures in their class folders."""
     found = []
     for path in sorted(sample_images.glob("*/*.JPEG"))[:n]:
         there = folder / path.parent.name / path.name
@@ -53,7 +53,7 @@ def sixty(sample_images, tmp_path) -> list[Path]:
 
 
 def doctor(place: Path, *options: str) -> dict:
-    """The report as data; the exit status has to fit it."""
+    """The report as data; the exit status must agree with it."""
     output = place.parent / "report.json"
     status = main(["doctor", str(place), "-o", str(output), *options])
     found = json.loads(output.read_text())
@@ -68,7 +68,7 @@ def findings(place: Path, *options: str) -> dict[str, tuple[int, list[str]]]:
 
 
 def numbered(folder: Path, numbers, *, flat: bool = True) -> Path:
-    """A validation set of files of one byte, side by side or in class folders."""
+    """A validation set of one-byte files, side by side or in class folders."""
     for number in numbers:
         wnid = wnids()[validation_labels()[number - 1]]
         path = folder / validation_key(number) if flat else folder / wnid / validation_key(number)
@@ -89,7 +89,7 @@ def encoded(picture: Image.Image, format_: str = "JPEG", **options) -> bytes:
 
 
 def altered(paths: list[Path], change, **options) -> Path:
-    """All pictures changed and encoded again, in place; the folder that they are in."""
+    """Change and encode all pictures again, in place; return their folder."""
     for path in paths:
         with Image.open(path) as picture:
             data = encoded(change(picture), **options)
@@ -139,11 +139,11 @@ def test_notes_and_hidden_files_are_no_finding(val):
     assert findings(val) == {}
 
 
-# Planted faults that names tell
+# Planted faults that show in names
 
 
 def test_missing_pictures_of_whole_classes(tmp_path):
-    numbers = of_classes(3, 8, 9)  # in order of class: two lack of the last
+    numbers = of_classes(3, 8, 9)  # in order of class: the last class lacks two
     place = numbered(tmp_path / "val", numbers[:-2], flat=False)
     lacking = [str(number) for number in numbers[-2:]]
     assert findings(place, "--quick") == {"missing-pictures": (2, lacking)}
@@ -298,7 +298,7 @@ def test_a_tar_with_other_members(tmp_path):
     }
 
 
-# Planted faults that bytes tell
+# Planted faults that show in the data
 
 
 def test_a_truncated_jpeg(val, seven):
@@ -421,7 +421,7 @@ def test_pictures_of_one_size(sixty):
 
 
 def test_pictures_with_one_shorter_side(sixty):
-    for quality, path in enumerate(sixty, 30):  # as a program does that keeps each one's quality
+    for quality, path in enumerate(sixty, 30):  # each has its own quality
         altered([path], shorter_side_256, quality=quality)
     found = findings(sixty[0].parents[1])
     assert found.keys() == {"one-shorter-side"}
@@ -561,7 +561,7 @@ def test_a_folder_that_may_not_be_read_is_an_error_not_a_crash(tmp_path, monkeyp
 
 
 def close(folder: Path, monkeypatch) -> None:
-    """Have the system refuse to list a folder, as it does to all but root."""
+    """Make the system refuse to list a folder, as it does for users other than root."""
 
     def listed(each):
         if each == folder:
@@ -579,7 +579,7 @@ def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def sparse_tar(path: Path, numbers, size: int = 130_000) -> Path:
-    """As large as the official file to its reader, and empty on disk."""
+    """A sparse tar: as large as the official file, but nearly empty on disk."""
     offset = 0
     with path.open("wb") as file:
         for number in numbers:

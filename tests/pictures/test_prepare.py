@@ -19,7 +19,7 @@ from benchmarking.pictures.prepare import OFFICIAL, Official, plan, prepare
 from benchmarking.pictures.sets import open_pictures
 
 ROOT = Path(__file__).parents[2]
-# Of five classes; the first three share one, and lie in the tar in an order of their own.
+# Five classes; the first three pictures share a class, and are not sorted in the tar.
 NUMBERS = (2138, 293, 3014, 7, 50_000, 1, 1079)
 STAGING = ".val.part"
 
@@ -51,7 +51,7 @@ def pictures(*numbers: int, folder: str = "") -> list[Member]:
 
 
 def packed(*members: Member, form: int = tarfile.GNU_FORMAT) -> bytes:
-    """The bytes of a tar, whatever its headers say."""
+    """The bytes of a tar with any headers."""
     parts = [info.tobuf(form) + data + bytes(-len(data) % 512) for info, data in members]
     return b"".join(parts) + bytes(1024)
 
@@ -66,13 +66,13 @@ def digests(data: bytes) -> Official:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, hidden ones too."""
+    """Every file below a folder, including hidden ones."""
     files = [path for path in folder.rglob("*") if not path.is_dir()]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def expected(*numbers: int) -> dict[str, bytes]:
-    """The class folders of these pictures, told by ImageNet's own labels."""
+    """The expected class folders of these pictures, by ImageNet's own labels."""
     labels = validation_labels()
     return {f"{wnids()[labels[number - 1]]}/{name(number)}": jpeg(number) for number in numbers}
 
@@ -106,13 +106,13 @@ def folder(tmp_path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _the_machine_is_not_synced(monkeypatch):
-    """Which takes as long as others have left to write; the tests in a process do."""
+    """A sync waits for writes of all other programs; only the tests in new processes do it."""
     monkeypatch.setattr(os, "sync", lambda: None)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_written_elsewhere(tmp_path):
-    """After every test: there is nothing but the two folders and what the test itself has made."""
+    """After every test, only the two folders and the test's own files exist."""
     yield
     own = {"data/val", f"data/{STAGING}", "data/link", "downloads/val.tar", "downloads/other.tar"}
     for path in tmp_path.rglob("*"):
@@ -205,7 +205,7 @@ import tqdm
 {trouble}
 sys.exit(main(sys.argv[1:]))
 """
-# Python tells such a hook of every file before it opens it.
+# Python calls this audit hook before it opens a file.
 SIGNAL = """
 left = {left}
 def watch(event, args):
@@ -225,7 +225,7 @@ def in_a_process(*arguments: object, trouble: str = "") -> subprocess.CompletedP
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of other systems")
 def test_a_command_that_is_killed_again_and_again_comes_to_the_same_end(tar, folder):
-    for left in (0, 3, 5):  # files of the staging folder that it may open before
+    for left in (0, 3, 5):  # files in the staging folder that it opens before the kill
         trouble = SIGNAL.format(left=left, signal="SIGKILL")
         assert in_a_process(tar, folder, "--no-verify", trouble=trouble).returncode == -9
         assert not folder.exists()
@@ -265,7 +265,7 @@ def test_a_file_that_could_be_written_half_is_named_and_made_whole_by_the_next_c
         lambda data: b"",
         lambda data: data[:-1],
         lambda data: data + b"more",
-        lambda data: bytes(len(data)),  # as a power cut leaves it
+        lambda data: bytes(len(data)),  # like after a power failure
         lambda data: data[:-1] + bytes([data[-1] ^ 1]),
     ],
     ids=["empty", "short", "long", "zeros", "one bit"],
@@ -317,13 +317,13 @@ def test_a_single_bit_anywhere_is_noticed_and_nothing_is_left(tar, folder, where
     at = {
         "first": members[1].offset_data + 5,
         "last": members[-1].offset_data + members[-1].size - 1,
-        "header": members[3].offset + 500,  # where a header has nothing to say
+        "header": members[3].offset + 500,  # unused bytes of a header
         "between": members[4].offset_data + members[4].size,
         "end": len(right) - 1,
     }[where]
     changed = bytearray(right)
     changed[at] ^= 1
-    if where == "header":  # its checksum is made good
+    if where == "header":  # its checksum is corrected
         info = changed[members[3].offset : members[3].offset + 512]
         total = sum(info[:148]) + 8 * 32 + sum(info[156:])
         changed[members[3].offset + 148 : members[3].offset + 156] = b"%06o\0 " % total
@@ -333,7 +333,7 @@ def test_a_single_bit_anywhere_is_noticed_and_nothing_is_left(tar, folder, where
     with pytest.raises(PictureError, match=f"has md5 {found}, and .* has {published}: it is dam"):
         unpack(tar, folder, digests(right))
     assert tree(folder.parent) == {}
-    assert [path.name for path in folder.parent.iterdir()] == ["val"]  # empty, as it was
+    assert [path.name for path in folder.parent.iterdir()] == ["val"]  # empty as before
 
 
 @pytest.mark.parametrize(
@@ -529,7 +529,7 @@ def test_the_same_picture_twice_is_refused_by_name(tar, folder, second):
 
 
 def with_size(size: int) -> bytes:
-    """A tar whose first member says that it has this size."""
+    """A tar whose first member claims this size."""
     info, data = pictures(7)[0]
     info.size = size
     return packed((info, data), *pictures(1))
@@ -581,8 +581,8 @@ def test_a_member_too_large_for_a_picture_is_refused_unread(tar, folder):
 
 def test_a_sparse_member_does_not_take_in_what_follows_it(tar, folder):
     sparse = bytearray(member(name(7), jpeg(7), type=b"S")[0].tobuf(tarfile.GNU_FORMAT))
-    sparse[386:410] = b"%011o\0%011o\0" % (0, len(jpeg(7)))  # one piece: its place and size
-    sparse[483:495] = b"%011o\0" % 5000  # and the size of the whole
+    sparse[386:410] = b"%011o\0%011o\0" % (0, len(jpeg(7)))  # one piece: its offset and size
+    sparse[483:495] = b"%011o\0" % 5000  # the size of the whole file
     sparse[148:156] = b"%06o\0 " % (sum(sparse[:148]) + 8 * 32 + sum(sparse[156:]))
     rest = jpeg(7) + bytes(-len(jpeg(7)) % 512) + packed(*pictures(1, 293))
     tar.write_bytes(bytes(sparse) + rest)
@@ -657,7 +657,7 @@ def test_a_link_that_appears_later_is_replaced_not_written_through(tar, folder, 
 
 def test_too_little_space_is_noticed_before_anything_is_written(tar, folder, monkeypatch):
     usage = shutil.disk_usage(folder.parent)
-    needed = 4096 * len(NUMBERS)  # each is smaller than what a disk hands out at a time
+    needed = 4096 * len(NUMBERS)  # each file takes one block of the disk
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=needed - 1))
     with pytest.raises(BenchmarkError, match=r"data has 28,671 bytes free, and 7 .* need 28,672;"):
         plan(tar, folder / "deep", None)

@@ -1,4 +1,4 @@
-"""Recipes as data, and the steps that come with them, against the libraries that define them."""
+"""Recipes as data, and their steps compared with the libraries that define them."""
 
 import json
 from dataclasses import replace
@@ -136,7 +136,7 @@ def test_recipes_are_said_in_words():
 
 
 def tensorflow_square(height: int, width: int, size: int, padding: int) -> tuple[int, int, int]:
-    """As the preprocessing of TensorFlow's EfficientNet computes it, in its own arithmetic."""
+    """The square of TensorFlow's EfficientNet preprocessing, in float32 like the original."""
     shorter = np.float32(min(height, width))
     side = int(np.int32(np.float32(size / (size + padding)) * shorter))
     return ((height - side) + 1) // 2, ((width - side) + 1) // 2, side
@@ -152,7 +152,7 @@ def test_the_crop_before_the_resize_is_where_tensorflow_puts_it(size):
             theirs = tensorflow_square(height, width, size, 32)
             off += ours != theirs
             assert max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) <= 1
-    assert off <= 4  # of 368; float32 there can fall below a whole number
+    assert off <= 4  # of 368 sizes, because float32 can round below an integer
 
 
 @pytest.mark.parametrize(("height", "width"), [(375, 500), (500, 333), (64, 64), (90, 301)])

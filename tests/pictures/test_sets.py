@@ -187,7 +187,7 @@ def test_a_compressed_or_truncated_tar_is_refused(tmp_path):
 
 
 def flipped(data: bytes) -> bytes:
-    """One bit of the third header."""
+    """Flip one bit of the third header."""
     at = 2 * (512 + 1024) + 100
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
@@ -213,7 +213,7 @@ def test_a_damaged_tar_is_never_taken_for_a_smaller_one(tmp_path, damage):
 
 
 def test_50000_headers_of_a_sparse_tar_are_indexed_at_their_places(tmp_path):
-    """As large as the official file to its reader, and empty on disk."""
+    """The sparse tar is as large as the official file, but nearly empty on disk."""
     path, size, offset = tmp_path / "val.tar", 130_000, 0
     block = -(-size // 512) * 512
     with path.open("wb") as file:
@@ -259,7 +259,7 @@ def open_pictures(where):
 
 @pytest.fixture
 def marked(tmp_path, monkeypatch):
-    """A folder that a plug-in recognises, and what makes a plug-in."""
+    """A folder that a plug-in recognises, and a function that adds a plug-in."""
     folder = tmp_path / "marked"
     folder.mkdir()
     (folder / "marker").touch()

@@ -120,7 +120,7 @@ def pickled():
 
 
 def huge():
-    """A header that promises eight petabytes."""
+    """A header that claims eight petabytes."""
     buffer = io.BytesIO()
     header = {"descr": "<i8", "fortran_order": False, "shape": (2**50, 1)}
     np.lib.format.write_array_header_1_0(buffer, header)
@@ -128,7 +128,7 @@ def huge():
 
 
 def says(header, version=1, claim=0):
-    """A file with this header, and with a wrong length of it if that is claimed."""
+    """A file with this header; its length field is `claim` if that is not 0."""
     text = header.encode("latin1") + b"\n"
     length = (claim or len(text)).to_bytes(2 if version == 1 else 4, "little")
     return b"\x93NUMPY" + bytes([version, 0]) + length + text + bytes(240)
@@ -162,7 +162,7 @@ def archive():
 
 
 def signalling():
-    """Probabilities with a NaN that makes a noise whenever it is computed with."""
+    """Probabilities with a signalling NaN, which causes a warning in every computation."""
     probs = some()[1]
     probs.view(np.uint32)[1, 2] = 0x7F800001
     return probs

@@ -1,4 +1,4 @@
-"""Runs that come into the store from arrays, and leave it for other tools."""
+"""Import of runs from arrays into the store, and export for other tools."""
 
 import csv
 from dataclasses import replace
@@ -155,7 +155,7 @@ def test_labels_of_another_set_can_be_given(tmp_path, capsys):
 
 @pytest.fixture
 def stored(tmp_path, three_pictures, a_provenance):
-    """A store with two runs, of which one keeps all probabilities."""
+    """A store with two runs; one of them keeps all probabilities."""
     store = Store(tmp_path / "store")
     for seed, (source, platform) in enumerate({"torchvision": "PyTorch", "keras": "Keras"}.items()):
         everything = np.random.default_rng(seed).dirichlet(np.ones(9), 3).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Stores with damage of every kind: no table is lost to it, and `check` finds all of it."""
+"""Damage of every kind in a store: tables leave it out, and `check` finds all of it."""
 
 import json
 import os
@@ -25,7 +25,7 @@ OTHERS = [Run("six", "s", name, "r") for name in ("one", "two", "three")]
 
 @pytest.fixture
 def store(tmp_path):
-    """Four runs on six pictures; all probabilities of one are kept, and little is known of it."""
+    """Four runs on six pictures; one has all probabilities and hardly any provenance."""
     store = Store(tmp_path / "store")
     images = an_image_set(tmp_path / "pictures", {f"{i}": i for i in range(6)}, name="six")
     made = replace(
@@ -56,7 +56,7 @@ def call(store, capsys):
 
 @pytest.fixture
 def without(store, call):
-    """What the table says where the victim is not there, plain and with --calibration."""
+    """The table without the damaged run, plain and with --calibration."""
     path = store.path(VICTIM)
     away = store.folder.parent / "away"
     path.rename(away)
@@ -72,7 +72,7 @@ def flipped(data, position, bit):
 
 
 def regions(data):
-    """Where in a file each of its parts is, as (first, end)."""
+    """Byte range of each part of a file, as (first, end)."""
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
     end = data.index(b'"},"') + 2
@@ -268,7 +268,7 @@ def test_what_a_killed_process_left_is_named_and_is_no_damage(store, call):
 
 
 def unseal(path):
-    """Take the digests out of a run's file, as an earlier version wrote it."""
+    """Remove the digests from a run's file, as in an earlier version."""
     with safe_open(path, "numpy") as file:
         made = json.loads(file.metadata()["imagenet-benchmark"])
     del made["digests"], made["sha256"]
@@ -284,7 +284,7 @@ def test_runs_of_an_earlier_version_are_told_by_their_lack_of_digests(store, cal
 
 
 def merge(store, folder, n, fingerprint):
-    """Put a run from another store over the victim, as where somebody merges two by hand."""
+    """Replace the victim by a run from another store, like a merge of two stores by hand."""
     other = Store(folder / "other")
     images = an_image_set(folder / "elsewhere", {f"{i}": i for i in range(n)}, name="six")
     images = replace(images, fingerprint=fingerprint)

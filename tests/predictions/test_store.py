@@ -122,7 +122,7 @@ def test_too_few_predictions_are_never_stored(store, three_pictures, a_provenanc
 
 
 def rewrite(path, change, arrays=lambda arrays: arrays):
-    """Store a changed document, and arrays, with digests that are right."""
+    """Store a changed document and changed arrays with correct digests."""
     with safe_open(path, "numpy") as file:
         document = json.loads(file.metadata()["imagenet-benchmark"])
     del document["sha256"], document["digests"]
@@ -231,7 +231,7 @@ def test_the_digests_in_a_file_are_those_that_its_documentation_says(stored):
 
 def test_a_list_of_pictures_that_no_run_was_stored_with_is_named(stored):
     path = stored.folder / "three" / "images.csv"
-    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))  # as git may
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))  # git may do this
     assert stored.labels("three").tolist() == [1, 1, 3]
     path.write_text("key,class\na,1\nb,2\nc,3\n")
     with pytest.raises(StoreError, match=r"images.csv is damaged: .*Restore a copy; 'predict'"):
@@ -268,7 +268,7 @@ def test_a_missing_run_is_named(store):
 def test_a_recipe_that_no_earlier_version_knew_is_stored_in_the_same_format(
     tmp_path, three_pictures, a_provenance
 ):
-    """Format 1 holds any recipe: it is a document of names and values."""
+    """Format 1 can store any recipe, because a recipe is a document of names and values."""
     scaling = Scaling(255.0, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     recipe = Preprocessing("pillow", "lanczos", 256, 224, scaling, first="crop")
     made = replace(a_provenance(three_pictures), preprocessing=recipe.as_document())
@@ -281,7 +281,7 @@ def test_a_recipe_that_no_earlier_version_knew_is_stored_in_the_same_format(
 
 @pytest.fixture
 def merged(tmp_path, a_provenance):
-    """Two stores that call other pictures by one name, copied over each other."""
+    """Two stores with different pictures under the same name, copied into one folder."""
     labels = {"a": [1, 1, 3], "b": [7, 8, 9]}
     for name, right in labels.items():
         keys = dict(zip((f"{name}{n}" for n in range(3)), right, strict=True))
@@ -364,7 +364,7 @@ def test_of_a_folder_of_checkpoints_only_our_own_files_are_removed(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ["7.npz", "notes.txt"]
 
 
-# The first time for what is imported on the way, which another user may not read.
+# The command runs once before, to import modules that the other user may not read.
 AS_NOBODY = """
 import contextlib, io, os, sys, tempfile
 from benchmarking.cli import main
@@ -392,7 +392,7 @@ IS_ROOT = os.name == "posix" and os.geteuid() == 0
 def test_what_cannot_be_read_is_an_error_by_name(
     stored, three_pictures, a_provenance, command, hidden, tmp_path_factory
 ):
-    """Permissions do not hold root, so another user asks."""
+    """Root ignores permissions, so the command runs as another user."""
     place = tmp_path_factory.mktemp("open")
     folder = Path(shutil.copytree(stored.folder, place / "store"))
     top = top_k(np.eye(3, 9, dtype=np.float32))
@@ -431,7 +431,7 @@ def test_a_pipe_in_the_place_of_a_run_or_a_list_is_refused_and_not_waited_for(st
 
 
 def test_first_writes_at_the_same_moment_never_mix_pictures_of_one_name(tmp_path, a_provenance):
-    """Of two sets with one name, each written by four threads, one is stored, whichever it is."""
+    """Four threads each write one of two sets with the same name; only one set is stored."""
     sets = [an_image_set(tmp_path / part, {f"{part}{i}": i for i in range(3)}) for part in "ab"]
     top, together = top_k(np.eye(3, 9, dtype=np.float32)), Barrier(8)
     for attempt in range(5):

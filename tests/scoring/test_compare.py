@@ -1,4 +1,4 @@
-"""Two runs, or every pair of them, picture by picture."""
+"""Comparison of two runs, or of every pair of runs, picture by picture."""
 
 import re
 from dataclasses import replace
@@ -30,7 +30,7 @@ def images(tmp_path):
 
 @pytest.fixture
 def store(tmp_path, images, a_provenance):
-    """Three models that are right by known patterns, and one that guesses."""
+    """Three models with known patterns of right predictions, and one that guesses."""
     store = Store(tmp_path / "store")
     rows = np.arange(N)
     for model, hits in {
@@ -59,7 +59,7 @@ def pairs(store, *models):
 def test_a_pair_counts_every_picture_once(store):
     (pair,) = pairs(store, "even", "third")
     assert (pair.both, pair.first_only, pair.second_only, pair.neither) == (10, 20, 10, 20)
-    assert pair.same == 10 + 20  # both right, and both say 7 where neither is
+    assert pair.same == 10 + 20  # both right, or both 7 where neither is right
     assert pair.difference == pytest.approx((30 - 20) / 60)
 
 
@@ -150,7 +150,7 @@ def test_two_recipes_of_a_model_are_told_apart_by_name(store, images, a_provenan
 
 @pytest.fixture
 def other_copy(store, images, a_provenance):
-    """A run on pictures of the same names in another order, and with other bytes."""
+    """A run on pictures with the same names, but in another order and with other bytes."""
     again = replace(images, name="again", pictures=images.pictures[::-1], fingerprint="e" * 64)
     said = store.read(run("third"))
     turned = replace(said, classes=said.classes[::-1], probabilities=said.probabilities[::-1])

@@ -52,13 +52,13 @@ def test_rows_that_the_predictions_do_not_have_are_refused():
 
 
 def guesses(sure, hits):
-    """Predictions of class 1 with these probabilities, and labels that make these right."""
+    """Predictions of class 1 with these probabilities, and labels that give these hits."""
     probabilities = np.array(sure, dtype=np.float32)[:, None]
     return TopK(np.ones((len(sure), 1), int), probabilities), every_image(np.array(hits, int))
 
 
 def calibration_error_bin_by_bin(sure, hits, bins):
-    """In fractions, so that no probability is put beyond an edge by rounding."""
+    """Computed with fractions, so that rounding moves no probability across an edge."""
     error = Fraction(0)
     for number in range(bins):
         lower, upper = Fraction(number, bins), Fraction(number + 1, bins)
@@ -102,7 +102,7 @@ def test_calibration_error_has_15_bins_unless_told():
     ("neighbour", "together"), [(0.3, True), (0.5, True), (0.51, False), (0.75, False)]
 )
 def test_a_bin_ends_with_its_upper_edge(neighbour, together):
-    # A hit at 0.5 and a miss next to it make up for each other only where they share a bin.
+    # A hit at 0.5 and a miss next to it cancel out only if they are in the same bin.
     apart = (0.5 + neighbour) / 2
     expected = abs(0.5 - neighbour) / 2 if together else apart
     found = expected_calibration_error(*guesses([0.5, neighbour], [1, 0]), bins=4)
@@ -163,7 +163,7 @@ measures = pytest.mark.parametrize("measure", [negative_log_likelihood, brier_sc
 
 
 def some_probabilities(seed, n=50, classes=7):
-    """Rows that sum to one exactly, none of them 0, and true classes that often are likely."""
+    """Rows without zeros that sum to exactly one, and true classes that are often likely."""
     random = np.random.default_rng(seed)
     shares = [random.multinomial(2**16 - classes, row) for row in random.dirichlet([0.3] * 7, n)]
     probabilities = ((np.array(shares) + 1) / 2**16).astype(np.float32)

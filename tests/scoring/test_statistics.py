@@ -24,7 +24,7 @@ from benchmarking.scoring.statistics import (
 )
 
 IMAGES = "imagenet-val-2019"
-NOTHING_TO_SCIPY = 1e-250  # scipy 1.17 takes binomial tails below 1e-253 for 0 from n = 1,075
+NOTHING_TO_SCIPY = 1e-250  # scipy 1.17 rounds binomial tails below 1e-253 to 0 from n = 1,075
 
 outcomes = st.integers(1, 60_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 counts = st.integers(0, 3_000)
@@ -33,10 +33,10 @@ p_values = st.floats(0, 1) | st.sampled_from([0.0, 0.01, 0.025, 0.05, 1.0])
 
 @pytest.fixture(scope="module")
 def statsmodels():
-    """Its statistics; imported here, as that takes longer than hypothesis allows an example."""
+    """statsmodels' API; its import takes longer than hypothesis allows for an example."""
     from statsmodels.stats import api
 
-    gc.freeze()  # its Holm collects garbage each time, slow where frameworks are loaded
+    gc.freeze()  # its Holm collects garbage, which is slow with frameworks loaded
     yield api
     gc.unfreeze()
 
@@ -186,7 +186,7 @@ def test_mcnemars_test_does_not_mind_which_model_is_first(first_only, second_onl
 
 
 def rejected_of_2000():
-    """For each number of pictures out of 2,000 that the first model alone may get right."""
+    """Whether the test rejects, by how many of 2,000 discordant pictures the first gets right."""
     return np.array([mcnemar_test(first, 2_000 - first) <= 0.05 for first in range(2_001)])
 
 
@@ -229,7 +229,7 @@ def test_one_test_needs_no_adjustment_and_none_at_all_gives_none():
 
 
 def differences(first_only, second_only, n):
-    """First less second, per picture, after one picture more was given to each."""
+    """First minus second per picture, after one more picture was added for each model."""
     same = n - first_only - second_only
     return np.repeat([1.0, -1.0, 0.0], [first_only + 1, second_only + 1, same])
 
@@ -264,7 +264,7 @@ def test_paired_interval_stays_between_minus_1_and_1():
     assert paired_interval(0, 1, 1)[0] == -1.0
 
 
-# Shares of pictures that both, the first alone and the second alone get right.
+# Shares of pictures that both, only the first, and only the second model get right.
 PAIRS = [
     (0.7, 0.1, 0.1),
     (0.7, 0.06, 0.05),
@@ -359,7 +359,7 @@ def test_a_model_by_itself_differs_from_nothing():
 
 @st.composite
 def differing(draw):
-    """Which of some models differ: any symmetric matrix without its diagonal."""
+    """Which models differ: any symmetric matrix with a False diagonal."""
     models = draw(st.integers(1, 9))
     above = np.triu(draw(arrays(bool, (models, models))), 1)
     return above | above.T

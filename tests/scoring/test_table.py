@@ -32,7 +32,7 @@ from benchmarking.scoring.table import AccuracyTable, Counts, tabulate
 
 @pytest.fixture
 def store(tmp_path, a_provenance):
-    """Two image sets; models that get a known number of pictures right."""
+    """Two image sets, and models with known numbers of right predictions."""
     store = Store(tmp_path / "store")
     ten = an_image_set(tmp_path / "ten", {f"{i}": i for i in range(10)}, name="ten")
     two = an_image_set(tmp_path / "two", {"x": 3, "y": 3}, name="two")
@@ -183,7 +183,7 @@ POOR = Run("ten", "somewhere", "poor", "published")
 
 
 def merge(store, folder, n, fingerprint, made):
-    """Put a run from another store over "poor", as where somebody merges two stores by hand."""
+    """Replace "poor" by a run from another store, like a merge of two stores by hand."""
     other = Store(folder / "other")
     images = an_image_set(folder / "elsewhere", {f"{i}": i for i in range(n)}, name="ten")
     images = replace(images, fingerprint=fingerprint)
@@ -194,7 +194,7 @@ def merge(store, folder, n, fingerprint, made):
 
 @pytest.fixture
 def merged(store, tmp_path):
-    """The store, with one run on other pictures among those on "ten"."""
+    """The store with one run on other pictures among the runs on "ten"."""
     merge(store, tmp_path, 10, "f" * 64, store.provenance(POOR))
     return store
 
@@ -203,7 +203,7 @@ def test_a_run_shorter_than_the_list_of_pictures_is_named(store, tmp_path):
     made = store.provenance(POOR)
     merge(store, tmp_path, 9, made.fingerprint, made)
     arrays = {"top5_index": np.zeros((9, 5), np.uint16)}
-    store.path(POOR).write_bytes(packed(POOR, arrays, made, rows=""))  # without the list's digest
+    store.path(POOR).write_bytes(packed(POOR, arrays, made, rows=""))  # no digest of the list
     (reason,) = aggregate(store, "ten").left_out
     assert reason == f"{POOR} has 9 rows for 10 pictures."
 
@@ -240,7 +240,7 @@ def test_models_of_one_name_from_two_sources_are_told_apart(store, a_provenance,
 
 @pytest.fixture
 def hundred(tmp_path, a_provenance):
-    """Models of which some differ by more than chance: 90, 88, 70, 69 and 20 of 100 pictures."""
+    """Models with 90, 88, 70, 69 and 20 of 100 pictures right; some differ significantly."""
     store = Store(tmp_path / "hundred")
     images = an_image_set(tmp_path / "100", {f"{n:03d}": n % 10 for n in range(100)}, "hundred")
     for right in (90, 88, 70, 69, 20):

@@ -1,4 +1,4 @@
-"""Verdicts on runs, and what points to the cause of a wrong one."""
+"""Verdicts on runs, and likely causes of wrong accuracies."""
 
 import subprocess
 import sys
@@ -43,7 +43,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def add(store, a_provenance):
-    """Store a run that gets so many pictures right, with a top-1 probability of its accuracy."""
+    """Store a run with this number of right pictures, and its accuracy as top-1 probability."""
 
     def add(model, right, *, images=None, source="torchvision", recipe="published", **changed):
         images = images or pictures()
@@ -84,7 +84,7 @@ def only(store, run):
     ],
 )
 def test_a_run_on_all_pictures_is_judged_by_its_distance(store, add, off, verdict):
-    """resnet50 was published with 76.13 %, which is 38,065 pictures."""
+    """The published accuracy of resnet50 is 76.13 %, or 38,065 pictures."""
     found = only(store, add("resnet50", 38_065 + off))
     assert found.verdict.value == verdict
     assert found.difference == pytest.approx(off / ALL)
@@ -278,7 +278,7 @@ for recipe, used, shift in (
 
 @pytest.mark.models
 def test_runs_made_wrong_on_purpose_get_the_right_cause(sample_images, store):
-    """EfficientNet-Lite0 with its real weights, each time with one thing wrong."""
+    """EfficientNet-Lite0 with its real weights and one error at a time."""
     command = [sys.executable, "-c", WRONG, sample_images, store.folder]
     done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

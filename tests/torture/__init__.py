@@ -1,1 +1,1 @@
-"""Faults on purpose: damaged and hostile files, kills and full disks, and a tally of them."""
+"""Fault injection: damaged and hostile files, kills and full disks, and a tally of them."""

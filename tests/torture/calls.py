@@ -1,12 +1,12 @@
-"""Calls that change files: watched, so that they can be written down, refused, or be the last."""
+"""Watches calls that change files, so that they can be recorded, refused, or end the process."""
 
 from __future__ import annotations
 
 import builtins
 import io
 import os
-import shutil  # noqa: F401  looks at functions of os when it is imported, which must be the real ones
-import tempfile  # noqa: F401  keeps some
+import shutil  # noqa: F401  reads functions of os at import, which must be the real ones
+import tempfile  # noqa: F401  keeps some of them
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,20 +15,20 @@ from unittest.mock import patch
 
 Moment = Literal["before", "amid", "after"]
 Act = Callable[[str, str, Moment], None]
-"""Is told of a call's name, the path that it is about, and whether it is to come, half done (which
-is told of writes alone) or has been."""
+"""Called with the name of a call, its path, and whether the call is next, half done (for writes
+only) or done."""
 
 NAMED = ("replace", "rename", "mkdir", "unlink", "rmdir")
 OPENED = ("fsync", "pwrite", "posix_fallocate")
 SYNCS = ("fsync", "sync", "replace", "rename")
-"""Those that make a file last, or give it its name."""
+"""Calls that make a file durable, or give it its name."""
 WRITES = ("open", "write", "pwrite", "posix_fallocate", "fsync", "replace", "rename", "mkdir")
-"""Those that a disk can refuse."""
+"""Calls that a disk can refuse."""
 
 
 @contextmanager
 def watched(act: Act) -> Iterator[None]:
-    """Tell of every call within the block; what `act` raises, the call seems to raise."""
+    """Report every call in the block to `act`; an exception from `act` comes from the call."""
     with ExitStack() as stack:
         for name in (*NAMED, *OPENED, "sync", "open"):
             stack.enter_context(patch.object(os, name, _watching(act, name, getattr(os, name))))
@@ -79,7 +79,7 @@ def _opening(act: Act, call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Watched:
-    """An open file that tells when it is written."""
+    """An open file that reports writes."""
 
     def __init__(self, file: Any, act: Act, path: str) -> None:
         self._file, self._act, self._path = file, act, path

@@ -1,4 +1,4 @@
-"""Small tars made to do harm: a reader that trusts them takes all memory, or hours."""
+"""Small malicious tars: a reader that trusts them uses all memory, or takes hours."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _THREE_GB = 3 * 2**30
 
 
 def _header(kind: bytes, content: bytes = b"", *, size: int | None = None) -> bytes:
-    """A header of a kind, of a size that may not be its content's, and its content."""
+    """A header of a kind and its content; `size` may differ from that of the content."""
     found = tarfile.TarInfo("x")
     found.type, found.size = kind, len(content) if size is None else size
     return found.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % _BLOCK)
 
 
 def _records(*pairs: tuple[str, str]) -> bytes:
-    """Records of an extended header, each with its length in front."""
+    """Records of an extended header, each preceded by its length."""
     lines = (f" {key}={value}\n" for key, value in pairs)
     return b"".join(f"{_length(line)}{line}".encode() for line in lines)
 
 
 def _length(line: str) -> int:
-    """Of a line with the digits of that number in front."""
+    """Length of a line that is preceded by its own length in digits."""
     return next(n for n in range(len(line), len(line) + 9) if n == len(line) + len(str(n)))
 
 
@@ -37,7 +37,7 @@ def _extended(*pairs: tuple[str, str], kind: bytes = tarfile.XHDTYPE) -> bytes:
 
 
 def _sparse(*blocks: bytes, size: int = 0) -> bytes:
-    """A member of GNU's old sparse kind, whose map goes on in the blocks, if there are any."""
+    """A member of GNU's old sparse kind; its map continues in the blocks, if there are any."""
     data = bytearray(_header(tarfile.GNUTYPE_SPARSE, size=size))
     data[482] = bool(blocks)
     data[148:156] = b" " * 8
@@ -46,7 +46,7 @@ def _sparse(*blocks: bytes, size: int = 0) -> bytes:
 
 
 def _written(data: bytes, length: int | None = None) -> Callable[[Path], None]:
-    """Writes such a file, with zeros up to a length that take no room on the disk."""
+    """A function that writes the data, padded to a length with zeros that take no disk space."""
 
     def write(path: Path) -> None:
         with path.open("wb") as file:
@@ -76,4 +76,4 @@ HOSTILE_TARS = {
     "a map that leads backwards": _written(_PICTURE * 2 + _sparse(size=-2 * _BLOCK) + _END),
     "many global keywords": _written(_extended(*_KEYWORDS, kind=b"g") + _PICTURE * 2000 + _END),
 }
-"""What writes each tar, by what is wrong with it."""
+"""Function that writes each tar, by the name of its fault."""

@@ -1,8 +1,9 @@
-"""The command as a victim: with these tests' plug-ins, it tells its phase and dies as ordered.
+"""The command as a victim: it uses these tests' plug-ins, reports its phase and dies on order.
 
-`python -m torture.launch ARGUMENT…` is one command; without arguments each line of standard input
-is one, in JSON, which is run in a fork, in a process group of its own. The worker process that a
-command starts imports the plug-ins of these tests first, and the source `numbered` has it obey.
+`python -m torture.launch ARGUMENT…` is one command. Without arguments, each line of standard input
+is one, in JSON, which is run in a fork with its own process group. The worker process that a
+command starts first imports the plug-ins of these tests; the source `numbered` makes it follow the
+orders.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, Literal
 from torture.calls import SYNCS, Moment, watched
 
 ORDERS = "TORTURE_ORDERS"
-"""The environment variable that holds orders."""
+"""Environment variable with the orders."""
 
 PLUGINS = (
     *sorted((Path(__file__).parent / "plugins").glob("*/*.py")),
@@ -36,23 +37,23 @@ START, READING, LOADING, PREDICTING, WRITING, AFTER = PHASES = (
 
 @dataclass(frozen=True)
 class Orders:
-    """What a victim has to do beside its command.
+    """The orders of a victim, in addition to its command.
 
     Attributes:
-        marks: file for the phases, each as it begins, with the id of the process.
+        marks: file for the phases, written when each begins, with the id of the process.
         trace: file for the calls that change files.
-        die_at: die at this call of those in `fatal`, counted from 1; 0 never.
+        die_at: number of the call in `fatal` at which to die, counted from 1; 0 for never.
         fatal: names of calls.
-        below: the folder that they are about.
-        moment: whether to die before or after that call.
-        who: which process dies; in a worker, `alone` or with all of its group.
-        alone: leave the rest of the group alive.
+        below: only calls on paths in this folder count.
+        moment: whether to die before, amid or after that call.
+        who: the process that dies.
+        alone: whether the rest of its group stays alive.
         linger: seconds that the last call takes.
-        errno: do not die, but have the call refused with this error.
-        for_good: have all later ones refused as well.
-        most_lost: pictures between two pieces, in place of the package's own number.
-        spare: bytes that a disk of crops has to leave free, in place of the package's own number.
-        collection: what `fetch small` fetches: path, bytes and sha256 of each file.
+        errno: error that refuses the call, instead of death.
+        for_good: whether all later calls are refused as well.
+        most_lost: number of pictures between two checkpoints, instead of the package's own.
+        spare: bytes that crops must leave free on a disk, instead of the package's own number.
+        collection: the files of `fetch small`: path, bytes and sha256 of each.
     """
 
     marks: str = ""
@@ -72,16 +73,16 @@ class Orders:
 
     @classmethod
     def given(cls) -> Orders:
-        """What the environment says."""
+        """The orders in the environment."""
         return cls(**json.loads(os.environ.get(ORDERS, "{}")))
 
     def environment(self) -> dict[str, str]:
-        """That a victim has to be started in."""
+        """The environment variables with which to start a victim."""
         return {ORDERS: json.dumps(asdict(self))}
 
 
 class Teller:
-    """Writes down what happens, and ends it at the call that is to be the last."""
+    """Records phases and calls, and kills the process or refuses the call as ordered."""
 
     def __init__(self, orders: Orders, *, is_worker: bool) -> None:
         self._orders, self._counts, self._lock = orders, 0, Lock()
@@ -118,11 +119,11 @@ class Teller:
         return bool(orders.die_at) and name in orders.fatal and where
 
     def watch(self) -> None:
-        self._watching = watched(self.call)  # which would end if nobody held it
+        self._watching = watched(self.call)  # a reference, so that it is not collected
         self._watching.__enter__()
 
     def within(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, telling that it has begun; when it ends, the phase is what it was."""
+        """Wrap a function so that it marks a phase; after it, the earlier phase is marked again."""
 
         def telling(*args: Any, **kwargs: Any) -> Any:
             earlier = self.latest()
@@ -134,7 +135,7 @@ class Teller:
         return telling
 
     def before(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, after which a phase begins."""
+        """Wrap a function so that a phase begins after it."""
 
         def telling(*args: Any, **kwargs: Any) -> Any:
             result = function(*args, **kwargs)
@@ -145,7 +146,7 @@ class Teller:
 
 
 def obey(orders: Orders, *, is_worker: bool) -> None:
-    """Change this process for good, so that it does as it is told."""
+    """Change this process permanently, so that it follows the orders."""
     teller = Teller(orders, is_worker=is_worker)
     teller.mark(LOADING if is_worker else START)
 
@@ -170,7 +171,7 @@ def obey(orders: Orders, *, is_worker: bool) -> None:
 
 
 def extend() -> None:
-    """Use the plug-ins of these tests; worker processes find them as well, and obey."""
+    """Use the plug-ins of these tests; worker processes find them too, and follow the orders."""
     from benchmarking import plugins
 
     for file in PLUGINS:
@@ -178,7 +179,7 @@ def extend() -> None:
 
 
 def serve() -> None:
-    """Run commands, one at a time, each in a fork of this process: nothing is imported twice."""
+    """Run commands one at a time, each in a fork of this process, so nothing is imported twice."""
     import tqdm  # noqa: F401
 
     from benchmarking.models.sources import all_specs
@@ -189,7 +190,7 @@ def serve() -> None:
 
 
 def _forked(told: dict[str, Any]) -> int:
-    """Exit status of a command; if negative, the signal that ended it."""
+    """Exit status of a command; a negative status is the signal that ended it."""
     process = os.fork()
     if process:
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
@@ -222,7 +223,7 @@ def _append(path: str, line: str) -> None:
         os.close(handle)
 
 
-_OPEN = os.open  # which is watched itself
+_OPEN = os.open  # the original, as os.open is watched
 
 if __name__ == "__main__":
     extend()

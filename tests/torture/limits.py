@@ -1,4 +1,4 @@
-"""Bounds on what one call may take, in seconds and in memory."""
+"""Limits on the time and memory of a call."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MEMORY = 300 * 2**20
-"""Bytes that reading one damaged file may take, more than the process had."""
+"""Additional memory in bytes that reading one damaged file may use."""
 
 _STATM = Path("/proc/self/statm")
 
 
 class TooSlow(BaseException):
-    """A call took too long; no reader catches this."""
+    """A call took too long; a BaseException, so that no reader catches it."""
 
 
 @contextmanager
 def seconds(limit: float) -> Iterator[None]:
-    """Raise TooSlow in the block once it has taken so long; a main thread's affair."""
+    """Raise TooSlow in the block after this time; only in the main thread."""
 
     def stop(*_: object) -> None:
         raise TooSlow(f"more than {limit} s")
@@ -36,11 +36,11 @@ def seconds(limit: float) -> Iterator[None]:
 
 @contextmanager
 def memory(limit: int = MEMORY) -> Iterator[None]:
-    """Let the process have so many more bytes within the block; asking for more is refused.
+    """Limit the additional memory of the process within the block; further requests fail.
 
-    It is address space that is counted, so even memory that is asked for and never touched is.
+    Address space is counted, which includes memory that is requested and never used.
     """
-    if not _STATM.exists():  # only Linux both tells and enforces it
+    if not _STATM.exists():  # only Linux reports and enforces it
         yield
         return
     before = resource.getrlimit(resource.RLIMIT_AS)

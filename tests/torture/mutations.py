@@ -1,4 +1,4 @@
-"""Mutations: lists of edits that hypothesis draws, and what they make of a valid file."""
+"""Mutations: lists of edits that hypothesis draws, and their application to a valid file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from torture.seeds import Seed
 
 Edit = tuple[str, int, int, int]
-"""What to do, where, how much of it, and with which value; each is taken modulo what there is."""
+"""Kind, position, amount and value of an edit; each is taken modulo the number of choices."""
 
 HOW = ("whole", "body", "inner", "words", "words", "document")
-"""What is edited: the whole file; what comes after its header; the header, or a word of it, whose
-length and checksums are then right again; the header as a JSON document, if it is one."""
+"""What is edited: the whole file; the data after its header; the header, or a word of it, with
+length and checksums corrected afterwards; the header as a JSON document, if it is one."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Mutation:
     """Edits of a seed.
 
     Attributes:
-        seed: which one, modulo how many there are.
+        seed: number of the seed, modulo the number of seeds.
         how: one of HOW.
-        edits: one to three, one after the other.
+        edits: one to three edits, in order.
     """
 
     seed: int
@@ -36,7 +36,7 @@ class Mutation:
 
 
 def mutations() -> st.SearchStrategy[Mutation]:
-    """All mutations, from bytes: each of hypothesis's draws costs as much as reading a file."""
+    """All mutations, decoded from bytes, as each hypothesis draw costs as much as a file read."""
     return st.binary(min_size=8, max_size=20).map(_mutation)
 
 
@@ -46,7 +46,7 @@ NUMBERS = [
     *(b"1e999", b"-1e999", b"1e5", b"0.5", b"-0.0", b"NaN", b"Infinity", b"nan", b"1_0", b"0x1F"),
     *(b"7" * 5000, b"True", b"None", b"null", b"true", "٣".encode(), b"000007", b"1L", b"1j"),
 ]
-"""What stands in place of a number or a word."""
+"""Replacements for a number or a word."""
 
 BYTES = [
     *(b"\0", b"\xff", b"\x7f", b"\x80", b"\n", b"\r", b'"', b"'", b",", b"[", b"{", b"}", b"]"),
@@ -54,7 +54,7 @@ BYTES = [
     *(b"\x80" + b"\0" * 7, b"\0\0\0\x80", b"\xff\xff\xff\x7f", b"\0\1\0\0", b"\xed\xa0\x80"),
     *(b"[" * 20_000, b"(" * 300, b'{"a":' * 2000, b"../" * 20, b"\xff\xd8\xff", b"\xff\xd9"),
 ]
-"""What is written over or between."""
+"""Bytes that are inserted or overwrite others."""
 
 VALUES: list[Any] = [
     *(None, True, False, 0, -1, 7, 65536, 2**31, 2**63, 2**64, 10**400, 0.5, 2.0, -0.0, 1e300),
@@ -62,7 +62,7 @@ VALUES: list[Any] = [
     *("\ud800", "\0", "../../x", "ILSVRC2012_val_00000002.JPEG", [], [[]], [[[7]]], {}, {"": 1}),
     *([0] * 3000, ["n01440764", None, ""], {"id": 1}, {"fingerprint": None}, "x" * 5000),
 ]
-"""What stands in place of a part of a JSON document."""
+"""Replacements for a part of a JSON document."""
 
 _WORD = re.compile(rb"[\w.+-]+|'[^'\n]*'")
 _LENGTHS = (2, 4, 8)
@@ -70,12 +70,12 @@ _LIES = (0, 1, 2, 2**15, 2**16 - 1, 2**31, 2**32 - 1, 2**40, 2**63, 2**64 - 1, 1
 
 
 def mutated(mutation: Mutation, seeds: Sequence[Seed], words: Sequence[bytes]) -> bytes:
-    """What a mutation makes of its seed.
+    """Apply a mutation to its seed.
 
     Args:
-        mutation: which one.
-        seeds: all of a format; pieces of others are spliced in.
-        words: dictionary of the format, used beside NUMBERS.
+        mutation: the mutation.
+        seeds: all seeds of a format; pieces of other seeds are spliced in.
+        words: dictionary of the format, used in addition to NUMBERS.
     """
     seed = seeds[mutation.seed % len(seeds)]
     if mutation.how == "document" and seed.is_document:
@@ -96,7 +96,7 @@ def mutated(mutation: Mutation, seeds: Sequence[Seed], words: Sequence[bytes]) -
 def edited(
     data: bytes, todo: Iterable[Edit], words: Sequence[bytes], others: Sequence[bytes]
 ) -> bytes:
-    """The data after its edits, one after the other."""
+    """Apply edits to data, in order."""
     for kind, where, amount, value in todo:
         # Half of all edits are near the beginning, where headers are.
         near = min(len(data), 160) if where & 1 else len(data)
@@ -112,8 +112,8 @@ def edited(
 
 
 def altered(document: Any, todo: Sequence[Edit]) -> Any:
-    """A JSON document after its edits: parts replaced, removed, repeated or put deeper."""
-    whole = [document]  # so that the document itself is a part
+    """Apply edits to a JSON document: replace, remove, repeat or nest parts."""
+    whole = [document]  # the document itself is a part too
     for kind, where, amount, value in todo:
         places = list(_places(whole))
         container, key = places[(where >> 1) % len(places)]
@@ -162,7 +162,7 @@ def _truncate(data: bytes, at: int, amount: int, value: int) -> bytes:
 
 
 def _lie(data: bytes, at: int, amount: int, value: int) -> bytes:
-    """A wrong number in a length field, or where one could be: at a multiple of its size."""
+    """Write a wrong number where a length field may be: at a multiple of the number's size."""
     size = _LENGTHS[amount % 3]
     at -= at % 2
     lie = _LIES[value % len(_LIES)] % 2 ** (8 * size)
@@ -170,7 +170,7 @@ def _lie(data: bytes, at: int, amount: int, value: int) -> bytes:
 
 
 def _word(data: bytes, where: int, words: Sequence[bytes], value: int, amount: int) -> bytes:
-    """Another word in place of one, mostly of the same kind: a number, in quotes, or neither."""
+    """Replace a word, usually by one of the same kind: a number, a quoted word, or another."""
     found = list(_WORD.finditer(data[:4096]))
     if not found:
         return data
@@ -197,7 +197,7 @@ _KINDS = (*_EDITS, "word", "splice")
 
 
 def _mutation(drawn: bytes) -> Mutation:
-    """Two bytes say of which seed and how; each six more are an edit."""
+    """Decode a mutation: two bytes for seed and kind, then six bytes for each edit."""
     edits = tuple(
         (
             _KINDS[drawn[at] % len(_KINDS)],

@@ -1,4 +1,4 @@
-"""What a fuzzed reader is, and what must hold of anything that one gives."""
+"""Fuzzed readers, and checks that must hold for all their results."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from torture.seeds import Seed
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader of files from outside, or several of the same kind of file.
+    """One or several readers of the same kind of untrusted file.
 
     Attributes:
-        name: of the kind of file.
-        seeds: valid files, given a folder for them and for what else has to be there.
-        calls: each gets the path of a mutated file, and checks what is read from it.
-        opens: whether bytes get past the header; may raise if not.
+        name: name of the kind of file.
+        seeds: returns valid files, given a folder for them and for other needed files.
+        calls: functions that read a mutated file, given its path, and check the result.
+        opens: whether the header of the bytes can be parsed; may raise if not.
         words: dictionary of the format, for edits.
-        named: what every error has to name, given the path; readers of bytes can name nothing.
+        named: text that every error must contain, given the path; readers of bytes name nothing.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Reader:
 
 
 def check_guesses(said: TopK) -> None:
-    """Classes are those of a store; probabilities are some, best first."""
+    """Check that classes fit into a store, and that probabilities are valid, best first."""
     classes, sure = said.classes, said.probabilities
     assert classes.shape == sure.shape
     assert classes.dtype == np.uint16
@@ -52,13 +52,13 @@ def check_guesses(said: TopK) -> None:
 
 
 def check_integers(found: np.ndarray) -> None:
-    """A row of whole numbers."""
+    """Check for a one-dimensional array of integers."""
     assert found.ndim == 1
     assert found.dtype == np.int64
 
 
 def check_labels(labels: LabelSet, n: int) -> None:
-    """Each row is there at most once, with at least one class."""
+    """Check that each row occurs at most once, with at least one class."""
     assert labels.rows.dtype == labels.classes.dtype == np.int64
     assert ((labels.rows >= 0) & (labels.rows < n)).all()
     assert len(set(labels.rows.tolist())) == len(labels.rows) == len(labels.classes) > 0
@@ -67,7 +67,7 @@ def check_labels(labels: LabelSet, n: int) -> None:
 
 
 def check_provenance(made: Provenance) -> None:
-    """All that others ask of it has the type that it says."""
+    """Check that all used fields have their declared types."""
     assert isinstance(made.fingerprint, str)
     assert isinstance(made.is_random, bool)
     for name, value in asdict(made).items():
@@ -83,7 +83,7 @@ def check_provenance(made: Provenance) -> None:
 
 
 def check_pictures(pictures: Iterable[Picture], path: Path) -> None:
-    """What is said to be in the file is."""
+    """Check that the file really has the listed pictures."""
     size = path.stat().st_size
     for picture in pictures:
         part = picture.place
@@ -93,7 +93,7 @@ def check_pictures(pictures: Iterable[Picture], path: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """A folder and all that is in it, if it is there."""
+    """Remove a folder and its contents, if it exists."""
     if folder.exists():
         shutil.rmtree(folder)
 

@@ -1,4 +1,4 @@
-"""What victims are asked to do: commands, with all that they need, and a folder for their work."""
+"""Scenes: commands for victims, with all their input and a folder for their output."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TAR_NUMBERS = (2138, 293, 3014, 7, 50_000, 1, 1079)
 
 @dataclass(frozen=True)
 class Scene:
-    """A command that puts something into a folder.
+    """A command that writes files into a folder.
 
     Attributes:
-        name: of the command.
-        arguments: of it, for a folder.
-        orders: that every victim has.
-        when_done: what the command says where all is done; empty if it ends with 0 then.
+        name: name of the command.
+        arguments: returns its arguments, given the folder.
+        orders: orders of every victim.
+        when_done: message of the command if everything is done already; empty if it exits with 0.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Scene:
 
 
 def numbered_pictures(folder: Path, n: int) -> Path:
-    """Tiny pictures whose colours are their numbers, which are also their rows."""
+    """Tiny pictures whose colours encode their numbers, which are also their rows."""
     for number in range(n):
         path = folder / wnids()[number // PER_CLASS] / f"{number:06}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def numbered_pictures(folder: Path, n: int) -> Path:
 
 
 def predict(pictures: Path, *models: str, **options: object) -> Scene:
-    """Predictions of light models; options are the command's, without their dashes."""
+    """Predictions of light models; options are those of the command, without dashes."""
     more = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     names = [f"numbered/{model}" for model in models]
 

@@ -1,4 +1,4 @@
-"""Valid files of every kind that the package reads, and how edited ones become whole again."""
+"""Valid files of every kind that the package reads, and functions that repair edited ones."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Seed:
     """A valid file.
 
     Attributes:
-        path: where it goes.
+        path: path of the file.
         inner: the part that its readers parse: a header, a document, or all of it.
-        wrap: makes a whole file of an edited inner part, with right lengths and checksums.
+        wrap: makes a whole file from an edited inner part, with correct lengths and checksums.
         is_document: whether the inner part is JSON.
     """
 
@@ -71,7 +71,7 @@ def probabilities() -> np.ndarray:
 
 
 def npy(path: Path, array: np.ndarray, version: tuple[int, int] = (1, 0)) -> Seed:
-    """An .npy file whose header is edited while its length field stays right."""
+    """An .npy file whose header is edited while its length field stays correct."""
     file = io.BytesIO()
     np.lib.format.write_array(file, array, version=version)
     data = file.getvalue()
@@ -87,7 +87,7 @@ def npy(path: Path, array: np.ndarray, version: tuple[int, int] = (1, 0)) -> See
 
 
 def made() -> Provenance:
-    """How a run was made, with something in every field."""
+    """A provenance with a value in every field."""
     return replace(
         imported("PyTorch", RUN.images, {"files": {"a.npy": "0" * 64}}),
         weights={"name": "w", "file": "w.bin", "sha256": "0" * 64},
@@ -112,18 +112,18 @@ def stored(folder: Path, *, everything: bool = False) -> Path:
 
 
 def run_header(path: Path) -> Seed:
-    """A run's file whose header is edited while its length stays right."""
+    """A run's file whose header is edited while its length stays correct."""
     data = path.read_bytes()
     header, tensors = _split(data)
     return Seed(path, header, lambda inner: _joined(inner, tensors), is_document=True)
 
 
 def run_metadata(path: Path, *, with_digests: bool) -> Seed:
-    """A run's file of which only what it says of itself is edited.
+    """A run's file of which only the metadata are edited.
 
     Args:
         path: the file.
-        with_digests: whether it is sealed again after edits; or is an early one without digests.
+        with_digests: True seals it again after edits; False makes an early one without digests.
     """
     header, tensors = _split(path.read_bytes())
     outer = json.loads(header)
@@ -162,7 +162,7 @@ def text(path: Path, content: str) -> Seed:
 
 
 def tar(path: Path, form: int, *more: tarfile.TarInfo) -> Seed:
-    """A tar of three pictures and more members, whose headers' checksums are mended."""
+    """A tar of three pictures and more members, with corrected checksums of headers."""
     names = [f"val/{KEYS[2]}", KEYS[0], f"{'x' * 90}/{KEYS[1]}"]
     members = [tarfile.TarInfo(name) for name in names]
     parts, places = [], []
@@ -187,7 +187,7 @@ def tar(path: Path, form: int, *more: tarfile.TarInfo) -> Seed:
 
 
 def picture(path: Path, form: str, **options: Any) -> Seed:
-    """A small picture; after edits its first bytes, and a PNG's checksums, are right again."""
+    """A small picture; after edits its first bytes, and a PNG's checksums, are corrected."""
     colours = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     image = Image.fromarray(colours).convert(options.pop("mode", "RGB"))
     file = io.BytesIO()

@@ -161,7 +161,7 @@ STORED = (
         (_read_arrays, _read_labels_of_arrays),
         past_npy,
         NPY_WORDS,
-        named=lambda path: path.parent,  # of a pair, either can be the wrong one
+        named=lambda path: path.parent,  # either file of a pair can be wrong
     ),
     Reader(
         "safetensors run",

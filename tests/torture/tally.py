@@ -1,4 +1,4 @@
-"""A tally of faults: what was tried, what survived, what was lost; one line each, then tables."""
+"""A tally of faults: how many were tried, survived and lost; first as lines, then as tables."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 FILE = "TORTURE_TALLY"
-"""The environment variable that names the file of lines; without it nothing is written."""
+"""Environment variable with the file of lines; without it, nothing is written."""
 
 _COUNTS = ("tried", "survived", "lost")
 _HEAD = ("| Fault | Tried | Survived | Lost |", "|---|---:|---:|---:|")
 
 
 def record(fault: str, *, tried: int, survived: int, lost: int, note: str = "") -> None:
-    """Add a line to the tally, if there is one; several processes may do so at a time.
+    """Add a line to the tally, if there is one; several processes may do so at the same time.
 
     Args:
-        fault: what was done, such as "kill -9 while writing".
-        tried: how often.
-        survived: after how many of these all was as it should be.
-        lost: after how many it was not.
-        note: what else to tell; lines with the same fault and note are summed.
+        fault: the fault, such as "kill -9 while writing".
+        tried: number of faults.
+        survived: number of faults after which everything was correct.
+        lost: number of faults after which something was wrong.
+        note: further text; lines with the same fault and note are summed.
     """
     place = os.environ.get(FILE)
     if not place:
@@ -33,7 +33,7 @@ def record(fault: str, *, tried: int, survived: int, lost: int, note: str = "") 
     line = {"fault": fault, "tried": tried, "survived": survived, "lost": lost, "note": note}
     handle = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(handle, json.dumps(line).encode() + b"\n")  # at once: lines never mix
+        os.write(handle, json.dumps(line).encode() + b"\n")  # in one call, so that lines never mix
     finally:
         os.close(handle)
 
@@ -78,7 +78,7 @@ def report(lines: Iterable[str]) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the tables of a file of lines, or of all .jsonl files of a folder."""
+    """Write the tables of a file of lines, or of all .jsonl files in a folder."""
     if len(arguments) != 2:
         print("usage: python -m tests.torture.tally FOLDER-or-FILE OUT.md", file=sys.stderr)
         return 2
@@ -90,12 +90,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _kind(fault: str) -> str:
-    """What comes before the moment or the place of a fault."""
+    """The kind of a fault, without its moment or place."""
     return re.split(" while |: ", fault)[0]
 
 
 def _rows(keys: Iterable[tuple[str, ...]], counts: Mapping[tuple[str, ...], int]) -> list[str]:
-    """A line for each key, a fault and perhaps a note, by name."""
+    """A line for each key (a fault and perhaps a note), sorted by name."""
     rows = []
     for fault, *note in sorted(keys, key=lambda key: [part.lower() for part in key]):
         numbers = [f"{counts[fault, *note, count]:,}" for count in _COUNTS]

@@ -1,4 +1,4 @@
-"""Small files that claim to be huge: each is refused in time, and takes no memory."""
+"""Small files that claim to be huge: each is refused quickly, without using memory."""
 
 import io
 import json
@@ -34,7 +34,7 @@ OPENCV = Preprocessing("opencv", "bicubic", resize=256, crop=224, scaling=SCALIN
 
 @pytest.fixture(scope="module", autouse=True)
 def _libraries_are_loaded():
-    """They need more memory than any file."""
+    """Load libraries first, because they need more memory than any file."""
     for recipe in (PILLOW, DRAFT, OPENCV):
         crop(jpeg(16, 16), recipe)
 
@@ -45,7 +45,7 @@ def refused(call: Callable[[], object], message: str) -> None:
 
 
 def npy(path: Path, shape: str, version: int = 1) -> Path:
-    """A file of eighty bytes of numbers, whatever it says."""
+    """A file with eighty bytes of numbers and any header."""
     header = f"{{'descr': '<i8', 'fortran_order': False, 'shape': {shape}}}\n".encode()
     length = struct.pack("<H" if version == 1 else "<I", len(header))
     path.write_bytes(b"\x93NUMPY" + bytes([version, 0]) + length + header + bytes(80))
@@ -117,7 +117,7 @@ def png(width: int, height: int) -> bytes:
 
 
 def jpeg(width: int, height: int) -> bytes:
-    """Of which decoders take what is missing for grey."""
+    """A small JPEG with this size; decoders fill missing data with grey."""
     file = io.BytesIO()
     Image.new("RGB", (16, 16)).save(file, "JPEG")
     data = file.getvalue()
@@ -138,7 +138,7 @@ def test_a_picture_of_ever_so_many_pixels_is_refused(data, recipe):
 
 
 def of_many_scans(times: int) -> bytes:
-    """A progressive JPEG whose last scan comes again and again."""
+    """A progressive JPEG whose last scan is repeated many times."""
     file = io.BytesIO()
     Image.new("RGB", (1000, 1000), "teal").save(file, "JPEG", progressive=True)
     data = file.getvalue()

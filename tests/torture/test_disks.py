@@ -1,4 +1,4 @@
-"""Disks that are full or cannot be written: found early or told clearly, and nothing is harmed."""
+"""Full and read-only disks: detected early or reported clearly, without harm to files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torture.verdicts import Verdicts, differences
 from torture.victims import Arena, Ended, an_arena, check_whole, contents, phases
 
 PAGE = 4096
-"""Bytes that a tmpfs hands out at a time."""
+"""Allocation unit of a tmpfs, in bytes."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def mount(*arguments: str) -> None:
 
 @contextmanager
 def a_disk(folder: Path, size: int) -> Iterator[Path]:
-    """A disk of so many bytes, which `mount -o remount` can change."""
+    """A disk of this size in bytes, which `mount -o remount` can change."""
     folder.mkdir(exist_ok=True)
     mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
     try:
@@ -82,7 +82,7 @@ def test_a_disk_that_is_too_small_is_told_and_what_is_there_stays(
             out = disk / "out"
             ended = arena.run(scene.arguments(out), scene.orders)
             with verdicts.on("disk full", f"{scene.name}, light"):
-                if ended.status == 0:  # what is rounded up above can be less than that
+                if ended.status == 0:  # the disk was rounded up, so the files may fit
                     assert contents(out) == reference
                     continue
                 early = {"predict": "Make room", "prepare": "make room"}

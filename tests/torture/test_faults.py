@@ -1,4 +1,4 @@
-"""Disks that refuse any call that changes a file, and the order in which such calls are made."""
+"""Disks that refuse a call that changes a file, and the order of such calls."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make(name: str, arena: Arena, tree: Path, folder: Path) -> Scene:
 
 
 def steady(pictures: Path, *models: str) -> Scene:
-    """Models that run where the command runs."""
+    """Models that run in the process of the command."""
     names = [f"brightness/{model}" for model in models]
 
     def arguments(store: Path) -> Sequence[str]:
@@ -62,7 +62,7 @@ def test_a_disk_that_refuses_any_call_costs_no_more_than_the_run_at_hand(
 def test_a_full_folder_for_temporary_files_is_told_without_a_traceback(arena, tmp_path):
     pictures, verdicts = scenes.numbered_pictures(tmp_path / "tiny", 20), Verdicts()
     scene = scenes.predict(pictures, "one")
-    for at in range(2, 6):  # the first is Python's own trial, after which it looks elsewhere
+    for at in range(2, 6):  # the first call is Python's test of the folder
         below = {"fatal": WRITES, "below": str(arena.temporary), "for_good": True}
         orders = replace(scene.orders, die_at=at, errno=errno.ENOSPC, **below)
         out = tmp_path / f"store-{at}"
@@ -127,7 +127,7 @@ def test_every_file_is_synced_before_it_gets_its_name_and_its_folder_after(
         for number in renamed:
             check_order(calls, number)
         named = {calls[number].path for number in renamed}
-        # Crops are made anew if their name was lost.
+        # Crops are excluded: they are made again if their name was lost.
         folders = Counter(
             str(Path(calls[number].path).parent)
             for number in renamed
@@ -156,11 +156,11 @@ def test_downloaded_weights_are_synced_before_they_get_their_name(tmp_path, monk
 
 
 def check_order(calls: Sequence[Call], number: int) -> None:
-    """The file that is renamed was written, then synced, and not touched after."""
+    """Check that the renamed file was written, then synced, and not changed after that."""
     path = Path(calls[number].path)
     before = [call for call in calls[:number] if is_part_of(call.path, path)]
     names = [call.name for call in before]
-    last = len(names) - names[::-1].index("open")  # of an earlier file of this name there is none
+    last = len(names) - names[::-1].index("open")  # no earlier file has this name
     assert names[last:][-1] == "fsync", (path, names)
     assert {"write", "pwrite"} & set(names[last:-1]), (path, names)
 

@@ -1,4 +1,4 @@
-"""Damaged and hostile files: whatever is in them, readers give sound data or one of our errors."""
+"""Damaged and hostile files: readers return valid data or raise one of our errors."""
 
 import os
 import shutil
@@ -21,12 +21,12 @@ from torture.stored_readers import STORED
 from torture.tally import record
 
 SECONDS = 5
-"""That reading one file of a few hundred bytes may take, on a machine that others use as well."""
+"""Time limit for reading one file of a few hundred bytes, on a machine with other load."""
 
 
 @dataclass
 class Count:
-    """What became of the mutations."""
+    """Numbers of mutations by result."""
 
     tried: int = 0
     opened: int = 0
@@ -35,9 +35,9 @@ class Count:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder in memory, where there is one: files are written ten times as fast as on a disk."""
+    """A folder in memory if possible, where writing is ten times as fast as on a disk."""
     monkeypatch.setattr(os, "sync", lambda: None)
-    # Which counts all 50,000 validation pictures anew, whatever is in a tar.
+    # It would count all 50,000 validation pictures for every tar.
     monkeypatch.setattr("benchmarking.pictures.doctor._file_names._missing", lambda numbers: [])
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else tmp_path))
@@ -69,7 +69,7 @@ def test_a_mutated_file_is_read_soundly_or_refused_by_name(reader, place, full):
         count.tried += 1
         count.opened += _opens(reader, data)
         with warnings.catch_warnings(), limits.memory():
-            # A warning is an error in these tests, and none to users.
+            # A warning is an error in these tests, but not for users.
             warnings.simplefilter("error" if mutation.seed & 128 else "ignore")
             refusals = [_refusal(call, path) for call in reader.calls]
         assert all(str(reader.named(path)) in refusal for refusal in refusals if refusal)
@@ -90,7 +90,7 @@ def test_a_mutated_file_is_read_soundly_or_refused_by_name(reader, place, full):
 
 
 def _opens(reader: Reader, data: bytes) -> bool:
-    """Whether it gets past the header, as far as the libraries below us are concerned."""
+    """Whether the underlying library can parse the header."""
     try:
         with warnings.catch_warnings(), limits.memory():
             warnings.simplefilter("ignore")
@@ -100,12 +100,12 @@ def _opens(reader: Reader, data: bytes) -> bool:
 
 
 def _refusal(call: Callable[[Path], object], path: Path) -> str:
-    """Why a call refuses a file; empty if it gives sound data. Either comes in time."""
+    """Why a call refuses a file; empty if it returns valid data. Both must be fast."""
     begun, refusal = time.perf_counter(), ""
     try:
         with limits.seconds(SECONDS):
             call(path)
     except BenchmarkError as error:
         refusal = str(error)
-    assert time.perf_counter() - begun < SECONDS  # within a library nothing interrupts it
+    assert time.perf_counter() - begun < SECONDS  # library code cannot be interrupted
     return refusal

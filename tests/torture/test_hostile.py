@@ -1,4 +1,4 @@
-"""Files and names made to do harm: none runs code, leaves its folder or reaches an output as it is.
+"""Malicious files and names: none runs code, leaves its folder or reaches an output unescaped.
 
 More tars are in test_prepare.py and test_sets.py, arrays with pickles in test_arrays_2019.py,
 weights with a wrong digest in test_weights.py, mirrors that serve other bytes in test_downloads.py.
@@ -51,7 +51,7 @@ from torture.hostile_tars import HOSTILE_TARS
 from torture.tally import record
 
 STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08\u202e\u2066\x00\x7f"
-"""A title, a cleared screen, red, the start of the line, a step back, right to left."""
+"""Set the title, clear the screen, red, carriage return, backspace, right to left."""
 
 FAKE = "\nimagenet-benchmark: all is well\n"
 MARKUP = "<script>alert(1)</script><!-- | `x` [a](http://b) ![a](http://b) **b** &lt;"
@@ -73,7 +73,7 @@ PLATFORMS = (
 
 
 def check_clean(text: str) -> None:
-    """Nothing but text and ends of lines, and no line that somebody else's name begins."""
+    """Check for text and line endings only, without lines that an untrusted name begins."""
     assert [c for c in text if not (c.isprintable() or c == "\n")] == []
     assert "\nimagenet-benchmark: all is well" not in text
     assert "\nima<b>" not in text  # of the fingerprint
@@ -94,7 +94,7 @@ def files_in(folder: Path) -> set[Path]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A store from somebody else, whose runs are well-formed and full of bad words."""
+    """An untrusted store, whose runs are well-formed and have malicious text in all fields."""
     store = Store(tmp_path / "store")
     images = an_image_set(tmp_path / "pictures", {f"{n}": n for n in range(6)}, name="six")
     images = replace(images, fingerprint=f"{STEERING[:4]}{FAKE[:4]}<b>|")
@@ -116,7 +116,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def tables(store: Store, tmp_path: Path) -> dict[str, str]:
-    """Its table in every format, with columns named after a file of labels."""
+    """The table of the store in every format, with columns named after a label file."""
     labels = tmp_path / "=<b>|&\x1b[2J.csv"
     labels.write_text("".join(f"{n},{n}\n" for n in range(6)))
     which = ["--labels", "original", "--labels", str(labels)]
@@ -201,7 +201,7 @@ def test_no_command_lets_a_run_s_words_steer_the_terminal(
 def test_names_of_files_cannot_steer_the_terminal_wherever_they_turn_up(
     store: Store, tmp_path: Path
 ) -> None:
-    """In real processes: their own names and arguments go through the shell's hands."""
+    """In real processes, because names also pass through the command line."""
     name = STEERING.replace("\x00", "") + FAKE + "\udcff"
     foreign = tmp_path / name
     foreign.mkdir()
@@ -273,7 +273,7 @@ def test_pictures_with_bad_names_are_predicted_shown_and_exported_as_text(
 
 
 def test_a_name_has_nothing_in_it_that_means_more_in_any_output() -> None:
-    """Neither a formula, nor markup, nor a path; but for _ in LaTeX, which is escaped."""
+    """It has no formula, markup or path; only _ is special in LaTeX, and is escaped."""
     letters = [chr(code) for code in range(0x3000)]
     inside = {letter for letter in letters if _is_a_name(f"a{letter}b")}
     first = {letter for letter in letters if _is_a_name(f"{letter}a")}
@@ -341,7 +341,7 @@ def with_header(header: bytes, data: bytes = b"", length: int | None = None) -> 
 
 
 def tensor(**changes: Any) -> bytes:
-    """A file with one tensor that says of itself what it likes."""
+    """A file with one tensor and changed fields in its header."""
     honest = {"dtype": "U16", "shape": [6, 5], "data_offsets": [0, 60]}
     return with_header(json.dumps({"top5_index": honest | changes}).encode(), bytes(60))
 
@@ -353,7 +353,7 @@ def metadata(text: str) -> bytes:
 
 
 def sealed_digests(digests: object) -> str:
-    """The run's document with such digests, and the right one of itself."""
+    """The run's document with these digests, and a correct digest of the document."""
     text = json.dumps({"format": 1, "run": asdict(RUN), "digests": digests})
     return f'{text[:-1]}, "sha256": "{hashlib.sha256(text.encode()).hexdigest()}"}}'
 
@@ -424,7 +424,7 @@ def test_a_recipe_that_is_too_deep_is_named(
 
 
 class Mirror(BaseHTTPRequestHandler):
-    """Answers every question as the server's `how` says."""
+    """Responds to every request in the manner of `server.how`."""
 
     def do_GET(self) -> None:
         how = self.server.how  # type: ignore[attr-defined]
@@ -532,7 +532,7 @@ def test_a_mirror_sends_little_that_is_no_part_of_a_file(
     weights = Weights("w", "w.pth", url=mirror.url)
     with limits.seconds(10), pytest.raises(WeightsError, match="over 1 MiB that is no part of a"):
         download(weights, tmp_path / "weights")
-    assert mirror.sent < 50 * 2**20  # what the two ends' buffers hold
+    assert mirror.sent < 50 * 2**20  # the buffers of both ends
     assert list((tmp_path / "weights").iterdir()) == []
     record("an endless mirror", tried=1, survived=1, lost=0, note=how)
 
@@ -608,7 +608,7 @@ class Bomb:
 def test_code_in_weights_that_two_frameworks_share_is_refused_and_does_not_run(
     tmp_path: Path,
 ) -> None:
-    """EfficientNet-Lite's; torchvision's are in test_weights.py."""
+    """Weights of EfficientNet-Lite; those of torchvision are in test_weights.py."""
     import torch
 
     from benchmarking.models.sources import _efficientnet_lite as lite
@@ -672,7 +672,7 @@ for name in ("evil.h5", "evil.keras", "zip.h5", "pickle.h5", "array.h5", "disgui
 
 @pytest.mark.models
 def test_code_in_weights_of_keras_does_not_run(tmp_path: Path) -> None:
-    """A Lambda layer, pickles under its suffix, and a Lambda beside weights that all fit."""
+    """A Lambda layer, pickles with Keras's suffix, and a Lambda with otherwise correct weights."""
     line = [sys.executable, "-W", "ignore", "-c", KERAS, str(tmp_path)]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

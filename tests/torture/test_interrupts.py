@@ -1,4 +1,4 @@
-"""Ctrl-C and too little memory: what is done is kept, it is said what happened, and it goes on."""
+"""Ctrl-C and a lack of memory: predictions are kept, a message says why, and the run resumes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torture.victims import Arena, an_arena, check_whole, contents, incidents, p
 BATCH = 20
 SLOW = {"TORTURE_PAUSE": "0.015", "TORTURE_LOADING": "0.8"}
 _SOON = 10
-"""Seconds; two where nothing else keeps the machine busy."""
+"""Seconds; two are enough on an idle machine."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_ctrl_c_ends_soon_keeps_what_is_done_and_says_how_to_go_on(arena, pictur
         out = tmp_path / f"stopped-{number}"
         arena.seen()
         victim = arena.start(scene.arguments(out), **SLOW)
-        victim.until(phase, times)  # the third loading is the worker, at its very start
+        victim.until(phase, times)  # the third phase of loading is the start of the worker
         time.sleep(chance.uniform(0, longest))
         latest, before = phases(arena.marks)[-1][0], time.monotonic()
         victim.kill("both", signal.SIGINT)
@@ -55,7 +55,7 @@ def test_ctrl_c_ends_soon_keeps_what_is_done_and_says_how_to_go_on(arena, pictur
         print(f"ended after {took:.2f} s")
         note = f"predict, light, ended within {math.ceil(took)} s"
         with verdicts.on(f"Ctrl-C while {latest}", note):
-            # Python can end by the signal itself if it came while something was imported.
+            # Python can end by the signal itself if the signal arrives during an import.
             assert ended.status in (130, -signal.SIGINT), ended
             assert took < _SOON
             assert "Traceback" not in ended.err, ended.err
@@ -68,7 +68,7 @@ def test_ctrl_c_ends_soon_keeps_what_is_done_and_says_how_to_go_on(arena, pictur
 
 
 def check_went_on(store: Path, seen: int) -> None:
-    """All that had come back is kept; the worker can have been ahead until it was ended."""
+    """Check that all received predictions are kept; the worker may have computed a few more."""
     (run,) = store.rglob("*.safetensors")
     said = [text for text in incidents(run) if text.startswith("resumed with ")]
     kept = int(said[0].split()[2]) if said else 0

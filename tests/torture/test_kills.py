@@ -1,4 +1,4 @@
-"""Commands that are killed at any moment: the same command resumes, and comes to the same end."""
+"""Commands that are killed at any moment: the same command resumes, and gives the same files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from torture.victims import (
     traced,
 )
 
-PICTURES = 1300  # so that there is a piece to go on from
+PICTURES = 1300  # enough for a checkpoint to resume from
 PAUSE = {"TORTURE_PAUSE": "0.015"}
 FULL = [
     *[(START, "both"), (READING, "both"), (LOADING, "both"), (LOADING, "parent")],
@@ -57,7 +57,7 @@ def uninterrupted(arena: Arena, scene: Scene, out: Path) -> dict[str, object]:
 
 
 def check_goes_on(arena: Arena, scene: Scene, out: Path, reference: dict[str, object]) -> None:
-    """What a kill has left is whole, and the same command makes all of it."""
+    """Check that remaining files are complete, and that the same command makes all files."""
     check_whole(out, reference)
     done = scene.when_done and contents(out) == reference
     again = arena.run(scene.arguments(out), scene.orders)
@@ -111,7 +111,7 @@ def test_a_command_that_is_killed_at_any_write_sync_or_rename_goes_on(
 
 
 def points_of(trace: Path, who: str) -> list[dict[str, object]]:
-    """Before and after every sync and rename of a process, and amid every write."""
+    """The points before and after every sync and rename of a process, and amid every write."""
     calls = [call for call in traced(trace) if call.who == who]
     amid = sum((call.name, call.moment) == ("write", "amid") for call in calls)
     syncs = sum(call.name in SYNCS and call.moment == "before" for call in calls)
@@ -144,7 +144,7 @@ def test_a_sweep_that_is_killed_at_any_time_goes_on_and_loses_little(
 def kill(
     arena: Arena, scene: Scene, out: Path, when: tuple[str, str], chance: random.Random
 ) -> str:
-    """Kill the command within a phase; the one that it was in, which can be the next."""
+    """Kill the command within a phase; return its actual phase, which can be the next one."""
     longest = {START: 0.3, READING: 0.3, LOADING: 0.4, PREDICTING: 0.7, WRITING: 0}
     phase, whom = when
     arena.seen()
@@ -159,7 +159,7 @@ def kill(
 
 
 def lost(before: Sequence[Batch], after: Sequence[Batch]) -> int:
-    """Pictures of the model that was at work which were predicted, and are so once more."""
+    """Number of pictures of the interrupted model that had to be predicted again."""
     if not before:
         return 0
     ours = [batch for batch in before if batch["model"] == before[-1]["model"]]

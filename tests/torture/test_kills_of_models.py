@@ -1,4 +1,4 @@
-"""Sweeps of real frameworks that are killed, parent or worker, again and again."""
+"""Sweeps with real frameworks whose parent or worker is killed repeatedly."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from torture.verdicts import Verdicts, differences
 from torture.victims import Arena, an_arena, check_whole, contents, incidents
 
 KEPT = 8
-"""Pictures between two pieces."""
+"""Number of pictures between two checkpoints."""
 
 
 @dataclass(frozen=True)
 class Framework:
-    """What is predicted with it, and when it is killed.
+    """A framework with its model, and the plan of kills.
 
     Attributes:
-        name: for the tally.
-        model: as the command has it.
-        limit: how many pictures.
-        plan: phases, and who is killed then; a worker last, since its command goes on to its end.
+        name: its name in the tally.
+        model: name of the model in the command.
+        limit: number of pictures.
+        plan: phases, and the process that is killed in each; a worker comes last, because its
+            command continues to the end.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Framework:
     plan: tuple[tuple[str, str], ...]
 
     def arguments(self, pictures: Path, store: Path) -> Sequence[str]:
-        # One at a time: a worker that is killed gets half a batch, and that has other last bits.
+        # Batch size 1, as a killed worker's batch size is halved, which changes the last bits.
         alone = ["--batch-size", "1", "--weights", "random", "--crop-cache", "none"]
         what = ["--models", self.model, "--limit", str(self.limit)]
         return ["predict", str(pictures), "--store", str(store), *what, *alone]
@@ -91,7 +92,7 @@ def test_a_model_that_is_killed_again_and_again_comes_to_the_same_tensors(
 
 
 def kill(arena: Arena, arguments: Sequence[str], phase: str, whom: str) -> str:
-    """Kill a victim, and say in which phase; one that loses its worker alone goes on to its end."""
+    """Kill a victim and return its phase; if only its worker is killed, it continues to the end."""
     victim = arena.start(arguments, Orders(most_lost=KEPT))
     victim.until(phase, times=3 if phase == WRITING else 1)
     time.sleep(0 if phase == WRITING else random.uniform(0, 0.3))

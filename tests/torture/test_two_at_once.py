@@ -1,4 +1,4 @@
-"""Several commands over one store or one cache at a time: they share the work, or wait."""
+"""Several commands on one store or one cache at the same time: they share the work, or wait."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SLOW = {"TORTURE_PAUSE": "0.05"}
 
 @pytest.fixture(scope="module")
 def arenas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Arena]]:
-    """Three, so that victims can be told apart."""
+    """Three arenas, so that victims can be distinguished."""
     folder = tmp_path_factory.mktemp("arenas")
     with an_arena(folder / "a") as made:
         yield [replace(made, folder=folder / name) for name in "abc"]
@@ -38,7 +38,7 @@ def a_sweep(pictures: Path, *models: str) -> Scene:
 
 
 def predictions(arenas: Sequence[Arena]) -> Counter[str]:
-    """How often a model has predicted a picture, since this was last asked for."""
+    """How often each model has predicted each picture since the last call."""
     batches = [batch for arena in arenas for batch in arena.seen()]
     return Counter(batch["model"] for batch in batches for _ in batch["numbers"])
 
@@ -48,7 +48,7 @@ def once(*models: str) -> dict[str, int]:
 
 
 def alone(arenas: Sequence[Arena], scene: Scene, folder: Path) -> dict[str, object]:
-    """What a lone process makes of it."""
+    """The files that a single process makes."""
     ended = arenas[0].run(scene.arguments(folder), scene.orders)
     assert ended.status == 0, ended.err
     predictions(arenas)
@@ -87,7 +87,7 @@ def test_a_run_that_another_has_stored_meanwhile_is_not_made_again(arenas, pictu
     reference = alone(arenas, scene, tmp_path / "0")
     quick, slow = arenas[:2]
     first = quick.start(scene.arguments(tmp_path / "store"), scene.orders, TORTURE_PAUSE="0.02")
-    first.until(PREDICTING)  # of the model one, so that the other begins with two
+    first.until(PREDICTING)  # with model one, so that the second command starts with two
     second = slow.start(scene.arguments(tmp_path / "store"), scene.orders, TORTURE_PAUSE="0.15")
     ends = [first.ended(), second.ended()]
     with verdicts.on("2 at once, one of them slow", "predict, light"):
@@ -188,7 +188,9 @@ def test_damaged_crops_are_never_trusted(arenas, pictures, tmp_path, damage):
         "a flipped bit": bytes(flipped),
         "a cut": whole[:-5],
         "another length": whole + b"\0",
-        "half of it": whole[: len(whole) // 2].ljust(len(whole), b"\0"),  # as after a power cut
+        "half of it": whole[: len(whole) // 2].ljust(
+            len(whole), b"\0"
+        ),  # like after a power failure
     }
     crops.write_bytes(changed[damage])
     (run,) = (tmp_path / "store").rglob("*.safetensors")

@@ -1,4 +1,4 @@
-"""Verdicts on many faults: each is printed and tallied, and all that failed are told at the end."""
+"""Verdicts on many faults: each is printed and tallied, and all failures are listed at the end."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from torture import tally
 
 _TOLD = 1500
-"""Letters of a problem."""
+"""Largest number of characters of a problem that are shown."""
 
 
 @dataclass
 class Verdicts:
-    """What has come of a number of faults.
+    """The results of several faults.
 
     Attributes:
-        n: how many there were.
-        problems: of those that did harm.
+        n: number of faults.
+        problems: problems of the faults that did harm.
     """
 
     n: int = 0
@@ -26,7 +26,7 @@ class Verdicts:
 
     @contextmanager
     def on(self, fault: str, note: str) -> Iterator[None]:
-        """A fault whose block asserts that it did no harm; `note` is for the tally."""
+        """Count a fault; the block asserts that it did no harm; `note` is for the tally."""
         self.n += 1
         problem = ""
         try:
@@ -39,17 +39,17 @@ class Verdicts:
         tally.record(kind, tried=1, survived=int(not problem), lost=int(bool(problem)), note=note)
 
     def check(self) -> None:
-        """Tell all that is wrong.
+        """Report all problems.
 
         Raises:
-            AssertionError: something is.
+            AssertionError: there are problems.
         """
         harm = "\n\n".join(self.problems)
         assert not self.problems, f"{len(self.problems)} of {self.n} did harm:\n{harm}"
 
 
 def differences(found: dict[str, object], expected: dict[str, object]) -> str:
-    """What is missing, too much or other, by name; nothing if all is as expected."""
+    """Files that are missing, unexpected or different, by name; empty if there are none."""
     kinds = {
         "missing": expected.keys() - found.keys(),
         "left over": found.keys() - expected.keys(),

@@ -1,4 +1,4 @@
-"""Commands to be killed: how they are started, watched and ended, and what they leave."""
+"""Commands to be killed: starting, watching and ending them, and the files that they leave."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from torture.launch import START, Orders
 ROOT = Path(__file__).parents[2]
 _LAUNCH = [sys.executable, "-m", "torture.launch"]
 _PATIENCE = 240
-"""Seconds that nothing here takes."""
+"""Timeout in seconds, longer than any step takes."""
 
 _OWN = ("started", "seconds", "process_id", "arguments", "incidents")
-"""Parts of provenance in which two runs of the same thing may differ."""
+"""Fields of provenance that may differ between two equal runs."""
 
 
 Batch = dict[str, Any]
@@ -35,7 +35,7 @@ Batch = dict[str, Any]
 
 @dataclass(frozen=True)
 class Ended:
-    """What a command came to; a negative status is the signal that ended it."""
+    """The result of a command; a negative status is the signal that ended it."""
 
     status: int
     out: str
@@ -44,29 +44,29 @@ class Ended:
 
 @dataclass(frozen=True)
 class Arena:
-    """Where victims run: their files for marks, traces and seen pictures are in its folder."""
+    """A folder for victims, with their files for marks, traces and seen pictures."""
 
     folder: Path
     server: subprocess.Popen[str]
 
     @property
     def marks(self) -> Path:
-        """Phases of the latest victim, as they began."""
+        """File with the phases of the latest victim, in order."""
         return self.folder / "marks"
 
     @property
     def out(self) -> Path:
-        """What the latest victim says."""
+        """Standard output of the latest victim."""
         return self.folder / "out"
 
     @property
     def err(self) -> Path:
-        """What it says of problems."""
+        """Standard error of the latest victim."""
         return self.folder / "err"
 
     @property
     def temporary(self) -> Path:
-        """Where victims put what is of use to themselves alone."""
+        """Folder for temporary files of victims."""
         return self.folder / "tmp"
 
     def run(self, arguments: Sequence[str], orders: Orders | None = None, **more: str) -> Ended:
@@ -82,7 +82,7 @@ class Arena:
         return Ended(status, self.out.read_text(), self.err.read_text())
 
     def start(self, arguments: Sequence[str], orders: Orders | None = None, **more: str) -> Running:
-        """Start a command with an interpreter and a process group of its own."""
+        """Start a command with its own interpreter and process group."""
         environment = {**os.environ, **self._environment(orders, more)}
         with self.out.open("w") as out, self.err.open("w") as err:
             process = subprocess.Popen(
@@ -104,7 +104,7 @@ class Arena:
             "TMPDIR": str(self.temporary),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
             "TORTURE_SEEN": str(self.folder / "seen"),
-            "OMP_NUM_THREADS": "1",  # two that wait for each other are slow on a busy machine
+            "OMP_NUM_THREADS": "1",  # several threads that wait for each other are slow
             "TORTURE_PAUSE": "0",
             "TORTURE_LOADING": "0",
             **told.environment(),
@@ -112,11 +112,11 @@ class Arena:
         }
 
     def phase(self) -> str:
-        """What the latest victim was doing at last, in words."""
+        """The last phase of the latest victim, in words."""
         return phases(self.marks)[-1][0]
 
     def seen(self) -> list[Batch]:
-        """What light models have seen since this was last asked for: batches, in order."""
+        """Batches that light models have seen since the last call, in order."""
         path = self.folder / "seen"
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
@@ -125,19 +125,19 @@ class Arena:
 
 @dataclass(frozen=True)
 class Running:
-    """A command that goes on, and its group."""
+    """A running command and its process group."""
 
     process: subprocess.Popen[bytes]
     arena: Arena
 
     def until(self, phase: str, times: int = 1) -> None:
-        """Wait for the n-th time that a phase begins, or for the end."""
+        """Wait until a phase has begun `times` times, or the command has ended."""
         self.until_true(
             lambda: [name for name, *_ in phases(self.arena.marks)].count(phase) >= times
         )
 
     def until_true(self, happened: Callable[[], object]) -> None:
-        """Wait until something has happened, or for the end."""
+        """Wait until `happened` is true, or the command has ended."""
         end = time.monotonic() + _PATIENCE
         while self.process.poll() is None and not happened():
             assert time.monotonic() < end, "it never happens"
@@ -145,11 +145,11 @@ class Running:
 
     @property
     def worker(self) -> int:
-        """Id of the latest process that has been at work for it."""
+        """Process id of its latest worker."""
         return [pid for _, pid, _ in phases(self.arena.marks) if pid != self.process.pid][-1]
 
     def kill(self, whom: str, sign: int = signal.SIGKILL) -> None:
-        """Send a signal to the parent, the worker or both, which must be there still."""
+        """Send a signal to the parent, the worker or both, which must still be running."""
         assert self.process.poll() is None, self.ended()
         if whom == "both":
             os.killpg(self.process.pid, sign)
@@ -157,7 +157,7 @@ class Running:
             os.kill(self.process.pid if whom == "parent" else self.worker, sign)
 
     def ended(self) -> Ended:
-        """Wait for the end of the command, and of all that it has started."""
+        """Wait for the end of the command and of all processes that it has started."""
         self.process.wait(_PATIENCE)
         end = time.monotonic() + _PATIENCE
         while _lives(self.process.pid):
@@ -169,7 +169,7 @@ class Running:
 
 
 def _lives(group: int) -> bool:
-    """Whether any process of a group does anything still; the dead can wait long to be buried."""
+    """Whether any process of a group is still running; zombies do not count."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
@@ -180,7 +180,7 @@ def _lives(group: int) -> bool:
 
 @contextmanager
 def an_arena(folder: Path) -> Iterator[Arena]:
-    """A place for victims, whose server ends with the block."""
+    """An arena whose server ends with the block."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "OPENBLAS_NUM_THREADS": "1"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(_LAUNCH, env=environment, cwd=ROOT, text=True, **pipes) as server:
@@ -190,7 +190,7 @@ def an_arena(folder: Path) -> Iterator[Arena]:
 
 
 def phases(marks: Path) -> list[tuple[str, int, float]]:
-    """Each phase as it began, with the process and the time; whole lines alone."""
+    """Each phase with its process and start time; incomplete lines are ignored."""
     lines = marks.read_text().splitlines(keepends=True) if marks.exists() else []
     found = (line.rstrip("\n").rsplit(":", 2) for line in lines if line.endswith("\n"))
     return [(name, int(pid), float(at)) for name, pid, at in found] or [(START, 0, 0)]
@@ -198,7 +198,7 @@ def phases(marks: Path) -> list[tuple[str, int, float]]:
 
 @dataclass(frozen=True)
 class Call:
-    """A call that changed a file, or was to: its name, the path, when, and in which process."""
+    """A call that changes a file: its name, path, moment and process."""
 
     name: str
     path: str
@@ -207,18 +207,18 @@ class Call:
 
 
 def traced(trace: Path) -> list[Call]:
-    """Calls as a victim wrote them down; none if there is no such file."""
+    """Calls that a victim has recorded; none if there is no such file."""
     lines = trace.read_text().splitlines() if trace.exists() else []
     return [Call(*json.loads(line)) for line in lines]
 
 
 def contents(folder: Path) -> dict[str, object]:
-    """Every file below a folder, hidden ones too: its bytes, or of runs what has to be equal."""
+    """Bytes of every file below a folder, also hidden ones; for runs, the parts to compare."""
     return _contents(folder, [path for path in folder.rglob("*") if path.is_file()])
 
 
 def visible(folder: Path) -> dict[str, object]:
-    """The same, of files of whose paths no part is hidden; others can come and go meanwhile."""
+    """The same without hidden files and folders, which can appear and disappear meanwhile."""
     paths = [path for path in folder.rglob("[!.]*") if path.is_file()]
     return _contents(folder, [path for path in paths if not _is_hidden(path.relative_to(folder))])
 
@@ -235,7 +235,7 @@ def _is_hidden(path: Path) -> bool:
 
 
 def check_whole(folder: Path, reference: Mapping[str, object]) -> None:
-    """Whatever has its name is whole, and what it is in the end; a store can be read."""
+    """Check that each file with its final name is complete and final, and stores are readable."""
     for path, data in visible(folder).items():
         assert data == reference[path], f"{path} is not what it has to be"
     store = Store(folder)
@@ -253,7 +253,7 @@ def tensors(path: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
 
 
 def incidents(path: Path) -> list[str]:
-    """What a run's provenance says of how it went."""
+    """The incidents in a run's provenance."""
     return list(_document(path)["incidents"])
 
 

@@ -1,4 +1,4 @@
-"""One batch of each model in turn, in the calling process: all models advance together."""
+"""An executor in the calling process that runs one batch of each model in turn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAME = "in-turn"
 
 
 def run(function: Function[J], jobs: Iterable[J], timeout: float | None) -> Iterator[Event[J]]:
-    """Events of all jobs, one output of each in turn; a job that hangs cannot be stopped here."""
+    """Yield the events of all jobs, one output of each in turn; it cannot stop a hanging job."""
     running: deque[tuple[J, Iterator[Any]]] = deque()
     for job in jobs:
         yield Accepted(job)
@@ -42,11 +42,11 @@ def run(function: Function[J], jobs: Iterable[J], timeout: float | None) -> Iter
 
 
 def _outputs(function: Function[J], job: J) -> Iterator[Any]:
-    """What the function yields; it is called when the first output is asked for."""
+    """Yield the function's outputs; the function is called when the first one is requested."""
     yield from function(job)
 
 
 def _failed(job: J, error: Exception) -> Failed[J]:
-    if isinstance(error, BenchmarkError):  # its message says it all
+    if isinstance(error, BenchmarkError):  # its message is sufficient
         return Failed(job, str(error), "", "memory" if isinstance(error, OutOfMemory) else "error")
     return Failed(job, f"{type(error).__name__}: {error}", traceback.format_exc())

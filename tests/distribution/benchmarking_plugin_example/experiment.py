@@ -1,4 +1,4 @@
-"""Does the prediction change if the picture is darker?"""
+"""Do predictions change if the picture is darker?"""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PICTURES = 100
 
 @dataclass(frozen=True)
 class DarkerTest:
-    """What one process predicts.
+    """The test of one process.
 
     Attributes:
-        model: which one.
-        pictures: predicted as they are, then darker.
-        brightness: of the darker ones, as a share of the original's.
+        model: the model.
+        pictures: pictures to predict, first unchanged, then darker.
+        brightness: brightness of the darker pictures, as a share of the original.
     """
 
     model: Model
@@ -68,7 +68,7 @@ def run(setup: Setup) -> Outcome:
 
 
 def answer(test: DarkerTest) -> Iterator[Answer]:
-    """Predictions under both conditions; it runs in a process of its own."""
+    """Predictions under both conditions, in a separate process."""
     loaded = test.model.load()
     recipe, classes = loaded.spec.recipes["published"], loaded.spec.classes
     predictor = loaded.predictor(recipe.scaling)

@@ -25,22 +25,22 @@ Model = Callable[[Floats], Floats]
 
 
 def prepare(gpu: int | None, precision: str) -> Device:
-    """NumPy is reproducible and computes on the CPU.
+    """Return the CPU; NumPy needs no settings for reproducible results.
 
     Raises:
-        BenchmarkError: a GPU is asked for.
+        BenchmarkError: a GPU is requested.
     """
     choose_gpu(gpu, visible=0, who=TITLE)
     return Device("cpu", "cpu", "cpu")
 
 
 def seed(number: int) -> None:
-    """Of NumPy's global generator, from which sources take random parameters."""
+    """Seed NumPy's global generator, from which sources take random parameters."""
     np.random.seed(number)
 
 
 def predictor(model: Model, scaling: Scaling, device: Device, precision: str) -> Predictor:
-    """The model between scaling and softmax."""
+    """The model, preceded by scaling and followed by softmax."""
 
     def predict(crops: Crops) -> Probabilities:
         logits = model(_scaled(crops, scaling))
@@ -59,12 +59,12 @@ def layer_outputs(
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """NumPy raises MemoryError, which needs no mention here."""
+    """Return False: NumPy raises MemoryError, which is handled for all frameworks."""
     return False
 
 
 def versions() -> dict[str, str]:
-    """That of NumPy is recorded for every framework."""
+    """Return nothing: the version of NumPy is recorded for every framework."""
     return {}
 
 

@@ -1,6 +1,6 @@
-"""Pictures in the rows of an SQLite database: neither files nor parts of files.
+"""Pictures in the rows of an SQLite database, instead of files or parts of files.
 
-The table is made by CREATE TABLE pictures (key TEXT PRIMARY KEY, class INTEGER, data BLOB).
+The table is created by CREATE TABLE pictures (key TEXT PRIMARY KEY, class INTEGER, data BLOB).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ CLASSES = (948, 949, 950, 951)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A picture in a row of a database; workers get it pickled and open the database themselves.
+    """A picture in a row of a database; workers unpickle it and open the database themselves.
 
     Attributes:
-        database: path of its file.
-        key: of the row.
+        database: path of the database file.
+        key: key of the row.
     """
 
     database: str
@@ -51,7 +51,7 @@ class Row:
 
 
 def match(where: str) -> Match:
-    """Any database with such a table, whatever its name."""
+    """Match any database with such a table, regardless of its name."""
     try:
         _select(where, "SELECT key, class, data FROM pictures LIMIT 0")
     except PictureError:
@@ -60,10 +60,10 @@ def match(where: str) -> Match:
 
 
 def open_pictures(where: str) -> Contents:
-    """The pictures of a database, by class and key.
+    """The pictures of a database, sorted by class and key.
 
     Raises:
-        PictureError: it cannot be read, or holds none.
+        PictureError: it cannot be read, or has no pictures.
     """
     rows = _select(where, "SELECT key, class FROM pictures ORDER BY class, key")
     if not rows:
@@ -73,7 +73,7 @@ def open_pictures(where: str) -> Contents:
 
 
 def _select(database: str, query: str, *values: str) -> list[Any]:
-    """Rows of a database that is only read: sqlite3 would make one that is missing."""
+    """Rows of a database, opened read-only: otherwise sqlite3 would create a missing one."""
     address = f"{Path(database).absolute().as_uri()}?mode=ro"
     try:
         with closing(sqlite3.connect(address, uri=True)) as connection:

@@ -15,7 +15,7 @@ SUFFIX = ".tsv"
 
 
 def render(tables: Sequence[AccuracyTable]) -> str:
-    """Each table below a line that says what it is about, with an empty line between tables."""
+    """Each table below a line with its caption, and an empty line between tables."""
     return "\n".join(map(_one, tables))
 
 

@@ -37,12 +37,12 @@ def specs() -> tuple[ModelSpec, ...]:
 
 
 def weights_folder(spec: ModelSpec) -> Path:
-    """This package ships the weights."""
+    """The folder of this package, which ships the weights."""
     return Path(__file__).parent
 
 
 def build(spec: ModelSpec, weights: Path | None) -> Callable[[Floats], Floats]:
-    """The model as its framework wants it: from pixels in [0, 1] to logits."""
+    """The model as its framework expects it: from pixels in [0, 1] to logits."""
     if weights is None:
         classes, colours = np.arange(948, 952), np.random.random((4, 3))
     else:

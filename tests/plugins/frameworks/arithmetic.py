@@ -1,4 +1,4 @@
-"""A framework that is always installed and needs no process of its own."""
+"""A framework that is always installed and runs in the calling process."""
 
 from benchmarking.models.frameworks import Device
 

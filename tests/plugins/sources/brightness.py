@@ -1,4 +1,4 @@
-"""A model that takes a picture's brightness for its class."""
+"""Models that predict the class from a picture's brightness."""
 
 import os
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Models that read a picture's number from its colour, and write down which they have seen.
+"""Models that read a picture's number from its colour, and record the numbers they have seen.
 
-They obey the environment: TORTURE_SEEN names the file for the numbers, TORTURE_PAUSE the seconds
-that a batch takes, TORTURE_LOADING those that loading takes.
+The environment controls them: TORTURE_SEEN is the file for the numbers, TORTURE_PAUSE the seconds
+of a batch, TORTURE_LOADING the seconds of loading.
 """
 
 import json
@@ -26,7 +26,7 @@ DISTRIBUTIONS = ()
 RECIPE = Preprocessing("pillow", "nearest", resize=10, crop=8, scaling=SCALINGS["tf"])
 MODELS = ("one", "two", "three", "hungry", "starving", "doomed", "bloated")
 ENOUGH = 6
-"""Pictures at a time that the hungry, the doomed and the bloated bear."""
+"""Largest batch that the models hungry, doomed and bloated can process."""
 
 
 def specs():
@@ -80,7 +80,7 @@ def _write_down(model, numbers):
 
 
 def _probabilities(numbers, salt):
-    """Made of picture, class and model, each row by itself, in sums that no batch can change."""
+    """Probabilities from picture, class and model; each row is independent of its batch."""
     mixed = numbers[:, None] * 2654435761 + np.arange(1000) * 40503 + salt * 97
     weights = (mixed >> 7) % 10007 + 1
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
