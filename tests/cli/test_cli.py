@@ -143,7 +143,7 @@ def test_other_pictures_under_a_known_name_are_refused_before_anything_runs(
     assert store.path(store.runs("grey")[0]).read_bytes() == before
 
 
-def test_a_broken_run_is_computed_anew(predict, store):
+def test_a_broken_run_is_computed_again(predict, store):
     predict()
     path = store.path(store.runs("grey")[0])
     whole = store.read(store.runs("grey")[0]).classes

@@ -116,7 +116,7 @@ def test_a_reader_that_stops_leaves_no_file(images, file):
     assert not list(file.path.parent.glob("*.part"))
 
 
-def test_a_crop_damaged_in_its_file_is_decoded_anew(images, file):
+def test_a_crop_damaged_in_its_file_is_decoded_again(images, file):
     seen_by(file, images)
     data = bytearray(file.path.read_bytes())
     data[70 * 8 * 8 * 3 + 5] ^= 64
@@ -126,7 +126,7 @@ def test_a_crop_damaged_in_its_file_is_decoded_anew(images, file):
         seen_by(file, images, pictures=without_files(images))
 
 
-def test_a_file_cut_short_is_written_anew(images, file):
+def test_a_file_cut_short_is_written_again(images, file):
     seen_by(file, images)
     with file.path.open("r+b") as cut:
         cut.truncate(file.size - 1)

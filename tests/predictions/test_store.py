@@ -239,7 +239,7 @@ def test_a_list_of_pictures_that_no_run_was_stored_with_is_named(stored):
 
 
 @pytest.mark.parametrize("damaged", ["", "key,class\na,1\nb,2\nc,3\n"])
-def test_a_damaged_list_of_pictures_is_written_anew_from_the_same_pictures(
+def test_a_damaged_list_of_pictures_is_written_again_from_the_same_pictures(
     stored, three_pictures, damaged
 ):
     path = stored.folder / "three" / "images.csv"
