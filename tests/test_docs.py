@@ -112,5 +112,5 @@ def test_the_page_on_reliability_names_a_test_for_each_promise():
 
 
 @pytest.mark.parametrize(("file", "name"), promised())
-def test_a_promise_names_a_test_that_there_is(file, name):
+def test_a_promise_names_a_test_that_exists(file, name):
     assert name in (DOCS.parent / "tests" / file).read_text()

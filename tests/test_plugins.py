@@ -129,7 +129,7 @@ class Contract(Protocol):
         ),
     ],
 )
-def test_what_a_plug_in_lacks_is_said_in_words(parts, expected):
+def test_what_a_plug_in_lacks_is_described_in_words(parts, expected):
     plugin = ModuleType("plugin")
     vars(plugin).update(parts)
     assert lacks(plugin, Contract) == expected
@@ -158,7 +158,7 @@ def render(tables):
 """
 
 
-def test_a_bad_plug_in_file_is_no_trouble_once_it_is_mended_and_a_changed_one_is_read_again(
+def test_a_corrected_plug_in_file_works_and_a_changed_one_is_imported_again(
     tmp_path,
 ):
     file = tmp_path / "mine.py"
@@ -216,7 +216,7 @@ def test_a_plug_in_file_that_ends_python_is_refused(tmp_path, capsys):
     assert "ending.py cannot be imported: SystemExit: 0" in capsys.readouterr().err
 
 
-def test_an_abbreviated_plug_in_is_no_option(capsys):
+def test_the_option_for_plug_ins_cannot_be_abbreviated(capsys):
     with pytest.raises(SystemExit) as end:
         main(["--plug", "gone.py", "models"])
     assert end.value.code == 2
@@ -229,13 +229,13 @@ def test_an_abbreviated_plug_in_is_no_option(capsys):
         ({"source": "gone"}, "gone/y names source 'gone', which there is not; there are eff"),
     ],
 )
-def test_a_spec_that_names_what_there_is_not_is_refused(changes, message):
+def test_a_spec_that_names_unknown_plug_ins_is_refused(changes, message):
     spec = replace(ModelSpec("x", "y", "pytorch", Weights("w", "w"), {}, 1), **changes)
     with pytest.raises(BenchmarkError, match=message):
         framework_of(spec) and source_of(spec)
 
 
-def test_a_part_of_a_library_that_is_missing_is_missing_too(monkeypatch):
+def test_a_submodule_of_a_missing_library_is_missing_too(monkeypatch):
     spec = spec_of("efficientnet-lite-pytorch", "efficientnet-lite0")
     monkeypatch.setattr(source_of(spec), "MODULES", ("no_such_library.part",))
     monkeypatch.setattr(source_of(spec), "EXTRA", "")

@@ -72,7 +72,7 @@ def test_every_public_name_has_a_docstring():
         assert getattr(benchmarking, name).__doc__
 
 
-def test_a_name_that_there_is_not_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'benchmarking' has no attribute 'prediction'"):
         benchmarking.prediction  # noqa: B018
 
@@ -111,13 +111,13 @@ def test_a_stored_run_is_not_computed_again(images, store):
     assert [type(e) for e in sweep(STEADY, images, store, again=True)] == first
 
 
-def test_a_path_will_do_for_pictures_and_a_text_for_a_store(light, tree, tmp_path):
+def test_pictures_can_be_given_as_a_path_and_a_store_as_text(light, tree, tmp_path):
     (run,) = predict(STEADY, tree, str(tmp_path / "mine"))
     assert run.images == "tree"
     assert Store(str(tmp_path / "mine")).runs("tree") == [run]
 
 
-def test_a_model_that_fails_is_told_when_the_others_are_stored(images, store):
+def test_a_failed_model_is_reported_after_the_others_are_stored(images, store):
     with pytest.raises(BenchmarkError) as error:
         predict(["brightness/shaky", STEADY], images, store)
     assert "brightness/shaky: out of memory: MemoryError: too heavy" in str(error.value)
@@ -157,7 +157,7 @@ def test_a_model_that_fails_is_told_when_the_others_are_stored(images, store):
         (lambda i, s: load_model("brightness/*"), "means 7 models; name one, such as brightness/"),
     ],
 )
-def test_what_cannot_be_is_refused_with_what_can(call, message, images, store):
+def test_invalid_arguments_are_refused_with_the_valid_ones(call, message, images, store):
     with pytest.raises(BenchmarkError) as error:
         call(images, store)
     assert message in str(error.value)
@@ -263,7 +263,7 @@ def test_any_function_can_be_evaluated(images, store):
     assert row.provenance.preprocessing == RECIPE.as_document()
 
 
-def test_a_function_of_the_same_name_is_never_taken_for_the_stored_one(images, store):
+def test_a_function_of_the_same_name_never_reuses_the_stored_run(images, store):
     evaluate(by_brightness, images, store=store, recipe=RECIPE, name="mine")
 
     def wrong(crops):
@@ -273,7 +273,7 @@ def test_a_function_of_the_same_name_is_never_taken_for_the_stored_one(images, s
     assert again.rows[0].scores["Acc@1"].right == 0
 
 
-def test_an_interrupted_function_begins_from_its_first_picture(images, store, monkeypatch):
+def test_an_interrupted_function_starts_again_from_its_first_picture(images, store, monkeypatch):
     monkeypatch.setattr("benchmarking.inference.partial_run.KEPT_EVERY", 2)
     seen = []
 
@@ -367,24 +367,24 @@ def test_a_module_of_the_users_own_is_run_by_its_framework(tmp_path):
         ({"crop_cache": False}, "crop_cache is False; expected a folder, 'none', or None."),
     ],
 )
-def test_options_that_mean_nothing_are_refused(options, message):
+def test_invalid_options_are_refused(options, message):
     with pytest.raises(BenchmarkError, match=re.escape(message)):
         Options(**options)
 
 
-def test_options_take_text_for_folders_and_the_usual_precision_for_none():
+def test_options_accept_text_for_folders_and_float32_for_the_default_precision():
     found = Options(crop_cache="crops", weights_folder="weights", precision="float32")
     assert (found.crop_cache, found.weights_folder) == (Path("crops"), Path("weights"))
     assert (found.precision, found.apart) == (None, "")
 
 
-def test_a_wrong_executor_is_told_before_anything_is_written(images, store):
+def test_an_unknown_executor_is_reported_before_anything_is_written(images, store):
     with pytest.raises(BenchmarkError, match="there is no executor 'typo'"):
         predict(STEADY, images, store, executor="typo")
     assert not store.folder.exists()
 
 
-def test_runs_come_in_the_order_of_the_models_whoever_stored_them(images, store):
+def test_runs_are_returned_in_the_order_of_the_models(images, store):
     predict("brightness/darker", images, store)
     names = ["brightness/steady", "brightness/darker", "brightness/steadier"]
     found = [run.model for run in predict(names, images, store)]
@@ -457,7 +457,7 @@ for event in events:
 
 @pytest.mark.parametrize("executor", ["worker-process", "in-process"])
 @pytest.mark.parametrize("end", ["", "1 / 0", "sys.exit(0)"])
-def test_a_script_that_leaves_a_sweep_open_ends_quietly_and_keeps_what_is_done(
+def test_a_script_that_leaves_a_sweep_open_ends_quietly_and_keeps_its_predictions(
     tree, tmp_path, executor, end
 ):
     files = sorted(map(str, PLUGINS.glob("*/*.py")))
@@ -470,7 +470,7 @@ def test_a_script_that_leaves_a_sweep_open_ends_quietly_and_keeps_what_is_done(
     assert list((tmp_path / "mine").rglob("*.npz"))
 
 
-def test_a_plug_in_may_import_what_lies_beside_it_in_a_worker_too(tree, tmp_path):
+def test_a_plug_in_may_import_modules_from_its_folder_in_a_worker_too(tree, tmp_path):
     (tmp_path / "helper.py").write_text("FACTOR = 25")
     text = (PLUGINS / "sources" / "brightness.py").read_text()
     (tmp_path / "brightness.py").write_text("import helper\n" + text)

@@ -93,7 +93,7 @@ def test_a_complete_run_is_skipped_unless_again(predict, store, capsys):
     assert store.path(store.runs("grey")[0]).stat().st_mtime_ns > before
 
 
-def test_a_failed_model_is_reported_the_others_go_on_and_the_status_is_1(predict, store, capsys):
+def test_a_failed_model_is_reported_and_the_others_continue_with_status_1(predict, store, capsys):
     assert predict(models=("shaky", "steady")) == 1
     out, err = capsys.readouterr()
     assert "steady (Arithmetic): acc@1" in out
@@ -101,7 +101,7 @@ def test_a_failed_model_is_reported_the_others_go_on_and_the_status_is_1(predict
     assert [run.model for run in store.runs("grey")] == ["steady"]
 
 
-def test_a_model_that_was_asked_for_but_has_no_weights_is_a_failure(predict, capsys):
+def test_a_requested_model_without_weights_is_a_failure(predict, capsys):
     assert predict(models=("weightless", "steady")) == 1
     out, err = capsys.readouterr()
     assert "weights missing for 1" in out
@@ -113,7 +113,7 @@ def test_a_recipe_that_a_model_lacks_is_named_with_those_it_has(predict, capsys)
     assert "no recipe 'published'; it has squash" in capsys.readouterr().err
 
 
-def test_a_limit_is_another_image_set(predict, store):
+def test_a_limit_gives_another_image_set(predict, store):
     assert predict("--limit", 2) == 0
     assert predict() == 0
     assert store.image_sets() == ["grey", "grey-limit-2"]
@@ -125,7 +125,7 @@ def test_a_limit_beyond_the_pictures_is_the_whole_set(predict, store):
     assert store.image_sets() == ["grey"]
 
 
-def test_all_probabilities_once_saved_are_not_lost_to_a_poorer_run(predict, store):
+def test_stored_probabilities_are_not_replaced_by_a_run_without_them(predict, store):
     predict()
     assert predict("--save-all-probs") == 0
     assert predict("--again") == 0
@@ -158,7 +158,7 @@ def test_a_store_that_cannot_be_written_is_refused_before_anything_runs(predict,
     assert "cannot be written: " in capsys.readouterr().err
 
 
-def test_a_name_that_cannot_be_is_refused_before_pictures_are_read(predict, tree, capsys):
+def test_an_invalid_name_is_refused_before_pictures_are_read(predict, tree, capsys):
     next(tree.glob("*/a.png")).chmod(0)
     assert predict("--images", "my set") == 2
     out, err = capsys.readouterr()
@@ -193,7 +193,7 @@ def test_recorded_arguments_hold_no_folders_of_the_users(predict, store, tree, m
 
 
 @pytest.mark.parametrize("wrong", [["--limit", "0"], ["--batch-size", "-1"], ["--workers", "x"]])
-def test_numbers_that_make_no_sense_are_refused(predict, wrong, capsys):
+def test_invalid_numbers_are_refused(predict, wrong, capsys):
     with pytest.raises(SystemExit) as end:
         predict(*wrong)
     assert end.value.code == 2
@@ -221,7 +221,7 @@ def test_an_empty_store_says_what_to_do_next(store, capsys):
     assert "Make some with 'imagenet-benchmark predict demo'" in capsys.readouterr().err
 
 
-def test_an_unknown_image_set_is_refused_with_those_there_are(predict, store, capsys):
+def test_an_unknown_image_set_is_refused_with_the_known_ones(predict, store, capsys):
     predict()
     assert call("table", "--store", store.folder, "--images", "val") == 2
     assert "has no image set 'val'; it has grey" in capsys.readouterr().err
@@ -235,7 +235,7 @@ def test_a_table_goes_to_a_file_in_the_format_of_its_suffix(predict, store, tmp_
     assert capsys.readouterr().out == ""
 
 
-def test_a_reader_that_has_had_enough_ends_the_command_quietly():
+def test_a_closed_output_pipe_ends_the_command_quietly():
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "benchmarking", "table"]
@@ -252,7 +252,7 @@ def test_a_reader_that_has_had_enough_ends_the_command_quietly():
         (None, {}, "precomputed"),
     ],
 )
-def test_the_store_is_the_option_else_the_environment_else_at_hand(
+def test_the_store_is_the_option_else_the_environment_else_precomputed(
     tmp_path, option, environment, expected, monkeypatch
 ):
     (tmp_path / "precomputed").mkdir()
@@ -265,14 +265,14 @@ def test_the_store_is_the_option_else_the_environment_else_at_hand(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="folders of other systems")
-def test_where_nothing_is_at_hand_the_store_is_in_the_users_data(tmp_path, monkeypatch):
+def test_by_default_the_store_is_in_the_users_data_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     monkeypatch.delenv("IMAGENET_BENCHMARK_STORE", raising=False)
     monkeypatch.chdir(tmp_path)
     assert Store().folder == Path("/data/imagenet-benchmarking/precomputed")
 
 
-def test_predict_warns_of_what_names_tell(predict, tree, capsys):
+def test_predict_warns_of_problems_in_names(predict, tree, capsys):
     (tree / wnids()[5]).mkdir()
     assert predict() == 0
     assert "warning: empty-folder" in capsys.readouterr().err
@@ -319,7 +319,7 @@ def test_bad_pictures_can_be_left_out_which_makes_another_set(predict, store, sp
     assert len(store.read(run)) == 4
 
 
-def test_where_every_picture_is_bad_none_is_predicted(predict, tree, store, capsys):
+def test_if_every_picture_is_bad_none_is_predicted(predict, tree, store, capsys):
     for path in tree.glob("*/*.png"):
         path.write_bytes(b"")
     assert predict("--on-bad-image", "skip") == 2
@@ -327,7 +327,7 @@ def test_where_every_picture_is_bad_none_is_predicted(predict, tree, store, caps
     assert not store.folder.exists()
 
 
-def test_crops_that_models_share_go_when_the_sweep_ends(predict, tmp_path, monkeypatch):
+def test_shared_crops_are_removed_when_the_sweep_ends(predict, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     complete = []
     remove = CropFile.remove
@@ -346,17 +346,17 @@ def test_crops_stay_in_a_folder_that_the_user_names(predict, tmp_path):
 
 
 @pytest.mark.parametrize("how", [["--crop-cache", "none"], []])
-def test_one_model_alone_keeps_no_crops(predict, how, monkeypatch):
+def test_a_single_model_caches_no_crops(predict, how, monkeypatch):
     monkeypatch.setattr(CropFile, "crops", None)
     assert predict(*how) == 0
 
 
-def test_a_precision_that_a_framework_lacks_fails_that_model(predict, capsys):
+def test_a_model_fails_if_its_framework_lacks_the_precision(predict, capsys):
     assert predict("--precision", "bf16") == 2
     assert "none of these models can be computed in 'bf16'; they have" in capsys.readouterr().err
 
 
-def test_runs_in_fewer_bits_are_kept_apart(tmp_path):
+def test_runs_in_another_precision_have_a_store_of_their_own(tmp_path):
     def place(**options):
         return chosen_store(argparse.Namespace(store=tmp_path / "s", **options)).folder.name
 
@@ -365,7 +365,7 @@ def test_runs_in_fewer_bits_are_kept_apart(tmp_path):
     assert place(precision="tf32", weights="random") == "s-random-tf32"
 
 
-def test_a_disk_without_room_is_found_before_anything_is_read(predict, store, monkeypatch, capsys):
+def test_a_full_disk_is_detected_before_anything_is_read(predict, store, monkeypatch, capsys):
     monkeypatch.setattr("benchmarking.io.files.free", lambda folder: 4000)
     assert predict() == 2
     err = capsys.readouterr().err
@@ -373,7 +373,7 @@ def test_a_disk_without_room_is_found_before_anything_is_read(predict, store, mo
     assert not store.folder.exists()
 
 
-def test_a_folder_that_was_removed_is_named_and_not_a_traceback(tmp_path):
+def test_a_removed_folder_is_named_without_a_traceback(tmp_path):
     code = (
         "import os, sys; os.rmdir(os.getcwd()); from benchmarking.cli import main; "
         "sys.exit(main(['table', '-o', 't.md']))"

@@ -90,7 +90,7 @@ def rows_of_default(folder):
     return rows(folder / "benchmarking_results.csv")
 
 
-def test_arrays_lie_in_two_folders_here_as_in_2019(call, one_model, tmp_path, capsys):
+def test_arrays_are_found_in_the_two_folders_of_2019(call, one_model, tmp_path, capsys):
     assert call() == 0
     (row,) = rows_of_default(tmp_path)
     preds, _ = one_model
@@ -98,7 +98,7 @@ def test_arrays_lie_in_two_folders_here_as_in_2019(call, one_model, tmp_path, ca
     assert "33 (keras/densenet121, keras/densenet169" in capsys.readouterr().err
 
 
-def test_without_any_arrays_the_way_to_them_is_told(call, capsys):
+def test_without_arrays_the_error_says_how_to_get_them(call, capsys):
     assert call() == 2
     assert "Run 'imagenet-benchmark fetch predictions-2019' once" in capsys.readouterr().err
 
@@ -129,7 +129,7 @@ def test_a_file_without_a_suffix_is_csv_as_in_2019(call, one_model, tmp_path):
     assert (tmp_path / "results").read_text().startswith("Platform,Model,Acc@1,Acc@5,Rank@1,Rank@5")
 
 
-def test_own_predictions_are_not_under_the_name_of_2019(call, one_model, tmp_path, capsys):
+def test_own_predictions_are_not_named_like_those_of_2019(call, one_model, tmp_path, capsys):
     document = {
         "run": {"images": "v", "source": "torchvision", "model": "vgg16", "recipe": "published"},
         "provenance": asdict(imported("PyTorch", "v", {})),
@@ -216,7 +216,7 @@ def scored(call, folder, omit, keep, labels):
     return row
 
 
-def test_masks_and_labels_score_what_counting_row_by_row_gives(call, tmp_path, capsys):
+def test_masks_and_labels_give_the_scores_of_counting_row_by_row(call, tmp_path, capsys):
     """A thousand random cases on a small set with its own labels."""
     random = np.random.default_rng(0)
     (tmp_path / "pytorch_imagenet").mkdir()
@@ -245,7 +245,7 @@ def test_masks_and_labels_score_what_counting_row_by_row_gives(call, tmp_path, c
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_masks_and_labels_score_imagenet_as_counting_does(call, one_model, tmp_path, seed):
+def test_masks_and_labels_on_imagenet_give_the_scores_of_counting(call, one_model, tmp_path, seed):
     omit, keep, labels = random_case(np.random.default_rng(seed), 50_000, classes=1000)
     row = scored(call, tmp_path, omit, keep, labels)
     expected = slowly(
@@ -294,7 +294,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED)
-def test_masks_that_mean_nothing_are_refused(call, one_model, tmp_path, capsys, options, message):
+def test_invalid_masks_are_refused(call, one_model, tmp_path, capsys, options, message):
     files = {flag: tmp_path / f"{flag}.npy" for flag in options}
     for flag, path in files.items():
         if options[flag] is not None:
@@ -320,7 +320,7 @@ def test_with_labels_their_accuracy_sorts_the_table(call, arrays_of_2019, tmp_pa
     assert first["Tier"] == "1", "tiers are of what sorts the table"
 
 
-def test_a_comparison_with_published_figures_is_of_all_rows_alone(call, one_model, tmp_path):
+def test_only_scores_of_all_rows_are_compared_with_published_ones(call, one_model, tmp_path):
     row = scored(call, tmp_path, None, None, None)
     assert float(row["Difference@1"]) == pytest.approx(float(row["Acc@1"]) - 0.71592)
     masked = scored(call, tmp_path, None, [1, 2], None)
@@ -371,7 +371,7 @@ def test_other_pictures_and_places_are_refused(call, one_model, tree, capsys):
     assert "'/nowhere' is neither a folder nor a known picture set" in capsys.readouterr().err
 
 
-def test_a_picture_that_is_there_twice_is_one_too_many(call, one_model, val, capsys):
+def test_a_repeated_picture_is_one_too_many(call, one_model, val, capsys):
     (val / wnids()[0] / "ILSVRC2012_val_00000293.jpg").touch()
     assert call(val) == 2
     assert "50001 pictures for 50000 rows, some more than once" in capsys.readouterr().err
@@ -451,7 +451,7 @@ def test_another_set_is_scored_with_labels_of_all_its_rows(call, tmp_path, capsy
     assert (row["Acc@1"], row["Acc@5"], row["Images"]) == ("0.5", "1.0", "cifar10")
 
 
-def test_a_folder_that_was_asked_for_has_to_be_there(call, one_model, capsys):
+def test_a_requested_folder_must_exist(call, one_model, capsys):
     assert call("-k", "nowhere") == 2
     assert "nowhere cannot be read: No such file or directory" in capsys.readouterr().err
 
@@ -470,7 +470,7 @@ def test_a_folder_that_was_asked_for_has_to_be_there(call, one_model, capsys):
         ),
     ],
 )
-def test_help_teaches(main, words, capsys):
+def test_help_explains_options(main, words, capsys):
     with pytest.raises(SystemExit) as end:
         main(["-h"])
     assert end.value.code == 0

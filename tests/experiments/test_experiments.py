@@ -72,7 +72,7 @@ def effects(predictor):
     return [effect(reference, other) for other in others]
 
 
-def test_a_sound_model_says_the_same_in_every_batch():
+def test_a_sound_model_predicts_the_same_in_every_batch():
     found = effects(sound)
     assert [one.title for one in found] == [
         *("batch 2", "batch 8", "batch 32"),
@@ -98,7 +98,7 @@ def test_flips_are_the_rows_that_changed():
 
 
 @pytest.mark.parametrize(("off", "noise"), [(5e-5, True), (2e-4, False)])
-def test_a_little_is_rounding_and_more_is_not(off, noise):
+def test_only_small_differences_count_as_rounding(off, noise):
     before = np.array([[0.6, 0.4]], np.float32)
     after = before + np.array([[off, -off]], np.float32)
     assert effect(Answer("a", before), Answer("b", after)).is_noise is noise
@@ -194,7 +194,7 @@ def test_the_most_harmful_recipe_comes_first_with_its_paired_test():
     assert low < -0.3 < high < 0
 
 
-def test_a_recipe_of_ones_own_names_what_differs():
+def test_a_users_recipe_names_only_the_parts_that_differ():
     assert own_recipe({"resize": 232}, RECIPE) == replace(RECIPE, resize=232)
     assert own_recipe({"resize": [224, 224]}, RECIPE).resize == (224, 224)
 
@@ -208,12 +208,12 @@ def test_a_recipe_of_ones_own_names_what_differs():
         ({"crop": 0}, "must be 1 pixel or more"),
     ],
 )
-def test_a_recipe_that_cannot_be_is_refused(document, message):
+def test_an_invalid_recipe_is_refused(document, message):
     with pytest.raises(BenchmarkError, match=message):
         own_recipe(document, RECIPE)
 
 
-def test_the_twins_are_those_with_one_file_of_weights():
+def test_pairs_of_frameworks_have_the_same_weight_file():
     assert [
         (one.name, one.framework, other.framework) for one, other in framework_parity.same_weights()
     ] == [(f"efficientnet-lite{n}", "pytorch", "keras") for n in range(3)]
@@ -251,7 +251,7 @@ def command(*arguments):
 
 
 @pytest.mark.models
-def test_batching_does_not_change_what_real_models_say(tmp_path):
+def test_batching_does_not_change_predictions_of_real_models(tmp_path):
     models = ("--models", "efficientnet-lite0", "--limit", "8", "-o", tmp_path / "t.csv")
     done = command("batch", "demo", *models)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -277,7 +277,7 @@ def test_a_real_model_pays_for_a_wrong_recipe(tmp_path):
 
 
 @pytest.mark.models
-def test_the_twins_agree_layer_by_layer():
+def test_frameworks_with_the_same_weights_agree_layer_by_layer():
     done = command("frameworks", "demo", "--models", "efficientnet-lite0", "--layers")
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]

@@ -97,7 +97,7 @@ def test_a_job_that_fails_says_why_and_the_others_go_on(executor, job, reason, c
 
 
 @ELSEWHERE
-def test_what_a_process_writes_is_shown_for_the_job_that_failed_alone(executor, capfd, monkeypatch):
+def test_output_of_a_process_is_shown_only_for_the_failed_job(executor, capfd, monkeypatch):
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     ends = outcome(executor, ["a", "raise", "die", "advise"])
     assert "raise is chatty" in ends["raise"].details
@@ -117,7 +117,7 @@ def pids(executor, jobs):
     ]
 
 
-def test_fresh_processes_are_shared_by_no_two_jobs():
+def test_no_two_jobs_share_a_fresh_process():
     assert len({*pids(executors.executors()["fresh-process"], ["a", "b", "c"]), os.getpid()}) == 4
 
 
@@ -126,7 +126,7 @@ def test_a_worker_process_is_shared_by_all_jobs():
     assert pid != os.getpid()
 
 
-def test_a_worker_that_met_an_unforeseen_error_is_not_used_again():
+def test_a_worker_is_not_used_again_after_an_unexpected_error():
     first, second = pids(executors.executors()["worker-process"], ["a", "raise", "b"])[:2]
     assert first != second
 
@@ -166,7 +166,7 @@ class Mine:
 
 
 @ELSEWHERE
-def test_a_process_that_dies_at_its_start_is_a_failure_not_a_wait_for_ever(executor):
+def test_a_process_that_dies_at_its_start_is_a_failure(executor):
     job = Mine()
     *_, end = executor.run(act, [job])
     assert end.job is job
@@ -187,7 +187,7 @@ def test_an_abandoned_sweep_leaves_no_process_behind(executor):
         os.kill(pid, 0)
 
 
-def test_ctrl_c_while_a_process_starts_waits_until_it_has(monkeypatch):
+def test_ctrl_c_is_delayed_until_a_process_has_started(monkeypatch):
     """Any thread can receive the signal, and a half-started process would be left running."""
     started = []
 
@@ -217,7 +217,7 @@ def test_ctrl_c_while_a_process_starts_waits_until_it_has(monkeypatch):
         ("want", "out of memory: of the device", "memory"),
     ],
 )
-def test_in_this_process_a_job_that_fails_says_why_as_well(in_process, job, reason, cause):
+def test_a_job_that_fails_in_this_process_says_why(in_process, job, reason, cause):
     ends = outcome(in_process, ["a", job, "b"])
     assert [type(end) for end in ends.values()] == [Finished, Failed, Finished]
     assert (ends[job].reason, ends[job].cause) == (reason, cause)
@@ -266,7 +266,7 @@ def forks(job):
 
 @ELSEWHERE
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="systems without fork")
-def test_a_job_that_forks_holds_up_nobody_when_it_is_stopped(executor):
+def test_stopping_a_job_that_has_forked_does_not_block(executor):
     begun = time.monotonic()
     *_, end = executor.run(forks, ["a"], 1)
     assert end.cause == "silent"
@@ -331,7 +331,7 @@ def test_a_hung_worker_ends_when_its_parent_is_killed():
     assert not lives(pid)
 
 
-def test_no_file_in_the_current_folder_takes_the_place_of_a_library(tmp_path, monkeypatch):
+def test_no_file_in_the_current_folder_shadows_a_library(tmp_path, monkeypatch):
     (tmp_path / "pickle.py").write_text("raise AssertionError('not the library')")
     monkeypatch.chdir(tmp_path)
     events = executors.executors()["fresh-process"].run(act, ["a"])

@@ -51,7 +51,7 @@ def a_job(images, model="steady", **changes):
     return replace(Job(run, spec, images.pictures, batch_size=None, gpu=None, workers=2), **changes)
 
 
-def test_a_job_is_followed_from_its_start_to_its_place_in_the_store(sweep, images):
+def test_a_job_has_events_from_its_start_until_it_is_stored(sweep, images):
     job = a_job(images)
     events = list(sweep.run([job]))
     assert isinstance(events[0], Started)
@@ -81,7 +81,7 @@ def test_provenance_says_how_the_run_was_made(sweep, images):
     assert made.arguments == ("predict", "tree")
 
 
-def test_a_model_that_fails_leaves_nothing_and_stops_nobody(sweep, images):
+def test_a_failed_model_leaves_nothing_and_does_not_stop_the_others(sweep, images):
     shaky, steady = a_job(images, "shaky"), a_job(images)
     ends = [event for event in sweep.run([shaky, steady]) if isinstance(event, (Failed, Stored))]
     assert [type(end) for end in ends] == [Failed, Stored]
@@ -89,14 +89,14 @@ def test_a_model_that_fails_leaves_nothing_and_stops_nobody(sweep, images):
     assert sweep.store.runs("grey") == [steady.run]
 
 
-def test_answers_to_too_few_pictures_are_a_failure(sweep, images):
+def test_too_few_predictions_are_a_failure(sweep, images):
     job = a_job(images, pictures=images.pictures[:-1])
     *_, end = sweep.run([job])
     assert end.reason == "5 predictions for 6 pictures"
     assert sweep.store.runs("grey") == []
 
 
-def test_a_complete_run_with_the_same_ingredients_is_known(sweep, images):
+def test_a_complete_run_with_the_same_ingredients_is_recognised(sweep, images):
     job = a_job(images)
     assert not sweep.has(job)
     list(sweep.run([job]))
@@ -133,7 +133,7 @@ def test_a_run_with_a_flipped_bit_is_not_complete(sweep, images):
     assert not sweep.has(job)
 
 
-def test_all_probabilities_are_stored_beside_the_same_top_5(sweep, images):
+def test_all_probabilities_are_stored_with_the_same_top_5(sweep, images):
     job = a_job(images, keep="all")
     list(sweep.run([job]))
     everything = sweep.store.read_probabilities(job.run)
@@ -142,13 +142,13 @@ def test_all_probabilities_are_stored_beside_the_same_top_5(sweep, images):
     assert np.allclose(everything.sum(axis=1), 1)
 
 
-def test_a_run_that_keeps_all_probabilities_is_not_replaced_by_a_poorer_one(sweep, images):
+def test_a_run_with_all_probabilities_is_not_replaced_by_one_without_them(sweep, images):
     list(sweep.run([a_job(images, keep="all")]))
     list(sweep.run([a_job(images, keep="top5")]))
     assert sweep.store.keeps_all_probabilities(a_job(images).run)
 
 
-def test_a_result_that_cannot_be_stored_is_a_failure_and_the_others_go_on(
+def test_a_result_that_cannot_be_stored_is_a_failure_and_the_others_continue(
     sweep, images, monkeypatch
 ):
     write = Store.write
@@ -184,7 +184,7 @@ def in_another_order(monkeypatch, rearranged):
     monkeypatch.setattr(module, "run", shuffled)
 
 
-def test_batches_in_any_order_end_in_the_same_run(sweep, images, monkeypatch):
+def test_batches_in_any_order_give_the_same_run(sweep, images, monkeypatch):
     job = a_job(images, keep="all")
     list(sweep.run([job]))
     in_turn, everything = sweep.store.read(job.run), sweep.store.read_probabilities(job.run)
@@ -248,7 +248,7 @@ def interleaved(monkeypatch):
 
 
 @pytest.mark.usefixtures("interleaved")
-def test_two_interleaved_jobs_end_with_exactly_the_tensors_of_two_runs_in_turn(sweep, images):
+def test_two_interleaved_jobs_give_exactly_the_tensors_of_two_jobs_in_turn(sweep, images):
     jobs = [a_job(images, "steady", keep="all"), a_job(images, "darker", keep="all")]
     list(sweep.run(jobs))
     in_turn = [tensors(sweep.store, job) for job in jobs]
@@ -269,7 +269,7 @@ def tensors(store, job):
 
 
 @pytest.mark.usefixtures("interleaved")
-def test_an_interruption_keeps_what_each_interleaved_job_has_done(sweep, images, monkeypatch):
+def test_an_interruption_keeps_the_predictions_of_each_interleaved_job(sweep, images, monkeypatch):
     jobs = [a_job(images, "steady"), a_job(images, "darker")]
     with closing(replace(sweep, executor="interleaved").run(jobs)) as events:
         for event in events:
@@ -282,7 +282,7 @@ def test_an_interruption_keeps_what_each_interleaved_job_has_done(sweep, images,
 
 
 @pytest.mark.usefixtures("interleaved")
-def test_an_interleaved_job_that_another_process_works_on_holds_up_nobody(
+def test_an_interleaved_job_of_another_process_does_not_block_the_others(
     sweep, images, monkeypatch
 ):
     other, heard = ExitStack(), []
@@ -295,9 +295,7 @@ def test_an_interleaved_job_that_another_process_works_on_holds_up_nobody(
     assert heard == ["steady: another process works on it"]
 
 
-def test_a_sweep_that_fails_ends_its_executor_though_somebody_keeps_the_traceback(
-    sweep, images, monkeypatch
-):
+def test_a_failed_sweep_ends_its_executor_even_if_the_traceback_is_kept(sweep, images, monkeypatch):
     """A notebook keeps it; the process must end nevertheless, and its run be unlocked."""
     ended = []
 
@@ -373,7 +371,7 @@ def test_a_job_that_its_executor_does_not_take_is_a_failure(sweep, images, monke
     assert end.reason == "executor in-process did not take it"
 
 
-def test_a_gap_between_checkpoints_alone_is_computed_again(sweep, images, monkeypatch):
+def test_only_a_gap_between_checkpoints_is_computed_again(sweep, images, monkeypatch):
     monkeypatch.setattr(partial_run, "KEPT_EVERY", 2)
     job = a_job(images)
     list(sweep.run([job]))
@@ -447,7 +445,7 @@ def interrupted(sweep, job, monkeypatch, row):
                     return
 
 
-def test_an_interrupted_job_goes_on_where_it_stopped(sweep, images, monkeypatch):
+def test_an_interrupted_job_is_resumed_where_it_stopped(sweep, images, monkeypatch):
     job = a_job(images)
     list(sweep.run([job]))
     whole = sweep.store.read(job.run)
@@ -465,7 +463,7 @@ def test_an_interrupted_job_goes_on_where_it_stopped(sweep, images, monkeypatch)
     assert not sweep.store.unfinished(job.run).exists()
 
 
-def test_all_probabilities_go_on_where_they_stopped(sweep, images, monkeypatch):
+def test_an_interrupted_job_with_all_probabilities_is_resumed(sweep, images, monkeypatch):
     job = a_job(images, keep="all")
     interrupted(sweep, job, monkeypatch, row=4)
     list(sweep.run([job]))
@@ -485,7 +483,7 @@ def test_what_was_done_otherwise_is_not_gone_on_with(sweep, images, monkeypatch,
     assert len(sweep.store.read(job.run)) == 6
 
 
-def test_a_damaged_piece_is_done_again(sweep, images, monkeypatch):
+def test_the_rows_of_a_damaged_checkpoint_are_computed_again(sweep, images, monkeypatch):
     job = a_job(images)
     interrupted(sweep, job, monkeypatch, row=4)
     (piece,) = sweep.store.unfinished(job.run).glob("*.npz")
@@ -538,7 +536,7 @@ def test_what_is_done_is_put_on_disk_every_thousand_pictures_and_every_minute(
     assert kept == [4, 4]
 
 
-def test_a_job_that_fails_keeps_what_it_has_done(sweep, images, monkeypatch):
+def test_a_failed_job_keeps_its_predictions(sweep, images, monkeypatch):
     job = a_job(images)
     with monkeypatch.context() as patch:
         predicting(patch, stop_before=4)
@@ -563,7 +561,7 @@ def test_out_of_memory_halves_the_batch_until_it_fits(sweep, images, monkeypatch
     assert (made.batch_size, made.incidents) == (1, tuple(aside))
 
 
-def test_what_fits_into_memory_before_it_runs_out_is_not_done_again(sweep, images, monkeypatch):
+def test_predictions_before_memory_ran_out_are_not_computed_again(sweep, images, monkeypatch):
     module = sources.sources()["brightness"]
     build, seen = module.build, []
 
@@ -583,7 +581,7 @@ def test_what_fits_into_memory_before_it_runs_out_is_not_done_again(sweep, image
     assert sweep.store.provenance(job.run).input_shapes == ((2, 8, 8, 3), (1, 8, 8, 3))
 
 
-def test_a_model_too_large_for_one_picture_fails_alone(sweep, images, monkeypatch):
+def test_only_a_model_too_large_for_one_picture_fails(sweep, images, monkeypatch):
     module = sources.sources()["brightness"]
     build = module.build
 
@@ -619,7 +617,7 @@ def test_a_job_whose_process_died_is_tried_once_more(sweep, images, monkeypatch,
     assert len(begun) == tries
 
 
-def test_a_run_that_another_process_works_on_comes_last_and_is_not_done_twice(
+def test_a_run_that_another_process_works_on_comes_last_and_is_not_computed_twice(
     sweep, images, monkeypatch
 ):
     monkeypatch.setattr("benchmarking.inference.sweep.PAUSE", 0.01)
@@ -644,7 +642,7 @@ def test_a_run_that_another_process_works_on_comes_last_and_is_not_done_twice(
     assert not list(sweep.store.folder.rglob("*.unfinished"))
 
 
-def test_a_run_that_another_process_has_stored_before_the_sweep_begins_is_done(sweep, images):
+def test_a_run_that_another_process_has_stored_before_the_sweep_is_not_computed(sweep, images):
     job, heard = a_job(images), []
     assert not sweep.has(job)
     list(sweep.run([job]))  # like the other process
@@ -654,7 +652,9 @@ def test_a_run_that_another_process_has_stored_before_the_sweep_begins_is_done(s
     assert isinstance(list(sweep.run([job]))[-1], Stored)
 
 
-def test_a_sweep_waits_for_a_run_that_another_process_leaves_undone(sweep, images, monkeypatch):
+def test_a_sweep_completes_a_run_that_another_process_has_left_incomplete(
+    sweep, images, monkeypatch
+):
     other = ExitStack()
     job = a_job(images)
     assert sweep.store.claim(job.run, other)
@@ -663,7 +663,7 @@ def test_a_sweep_waits_for_a_run_that_another_process_leaves_undone(sweep, image
     assert isinstance(end, Stored)
 
 
-def test_what_a_killed_process_has_half_written_is_removed(sweep, images):
+def test_partly_written_files_of_a_killed_process_are_removed(sweep, images):
     job = a_job(images)
     left = sweep.store.path(job.run).with_name(".steady.published.safetensors.99.part")
     left.parent.mkdir(parents=True)
@@ -672,7 +672,7 @@ def test_what_a_killed_process_has_half_written_is_removed(sweep, images):
     assert not left.exists()
 
 
-def test_with_and_without_shared_crops_the_answers_are_the_same(sweep, images, tmp_path):
+def test_predictions_are_the_same_with_and_without_shared_crops(sweep, images, tmp_path):
     jobs = [a_job(images, "steady"), a_job(images, "steadier")]
     list(sweep.run(jobs))
     apart = [sweep.store.read(job.run) for job in jobs]

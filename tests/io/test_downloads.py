@@ -309,7 +309,7 @@ def test_one_tampered_file_of_the_68_is_named_with_both_hashes_and_the_other_67_
         (Handler.without_an_answer, r"no answer \(Remote end closed connection.*\)"),
     ],
 )
-def test_a_file_that_does_not_come_right_leaves_nothing_and_the_next_call_fetches_it_alone(
+def test_a_wrong_download_leaves_nothing_and_the_next_call_fetches_only_it(
     server, small, tmp_path, how, why
 ):
     bad = "a/06.npy"
@@ -323,7 +323,7 @@ def test_a_file_that_does_not_come_right_leaves_nothing_and_the_next_call_fetche
     assert held(tmp_path) == SMALL
 
 
-def test_of_data_without_end_no_more_is_taken_than_a_file_has(server, small, tmp_path):
+def test_endless_data_is_not_read_beyond_the_size_of_the_file(server, small, tmp_path):
     server.how = {"a/06.npy": Handler.endless}
     with pytest.raises(BenchmarkError, match="more than"):
         all_of(small, server.url, tmp_path)
@@ -341,7 +341,7 @@ BESIDE = "sends over 1 MiB that is no part of a file, where a few KiB are usual;
         Handler.before_endless_trailers,
     ],
 )
-def test_of_what_is_no_part_of_a_file_little_is_taken(server, small, tmp_path, how):
+def test_only_little_data_besides_the_file_is_accepted(server, small, tmp_path, how):
     server.how = {"a/06.npy": how}
     with pytest.raises(BenchmarkError, match=f"{server.url}/a/06.npy: {BESIDE}"):
         all_of(small, server.url, tmp_path)
@@ -349,7 +349,7 @@ def test_of_what_is_no_part_of_a_file_little_is_taken(server, small, tmp_path, h
     assert held(tmp_path) == without("a/06.npy")
 
 
-def test_the_bytes_of_a_large_file_do_not_add_up_to_more_beside_it():
+def test_a_large_file_does_not_allow_more_data_besides_it():
     held_to = allowance.Allowance()
     for _ in range(1000):
         held_to.sent(2**14, 0.001)
@@ -360,9 +360,7 @@ def test_the_bytes_of_a_large_file_do_not_add_up_to_more_beside_it():
 
 
 @pytest.mark.parametrize("how", [Handler.drop_by_drop, Handler.continuing_drop_by_drop])
-def test_a_server_that_sends_hardly_anything_is_not_waited_for(
-    server, small, tmp_path, monkeypatch, how
-):
+def test_a_download_from_a_very_slow_server_is_stopped(server, small, tmp_path, monkeypatch, how):
     monkeypatch.setattr(allowance, "_SECONDS", 1.0)
     server.how = {"a/06.npy": how}
     why = "sends less than 60 KiB of a file in 1 s; try again later, or use another address"
@@ -373,7 +371,7 @@ def test_a_server_that_sends_hardly_anything_is_not_waited_for(
     assert held(tmp_path) == without("a/06.npy")
 
 
-def test_where_all_files_come_too_slowly_not_every_one_is_asked_for(server, tmp_path, monkeypatch):
+def test_after_several_slow_files_the_others_are_not_requested(server, tmp_path, monkeypatch):
     monkeypatch.setattr(allowance, "_SECONDS", 0.3)
     contents = {f"{i}.npy": bytes(1000) for i in range(100)}
     server.contents, server.how = contents, dict.fromkeys(contents, Handler.drop_by_drop)
@@ -385,7 +383,7 @@ def test_where_all_files_come_too_slowly_not_every_one_is_asked_for(server, tmp_
 @pytest.mark.parametrize(
     "how", [Handler.slowly_but_surely, Handler.in_tiny_chunks, Handler.behind_a_redirect]
 )
-def test_what_is_slow_or_wordy_within_limits_is_taken(server, tmp_path, monkeypatch, how):
+def test_slow_and_verbose_responses_within_limits_are_accepted(server, tmp_path, monkeypatch, how):
     monkeypatch.setattr(allowance, "_SECONDS", 0.8)  # the download takes 2.5
     contents = {"large.npy": bytes(range(256)) * 12_800}
     server.contents, server.how = dict(contents), {"large.npy": how}
@@ -393,7 +391,7 @@ def test_what_is_slow_or_wordy_within_limits_is_taken(server, tmp_path, monkeypa
     assert held(tmp_path) == contents
 
 
-def test_a_file_that_is_gone_is_named_with_its_address(server, small, tmp_path):
+def test_a_missing_file_is_named_with_its_address(server, small, tmp_path):
     del server.contents["b/03.npy"]
     with pytest.raises(BenchmarkError, match=f"  {server.url}/b/03.npy: answered 404 Not Found"):
         all_of(small, server.url, tmp_path)
@@ -411,7 +409,7 @@ def test_of_many_failures_the_first_are_shown_and_the_rest_counted(server, small
     assert lines[4] == "  and 9 more"
 
 
-def test_without_network_it_says_how_to_do_without(small, tmp_path, capsys):
+def test_without_network_the_error_says_how_to_fetch_elsewhere(small, tmp_path, capsys):
     assert call("small", "--to", tmp_path / "to") == 2  # from small.url, which does not respond
     err = capsys.readouterr().err
     assert "imagenet-benchmark: 12 of 12 files could not be fetched" in err
@@ -424,7 +422,7 @@ def test_without_network_it_says_how_to_do_without(small, tmp_path, capsys):
     assert not (tmp_path / "to").exists()
 
 
-def test_where_nobody_answers_not_every_file_is_asked_for(server, tmp_path):
+def test_if_the_server_does_not_respond_not_every_file_is_requested(server, tmp_path):
     contents = {f"{i}.npy": bytes([i]) for i in range(100)}
     server.contents = contents
     server.how = dict.fromkeys(contents, Handler.without_an_answer)
@@ -433,7 +431,7 @@ def test_where_nobody_answers_not_every_file_is_asked_for(server, tmp_path):
     assert len(server.asked) < 100
 
 
-def test_a_server_that_falls_silent_is_not_waited_for(server, small, tmp_path, monkeypatch):
+def test_a_download_from_a_silent_server_is_stopped(server, small, tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "_TIMEOUT", (5, 0.3))
     server.how = {"a/06.npy": Handler.stalled}
     before = time.monotonic()
@@ -443,14 +441,14 @@ def test_a_server_that_falls_silent_is_not_waited_for(server, small, tmp_path, m
     assert held(tmp_path) == without("a/06.npy")
 
 
-def test_several_files_come_at_once(server, tmp_path):
+def test_several_files_are_downloaded_at_once(server, tmp_path):
     contents = {f"{i}.npy": bytes([i]) for i in range(4)}
     server.contents, server.how = contents, dict.fromkeys(contents, Handler.once_four_ask)
     all_of(collection_of(contents), server.url, tmp_path)
     assert held(tmp_path) == contents
 
 
-def test_a_good_file_is_not_asked_for_whatever_the_address_now_serves(server, small, tmp_path):
+def test_a_correct_file_is_not_requested_again(server, small, tmp_path):
     all_of(small, server.url, tmp_path)
     server.how, server.asked = dict.fromkeys(SMALL, Handler.tampered), []
     assert all_of(small, server.url, tmp_path) == dict.fromkeys(SMALL, True)
@@ -459,7 +457,7 @@ def test_a_good_file_is_not_asked_for_whatever_the_address_now_serves(server, sm
 
 
 @pytest.mark.parametrize("old", [tampered(SMALL["a/06.npy"]), b"", b"longer" * 10**5], ids=len)
-def test_a_wrong_file_stays_until_the_right_one_has_come(server, small, tmp_path, old):
+def test_a_wrong_file_stays_until_the_correct_one_has_arrived(server, small, tmp_path, old):
     bad = "a/06.npy"
     (tmp_path / "a").mkdir()
     (tmp_path / bad).write_bytes(old)
@@ -481,7 +479,7 @@ def test_a_folder_that_cannot_be_written_ends_it_at_once(server, tmp_path):
     assert len(server.asked) < 100
 
 
-def test_a_download_ends_with_what_its_file_raises_and_tells_why_an_address_gives_none(server):
+def test_a_download_passes_on_errors_of_its_file_and_explains_those_of_the_address(server):
     class Full:
         def write(self, block: bytes) -> int:
             raise OSError(28, "No space left on device")
@@ -526,7 +524,7 @@ def stopped_half_way(server, small: Collection, folder: Path, sign: signal.Signa
     return command.returncode, err, late
 
 
-def test_after_a_kill_whatever_has_its_name_is_right_and_the_rest_alone_is_fetched(
+def test_after_a_kill_named_files_are_correct_and_only_the_others_are_fetched(
     server, small, tmp_path
 ):
     status, _, late = stopped_half_way(server, small, tmp_path, signal.SIGKILL)
@@ -536,7 +534,7 @@ def test_after_a_kill_whatever_has_its_name_is_right_and_the_rest_alone_is_fetch
     assert held(tmp_path) == SMALL
 
 
-def test_ctrl_c_ends_soon_though_the_server_is_silent_and_the_same_command_goes_on(
+def test_ctrl_c_ends_soon_despite_a_silent_server_and_the_same_command_resumes(
     server, small, tmp_path, capsys
 ):
     before = time.monotonic()
@@ -552,7 +550,7 @@ def test_ctrl_c_ends_soon_though_the_server_is_silent_and_the_same_command_goes_
     assert held(tmp_path) == SMALL
 
 
-def test_when_its_reader_stops_no_other_file_is_begun(server, tmp_path):
+def test_no_file_is_started_after_the_reader_stops(server, tmp_path):
     contents = {f"{i:03}.npy": bytes([i]) * 1000 for i in range(200)}
     server.contents = contents
     fetching = fetch(collection_of(contents), server.url, tmp_path)
@@ -566,7 +564,7 @@ def test_when_its_reader_stops_no_other_file_is_begun(server, tmp_path):
     assert all(contents[path] == data for path, data in held(tmp_path).items())
 
 
-def test_when_its_reader_stops_a_slow_download_ends_with_it(server, tmp_path):
+def test_a_slow_download_ends_when_the_reader_stops(server, tmp_path):
     contents = {"quick.npy": b"1", "slow.npy": bytes(2**16 * 200)}  # takes ten seconds
     server.contents, server.how = contents, {"slow.npy": Handler.slow}
     fetching = fetch(collection_of(contents), server.url, tmp_path)
@@ -647,7 +645,7 @@ def test_what_is_neither_address_nor_folder_is_refused(text, tmp_path, capsys, m
     assert held(tmp_path) == {}
 
 
-def test_an_unknown_collection_is_answered_with_the_known_ones(capsys):
+def test_an_unknown_collection_is_refused_with_the_known_ones(capsys):
     with pytest.raises(SystemExit) as end:
         call("predictions-2020")
     assert end.value.code == 2
@@ -663,7 +661,7 @@ def test_help_says_what_each_collection_is(capsys):
         assert f"{collection.name:18}{collection.about}" in text
 
 
-def test_by_default_the_published_files_go_into_the_cache_and_what_comes_next_is_said(
+def test_by_default_the_published_files_go_into_the_cache_and_the_next_step_is_printed(
     tmp_path, monkeypatch, capsys
 ):
     asked = []

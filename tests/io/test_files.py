@@ -115,7 +115,7 @@ def test_within_a_folder_of_ours_a_link_is_replaced_and_never_followed(tmp_path)
     assert not link.is_symlink()
 
 
-def test_a_part_of_a_killed_process_is_swept_up_and_one_that_is_being_written_is_not(tmp_path):
+def test_part_files_of_killed_processes_are_removed_but_not_those_being_written(tmp_path):
     left = tmp_path / ".t.md.0123456789abcdef.part"
     left.write_bytes(b"half")
     with files.replacing(tmp_path / "t.md") as file:

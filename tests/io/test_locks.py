@@ -23,7 +23,7 @@ def soon(monkeypatch):
 
 
 @pytest.mark.usefixtures("soon")
-def test_those_with_the_same_text_share_and_another_text_is_refused_until_they_end(path):
+def test_processes_with_the_same_text_share_a_file_and_another_text_is_refused(path):
     with agreed(path, "a"), ExitStack() as other:
         other.enter_context(agreed(path, "a"))
         with pytest.raises(Disagreement, match="^a$"), agreed(path, "b"):
@@ -36,7 +36,7 @@ def test_those_with_the_same_text_share_and_another_text_is_refused_until_they_e
         assert path.read_text() == "b"
 
 
-def test_the_text_of_a_killed_process_counts_for_nothing(path):
+def test_the_text_of_a_killed_process_is_ignored(path):
     code = "import os, sys\nfrom pathlib import Path\nfrom benchmarking.io.locks import agreed\n"
     code += "with agreed(Path(sys.argv[1]), 'longer than ours'): os.kill(os.getpid(), 9)"
     assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == -9
@@ -55,7 +55,7 @@ def test_a_file_that_is_locked_by_somebody_else_is_named(path):
             agreed(path, "a").__enter__()
 
 
-def test_what_is_no_file_is_neither_followed_nor_waited_for(path):
+def test_a_pipe_or_a_link_is_refused_without_waiting(path):
     path.parent.mkdir()
     os.mkfifo(path)
     with pytest.raises(BenchmarkError, match="no regular file"):
@@ -83,7 +83,7 @@ for _ in range(300):
 """
 
 
-def test_no_two_processes_with_other_texts_are_ever_in_at_the_same_time(path):
+def test_processes_with_different_texts_never_hold_a_file_at_the_same_time(path):
     commands = [[sys.executable, "-c", SHARED, path, text] for text in "aabb"]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE) for command in commands]
     errors = [process.communicate()[1] for process in running]

@@ -68,7 +68,7 @@ def test_keywords_for_all_members_are_applied(tmp_path):
     assert {found.uname for found in members(path)} == {"somebody"}
 
 
-def test_extended_headers_are_not_kept_which_take_more_memory_than_the_file(tmp_path):
+def test_extended_headers_are_not_kept_in_memory(tmp_path):
     with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
         tar.addfile(member("x", pax_headers={"comment": "long"}))
     assert [found.pax_headers for found in members(tmp_path / "a.tar")] == [{}]
@@ -108,7 +108,7 @@ def test_members_of_a_tar_by_gnu_tar_are_those_of_tarfile(tmp_path, form):
 
 
 @pytest.mark.parametrize("what", HOSTILE_TARS)
-def test_a_tar_made_to_harm_ends_with_an_error_of_tars(tmp_path, what):
+def test_a_malicious_tar_ends_with_a_tar_error(tmp_path, what):
     HOSTILE_TARS[what](tmp_path / "a.tar")
     with (
         limits.seconds(5),

@@ -59,7 +59,9 @@ def test_real_labels_are_those_of_each_picture(published, keys):
         assert found.get(row, []) == published_lists[int(key[-13:-5]) - 1]
 
 
-def test_real_accuracies_of_the_34_are_those_counted_elsewhere(published, keys, imported_2019):
+def test_real_accuracies_of_the_34_are_those_of_an_independent_count(
+    published, keys, imported_2019
+):
     labels = {"ReaL ": real_labels(published / "real.json", keys)}
     table = aggregate(imported_2019, IMAGES, labels=labels)
     golden = DATA.parent / "reference" / "golden_2019_predictions.csv"
@@ -106,12 +108,12 @@ def test_corrected_accuracy_is_close_to_that_of_the_studys_authors(
     assert best.scores["corrected Acc@1"].share == pytest.approx(published_share, abs=0.0006)
 
 
-def test_published_labels_are_of_validation_pictures_alone(published):
+def test_published_labels_apply_only_to_validation_pictures(published):
     with pytest.raises(BenchmarkError, match=r"validation pictures, and 'a.png' is none"):
         real_labels(published / "real.json", KEYS)
 
 
-def test_labels_that_were_not_fetched_say_how_to(tmp_path, monkeypatch, keys):
+def test_missing_labels_say_how_to_fetch_them(tmp_path, monkeypatch, keys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(BenchmarkError, match="run 'imagenet-benchmark fetch real-labels' once"):
         label_set("real", keys[:1], np.array([0]))
@@ -226,7 +228,7 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path, name, content, messa
         ("[[]]", "real.json: a set of labels needs at least one row"),
     ],
 )
-def test_real_labels_of_another_content_are_named(tmp_path, text, message):
+def test_a_file_of_real_labels_with_other_content_is_named(tmp_path, text, message):
     path = tmp_path / "real.json"
     path.write_text(text)
     with pytest.raises(BenchmarkError, match=message) as refusal:
@@ -245,7 +247,7 @@ def test_real_labels_of_another_content_are_named(tmp_path, text, message):
         ("-1", "imagenet_mturk.json: a set of labels needs at least one row"),
     ],
 )
-def test_votes_for_what_is_no_class_are_named(tmp_path, guessed, message):
+def test_votes_for_an_invalid_class_are_named(tmp_path, guessed, message):
     path = tmp_path / "imagenet_mturk.json"
     votes = '{"given": 0, "guessed": 5}'
     path.write_text(f'[{{"id": 1, "our_guessed_label": {guessed}, "mturk": {votes}}}]')

@@ -111,12 +111,12 @@ def pytorch(tmp_path_factory):
 
 
 @pytest.mark.parametrize("scaling", KERASS_OWN)
-def test_keras_models_see_what_kerass_own_preprocessing_gives(keras, scaling):
+def test_keras_models_get_the_input_of_keras_own_preprocessing(keras, scaling):
     assert (keras[scaling] == keras[f"expected_{scaling}"]).all()
 
 
 @pytest.mark.parametrize("scaling", KERASS_OWN)
-def test_pytorch_models_see_what_keras_models_see(pytorch, keras, scaling):
+def test_pytorch_models_get_the_same_input_as_keras_models(pytorch, keras, scaling):
     assert (pytorch["pixels"] == keras["pixels"]).all()
     assert np.abs(pytorch[scaling] - keras[scaling]).max() <= 1e-6
 
@@ -128,14 +128,14 @@ def test_pytorch_runs_in_evaluation_and_inference_mode_deterministic_without_tf3
     assert not pytorch["tf32"]
 
 
-def test_keras_runs_in_float32_deterministic_without_tf32_whatever_the_user_has_set(keras):
+def test_keras_runs_in_float32_deterministic_without_tf32_despite_user_settings(keras):
     assert (keras["floatx"], keras["policy"]) == ("float32", "float32")
     assert keras["layout"] == "channels_last"
     assert keras["deterministic"]
     assert not keras["tf32"]
 
 
-def test_pytorch_computes_in_fewer_bits_when_asked(tmp_path):
+def test_pytorch_computes_in_lower_precision_on_request(tmp_path):
     seen = run(tmp_path, "pytorch", PRECISIONS)
     assert seen["dtypes"].tolist() == ["torch.float32", "torch.bfloat16", "torch.float16"]
     for precision in ("float32", "bf16", "fp16"):
@@ -172,14 +172,14 @@ def test_a_framework_knows_its_own_errors_of_memory(name, error, expected):
 @pytest.mark.parametrize(
     ("asked", "visible", "chosen"), [(None, 2, 0), (None, 0, None), (1, 2, 1), (NO_GPU, 2, None)]
 )
-def test_the_gpu_is_the_one_asked_for_else_the_first_else_none(asked, visible, chosen):
+def test_the_gpu_is_the_requested_one_else_the_first_else_none(asked, visible, chosen):
     assert choose_gpu(asked, visible, "It") == chosen
 
 
 @pytest.mark.parametrize(
     ("asked", "visible", "seen"), [(0, 0, "no GPU"), (2, 2, "GPUs 0 to 1"), (-2, 2, "GPUs 0 to 1")]
 )
-def test_a_gpu_that_is_not_there_is_an_error(asked, visible, seen):
+def test_a_missing_gpu_is_an_error(asked, visible, seen):
     with pytest.raises(BenchmarkError, match=f"there is no GPU {asked}: It sees {seen}"):
         choose_gpu(asked, visible, "It")
 

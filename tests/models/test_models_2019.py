@@ -337,19 +337,19 @@ def test_inputs_of_keras_models_are_those_of_their_preprocess_input(keras_alone,
 
 
 @pytest.mark.parametrize("spec", TORCHVISION, **IDS)
-def test_torchvision_models_say_what_torchvision_alone_says(store, torchvision_alone, spec):
+def test_torchvision_models_predict_the_same_as_plain_torchvision(store, torchvision_alone, spec):
     difference = np.abs(probabilities(store, spec) - torchvision_alone[spec.name])
     assert difference.max() < 1e-6
 
 
 @pytest.mark.parametrize("spec", KERAS, **IDS)
-def test_keras_models_say_what_keras_alone_says(store, keras_alone, spec):
+def test_keras_models_predict_the_same_as_plain_keras(store, keras_alone, spec):
     difference = np.abs(probabilities(store, spec) - keras_alone[spec.name])
     assert difference.max() < 1e-6
 
 
 @pytest.mark.parametrize("spec", [*TORCHVISION, *KERAS], **IDS)
-def test_from_file_to_probabilities_models_say_what_the_framework_alone_says(
+def test_from_file_to_probabilities_models_predict_the_same_as_the_plain_framework(
     torchvision_alone, keras_alone, spec
 ):
     """With weights whose predictions depend on the picture; all of our steps are included."""
@@ -359,7 +359,7 @@ def test_from_file_to_probabilities_models_say_what_the_framework_alone_says(
 
 
 @pytest.mark.parametrize("spec", TORCHVISION, **IDS)
-def test_the_layout_that_is_faster_gives_the_top_5_of_the_plain_one(torchvision_alone, spec):
+def test_the_faster_memory_layout_gives_the_same_top_5(torchvision_alone, spec):
     assert torchvision_alone[f"{spec.name} top-5"]
     assert torchvision_alone[f"{spec.name} layout"] < 1e-4
 
@@ -371,10 +371,10 @@ def test_13_keras_models_ran_in_13_processes(store):
 
 
 @pytest.mark.parametrize("spec", TORCHVISION, **IDS)
-def test_torchvision_models_take_every_tensor_of_a_file_of_their_own(torchvision_alone, spec):
+def test_torchvision_models_load_every_tensor_of_their_own_weight_file(torchvision_alone, spec):
     assert torchvision_alone[f"{spec.name} reloaded"]
 
 
 @pytest.mark.parametrize("spec", KERAS, **IDS)
-def test_keras_models_take_every_tensor_of_a_file_of_their_own(keras_alone, spec):
+def test_keras_models_load_every_tensor_of_their_own_weight_file(keras_alone, spec):
     assert keras_alone[f"{spec.name} reloaded"]

@@ -53,7 +53,7 @@ def test_fresh_predictions_are_the_shipped_ones(store, source, model):
 
 
 @pytest.mark.parametrize("model", SIZES)
-def test_the_same_weights_give_the_same_answers_in_both_frameworks(store, model):
+def test_the_same_weights_give_the_same_predictions_in_both_frameworks(store, model):
     pytorch, keras = run("pytorch", model), run("keras", model)
     assert (store.read(pytorch).classes == store.read(keras).classes).all()
     difference = store.read_probabilities(pytorch) - store.read_probabilities(keras)
@@ -83,7 +83,7 @@ print("loaded:", {{"torch", "keras", "tensorflow"}} & set(sys.modules))
 
 
 @pytest.mark.parametrize(("model", "side"), list(zip(SIZES, (224, 240, 260), strict=True)))
-def test_every_input_a_keras_model_saw_was_one_picture(store, model, side):
+def test_every_input_of_a_keras_model_was_one_picture(store, model, side):
     assert store.provenance(run("keras", model)).input_shapes == ((1, side, side, 3),)
     assert store.provenance(run("pytorch", model)).input_shapes == (
         (8, side, side, 3),
@@ -91,7 +91,7 @@ def test_every_input_a_keras_model_saw_was_one_picture(store, model, side):
     )
 
 
-def test_shared_crops_and_workers_change_no_bit_of_a_real_answer(sample_images, tmp_path):
+def test_shared_crops_and_workers_change_no_bit_of_a_real_prediction(sample_images, tmp_path):
     models = ["--models", "squeezenet1_1", "alexnet", "--weights", "random", "--limit", "30"]
     found = []
     for how in (["none"], ["none", "--workers", "1"], [str(tmp_path / "crops")]):
@@ -168,7 +168,7 @@ def test_flat_folder_class_tree_and_tar_give_identical_predictions(sample_images
         assert rows[0].read_bytes() == rows[1].read_bytes()
 
 
-def test_a_gpu_that_is_not_there_is_a_clear_failure(tmp_path):
+def test_a_missing_gpu_is_a_clear_failure(tmp_path):
     command = [sys.executable, "-m", "benchmarking", "predict", "demo", "--gpu", "99"]
     done = subprocess.run(
         [*command, "--models", SIZES[0], "--store", str(tmp_path)],
@@ -182,7 +182,7 @@ def test_a_gpu_that_is_not_there_is_a_clear_failure(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_ctrl_c_keeps_complete_runs_and_says_how_to_go_on(tmp_path):
+def test_ctrl_c_keeps_complete_runs_and_says_how_to_resume(tmp_path):
     command = [sys.executable, "-m", "benchmarking", "predict", "demo", "--store", str(tmp_path)]
     with subprocess.Popen(
         command,

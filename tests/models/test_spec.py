@@ -32,7 +32,7 @@ def test_sizes_below_one_pixel_are_refused():
 
 
 @pytest.mark.parametrize("wrong", [{"sha256": "0cc3c7b"}, {"sha256": "xyz" * 4}, {"md5": "00"}])
-def test_a_digest_that_is_none_is_refused(wrong):
+def test_a_malformed_digest_is_refused(wrong):
     with pytest.raises(BenchmarkError, match="hex digits"):
         Weights("name", "file", **wrong)
 

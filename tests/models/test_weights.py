@@ -55,7 +55,7 @@ def test_a_file_of_the_published_digest_is_known_by_its_sha256(tmp_path, digest)
 @pytest.mark.parametrize(
     ("digest", "found"), [({"sha256": "0" * 8}, SHA256), ({"md5": "0" * 32}, MD5)]
 )
-def test_another_file_is_refused_with_both_digests_and_left_as_it_is(tmp_path, digest, found):
+def test_another_file_is_refused_with_both_digests_and_not_changed(tmp_path, digest, found):
     path = tmp_path / "model.bin"
     path.write_bytes(DATA)
     (published,) = digest.values()
@@ -71,7 +71,7 @@ def test_weights_are_downloaded_checked_and_put_in_their_place(tmp_path, server)
 
 
 @pytest.mark.parametrize("digest", [{"sha256": SHA256}, {}], ids=["digest", "no digest"])
-def test_a_download_that_is_cut_leaves_nothing_and_starts_afresh(tmp_path, server, digest):
+def test_an_interrupted_download_leaves_nothing_and_starts_again(tmp_path, server, digest):
     server.cut = True
     with pytest.raises(WeightsError, match=r"could not be downloaded"):
         download(weights(server.url, **digest), tmp_path)
@@ -80,7 +80,7 @@ def test_a_download_that_is_cut_leaves_nothing_and_starts_afresh(tmp_path, serve
     assert download(weights(server.url, **digest), tmp_path).read_bytes() == DATA
 
 
-def test_an_address_that_serves_another_file_is_not_believed(tmp_path, server):
+def test_a_download_of_another_file_is_refused(tmp_path, server):
     with pytest.raises(WeightsError, match=f"{SHA256}, but NAME was published with 00000000"):
         download(weights(server.url, sha256="00000000"), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -101,7 +101,7 @@ def test_a_folder_that_cannot_be_written_is_named_not_the_address(tmp_path, serv
         download(weights(server.url), tmp_path / "file")
 
 
-def test_an_address_that_is_gone_says_so(tmp_path, server):
+def test_a_missing_address_is_a_clear_error(tmp_path, server):
     server.gone = True
     with pytest.raises(WeightsError, match=r"could not be downloaded \(answered 404 Not Found\)"):
         download(weights(server.url), tmp_path)
@@ -177,7 +177,7 @@ def predict(tree: Path, store: Path, *arguments: str) -> int:
 
 
 @pytest.mark.usefixtures("light")
-def test_what_is_asked_for_by_name_is_downloaded_into_the_frameworks_place(
+def test_weights_of_named_models_are_downloaded_into_the_frameworks_folder(
     tree, tmp_path, server, monkeypatch, capsys
 ):
     monkeypatch.setenv("BRIGHTNESS_URL", server.url)
@@ -190,7 +190,7 @@ def test_what_is_asked_for_by_name_is_downloaded_into_the_frameworks_place(
 
 
 @pytest.mark.usefixtures("light")
-def test_runs_with_random_weights_are_in_no_table_unless_asked_for(tree, tmp_path, capsys):
+def test_runs_with_random_weights_are_in_no_table_unless_requested(tree, tmp_path, capsys):
     store = str(tmp_path / "store")
     assert predict(tree, tmp_path / "store", "--models", "steady", "--weights", "random") == 0
     assert main(["table", "--store", store]) == 2
@@ -200,7 +200,9 @@ def test_runs_with_random_weights_are_in_no_table_unless_asked_for(tree, tmp_pat
 
 
 @pytest.mark.usefixtures("light")
-def test_the_list_of_weights_says_what_is_here_checked_and_missing(tmp_path, capsys, monkeypatch):
+def test_the_list_of_weights_says_which_are_available_verified_and_missing(
+    tmp_path, capsys, monkeypatch
+):
     monkeypatch.setenv("BRIGHTNESS_CACHE", str(tmp_path))
     assert main(["models", "--weights", "brightness"]) == 0
     text = capsys.readouterr().out

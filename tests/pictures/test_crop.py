@@ -85,7 +85,7 @@ def every_kind() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("recipe", PILLOW, ids=str)
 @pytest.mark.parametrize("kind", every_kind())
-def test_pictures_of_every_kind_come_out_as_from_the_recipes_own_library(kind, recipe):
+def test_crops_of_every_kind_of_picture_equal_those_of_the_recipes_own_library(kind, recipe):
     data = every_kind()[kind]
     assert (crop(data, recipe) == torchvision_crop(data, recipe)).all()
 
@@ -105,7 +105,7 @@ def opencv_crop(data: bytes, recipe: Preprocessing) -> np.ndarray:
 
 @pytest.mark.parametrize("recipe", OPENCV, ids=str)
 @pytest.mark.parametrize("kind", [kind for kind in every_kind() if kind != "GIF"])
-def test_opencv_recipes_come_out_as_opencvs_own_calls(kind, recipe):
+def test_crops_of_opencv_recipes_equal_those_of_opencvs_own_calls(kind, recipe):
     data = every_kind()[kind]
     assert (crop(data, recipe) == opencv_crop(data, recipe)).all()
 
@@ -145,7 +145,7 @@ def test_rounding_is_the_one_that_the_recipe_names(height, width, rounding):
     assert crop_corner(*size, recipe) == tuple(map(whole, corner))
 
 
-def test_a_squash_ignores_the_aspect_ratio():
+def test_a_resize_to_height_and_width_ignores_the_aspect_ratio():
     recipe = Preprocessing("pillow", "nearest", resize=(24, 24), crop=24, scaling=SCALINGS["tf"])
     picture = Image.fromarray(noise(100, 40, 3))
     expected = np.asarray(picture.resize((24, 24), Image.Resampling.NEAREST))
@@ -233,7 +233,7 @@ def test_the_quick_check_finds_what_decoding_in_full_finds(form, how):
         assert len(refusals) in (0, 2), f"{form} cut at {cut} of {len(data)}: {refusals}"
 
 
-def test_a_picture_that_pillow_would_give_to_ghostscript_is_none(tmp_path):
+def test_a_format_that_pillow_passes_to_ghostscript_is_refused(tmp_path):
     file = io.BytesIO()
     Image.new("RGB", (20, 20)).save(file, "EPS")
     with pytest.raises(Undecodable, match="is in no format"):
@@ -241,7 +241,7 @@ def test_a_picture_that_pillow_would_give_to_ghostscript_is_none(tmp_path):
 
 
 @pytest.mark.parametrize("recipe", SHORTER_SIDE, ids=lambda recipe: recipe.library)
-def test_a_crop_is_its_callers_own(recipe):
+def test_a_crop_is_a_writable_contiguous_array(recipe):
     found = crop(encoded(Image.fromarray(noise(301, 417, 3)), "JPEG"), recipe)
     assert found.flags.writeable
     assert found.flags.c_contiguous

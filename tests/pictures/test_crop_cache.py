@@ -126,7 +126,7 @@ def test_a_crop_damaged_in_its_file_is_decoded_again(images, file):
         seen_by(file, images, pictures=without_files(images))
 
 
-def test_a_file_cut_short_is_written_again(images, file):
+def test_a_truncated_file_is_written_again(images, file):
     seen_by(file, images)
     with file.path.open("r+b") as cut:
         cut.truncate(file.size - 1)
@@ -152,7 +152,7 @@ def test_removing_leaves_nothing(images, file):
 
 
 @pytest.mark.parametrize("call", ["reserve", "write_at"])
-def test_a_full_disk_costs_the_file_and_not_the_crops(images, file, monkeypatch, call):
+def test_a_full_disk_prevents_the_file_but_not_the_crops(images, file, monkeypatch, call):
     def full(*args):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -162,7 +162,7 @@ def test_a_full_disk_costs_the_file_and_not_the_crops(images, file, monkeypatch,
     assert not list(file.path.parent.glob("*.part"))
 
 
-def test_a_folder_that_cannot_be_written_costs_the_file_and_not_the_crops(images, tmp_path):
+def test_a_folder_that_cannot_be_written_prevents_the_file_but_not_the_crops(images, tmp_path):
     (tmp_path / "cache").write_text("a file")
     file = crop_file(tmp_path / "cache", images, RECIPE)
     assert (seen_by(file, images) == everything(images)).all()
@@ -175,7 +175,9 @@ def test_a_broken_picture_is_named_and_leaves_no_file(images, file):
     assert not file.is_complete
 
 
-def test_a_file_is_named_after_all_that_decides_its_crops(images, tmp_path, monkeypatch):
+def test_the_name_of_a_file_depends_on_everything_that_affects_its_crops(
+    images, tmp_path, monkeypatch
+):
     def name(images=images, **changes):
         return crop_file(tmp_path, images, replace(RECIPE, **changes)).path.name
 
@@ -211,7 +213,7 @@ def test_cached_and_fresh_crops_are_identical_in_every_recipe_of_the_34_models(t
         assert file.is_complete
 
 
-def test_a_killed_writer_leaves_nothing_that_is_trusted(images, file):
+def test_the_file_of_a_killed_writer_is_never_used(images, file):
     """The process is killed when the file is nearly complete, which releases its lock."""
     dying = """
 import os, pickle, signal, sys

@@ -204,14 +204,14 @@ def test_a_picture_named_after_another_class_than_its_folder(val, seven):
     assert findings(val) == {"wrong-folder": (1, ["n01484850/n01440764_tench.JPEG"])}
 
 
-def test_a_number_that_is_there_twice(tmp_path):
+def test_a_repeated_number(tmp_path):
     place = numbered(tmp_path / "val", [1, 2])
     (place / "ILSVRC2012_val_00000002.jpg").write_bytes(b"y")
     names = f"{validation_key(2)} = ILSVRC2012_val_00000002.jpg"
     assert findings(place, "--quick") == {"repeated-number": (1, [names])}
 
 
-def test_a_number_that_is_twice_in_a_tar_has_no_fingerprint(tmp_path):
+def test_a_tar_with_a_repeated_number_has_no_fingerprint(tmp_path):
     with tarfile.open(tmp_path / "val.tar", "w") as tar:
         for folder in ("a", "b"):
             add(tar, f"{folder}/{validation_key(1)}", folder.encode())
@@ -246,7 +246,7 @@ def test_a_file_that_is_named_like_no_picture(val, seven):
     assert findings(val, "--quick") == {"stray-file": (1, ["n01440764/left.tmp"])}
 
 
-def test_an_empty_file_is_told_once_and_before_any_is_read(val, seven):
+def test_an_empty_file_is_reported_once_before_any_is_read(val, seven):
     seven[2].write_bytes(b"")
     seven[3].write_bytes(b"")
     expected = {"empty-file": (2, [f"{path.parent.name}/{path.name}" for path in seven[2:4]])}
@@ -262,7 +262,7 @@ def test_a_link_that_leads_nowhere(val, seven):
     assert doctor(val)["fingerprint"] is None
 
 
-def test_a_tar_that_is_cut_with_what_is_left_of_it(tmp_path, seven, capsys):
+def test_a_truncated_tar_with_its_remaining_members(tmp_path, seven, capsys):
     whole = tmp_path / "val.tar"
     with tarfile.open(whole, "w") as tar:
         for number, path in enumerate(seven, 1):
@@ -277,7 +277,7 @@ def test_a_tar_that_is_cut_with_what_is_left_of_it(tmp_path, seven, capsys):
     assert "none, since predict cannot use the pictures" in capsys.readouterr().out
 
 
-def test_members_of_a_tar_keep_their_names_wherever_it_lies(tmp_path):
+def test_members_of_a_tar_keep_their_names_in_any_folder(tmp_path):
     path = tmp_path / "n01440764" / "val.tar"
     path.parent.mkdir()
     with tarfile.open(path, "w") as tar:

@@ -39,7 +39,7 @@ def test_rows_are_ordered_by_class_then_name():
     assert [p.key for p in in_order(found, "xyz")] == ["c", "a", "b"]
 
 
-def test_where_names_repeat_keys_name_the_folder():
+def test_keys_include_the_folder_if_names_repeat():
     found = [
         Picture("1", 2, FilePart("")),
         Picture("1", 1, FilePart("")),
@@ -74,7 +74,7 @@ def test_a_name_of_two_lines_is_refused(key):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of other systems")
-def test_what_is_no_regular_file_is_no_picture_and_is_not_waited_for(tmp_path):
+def test_only_a_regular_file_is_a_picture_and_a_pipe_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "zero.jpg").symlink_to("/dev/zero")
     with (tmp_path / "huge.jpg").open("wb") as file:

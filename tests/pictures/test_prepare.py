@@ -182,7 +182,7 @@ def test_a_folder_with_a_space_is_quoted_for_the_next_command(tar, folder, monke
 
 
 @pytest.mark.parametrize("done", range(len(NUMBERS) + 1))
-def test_what_was_abandoned_after_any_picture_goes_on_from_there(tar, folder, done):
+def test_unpacking_resumes_after_an_interruption_at_any_picture(tar, folder, done):
     begun = prepare(todo := plan(tar, folder, digests(tar.read_bytes())))
     for _ in range(done):
         next(begun)
@@ -224,7 +224,7 @@ def in_a_process(*arguments: object, trouble: str = "") -> subprocess.CompletedP
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of other systems")
-def test_a_command_that_is_killed_again_and_again_comes_to_the_same_end(tar, folder):
+def test_a_command_that_is_killed_repeatedly_gives_the_same_folder(tar, folder):
     for left in (0, 3, 5):  # files in the staging folder that it opens before the kill
         trouble = SIGNAL.format(left=left, signal="SIGKILL")
         assert in_a_process(tar, folder, "--no-verify", trouble=trouble).returncode == -9
@@ -236,7 +236,7 @@ def test_a_command_that_is_killed_again_and_again_comes_to_the_same_end(tar, fol
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of other systems")
-def test_ctrl_c_keeps_what_is_there_says_so_and_ends_with_130(tar, folder):
+def test_ctrl_c_keeps_unpacked_pictures_says_so_and_ends_with_130(tar, folder):
     trouble = SIGNAL.format(left=3, signal="SIGINT")
     done = in_a_process(tar, folder, "--no-verify", trouble=trouble)
     assert (done.returncode, done.stdout) == (130, "")
@@ -246,7 +246,7 @@ def test_ctrl_c_keeps_what_is_there_says_so_and_ends_with_130(tar, folder):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits of other systems")
-def test_a_file_that_could_be_written_half_is_named_and_made_whole_by_the_next_call(tar, folder):
+def test_a_partly_written_file_is_named_and_completed_by_the_next_call(tar, folder):
     trouble = "resource.setrlimit(resource.RLIMIT_FSIZE, (300, resource.RLIM_INFINITY))"
     done = in_a_process(tar, folder, "--no-verify", trouble=trouble)
     (path,) = folder.with_name(STAGING).rglob("*.JPEG")
@@ -270,7 +270,7 @@ def test_a_file_that_could_be_written_half_is_named_and_made_whole_by_the_next_c
     ],
     ids=["empty", "short", "long", "zeros", "one bit"],
 )
-def test_a_file_that_an_earlier_call_left_in_disorder_is_repaired(tar, folder, damage):
+def test_a_file_that_an_earlier_call_left_damaged_is_repaired(tar, folder, damage):
     begun = prepare(todo := plan(tar, folder, digests(tar.read_bytes())))
     path = todo.staging / next(begun).path
     begun.close()
@@ -279,7 +279,7 @@ def test_a_file_that_an_earlier_call_left_in_disorder_is_repaired(tar, folder, d
     assert tree(folder) == expected(*NUMBERS)
 
 
-def test_it_is_on_disk_before_it_has_its_name(tar, folder, monkeypatch):
+def test_the_folder_is_synced_before_it_gets_its_name(tar, folder, monkeypatch):
     seen = []
     monkeypatch.setattr(os, "sync", lambda: seen.append((len(tree(todo.staging)), folder.exists())))
     for _ in prepare(todo := plan(tar, folder, None)):
@@ -287,7 +287,7 @@ def test_it_is_on_disk_before_it_has_its_name(tar, folder, monkeypatch):
     assert seen == [(len(NUMBERS), False)]
 
 
-def test_a_picture_that_vanishes_meanwhile_keeps_the_folder_from_its_name(tar, folder):
+def test_the_folder_is_not_renamed_if_a_picture_vanishes_meanwhile(tar, folder):
     work = prepare(todo := plan(tar, folder, None))
     (todo.staging / next(work).path).unlink()
     with pytest.raises(BenchmarkError, match=r"\.val\.part was changed meanwhile.*resumes"):
@@ -297,7 +297,7 @@ def test_a_picture_that_vanishes_meanwhile_keeps_the_folder_from_its_name(tar, f
     assert tree(folder) == expected(*NUMBERS)
 
 
-def test_the_pictures_of_a_smaller_tar_are_gone_on_from_but_not_those_of_a_larger(tar, folder):
+def test_pictures_of_a_smaller_tar_are_kept_but_those_of_a_larger_one_are_refused(tar, folder):
     begun = prepare(todo := plan(tar, folder, None))
     next(begun), next(begun), begun.close()
     other = tar.with_name("other.tar")
@@ -311,7 +311,7 @@ def test_the_pictures_of_a_smaller_tar_are_gone_on_from_but_not_those_of_a_large
 
 
 @pytest.mark.parametrize("where", ["first", "last", "header", "between", "end"])
-def test_a_single_bit_anywhere_is_noticed_and_nothing_is_left(tar, folder, where):
+def test_a_flipped_bit_anywhere_is_detected_and_nothing_is_left(tar, folder, where):
     right = tar.read_bytes()
     members = headers(tar)
     at = {
@@ -369,7 +369,7 @@ JPEG = jpeg(1)
     ],
     ids=["train", "class", "test", "test flat", "test deep", "gzip", "zip", "jpeg", "html"],
 )
-def test_a_file_that_is_taken_for_it_is_recognised(tar, folder, data, message, official):
+def test_files_that_are_confused_with_the_tar_are_recognised(tar, folder, data, message, official):
     tar.write_bytes(data)
     with pytest.raises(PictureError, match=rf"seems to be {message}.*needed is ILSVRC2012_img_val"):
         plan(tar, folder, official)
@@ -397,7 +397,7 @@ def test_the_training_set_is_known_by_its_size_alone(tar, folder, official):
     ],
     ids=["empty", "text", "zeros", "cat", "2010", "50001", "train"],
 )
-def test_whatever_else_it_is_the_file_that_is_needed_is_named(tar, folder, data, message):
+def test_for_any_other_file_the_required_file_is_named(tar, folder, data, message):
     tar.write_bytes(data)
     with pytest.raises(PictureError, match=rf"{message}.*What is needed is ILSVRC2012_img_val\.t"):
         plan(tar, folder, None)
@@ -564,7 +564,7 @@ def pax_size(size: str) -> bytes:
         "pax 2**80",
     ],
 )
-def test_a_size_that_cannot_be_is_refused(tar, folder, data, message):
+def test_an_impossible_size_is_refused(tar, folder, data, message):
     tar.write_bytes(data)
     with pytest.raises(PictureError, match=message):
         plan(tar, folder, digests(data))
@@ -579,7 +579,7 @@ def test_a_member_too_large_for_a_picture_is_refused_unread(tar, folder):
         plan(tar, folder, None)
 
 
-def test_a_sparse_member_does_not_take_in_what_follows_it(tar, folder):
+def test_a_sparse_member_does_not_include_the_data_after_it(tar, folder):
     sparse = bytearray(member(name(7), jpeg(7), type=b"S")[0].tobuf(tarfile.GNU_FORMAT))
     sparse[386:410] = b"%011o\0%011o\0" % (0, len(jpeg(7)))  # one piece: its offset and size
     sparse[483:495] = b"%011o\0" % 5000  # the size of the whole file
@@ -590,7 +590,7 @@ def test_a_sparse_member_does_not_take_in_what_follows_it(tar, folder):
         plan(tar, folder, None)
 
 
-def test_a_folder_that_is_not_empty_is_refused_before_the_tar_is_looked_at(tar, folder):
+def test_a_folder_that_is_not_empty_is_refused_before_the_tar_is_read(tar, folder):
     unpack(tar, folder)
     with pytest.raises(BenchmarkError, match=r"val is not empty; .*'imagenet-benchmark predict'"):
         plan(tar.with_name("no.tar"), folder)
@@ -675,7 +675,7 @@ def test_what_is_unpacked_already_needs_no_more_space(tar, folder, monkeypatch):
     assert tree(folder) == expected(*NUMBERS)
 
 
-def test_a_disk_that_refuses_is_named_and_the_next_call_goes_on(tar, folder, monkeypatch):
+def test_a_write_error_is_reported_and_the_next_call_resumes(tar, folder, monkeypatch):
     opened = Path.open
 
     def refusing(path: Path, mode: str = "r", *rest: object):

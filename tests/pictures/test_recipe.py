@@ -101,12 +101,12 @@ def test_a_document_that_is_no_recipe_is_refused(change, message):
         ({"channels": "gbr"}, "channels 'gbr' are none of rgb, bgr"),
     ],
 )
-def test_a_scaling_that_cannot_be_is_refused(parts, message):
+def test_an_invalid_scaling_is_refused(parts, message):
     with pytest.raises(BenchmarkError, match=message):
         Scaling(**parts)
 
 
-def test_the_name_of_a_scaling_where_a_scaling_is_due_is_refused():
+def test_the_name_of_a_scaling_is_refused_in_place_of_a_scaling():
     with pytest.raises(BenchmarkError, match="scaling 'torch' is no Scaling; take one of SCALINGS"):
         replace(TORCH, scaling="torch")
 
@@ -121,12 +121,12 @@ def test_the_name_of_a_scaling_where_a_scaling_is_due_is_refused():
         ({"interpolation": "bicubc"}, "interpolation 'bicubc' is none of nearest, bilinear"),
     ],
 )
-def test_a_recipe_that_cannot_be_is_refused(parts, message):
+def test_an_invalid_recipe_is_refused(parts, message):
     with pytest.raises(BenchmarkError, match=message):
         replace(TORCH, **parts)
 
 
-def test_recipes_are_said_in_words():
+def test_recipes_are_described_in_words():
     assert str(TORCH).endswith("shorter side 256, pillow bilinear, centre crop 224, scaling torch")
     assert str(CROP_FIRST) == (
         "centre crop of 224/256 of the shorter side, then resized to 224, pillow bicubic, "

@@ -31,12 +31,12 @@ def touch(folder: Path, *names: str) -> Path:
 
 
 @pytest.mark.parametrize("module", sets.picture_sets().values(), ids=lambda module: module.NAME)
-def test_every_dataset_says_what_it_is_and_does_not_claim_what_is_not_there(module):
+def test_every_picture_set_has_a_description_and_does_not_match_a_missing_place(module):
     assert module.DESCRIPTION
     assert module.match("no/such/place") == Match.NONE
 
 
-def test_folders_mean_classes_by_wnid_not_by_place(tmp_path):
+def test_folders_mean_classes_by_wnid_not_by_position(tmp_path):
     touch(tmp_path, f"{wnids()[999]}/a.JPEG", f"{wnids()[3]}/b.jpg", f"{wnids()[3]}/c.PNG")
     found = [(picture.key, picture.label) for picture in open_pictures(str(tmp_path)).pictures]
     assert found == [("b.jpg", 3), ("c.PNG", 3), ("a.JPEG", 999)]
@@ -80,7 +80,7 @@ def test_a_single_class_folder_points_to_its_parent(tmp_path):
         open_pictures(str(tmp_path / "n01440764"))
 
 
-def test_a_kind_of_picture_that_nobody_foresaw_is_not_left_out(tmp_path):
+def test_a_picture_with_an_unknown_suffix_is_not_left_out(tmp_path):
     touch(tmp_path, "n01440764/a.avif", "n01440764/b")
     assert [picture.key for picture in open_pictures(str(tmp_path)).pictures] == ["a.avif", "b"]
 
@@ -203,7 +203,7 @@ def flipped(data: bytes) -> bytes:
     ],
     ids=["header changed", "cut at a member", "cut in a header", "cut in a picture", "cut at end"],
 )
-def test_a_damaged_tar_is_never_taken_for_a_smaller_one(tmp_path, damage):
+def test_a_damaged_tar_is_never_accepted_as_a_smaller_one(tmp_path, damage):
     names = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 6)]
     path = Path(a_tar(tmp_path / "val.tar", *(member(name, 1000) for name in names)))
     assert len(open_pictures(str(path)).pictures) == 5
@@ -228,7 +228,7 @@ def test_50000_headers_of_a_sparse_tar_are_indexed_at_their_places(tmp_path):
     assert (last.place.offset, last.place.size) == (49_999 * (512 + block) + 512, size)
 
 
-def test_a_tar_whose_sizes_lead_backwards_is_refused_not_read_for_ever(tmp_path):
+def test_a_tar_with_a_negative_size_is_refused_and_not_read_forever(tmp_path):
     back = member("ILSVRC2012_val_00000002.JPEG", 0, pax_headers={"size": "-1536"})
     first = member("ILSVRC2012_val_00000001.JPEG", 0).tobuf()
     (tmp_path / "val.tar").write_bytes(first + back.tobuf(tarfile.PAX_FORMAT) + bytes(2048))
@@ -301,7 +301,7 @@ def test_a_folder_whose_name_has_a_colon_is_that_folder(tmp_path, monkeypatch):
     assert opened("folder:x") == ["a.jpg"]
 
 
-def test_where_two_sets_match_equally_well_the_user_has_to_choose(marked):
+def test_if_two_sets_match_equally_well_the_user_has_to_choose(marked):
     folder, add = marked
     add("first", "LAYOUT")
     add("second", "LAYOUT")

@@ -45,7 +45,7 @@ def folder(tmp_path):
     return tmp_path / "arrays"
 
 
-def test_all_34_accuracies_are_those_counted_elsewhere(arrays_of_2019):
+def test_all_34_accuracies_are_those_of_an_independent_count(arrays_of_2019):
     table = aggregate(ArrayFolders(tuple(folders_below(arrays_of_2019))), IMAGES)
     golden = DATA.parent / "reference" / "golden_2019_predictions.csv"
     expected = {
@@ -92,13 +92,13 @@ def test_classes_of_any_whole_type_are_read(tmp_path):
         assert (ArrayFolders((tmp_path / "arrays",)).read(CIFAR).classes < 10).all()
 
 
-def test_half_precision_is_read_as_it_is(tmp_path):
+def test_half_precision_is_read_unchanged(tmp_path):
     write(tmp_path / "arrays", *some(dtype=np.float16))
     said = ArrayFolders((tmp_path / "arrays",)).read(CIFAR)
     assert (np.sort(some(dtype=np.float16)[1])[:, ::-1] == said.probabilities).all()
 
 
-def test_labels_of_another_set_have_to_be_given_or_kept(folder):
+def test_labels_of_another_set_must_be_given_or_stored(folder):
     arrays = ArrayFolders((folder,))
     with pytest.raises(
         StoreError, match="labels of cifar10 are not known; give those of all its rows"
@@ -205,7 +205,7 @@ def test_a_broken_file_is_named_with_what_is_wrong(folder, kind, array, change, 
 
 
 @pytest.mark.parametrize("data", HEADERS.values(), ids=HEADERS)
-def test_whatever_a_header_says_the_file_is_named(folder, data):
+def test_a_file_with_any_invalid_header_is_named(folder, data):
     path = folder / "vgg16_bn_pytorch_cifar10_top5preds.npy"
     path.write_bytes(data)
     with pytest.raises(StoreError, match=f"{path} is no whole .npy file: ."):
@@ -242,7 +242,7 @@ def test_a_run_of_imagenet_with_too_few_rows_is_left_out(tmp_path):
         aggregate(ArrayFolders((tmp_path / "arrays",)), IMAGES)
 
 
-def test_what_nobody_wrote_down_is_unknown(folder):
+def test_unrecorded_fields_are_unknown(folder):
     made = ArrayFolders((folder,)).provenance(CIFAR)
     assert (made.platform, made.executor, made.device, made.started) == (
         *("PyTorch", "imported"),
@@ -324,7 +324,7 @@ def test_a_broken_document_beside_the_arrays_is_named(tmp_path, three_pictures, 
         aggregate(arrays, "three")
 
 
-def test_a_run_that_two_folders_hold_is_refused_not_chosen(tmp_path):
+def test_a_run_in_two_folders_is_refused(tmp_path):
     for name in ("one", "other"):
         write(tmp_path / name, *some())
     arrays = ArrayFolders((tmp_path / "one", tmp_path / "other"))
@@ -353,18 +353,18 @@ def test_a_list_of_numbers_is_one_row_of_whole_numbers(tmp_path, array, message)
         read_integers(tmp_path / "rows.npy")
 
 
-def test_companions_of_copied_files_are_not_arrays(folder):
+def test_hidden_files_of_macos_are_not_arrays(folder):
     (folder / "._vgg16_pytorch_cifar10_top5preds.npy").write_bytes(b"?")
     assert ArrayFolders((folder,)).runs("cifar10") == [CIFAR]
 
 
-def test_a_name_that_cannot_be_is_told_with_its_path(folder):
+def test_an_invalid_name_is_reported_with_its_path(folder):
     (folder / "my model_pytorch_cifar10_top5preds.npy").write_bytes(b"?")
     with pytest.raises(StoreError, match=r"my model_pytorch_cifar10.*cannot name anything here"):
         ArrayFolders((folder,)).image_sets()
 
 
-def test_of_a_folder_for_one_platform_no_other_is_read(tmp_path):
+def test_only_the_platform_of_a_folder_is_read(tmp_path):
     write(tmp_path / "arrays", *some())
     write(tmp_path / "arrays", *some(), stem="vgg16_keras_cifar10")
     arrays = ArrayFolders((tmp_path / "arrays",), platforms={tmp_path / "arrays": "keras"})
@@ -399,7 +399,7 @@ def test_the_whole_validation_set_has_its_name_of_2019_and_no_other_has(a_proven
     assert stem_of(part, keys[:3], made) == "vgg16_pytorch_part-of-imagenet"
 
 
-def test_published_figures_stand_beside_the_sets_own_labels_alone(arrays_of_2019):
+def test_published_figures_are_shown_only_for_the_sets_own_labels(arrays_of_2019):
     arrays = ArrayFolders((arrays_of_2019 / "keras_imagenet",))
     own = every_image(arrays.labels(IMAGES))
     for labels, shown in ((own, True), (own.relabelled(np.zeros(50_000, int)), False)):

@@ -38,7 +38,7 @@ def test_imported_runs_score_as_their_arrays_do(imported_2019, arrays_of_2019):
     assert shares(aggregate(imported_2019, IMAGES)) == expected
 
 
-def test_imported_runs_say_what_is_known_of_them_and_no_more(imported_2019):
+def test_imported_runs_have_only_the_provenance_that_is_known(imported_2019):
     made = imported_2019.provenance(Run(IMAGES, "2019-pytorch", "inception_v3", "northcutt2019"))
     assert (made.platform, made.executor) == ("PyTorch", "imported")
     assert (made.preprocessing["resize"], made.preprocessing["crop"]) == (256, 299)
@@ -60,7 +60,7 @@ def test_imported_rows_have_the_names_of_the_pictures(imported_2019):
         assert rows.labels[row] == validation_labels()[number - 1]
 
 
-def test_importing_once_more_changes_nothing(imported_2019, arrays_of_2019, capsys):
+def test_importing_again_changes_nothing(imported_2019, arrays_of_2019, capsys):
     before = {path: path.stat().st_mtime_ns for path in imported_2019.folder.rglob("*.safetensors")}
     assert call("import", arrays_of_2019, "--store", imported_2019.folder) == 0
     assert "0 runs stored" in capsys.readouterr().out
@@ -88,7 +88,7 @@ def test_other_files_do_not_replace_what_was_imported(tmp_path, capsys):
     assert Store(store).path(run).read_bytes() == before
 
 
-def test_arrays_that_nobody_published_are_not_said_to_be(tmp_path):
+def test_unpublished_arrays_are_not_recorded_as_published(tmp_path):
     call("import", few(tmp_path / "a"), "--store", tmp_path / "store")
     run = Run("few", "2019-pytorch", "vgg16", "northcutt2019")
     assert Store(tmp_path / "store").provenance(run).origin["collection"] == "unknown"
@@ -113,7 +113,7 @@ def test_half_a_pair_is_named_and_the_others_are_imported(tmp_path, capsys):
     assert [run.model for run in Store(tmp_path / "store").runs("few")] == ["alexnet"]
 
 
-def test_a_set_whose_labels_cannot_be_is_left_out_and_the_others_are_imported(tmp_path, capsys):
+def test_a_set_with_invalid_labels_is_left_out_and_the_others_are_imported(tmp_path, capsys):
     folder = few(tmp_path / "a")
     few(folder, images="many")
     np.save(folder / "vgg16_pytorch_few_labels.npy", np.array([0, 1, -1, 2]))
@@ -122,7 +122,7 @@ def test_a_set_whose_labels_cannot_be_is_left_out_and_the_others_are_imported(tm
     assert Store(tmp_path / "store").image_sets() == ["many"]
 
 
-def test_labels_that_are_given_are_not_imagenets(arrays_of_2019, tmp_path):
+def test_given_labels_are_not_used_for_imagenet(arrays_of_2019, tmp_path):
     folder = tmp_path / "one"
     folder.mkdir()
     for kind in ("preds", "probs"):
@@ -134,7 +134,7 @@ def test_labels_that_are_given_are_not_imagenets(arrays_of_2019, tmp_path):
     assert Store(tmp_path / "store").labels(IMAGES).max() == 999
 
 
-def test_of_a_set_that_is_not_imagenets_no_preprocessing_is_known(tmp_path):
+def test_the_preprocessing_of_other_sets_is_unknown(tmp_path):
     call("import", few(tmp_path / "a"), "--store", tmp_path / "store")
     run = Run("few", "2019-pytorch", "vgg16", "northcutt2019")
     assert Store(tmp_path / "store").provenance(run).preprocessing == {}
@@ -223,7 +223,7 @@ def test_two_runs_for_one_file_are_refused(stored, tmp_path, three_pictures, cap
     assert call(*common, "--recipe", "northcutt2019") == 0
 
 
-def test_what_was_exported_is_not_imported_as_if_it_were_of_2019(stored, tmp_path, capsys):
+def test_exported_runs_are_not_imported_as_runs_of_2019(stored, tmp_path, capsys):
     folder = tmp_path / "arrays"
     call("export", folder, "--to", "npy", "--store", stored.folder)
     assert call("import", folder, "--store", tmp_path / "other") == 1

@@ -163,7 +163,7 @@ def test_comparisons_of_many_runs_go_on_without_a_damaged_one(store, call, optio
     assert damaged[0] == 1
 
 
-def test_comparisons_without_any_whole_run_say_why(store, call):
+def test_comparisons_without_any_undamaged_run_say_why(store, call):
     for run in (*OTHERS, VICTIM):
         store.path(run).write_bytes(b"cut")
     for command in (("compare", "--all"), ("verify",)):
@@ -212,7 +212,7 @@ def test_a_run_that_is_none_is_named_and_the_table_of_the_others_comes(
     record("table of a store with a run that is none", tried=1, survived=1, lost=0)
 
 
-def test_a_file_that_no_run_can_be_named_like_is_left_out_and_named(store, call, without):
+def test_a_file_whose_name_is_invalid_for_a_run_is_left_out_and_named(store, call, without):
     path = store.path(VICTIM)
     path = path.rename(path.with_name("my weights.safetensors"))
     status, out, err = call("table")
@@ -222,7 +222,7 @@ def test_a_file_that_no_run_can_be_named_like_is_left_out_and_named(store, call,
     assert (status, out.splitlines()[0]) == (1, f"damaged: {err.removeprefix('left out: ')}"[:-1])
 
 
-def test_where_every_run_is_broken_all_are_named_and_there_is_no_table(store, call):
+def test_if_every_run_is_broken_all_are_named_and_there_is_no_table(store, call):
     paths = [store.path(run) for run in store.runs("six")]
     for path in paths:
         path.write_bytes(path.read_bytes()[:99])
@@ -233,7 +233,7 @@ def test_where_every_run_is_broken_all_are_named_and_there_is_no_table(store, ca
     assert call("check")[0] == 1
 
 
-def test_a_set_whose_list_of_pictures_is_damaged_does_not_cost_the_table_of_another(
+def test_a_set_with_a_damaged_list_of_pictures_does_not_prevent_the_table_of_another(
     store, call, tmp_path, a_provenance
 ):
     before = call("table")[1]
@@ -250,11 +250,11 @@ def test_a_set_whose_list_of_pictures_is_damaged_does_not_cost_the_table_of_anot
     assert f"damaged: {rows} is damaged" in out
 
 
-def test_of_a_whole_store_check_says_so(call):
+def test_check_reports_an_undamaged_store(call):
     assert call("check") == (0, "4 runs on 1 image set: all as they were written\n", "")
 
 
-def test_what_a_killed_process_left_is_named_and_is_no_damage(store, call):
+def test_files_of_a_killed_process_are_named_but_are_no_damage(store, call):
     part = store.path(VICTIM).with_name(".victim.r.safetensors.123.part")
     part.write_bytes(b"half")
     (store.folder / "notes.txt").touch()
@@ -275,7 +275,7 @@ def unseal(path):
     save_file(load_file(path), path, {"imagenet-benchmark": json.dumps(made)})
 
 
-def test_runs_of_an_earlier_version_are_told_by_their_lack_of_digests(store, call):
+def test_runs_of_an_earlier_version_are_recognised_by_their_lack_of_digests(store, call):
     for run in OTHERS:
         unseal(store.path(run))
     status, out, _ = call("check")
@@ -310,7 +310,7 @@ def test_a_run_on_other_pictures_is_found(store, call, tmp_path):
     assert out.splitlines()[-1] == "4 runs on 1 image set: 1 damaged"
 
 
-def test_without_digests_what_cannot_be_is_found_all_the_same(store, call, tmp_path):
+def test_invalid_values_are_found_even_without_digests(store, call, tmp_path):
     path = store.path(VICTIM)
     unseal(path)
     arrays = load_file(path)

@@ -108,7 +108,7 @@ def test_other_classes_for_the_same_pictures_are_refused(stored, three_pictures)
         stored.admit(replace(three_pictures, pictures=pictures))
 
 
-def test_a_broken_run_does_not_stand_in_the_way_of_a_new_one(stored, three_pictures, a_provenance):
+def test_a_broken_run_can_be_replaced_by_a_new_one(stored, three_pictures, a_provenance):
     stored.path(RUN).write_bytes(b"broken")
     stored.path(RUN).with_name("foreign.safetensors").touch()
     stored.write(RUN, three_pictures, top_k(probabilities()), a_provenance(three_pictures))
@@ -164,7 +164,7 @@ def test_a_damaged_run_is_named_with_what_to_do(stored, damage):
         (lambda made: made | {"other": 1}, "provenance has no 'other'"),
     ],
 )
-def test_a_document_that_is_none_of_ours_is_named(stored, change, message):
+def test_an_invalid_document_is_named(stored, change, message):
     path = stored.path(RUN)
     rewrite(path, change)
     with pytest.raises(StoreError, match=f"published.safetensors.*{message}"):
@@ -181,7 +181,7 @@ def test_a_document_that_is_none_of_ours_is_named(stored, change, message):
         (lambda found: found.update(top5_prob=found["top5_prob"][:2]), "2 rows, and top5_index 3"),
     ],
 )
-def test_predictions_that_cannot_be_are_named(stored, change, message):
+def test_invalid_predictions_are_named(stored, change, message):
     path = stored.path(RUN)
     rewrite(path, lambda made: made, lambda found: (change(found), found)[1])
     with pytest.raises(StoreError, match=f"published.safetensors: .*{message}"):
@@ -293,7 +293,7 @@ def merged(tmp_path, a_provenance):
     return Store(tmp_path / "store-a")
 
 
-def test_a_run_whose_list_of_pictures_is_another_ones_is_read_by_nobody(merged):
+def test_a_run_that_was_stored_with_another_list_of_pictures_cannot_be_read(merged):
     ours, theirs = (Run("val-limit-3", "source", f"of-{n}", "published") for n in "ba")
     assert len(merged.read(ours)) == 3
     for read in (
@@ -316,7 +316,9 @@ def test_of_merged_stores_the_owner_of_the_list_is_scored_and_the_other_named(me
     assert "Were two stores merged?" in table.left_out[0]
 
 
-def test_a_run_without_digests_listed_first_lets_no_edited_list_pass(stored, three_pictures):
+def test_an_edited_list_is_refused_even_if_a_run_without_digests_comes_first(
+    stored, three_pictures
+):
     older = stored.path(replace(RUN, model="a-first"))
     with safe_open(stored.path(RUN), framework="numpy") as file:
         document = json.loads(file.metadata()["imagenet-benchmark"])
@@ -355,7 +357,7 @@ def test_a_store_whose_folders_are_links_is_not_written_through_them(
     assert (mine / "000000000.npz").read_bytes() == b"precious"
 
 
-def test_of_a_folder_of_checkpoints_only_our_own_files_are_removed(tmp_path):
+def test_only_our_own_files_are_removed_from_a_folder_of_checkpoints(tmp_path):
     folder = tmp_path / "unfinished"
     folder.mkdir()
     for name in ("000000000.npz", "lock", "7.npz", "notes.txt"):

@@ -30,7 +30,7 @@ def test_joining_the_top_of_parts_is_the_top_of_the_whole(probabilities):
 
 
 @given(distributions, st.randoms())
-def test_guesses_in_any_order_are_sorted_and_ties_stay_as_they_are(probabilities, random):
+def test_guesses_in_any_order_are_sorted_and_ties_keep_their_order(probabilities, random):
     classes = np.array([random.sample(range(60_000), 7) for _ in probabilities])
     said = best_first(classes, probabilities)
     order = np.argsort(-probabilities, axis=1, kind="stable")

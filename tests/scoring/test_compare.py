@@ -140,7 +140,7 @@ def test_what_cannot_be_compared_says_why(store, capsys, arguments, message, mon
     assert message in capsys.readouterr().err
 
 
-def test_two_recipes_of_a_model_are_told_apart_by_name(store, images, a_provenance, capsys):
+def test_two_recipes_of_a_model_are_distinguished_by_name(store, images, a_provenance, capsys):
     other = run("even", "squashed")
     store.write(other, images, store.read(run("third")), a_provenance(images))
     arguments = ("compare", "even:published", "somewhere/even:squashed", "--store", store.folder)
@@ -159,7 +159,7 @@ def other_copy(store, images, a_provenance):
     return found
 
 
-def test_runs_on_other_pictures_are_compared_only_if_that_is_asked_for(store, other_copy, capsys):
+def test_runs_on_other_pictures_are_compared_only_on_request(store, other_copy, capsys):
     arguments = (
         "compare",
         "sixty/somewhere/even",
@@ -181,7 +181,7 @@ def test_all_runs_are_on_one_set(store, other_copy, capsys):
     assert "there are runs on again, sixty; choose one with --images" in capsys.readouterr().err
 
 
-def test_what_nobody_knows_is_shown_as_unknown(imported_2019, capsys):
+def test_unrecorded_fields_are_shown_as_unknown(imported_2019, capsys):
     assert call("show", "2019-keras/vgg16", "--store", imported_2019.folder) == 0
     lines = dict(
         re.split(r"  +", line, maxsplit=1) for line in capsys.readouterr().out.splitlines()

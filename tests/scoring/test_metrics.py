@@ -24,7 +24,7 @@ GOLDEN = DATA.parent / "reference" / "golden_2019_predictions.csv"
 
 
 @given(st.integers(1, 30), st.integers(1, 5), st.integers(0, 2**32 - 1))
-def test_accuracy_is_what_counting_one_by_one_gives(n, k, seed):
+def test_accuracy_equals_counting_one_by_one(n, k, seed):
     random = np.random.default_rng(seed)
     said = top_k(random.dirichlet(np.ones(8), n).astype(np.float32))
     truth = random.integers(0, 8, n)
@@ -39,7 +39,7 @@ def test_labels_of_some_rows_score_those_rows_in_their_own_order():
     assert accuracy(said, right.relabelled([4, 5]), k=1) == 0.0
 
 
-def test_of_several_right_classes_any_one_will_do():
+def test_any_of_several_right_classes_counts():
     said = top_k(np.eye(6, dtype=np.float32)[[4, 2, 5]]).classes
     right = LabelSet(np.arange(3), np.array([[3, 4], [1, NO_CLASS], [5, NO_CLASS]]))
     assert correct(said, right, k=1).tolist() == [True, False, True]
@@ -73,7 +73,7 @@ answers = st.lists(st.tuples(st.floats(0, 1, width=32) | edges, st.booleans()), 
 
 
 @given(answers, st.integers(1, 16))
-def test_calibration_error_is_what_going_through_the_bins_gives(given_answers, bins):
+def test_calibration_error_equals_a_computation_bin_by_bin(given_answers, bins):
     sure, hits = zip(*given_answers, strict=True)
     found = expected_calibration_error(*guesses(sure, hits), bins)
     assert found == pytest.approx(calibration_error_bin_by_bin(sure, hits, bins), abs=1e-12)
@@ -205,17 +205,17 @@ def test_some_rows_score_as_they_do_alone_in_any_order(measure):
 
 
 @measures
-def test_being_sure_and_right_costs_nothing(measure):
+def test_confident_right_predictions_have_a_score_of_0(measure):
     assert measure(np.eye(3, dtype=np.float32), every_image([0, 1, 2])) == 0
 
 
-def test_a_class_held_impossible_costs_as_much_as_the_smallest_float32():
+def test_a_probability_of_0_counts_as_the_smallest_float32():
     probabilities = np.eye(2, dtype=np.float32)
     found = negative_log_likelihood(probabilities, every_image([1, 1]))
     assert found == pytest.approx(126 * log(2) / 2, rel=1e-12)
 
 
-def test_being_sure_and_wrong_costs_a_brier_score_of_2():
+def test_a_confident_wrong_prediction_has_a_brier_score_of_2():
     assert brier_score(np.eye(2, dtype=np.float32), every_image([1, 0])) == 2.0
 
 

@@ -88,7 +88,7 @@ def test_wilson_interval_of_known_accuracies(percent, n, expected):
 
 
 @pytest.mark.parametrize("n", [10_000, 50_000])
-def test_95_of_100_wilson_intervals_hold_the_true_accuracy(n):
+def test_95_of_100_wilson_intervals_contain_the_true_accuracy(n):
     low, high = np.transpose([wilson_interval(right, n) for right in range(n + 1)])
     true = np.linspace(0.05, 0.95, 19)
     held = [binom.pmf(np.flatnonzero((low <= p) & (p <= high)), n, p).sum() for p in true]
@@ -97,7 +97,7 @@ def test_95_of_100_wilson_intervals_hold_the_true_accuracy(n):
     assert np.mean(held) == pytest.approx(0.95, abs=0.001)
 
 
-def test_95_of_100_simulated_wilson_intervals_hold_the_true_accuracy():
+def test_95_of_100_simulated_wilson_intervals_contain_the_true_accuracy():
     n, random = 10_000, np.random.default_rng(2019)
     low, high = np.transpose([wilson_interval(right, n) for right in range(n + 1)])
     true = np.linspace(0.05, 0.95, 19)
@@ -164,11 +164,11 @@ def test_sign_test_is_exact_far_out_in_the_tail(successes, n):
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 1_100), (1_100, 1_100), (0, 50_000), (9, 10**6)])
-def test_what_no_float_can_hold_is_0(successes, n):
+def test_a_p_value_too_small_for_a_float_is_0(successes, n):
     assert sign_test(successes, n) == 0.0
 
 
-def test_no_trials_show_nothing():
+def test_without_trials_the_p_value_is_1():
     assert sign_test(0, 0) == 1.0
 
 
@@ -181,7 +181,7 @@ def test_mcnemars_test_is_statsmodels(statsmodels, first_only, second_only):
 
 
 @given(counts, counts)
-def test_mcnemars_test_does_not_mind_which_model_is_first(first_only, second_only):
+def test_mcnemars_test_does_not_depend_on_the_order_of_models(first_only, second_only):
     assert mcnemar_test(first_only, second_only) == mcnemar_test(second_only, first_only)
 
 
@@ -190,12 +190,12 @@ def rejected_of_2000():
     return np.array([mcnemar_test(first, 2_000 - first) <= 0.05 for first in range(2_001)])
 
 
-def test_equal_models_are_told_apart_in_at_most_5_of_100_cases():
+def test_equal_models_differ_significantly_in_at_most_5_of_100_cases():
     wrongly = binom.pmf(np.flatnonzero(rejected_of_2000()), 2_000, 0.5).sum()
     assert 0.04 <= wrongly <= 0.05
 
 
-def test_equal_simulated_models_are_told_apart_in_at_most_5_of_100_cases():
+def test_equal_simulated_models_differ_significantly_in_at_most_5_of_100_cases():
     first_only = np.random.default_rng(1947).binomial(2_000, 0.5, 200_000)
     noise = 3 * (0.05 * 0.95 / 200_000) ** 0.5
     assert 0.04 <= rejected_of_2000()[first_only].mean() <= 0.05 + noise
@@ -217,7 +217,7 @@ def test_holms_adjustment_keeps_order_and_ties_and_never_lowers_a_p_value(found)
             assert (p < q and a <= b) or (p > q and a >= b) or (p == q and a == b)
 
 
-def test_holms_adjustment_leaves_what_it_is_given_as_it_is():
+def test_holms_adjustment_does_not_change_its_input():
     found = np.array([0.03, 0.01, 0.02])
     holm(found)
     assert found.tolist() == [0.03, 0.01, 0.02]
@@ -246,7 +246,7 @@ def test_paired_interval_is_statsmodels_of_differences_per_picture(statsmodels, 
 
 
 @given(counts, counts, counts)
-def test_swapping_the_models_turns_the_paired_interval_round(first_only, second_only, same):
+def test_swapping_the_models_mirrors_the_paired_interval(first_only, second_only, same):
     n = first_only + second_only + same + 1
     low, high = paired_interval(first_only, second_only, n)
     assert paired_interval(second_only, first_only, n) == pytest.approx((-high, -low), abs=1e-15)
@@ -275,7 +275,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("both", "first", "second"), PAIRS)
-def test_95_of_100_paired_intervals_hold_the_true_difference(both, first, second):
+def test_95_of_100_paired_intervals_contain_the_true_difference(both, first, second):
     n = 500
     likely = [np.flatnonzero(binom.pmf(np.arange(n + 1), n, p) > 1e-12) for p in (first, second)]
     tables = np.stack(np.meshgrid(*likely), axis=-1).reshape(-1, 2)
@@ -290,7 +290,7 @@ def test_95_of_100_paired_intervals_hold_the_true_difference(both, first, second
 
 @pytest.mark.parametrize("n", [500, 50_000])
 @pytest.mark.parametrize(("both", "first", "second"), PAIRS)
-def test_95_of_100_simulated_paired_intervals_hold_the_true_difference(n, both, first, second):
+def test_95_of_100_simulated_paired_intervals_contain_the_true_difference(n, both, first, second):
     random = np.random.default_rng(2012)
     tables = random.multinomial(n, [both, first, second, 1 - both - first - second], 20_000)
     low, high = np.transpose([paired_interval(b, c, n) for _, b, c, _ in tables.tolist()])
@@ -385,7 +385,7 @@ def ranges_one_by_one(different):
 
 
 @given(differing())
-def test_tiers_are_what_going_down_the_table_gives(different):
+def test_tiers_equal_those_from_going_down_the_table(different):
     tiers = rank_tiers(different)
     assert tiers == tiers_one_by_one(different.tolist())
     assert tiers[0] == 1
@@ -393,7 +393,7 @@ def test_tiers_are_what_going_down_the_table_gives(different):
 
 
 @given(differing())
-def test_ranges_of_ranks_are_what_counting_gives_and_hold_the_models_own_place(different):
+def test_ranges_of_ranks_equal_counting_and_contain_the_models_own_rank(different):
     ranges = rank_ranges(different)
     assert ranges == ranges_one_by_one(different.tolist())
     assert all(best <= place <= worst for place, (best, worst) in enumerate(ranges, 1))

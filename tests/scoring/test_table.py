@@ -224,12 +224,12 @@ def test_a_run_on_other_pictures_is_named_not_ranked(merged):
     assert f"poor (published) on ten was made on other pictures (fingerprint {'f' * 64})" in reason
 
 
-def test_runs_on_different_pictures_share_a_table_if_that_is_asked_for(merged):
+def test_runs_on_different_pictures_share_a_table_on_request(merged):
     table = aggregate(merged, "ten", pictures="any")
     assert (len(table.rows), table.fingerprint) == (4, "unknown")
 
 
-def test_models_of_one_name_from_two_sources_are_told_apart(store, a_provenance, tmp_path):
+def test_models_of_one_name_from_two_sources_are_distinguished(store, a_provenance, tmp_path):
     two = an_image_set(tmp_path / "two", {"x": 3, "y": 3}, name="two")
     said = top_k(np.full((2, 20), 0.05, np.float32))
     store.write(Run("two", "elsewhere", "good", "published"), two, said, a_provenance(two))

@@ -105,7 +105,7 @@ def test_random_weights_and_unknown_models_have_no_reference(store, add):
     assert only(store, random).causes == ()
 
 
-def test_published_figures_say_nothing_of_other_pictures():
+def test_published_figures_do_not_apply_to_other_pictures():
     store = Store(ROOT / "precomputed")
     found = verify(store, store.runs("imagenet-sample-500"))
     assert {one.verdict.value for one in found} == {"no reference"}
@@ -133,7 +133,7 @@ def test_a_recipe_of_another_name_that_does_the_same_is_no_cause(store, add):
     assert only(store, add("resnet50", 37_531, recipe="northcutt2019")).causes == ()
 
 
-def test_a_calibration_error_far_above_the_others_is_an_alarm(store, add):
+def test_a_calibration_error_far_above_the_others_is_suspicious(store, add):
     for model in ("vgg11", "vgg13", "vgg16", "vgg19", "resnet18"):
         right = round(published("torchvision", model).acc1 / 100 * ALL)
         add(model, right, sure=right / ALL - 0.03)
@@ -144,7 +144,7 @@ def test_a_calibration_error_far_above_the_others_is_an_alarm(store, add):
     )
 
 
-def test_a_few_others_do_not_make_an_alarm(store, add):
+def test_a_few_other_runs_are_too_few_to_compare_calibration(store, add):
     for model in ("vgg11", "vgg13", "vgg16", "vgg19"):
         right = round(published("torchvision", model).acc1 / 100 * ALL)
         add(model, right, sure=right / ALL - 0.03)
@@ -163,7 +163,7 @@ def low(add, models, by=500):
     return runs
 
 
-def test_a_source_that_is_low_throughout_points_to_the_pictures(store, add):
+def test_a_source_with_only_low_accuracies_points_to_the_pictures(store, add):
     run, *_ = low(add, MANY)
     found = only(store, run)
     assert whats(found) == ["an altered copy of the pictures; run the doctor"]
@@ -198,7 +198,7 @@ def test_what_is_reproduced_has_no_cause(store, add):
     assert only(store, fine).causes == ()
 
 
-def test_the_34_runs_of_2019_tell_what_was_found_by_hand(imported_2019):
+def test_the_34_runs_of_2019_get_the_causes_that_were_found_by_hand(imported_2019):
     found = {one.run: one for one in verify(imported_2019, imported_2019.runs(IMAGES))}
     by_source = {"2019-pytorch": {}, "2019-keras": {}}
     for run, one in found.items():

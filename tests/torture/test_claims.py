@@ -73,7 +73,7 @@ def test_an_npy_array_of_2019_of_a_trillion_rows_is_refused(tmp_path):
     refused(lambda: ArrayFolders((tmp_path,)).read(RUN), r"top5preds\.npy is no whole \.npy file")
 
 
-def test_no_rows_of_ever_so_many_columns_take_no_memory(tmp_path):
+def test_zero_rows_of_many_columns_take_no_memory(tmp_path):
     path = npy(tmp_path / "rows.npy", "(0, 9223372036854775807, 9223372036854775807)")
     refused(lambda: read_array(path, "iu"), r"rows\.npy is no whole \.npy file")
 
@@ -132,7 +132,7 @@ def jpeg(width: int, height: int) -> bytes:
 )
 @pytest.mark.parametrize("recipe", [PILLOW, DRAFT, OPENCV], ids=lambda recipe: recipe.library)
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_a_picture_of_ever_so_many_pixels_is_refused(data, recipe):
+def test_a_picture_of_too_many_pixels_is_refused(data, recipe):
     refused(lambda: crop(data, recipe), "too large|cannot be decoded by")
     refused(lambda: inspect(data), "too large|cannot be decoded by Pillow")
 
@@ -147,7 +147,7 @@ def of_many_scans(times: int) -> bytes:
 
 
 @pytest.mark.parametrize("read", [refuse_undecodable, inspect])
-def test_a_jpeg_of_ever_so_many_scans_is_refused(read):
+def test_a_jpeg_of_too_many_scans_is_refused(read):
     read(of_many_scans(50))
     refused(lambda: read(of_many_scans(10_000)), "has more than 100 scans")
 
@@ -190,7 +190,7 @@ def test_json_that_is_deep_or_has_an_endless_number_is_refused(tmp_path, text):
 
 
 @pytest.mark.parametrize("levels", [30, 300])
-def test_provenance_that_is_nested_ever_so_deep_is_refused(tmp_path, levels):
+def test_provenance_that_is_nested_too_deep_is_refused(tmp_path, levels):
     deep = {}
     for _ in range(levels):
         deep = {"a": [deep]}

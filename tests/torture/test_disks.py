@@ -131,7 +131,7 @@ def test_a_disk_that_fills_up_meanwhile_costs_the_run_at_hand_and_the_next_goes_
     verdicts.check()
 
 
-def test_a_sweep_that_is_complete_needs_no_room(arena, pictures, tmp_path):
+def test_a_complete_sweep_needs_no_disk_space(arena, pictures, tmp_path):
     scene = scenes.predict(pictures, "one", "two")
     with a_disk(tmp_path / "disk", 2**22) as disk:
         assert arena.run(scene.arguments(disk / "store"), scene.orders).status == 0
@@ -146,7 +146,7 @@ def fill(path: Path) -> None:
             pass
 
 
-def test_a_full_disk_of_crops_costs_nothing_but_time(arena, pictures, tmp_path):
+def test_a_full_disk_of_crops_costs_only_time(arena, pictures, tmp_path):
     scene, verdicts = scenes.predict(pictures, "one", "two"), Verdicts()
     assert arena.run(scene.arguments(tmp_path / "0")).status == 0
     with a_disk(tmp_path / "store-crops", 5 * PAGE) as disk:

@@ -59,7 +59,7 @@ def test_a_disk_that_refuses_any_call_costs_no_more_than_the_run_at_hand(
     verdicts.check()
 
 
-def test_a_full_folder_for_temporary_files_is_told_without_a_traceback(arena, tmp_path):
+def test_a_full_folder_for_temporary_files_is_reported_without_a_traceback(arena, tmp_path):
     pictures, verdicts = scenes.numbered_pictures(tmp_path / "tiny", 20), Verdicts()
     scene = scenes.predict(pictures, "one")
     for at in range(2, 6):  # the first call is Python's test of the folder

@@ -241,7 +241,7 @@ def test_the_commands_of_2019_show_arguments_as_text(capsys: pytest.CaptureFixtu
     record("arguments on a terminal", tried=2, survived=2, lost=0)
 
 
-def test_output_is_text_in_any_encoding_but_for_the_return_that_begins_a_bar() -> None:
+def test_output_is_text_in_any_encoding_except_the_return_that_begins_a_bar() -> None:
     data = io.BytesIO()
     stream = PrintableStream(io.TextIOWrapper(data, "ascii", newline=""))
     print("\r 10%\r\x1b[2J … \udcff", file=stream, flush=True)
@@ -272,7 +272,7 @@ def test_pictures_with_bad_names_are_predicted_shown_and_exported_as_text(
     record("names of pictures", tried=len(names), survived=len(names), lost=0)
 
 
-def test_a_name_has_nothing_in_it_that_means_more_in_any_output() -> None:
+def test_a_valid_name_has_no_special_meaning_in_any_output() -> None:
     """It has no formula, markup or path; only _ is special in LaTeX, and is escaped."""
     letters = [chr(code) for code in range(0x3000)]
     inside = {letter for letter in letters if _is_a_name(f"a{letter}b")}
@@ -297,7 +297,7 @@ def _is_a_name(text: str) -> bool:
 
 @pytest.mark.parametrize("part", ["images", "source", "model", "recipe"])
 @pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "..", "a/b", "", "a\\b", "=a", "<b>"])
-def test_what_stands_beside_arrays_cannot_name_a_file_elsewhere(
+def test_the_document_of_arrays_cannot_name_a_file_elsewhere(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str, name: str
 ) -> None:
     folder = tmp_path / "in" / "deep" / "arrays"
@@ -525,7 +525,7 @@ def test_a_mirror_that_lies_leaves_nothing(mirror: Any, tmp_path: Path, how: str
 
 
 @pytest.mark.parametrize("how", ["endless_redirect", "endless_continues", "endless_trailers"])
-def test_a_mirror_sends_little_that_is_no_part_of_a_file(
+def test_only_little_data_besides_the_file_is_accepted_from_a_mirror(
     mirror: Any, tmp_path: Path, how: str
 ) -> None:
     mirror.how = how
@@ -538,7 +538,7 @@ def test_a_mirror_sends_little_that_is_no_part_of_a_file(
 
 
 @pytest.mark.parametrize("how", ["drops", "drops_of_continues", "drops_of_a_redirect"])
-def test_a_mirror_that_sends_drops_is_left_soon(
+def test_a_download_from_a_very_slow_mirror_is_stopped_soon(
     mirror: Any, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(allowance, "_SECONDS", 0.5)
@@ -575,7 +575,7 @@ def test_no_server_fills_the_disk_under_the_name_of_weights(
 
 
 @pytest.mark.parametrize("what", HOSTILE_TARS)
-def test_a_tar_made_to_harm_is_named_soon_and_takes_little_memory(
+def test_a_malicious_tar_is_named_soon_and_takes_little_memory(
     tmp_path: Path, what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tar = tmp_path / "val.tar"

@@ -167,7 +167,7 @@ def lost(before: Sequence[Batch], after: Sequence[Batch]) -> int:
     return ours[-1]["numbers"][-1] + 1 - again[0]["numbers"][0] if again else 0
 
 
-def test_a_command_whose_worker_is_killed_goes_on_by_itself(arena, pictures, tmp_path, full):
+def test_a_command_whose_worker_is_killed_continues_by_itself(arena, pictures, tmp_path, full):
     scene = replace(scenes.predict(pictures, "one"), orders=Orders())
     reference = uninterrupted(arena, scene, tmp_path / "0")
     chance, verdicts = random.Random(7), Verdicts()
@@ -185,7 +185,7 @@ def test_a_command_whose_worker_is_killed_goes_on_by_itself(arena, pictures, tmp
     verdicts.check()
 
 
-def test_an_odd_batch_that_is_halved_goes_on_with_what_is_done(arena, pictures, tmp_path):
+def test_a_run_whose_odd_batch_size_is_halved_uses_its_checkpoints(arena, pictures, tmp_path):
     scene = replace(scenes.predict(pictures, "one", **{"batch-size": 25}), orders=Orders())
     victim = arena.start(scene.arguments(tmp_path / "store"), **PAUSE)
     pieces = tmp_path / "store" / "tiny" / "numbered" / ".one.published.safetensors.unfinished"

@@ -67,7 +67,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
 
 
 @pytest.mark.parametrize("framework", [TORCH, KERAS], ids=lambda framework: framework.name)
-def test_a_model_that_is_killed_again_and_again_comes_to_the_same_tensors(
+def test_a_model_that_is_killed_repeatedly_gives_the_same_tensors(
     arena, sample_images, tmp_path, full, framework
 ):
     if find_spec(framework.name) is None:

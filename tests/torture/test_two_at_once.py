@@ -82,7 +82,9 @@ def test_commands_over_one_store_share_the_work(arenas, pictures, tmp_path, full
     verdicts.check()
 
 
-def test_a_run_that_another_has_stored_meanwhile_is_not_made_again(arenas, pictures, tmp_path):
+def test_a_run_that_another_process_has_stored_meanwhile_is_not_computed_again(
+    arenas, pictures, tmp_path
+):
     scene, verdicts = a_sweep(pictures, "one", "two", "three"), Verdicts()
     reference = alone(arenas, scene, tmp_path / "0")
     quick, slow = arenas[:2]
