@@ -87,7 +87,7 @@ def test_outputs_arrive_in_order_and_then_the_end(executor):
         ("exit", "its process ended with status 3", "died"),
     ],
 )
-def test_a_job_that_fails_says_why_and_the_others_go_on(executor, job, reason, cause):
+def test_a_job_that_fails_says_why_and_the_others_continue(executor, job, reason, cause):
     ends = outcome(executor, ["a", job, "b"])
     assert list(ends) == ["a", job, "b"]
     assert isinstance(ends["a"], Finished)
@@ -132,7 +132,7 @@ def test_a_worker_is_not_used_again_after_an_unexpected_error():
 
 
 @ELSEWHERE
-def test_a_job_that_hangs_is_given_up_and_the_others_go_on(executor):
+def test_a_job_that_hangs_is_stopped_and_the_others_continue(executor):
     events = list(executor.run(act, ["hang", "b"], timeout=2))
     first, second = (event for event in events if isinstance(event, ENDS))
     assert (first.job, first.cause) == ("hang", "silent")

@@ -474,7 +474,7 @@ def test_an_interrupted_job_with_all_probabilities_is_resumed(sweep, images, mon
 @pytest.mark.parametrize(
     "changes", [{"batch_size": 3}, {"keep": "all"}, {"seed": 1}], ids=lambda changes: str(changes)
 )
-def test_what_was_done_otherwise_is_not_gone_on_with(sweep, images, monkeypatch, changes):
+def test_checkpoints_from_other_conditions_are_not_used(sweep, images, monkeypatch, changes):
     interrupted(sweep, a_job(images), monkeypatch, row=4)
     job = a_job(images, **changes)
     seen = predicting(monkeypatch)
@@ -507,7 +507,7 @@ def test_the_rows_of_a_damaged_checkpoint_are_computed_again(sweep, images, monk
     ],
     ids=str,
 )
-def test_a_piece_that_holds_what_cannot_be_is_done_again(sweep, images, monkeypatch, change):
+def test_the_rows_of_an_invalid_checkpoint_are_computed_again(sweep, images, monkeypatch, change):
     job = a_job(images)
     interrupted(sweep, job, monkeypatch, row=4)
     (piece,) = sweep.store.unfinished(job.run).glob("*.npz")
@@ -519,7 +519,7 @@ def test_a_piece_that_holds_what_cannot_be_is_done_again(sweep, images, monkeypa
     assert sum(map(len, seen)) == 6
 
 
-def test_what_is_done_is_put_on_disk_every_thousand_pictures_and_every_minute(
+def test_a_checkpoint_is_written_every_thousand_pictures_and_every_minute(
     sweep, images, monkeypatch
 ):
     monkeypatch.setattr(partial_run, "KEPT_EVERY", 4)
@@ -602,7 +602,7 @@ def test_only_a_model_too_large_for_one_picture_fails(sweep, images, monkeypatch
 @pytest.mark.parametrize(
     ("cause", "tries"), [("died", 2), ("killed", 2), ("silent", 1), ("error", 1)]
 )
-def test_a_job_whose_process_died_is_tried_once_more(sweep, images, monkeypatch, cause, tries):
+def test_a_job_whose_process_died_is_tried_again(sweep, images, monkeypatch, cause, tries):
     begun = []
 
     def run(function, jobs, timeout):

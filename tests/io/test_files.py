@@ -128,7 +128,7 @@ def test_part_files_of_killed_processes_are_removed_but_not_those_being_written(
     assert [path.name for path in tmp_path.iterdir()] == ["t.md"]
 
 
-def test_a_part_that_is_a_link_or_a_pipe_harms_nobody(tmp_path):
+def test_a_part_file_that_is_a_link_or_a_pipe_does_no_harm(tmp_path):
     mine = tmp_path / "mine"
     mine.write_bytes(b"precious")
     (tmp_path / f".t.md.{os.getpid()}.part").symlink_to(mine)

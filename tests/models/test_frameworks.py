@@ -165,7 +165,7 @@ class ResourceExhaustedError(Exception):
         ("keras", ValueError("shape"), False),
     ],
 )
-def test_a_framework_knows_its_own_errors_of_memory(name, error, expected):
+def test_a_framework_recognises_its_own_memory_errors(name, error, expected):
     assert frameworks.frameworks()[name].is_out_of_memory(error) is expected
 
 

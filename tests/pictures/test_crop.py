@@ -217,7 +217,7 @@ def test_versions_name_the_jpeg_library():
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("how", [{}, {"progressive": True}])
-def test_the_quick_check_finds_what_decoding_in_full_finds(form, how):
+def test_the_quick_check_finds_the_same_faults_as_full_decoding(form, how):
     noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(noise).save(file, form, **how)

@@ -108,7 +108,7 @@ def test_every_flipped_bit_is_found(store):
         *((part, ("--calibration",)) for part in ("top5_prob", "probabilities")),
     ],
 )
-def test_a_run_with_a_flipped_bit_is_named_and_the_table_of_the_others_comes(
+def test_a_run_with_a_flipped_bit_is_named_and_the_table_of_the_others_is_printed(
     store, call, without, part, options
 ):
     path = store.path(VICTIM)
@@ -136,7 +136,7 @@ def test_probabilities_that_a_table_does_not_show_do_not_stop_it(store, call):
     assert call("check")[0] == 1
 
 
-def test_a_truncated_run_is_named_and_the_table_of_the_others_comes(store, call, without):
+def test_a_truncated_run_is_named_and_the_table_of_the_others_is_printed(store, call, without):
     path = store.path(VICTIM)
     whole = path.read_bytes()
     sizes = range(0, len(whole), 50)
@@ -150,7 +150,7 @@ def test_a_truncated_run_is_named_and_the_table_of_the_others_comes(store, call,
 
 
 @pytest.mark.parametrize("options", [("compare", "--all"), ("verify",), ("verify", "o*", "v*")])
-def test_comparisons_of_many_runs_go_on_without_a_damaged_one(store, call, options):
+def test_comparisons_of_many_runs_continue_without_a_damaged_one(store, call, options):
     path = store.path(VICTIM)
     whole = path.read_bytes()
     path.write_bytes(flipped(whole, regions(whole)["top5_index"][0], 0))
@@ -197,7 +197,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("damage", "message", "options"), BROKEN.values(), ids=BROKEN)
-def test_a_run_that_is_none_is_named_and_the_table_of_the_others_comes(
+def test_a_file_that_is_not_a_run_is_named_and_the_table_of_the_others_is_printed(
     store, call, without, damage, message, options
 ):
     path = store.path(VICTIM)

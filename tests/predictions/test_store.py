@@ -308,7 +308,7 @@ def test_a_run_that_was_stored_with_another_list_of_pictures_cannot_be_read(merg
     assert not merged.keeps_all_probabilities(theirs)
 
 
-def test_of_merged_stores_the_owner_of_the_list_is_scored_and_the_other_named(merged):
+def test_after_a_merge_runs_with_the_current_list_are_scored_and_the_others_named(merged):
     table = aggregate(merged, "val-limit-3")
     assert [row.run.model for row in table.rows] == ["of-b"]
     assert len(table.left_out) == 1
@@ -391,7 +391,7 @@ IS_ROOT = os.name == "posix" and os.geteuid() == 0
 @pytest.mark.parametrize(
     "hidden", ["three/closed", "three/source/model-v1.0.published.safetensors"]
 )
-def test_what_cannot_be_read_is_an_error_by_name(
+def test_an_unreadable_file_or_folder_is_named(
     stored, three_pictures, a_provenance, command, hidden, tmp_path_factory
 ):
     """Root ignores permissions, so the command runs as another user."""
@@ -422,7 +422,7 @@ def test_what_cannot_be_read_is_an_error_by_name(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of other systems")
-def test_a_pipe_in_the_place_of_a_run_or_a_list_is_refused_and_not_waited_for(stored):
+def test_a_pipe_in_the_place_of_a_run_or_a_list_is_refused_without_waiting(stored):
     for path in (stored.path(RUN), stored.folder / "three" / "images.csv"):
         path.unlink()
         os.mkfifo(path)

@@ -68,7 +68,7 @@ def make(name: str, arena: Arena, pictures: Path, folder: Path) -> Scene:
 
 
 @pytest.mark.parametrize("name", ["predict", "import", "fetch", "prepare", "npy", "csv"])
-def test_a_disk_that_is_too_small_is_told_and_what_is_there_stays(
+def test_a_disk_that_is_too_small_is_reported_and_existing_files_stay(
     arena, pictures, tmp_path, full, name
 ):
     scene = make(name, arena, pictures, tmp_path)
@@ -109,7 +109,7 @@ def test_a_store_without_room_for_the_run_is_found_before_anything_is_predicted(
     verdicts.check()
 
 
-def test_a_disk_that_fills_up_meanwhile_costs_the_run_at_hand_and_the_next_goes_on(
+def test_a_disk_that_fills_up_costs_at_most_the_current_run_and_the_next_call_resumes(
     arena, pictures, tmp_path
 ):
     scene, verdicts = scenes.predict(pictures, "one", "two", limit=200), Verdicts()
@@ -160,9 +160,7 @@ def test_a_full_disk_of_crops_costs_only_time(arena, pictures, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["predict", "import", "fetch", "prepare", "npy", "csv"])
-def test_a_disk_that_cannot_be_written_is_told_at_once_and_left_as_it_is(
-    arena, pictures, tmp_path, name
-):
+def test_a_read_only_disk_is_reported_at_once_and_left_unchanged(arena, pictures, tmp_path, name):
     scene, verdicts = make(name, arena, pictures, tmp_path), Verdicts()
     with a_disk(tmp_path / "disk", 2**24) as disk:
         earlier = scenes.predict(pictures, "two", limit=20)

@@ -47,9 +47,7 @@ def steady(pictures: Path, *models: str) -> Scene:
     return Scene("predict", arguments, scenes.Orders(most_lost=2, fatal=WRITES))
 
 
-def test_a_disk_that_refuses_any_call_costs_no_more_than_the_run_at_hand(
-    arena, tree, tmp_path, full
-):
+def test_a_refused_call_costs_at_most_the_current_run(arena, tree, tmp_path, full):
     verdicts = Verdicts()
     earlier = steady(tree, "steady")
     assert arena.run(earlier.arguments(tmp_path / "start")).status == 0

@@ -34,7 +34,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return scenes.numbered_pictures(tmp_path_factory.mktemp("pictures") / "tiny", 1300)
 
 
-def test_ctrl_c_ends_soon_keeps_what_is_done_and_says_how_to_go_on(arena, pictures, tmp_path, full):
+def test_ctrl_c_ends_soon_keeps_the_partial_run_and_says_how_to_resume(
+    arena, pictures, tmp_path, full
+):
     scene = replace(scenes.predict(pictures, "one"), orders=Orders())
     calm = arena.run(scene.arguments(tmp_path / "0"))
     assert calm.status == 0, calm.err
@@ -76,7 +78,9 @@ def check_went_on(store: Path, seen: int) -> None:
 
 
 @pytest.mark.parametrize("model", ["hungry", "doomed", "bloated"])
-def test_where_memory_runs_out_the_batch_is_halved_and_it_goes_on(arena, pictures, tmp_path, model):
+def test_if_memory_runs_out_the_batch_is_halved_and_the_run_resumes(
+    arena, pictures, tmp_path, model
+):
     wanted = scenes.predict(pictures, model, limit=60, **{"batch-size": 5})
     assert arena.run(wanted.arguments(tmp_path / "calm")).status == 0
     scene = scenes.predict(pictures, "one", model, limit=60)
@@ -100,7 +104,7 @@ def test_where_memory_runs_out_the_batch_is_halved_and_it_goes_on(arena, picture
     verdicts.check()
 
 
-def test_a_model_that_lacks_memory_for_one_picture_fails_alone(arena, pictures, tmp_path):
+def test_only_a_model_that_lacks_memory_for_one_picture_fails(arena, pictures, tmp_path):
     scene = scenes.predict(pictures, "starving", "one", "two", limit=60)
     ended = arena.run(scene.arguments(tmp_path / "store"))
     verdicts = Verdicts()

@@ -93,7 +93,7 @@ def make(name: str, arena: Arena, pictures: Path, folder: Path) -> Scene:
         ("csv", "parent", 2),
     ],
 )
-def test_a_command_that_is_killed_at_any_write_sync_or_rename_goes_on(
+def test_a_command_that_is_killed_at_any_write_sync_or_rename_resumes(
     arena, pictures, tmp_path, full, name, who, every
 ):
     scene = make(name, arena, pictures, tmp_path)
@@ -125,7 +125,7 @@ def points_of(trace: Path, who: str) -> list[dict[str, object]]:
     ]
 
 
-def test_a_sweep_that_is_killed_at_any_time_goes_on_and_loses_little(
+def test_a_sweep_that_is_killed_at_any_time_resumes_and_loses_little(
     arena, pictures, tmp_path, full
 ):
     scene = replace(scenes.predict(pictures, "one", "two"), orders=Orders())

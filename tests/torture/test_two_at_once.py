@@ -117,7 +117,7 @@ def test_other_pictures_of_the_same_name_are_refused_before_a_prediction(
     verdicts.check()
 
 
-def test_where_one_is_killed_the_one_that_waits_goes_on_with_its_work(arenas, pictures, tmp_path):
+def test_if_a_process_is_killed_the_waiting_one_continues_its_run(arenas, pictures, tmp_path):
     scene, verdicts = a_sweep(pictures, "one"), Verdicts()
     reference = alone(arenas, scene, tmp_path / "0")
     store = tmp_path / "store"
