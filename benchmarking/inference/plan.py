@@ -22,6 +22,7 @@ from benchmarking.models.available import available
 from benchmarking.models.sources import framework_of
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
+from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.run_index import kept_apart
 from benchmarking.predictions.store import Store, bytes_needed
@@ -123,6 +124,11 @@ class Plan:
     def on(self, images: ImageSet) -> Plan:
         """The same plan for the image set that remains after all pictures were read."""
         return replace(self, images=images.name, n=len(images))
+
+    @property
+    def recipes(self) -> tuple[Preprocessing, ...]:
+        """The distinct recipes of these models."""
+        return tuple(dict.fromkeys(spec.recipes[self.options.recipe] for spec in self.specs))
 
     def run(self, spec: ModelSpec) -> Run:
         """The identity of a model's run."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +18,7 @@ from benchmarking.inference.model import LoadedModel
 from benchmarking.inference.own_model import Model, job_of, sweep_of
 from benchmarking.inference.plan import Models, Options, Plan, plan
 from benchmarking.inference.progress import bars
+from benchmarking.models.sources import all_specs, select
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.pictures.sets import open_images
@@ -48,8 +49,24 @@ def sweep(
     Raises:
         BenchmarkError: a name is unknown, a model cannot run, or the store cannot be written.
     """
-    pictures, target = _images(images), _store(store)
+    recipes = recipes_of(models, options.get("recipe", "published"))
+    pictures, target = _images(images, recipes), _store(store)
     yield from _planned(models, pictures, target, _options(options)).sweep(pictures)
+
+
+def recipes_of(model: Models | Model, recipe: str | Preprocessing) -> list[Preprocessing]:
+    """The recipes of models, as far as they are known before the sweep is planned.
+
+    Raises:
+        BenchmarkError: a name is unknown.
+    """
+    if isinstance(recipe, Preprocessing):
+        return [recipe]
+    if callable(model) or not isinstance(model, str | list | tuple):
+        return []
+    patterns = [model] if isinstance(model, str) else model
+    specs = select(patterns) if patterns else all_specs()
+    return list(dict.fromkeys(spec.recipes[recipe] for spec in specs if recipe in spec.recipes))
 
 
 def _planned(models: Models, images: ImageSet, store: Store, options: Options) -> Plan:
@@ -96,7 +113,7 @@ def predict(
     Raises:
         BenchmarkError: a name is unknown, or a model failed; the runs of the others are stored.
     """
-    pictures, target = _images(images), _store(store)
+    pictures, target = _images(images, recipes_of(model, recipe)), _store(store)
     wanted: list[Run] = []
     if isinstance(model, LoadedModel):
         raise BenchmarkError(
@@ -177,13 +194,14 @@ def _options(given: Mapping[str, Any]) -> Options:
     return Options(**given)
 
 
-def _images(images: Images) -> ImageSet:
+def _images(images: Images, recipes: Sequence[Preprocessing]) -> ImageSet:
+    """Return an image set as it is, or open a place and check that all recipes can crop it."""
     if not isinstance(images, ImageSet | str | Path):
         raise BenchmarkError(
             f"pictures are a {type(images).__name__}; expected an image set, or a place of "
             "pictures. For a few of them use open_images(PLACE, limit=3)."
         )
-    return images if isinstance(images, ImageSet) else open_images(images)
+    return images if isinstance(images, ImageSet) else open_images(images, recipes=recipes)
 
 
 def _store(store: Store | str | Path) -> Store:

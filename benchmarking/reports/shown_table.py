@@ -13,7 +13,7 @@ import numpy as np
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference.own_model import Model, own_name
 from benchmarking.inference.plan import Models, Options
-from benchmarking.inference.verbs import Images, predict
+from benchmarking.inference.verbs import Images, predict, recipes_of
 from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder
 from benchmarking.io.names import UNKNOWN
@@ -143,7 +143,11 @@ def evaluate(
     >>> round(table.rows[0].scores["Acc@1"].share, 2)
     0.9
     """
-    images = pictures if isinstance(pictures, ImageSet) else open_images(pictures)
+    if isinstance(pictures, ImageSet):
+        images = pictures
+    else:
+        recipes = recipes_of(model, options.get("recipe", "published"))
+        images = open_images(pictures, recipes=recipes)
     if store is None:
         apart = Options(seed=options.get("seed"), precision=options.get("precision")).apart
         store = cache_folder("evaluated") / f"{images.fingerprint[:16]}{apart}"

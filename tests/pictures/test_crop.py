@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 from benchmarking.errors import PictureError
 from benchmarking.models.sources import all_specs
 from benchmarking.pictures.crop import crop, crop_corner, library_versions, resized
-from benchmarking.pictures.decode import Undecodable, inspect, refuse_undecodable
+from benchmarking.pictures.decode import Undecodable, inspect, read_to_end
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
 PILLOW = sorted(
@@ -161,10 +161,19 @@ def test_what_cannot_be_decoded_is_an_error_not_a_grey_picture(damage):
         crop(damage(data), PILLOW[0])
 
 
-@pytest.mark.parametrize("damage", [lambda d: b"", lambda d: b"no picture"])
-def test_what_opencv_cannot_decode_is_an_error(damage):
-    with pytest.raises(PictureError, match="cannot be decoded by OpenCV"):
-        crop(damage(b""), OPENCV[0])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "is in no format that Pillow knows"),
+        (b"no picture", "is in no format that Pillow knows"),
+        (encoded(Image.fromarray(noise(64, 64, 3)), "JPEG")[:900], "cannot be decoded by OpenCV"),
+        (b"Pf\n2 2\n-1.0\n" + bytes(16), "is not decoded into 8-bit colours by OpenCV"),
+    ],
+    ids=["empty", "text", "cut", "floats"],
+)
+def test_what_opencv_cannot_decode_is_an_error(data, message):
+    with pytest.raises(PictureError, match=message):
+        crop(data, OPENCV[0])
 
 
 def claiming(width: int, height: int) -> bytes:
@@ -176,7 +185,8 @@ def claiming(width: int, height: int) -> bytes:
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_picture_that_would_fill_the_memory_is_refused_before_it_is_decoded():
-    for look in (lambda data: crop(data, PILLOW[0]), inspect, refuse_undecodable):
+    looks = (lambda data: crop(data, PILLOW[0]), lambda data: crop(data, OPENCV[0]))
+    for look in (*looks, inspect, read_to_end):
         with pytest.raises(Undecodable, match="too large: it claims 9460 x 9460 .* 89,478,485 are"):
             look(claiming(9460, 9460))
 
@@ -184,9 +194,12 @@ def test_a_picture_that_would_fill_the_memory_is_refused_before_it_is_decoded():
 def test_opencv_is_told_how_many_pixels_it_may_decode():
     """In a new process, because OpenCV reads its limits when it is imported."""
     code = f"""
-from benchmarking.pictures.crop import crop
+from contextlib import nullcontext
+from benchmarking.pictures import crop as module
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
-crop({claiming(9460, 9460)!r}, Preprocessing("opencv", "bicubic", 256, 224, SCALINGS["caffe"]))
+module.opened = nullcontext  # it has the same limit
+recipe = Preprocessing("opencv", "bicubic", 256, 224, SCALINGS["caffe"])
+module.crop({claiming(9460, 9460)!r}, recipe)
 """
     failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "PictureError: cannot be decoded by OpenCV: pixels <= CV_IO_MAX" in failed.stderr
@@ -222,10 +235,10 @@ def test_the_quick_check_finds_the_same_faults_as_full_decoding(form, how):
     file = io.BytesIO()
     Image.fromarray(noise).save(file, form, **how)
     data = file.getvalue()
-    refuse_undecodable(data)
+    read_to_end(data)
     for cut in range(0, len(data), max(1, len(data) // 150)):
         refusals = []
-        for look in (refuse_undecodable, inspect):
+        for look in (read_to_end, inspect):
             try:
                 look(data[:cut])
             except Undecodable as error:
@@ -237,7 +250,7 @@ def test_a_format_that_pillow_passes_to_ghostscript_is_refused(tmp_path):
     file = io.BytesIO()
     Image.new("RGB", (20, 20)).save(file, "EPS")
     with pytest.raises(Undecodable, match="is in no format"):
-        refuse_undecodable(file.getvalue())
+        read_to_end(file.getvalue())
 
 
 @pytest.mark.parametrize("recipe", SHORTER_SIDE, ids=lambda recipe: recipe.library)

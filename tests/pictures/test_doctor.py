@@ -336,6 +336,11 @@ def test_transparency_under_the_name_of_a_jpeg(val, seven):
     assert found["odd-colours"][1] == [f"{seven[5].parent.name}/{seven[5].name} is RGBA"]
 
 
+def test_data_after_the_end_of_a_jpeg_is_no_finding(val, seven):
+    seven[1].write_bytes(seven[1].read_bytes() + b"\xff\xda" * 500)
+    assert findings(val) == {}
+
+
 def test_grey_and_cmyk_pictures_and_honest_pngs_are_facts(val, seven):
     seven[0].write_bytes(encoded(Image.open(seven[0]).convert("L")))
     seven[1].write_bytes(encoded(Image.open(seven[1]).convert("CMYK")))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarking.errors import PictureError
 from benchmarking.io.npy_files import read_integers
 from benchmarking.labels.label_files import corrected_labels, labels_from, real_labels, rows_of
 from benchmarking.pictures import crop, decode
@@ -161,7 +162,19 @@ def _crop(recipe: Preprocessing) -> Callable[[Path], object]:
 
 
 def _check(path: Path) -> None:
-    decode.refuse_undecodable(path.read_bytes())
+    """The check before a sweep refuses a picture exactly if it cannot be cropped."""
+    data, refused = path.read_bytes(), {}
+    for recipe in (_PILLOW, _DRAFT, _OPENCV):
+        try:
+            crop.crop(data, recipe)
+        except PictureError as error:
+            refused[recipe] = error
+        alone = crop.refusals(data, [recipe])
+        assert alone.keys() == refused.keys() & {recipe}
+    assert crop.refusals(data, [_PILLOW, _DRAFT, _OPENCV]).keys() == refused.keys()
+    if refused:
+        raise next(iter(refused.values()))
+    decode.read_to_end(data)
 
 
 def _inspect(path: Path) -> None:

@@ -18,7 +18,7 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.io.npy_files import read_array, read_integers
 from benchmarking.labels.label_files import labels_from, real_labels, rows_of
 from benchmarking.pictures.crop import crop
-from benchmarking.pictures.decode import inspect, refuse_undecodable
+from benchmarking.pictures.decode import inspect, read_to_end
 from benchmarking.pictures.prepare import plan
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 from benchmarking.pictures.sets import open_pictures
@@ -146,10 +146,17 @@ def of_many_scans(times: int) -> bytes:
     return data[:last] + data[last:-2] * times + data[-2:]
 
 
-@pytest.mark.parametrize("read", [refuse_undecodable, inspect])
+def cropped(recipe: Preprocessing) -> Callable[[bytes], object]:
+    return lambda data: crop(data, recipe)
+
+
+@pytest.mark.parametrize("read", [read_to_end, inspect, *map(cropped, (PILLOW, DRAFT, OPENCV))])
 def test_a_jpeg_of_too_many_scans_is_refused(read):
     read(of_many_scans(50))
     refused(lambda: read(of_many_scans(10_000)), "has more than 100 scans")
+    read(of_many_scans(0) + b"\xff\xda" * 2**22)  # not scans after the end
+    many_markers = of_many_scans(10)[:-2] + (b"\xff\x01" * 20 + b"\xff\xda") * 2**20
+    refused(lambda: read(many_markers), "has more than 100 scans")
 
 
 @pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1)], ids=["high", "wide"])

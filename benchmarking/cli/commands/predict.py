@@ -8,9 +8,10 @@ PICTURES is one of:
 A part of the validation set is enough.
 
 A run is stored as soon as it is complete, and is not computed again. Partial runs are kept as
-checkpoints, so after an interruption the same command resumes where it stopped. All pictures are
-checked before the first prediction. Models with the same preprocessing share the crops. If the
-weights of a model that you name are missing, they are downloaded.
+checkpoints, so after an interruption the same command resumes where it stopped. Before the first
+prediction, all pictures are checked with the preprocessing of every model. Models with the same
+preprocessing share the crops. If the weights of a model that you name are missing, they are
+downloaded.
 """
 
 from __future__ import annotations
@@ -110,8 +111,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--on-bad-image",
         choices=("stop", "skip"),
         default="stop",
-        help="stop before the first prediction if a picture cannot be decoded (the default), or "
-        "leave such pictures out, which makes a different image set",
+        help="stop before the first prediction if the recipe of a model cannot crop a picture (the "
+        "default), or leave such pictures out for all models, which makes a different image set",
     )
     add(
         "--crop-cache",
@@ -163,7 +164,9 @@ def _run(args: argparse.Namespace) -> int:
     todo = plan(args.models or (), name, len(contents.pictures), store, options, notice)
     print(_summary(todo), flush=True)
     todo.check_room()
-    images = read_images(name, contents, args.on_bad_image, args.workers, notice)
+    images = read_images(
+        name, contents, args.on_bad_image, args.workers, notice, recipes=todo.recipes
+    )
     todo = todo.on(images)
     arguments = _recorded(args.arguments)
     with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -15,8 +17,10 @@ from benchmarking.errors import PictureError
 from benchmarking.io.prefetch import cores, prefetched
 from benchmarking.io.progress import bar, notice
 from benchmarking.labels.imagenet import validation_labels, validation_number
-from benchmarking.pictures.decode import refuse_undecodable
+from benchmarking.pictures.crop import refusals
+from benchmarking.pictures.decode import read_to_end
 from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, fingerprint, spread
+from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.plugins import discover
 
 OnBadImage = Literal["stop", "skip"]
@@ -96,6 +100,7 @@ def open_images(
     limit: int | None = None,
     on_bad_image: OnBadImage = "stop",
     workers: int | None = None,
+    recipes: Collection[Preprocessing] = (),
 ) -> ImageSet:
     """Open labelled pictures as an image set; each is read once, with a progress bar.
 
@@ -104,12 +109,14 @@ def open_images(
         name: name of the image set; by default the name of its place, or imagenet-val for the
             whole validation set.
         limit: maximum number of pictures, evenly spaced; they form a different image set.
-        on_bad_image: what to do if pictures cannot be decoded: "stop", or "skip", which makes an
+        on_bad_image: what to do if pictures cannot be used: "stop", or "skip", which makes an
             image set without them.
         workers: number of threads that read; by default one for each core.
+        recipes: recipes that must be able to crop every picture, such as `load_model(NAME).recipe`;
+            without recipes, Pillow must be able to decode every picture.
 
     Raises:
-        PictureError: there are no labelled pictures, or some cannot be decoded.
+        PictureError: there are no labelled pictures, or some cannot be decoded or cropped.
         BenchmarkError: the name is not valid.
 
     >>> from benchmarking import open_images
@@ -119,7 +126,7 @@ def open_images(
     contents = open_pictures(str(where))
     set_name = name or default_name(str(where), contents.pictures)
     contents, set_name = limited(contents, set_name, limit)
-    return read_images(set_name, contents, on_bad_image, workers or cores())
+    return read_images(set_name, contents, on_bad_image, workers or cores(), recipes=recipes)
 
 
 def limited(contents: Contents, name: str, limit: int | None) -> tuple[Contents, str]:
@@ -136,15 +143,19 @@ def read_images(
     on_bad_image: OnBadImage,
     workers: int,
     tell: Callable[[str], None] = notice,
+    *,
+    recipes: Collection[Preprocessing] = (),
 ) -> ImageSet:
     """Read every picture in full, with a progress bar; for the arguments see `open_images`.
 
     Raises:
-        PictureError: some pictures cannot be decoded and must not be skipped, or none can.
+        PictureError: some pictures cannot be used and must not be skipped, or none can.
     """
     pictures = contents.pictures
-    read = inspected(pictures, workers)
-    seen = list(bar(read, title="reading", total=len(pictures), unit=" images"))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # about odd metadata; they break the bar
+        read = inspected(pictures, workers, recipes)
+        seen = list(bar(read, title="reading", total=len(pictures), unit=" images"))
     bad = [
         f"{picture.place} ({picture.key}): {look.problem}"
         for picture, look in zip(pictures, seen, strict=True)
@@ -181,16 +192,21 @@ class Seen:
 
     Attributes:
         sha256: sha256 of its bytes, in hex; "" if they cannot be read.
-        problem: why the picture cannot be used; "" if it can.
+        problem: why the picture cannot be used, and by which recipe; "" if it can.
     """
 
     sha256: str
     problem: str
 
 
-def inspected(pictures: Sequence[Picture], workers: int) -> Iterator[Seen]:
-    """Read and check each picture with several threads; results are in order."""
-    with prefetched(_look, pictures, workers) as seen:
+def inspected(
+    pictures: Sequence[Picture], workers: int, recipes: Collection[Preprocessing] = ()
+) -> Iterator[Seen]:
+    """Read each picture with several threads, and check that every recipe can crop it.
+
+    Without recipes, check that Pillow can decode it. Results are in order.
+    """
+    with prefetched(partial(_look, recipes=recipes), pictures, workers) as seen:
         yield from seen
 
 
@@ -235,17 +251,29 @@ def _chosen(where: str) -> tuple[PictureSet, str]:
     return fitting[0], where
 
 
-def _look(picture: Picture) -> Seen:
+def _look(picture: Picture, recipes: Collection[Preprocessing]) -> Seen:
     try:
         data = picture.read()
     except PictureError as error:
         return Seen("", str(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
-        refuse_undecodable(data)
+        if not recipes:
+            read_to_end(data)
+        refused = refusals(data, recipes)
+        return Seen(digest, _problem(refused, len(recipes)))
     except PictureError as error:
         return Seen(digest, str(error))
-    return Seen(digest, "")
+
+
+def _problem(refused: Mapping[Preprocessing, PictureError], n: int) -> str:
+    """Why a picture cannot be used, and which of the n recipes cannot crop it."""
+    if not refused:
+        return ""
+    first, *more = refused
+    others = f" and {len(more)} more" if more else ""
+    which = "every recipe" if 1 < n == len(refused) else f"recipe: {first}{others}"
+    return f"{str(refused[first]).removesuffix('.')} ({which})."
 
 
 def _bad_pictures(bad: Sequence[str], n: int) -> PictureError:

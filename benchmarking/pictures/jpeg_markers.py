@@ -1,0 +1,66 @@
+"""Markers of a JPEG file: the coding, the scans and the end.
+
+Only the markers that a decoder reads are counted. Bytes inside a segment are no markers (an EXIF
+thumbnail contains some), nor are bytes after the end of the picture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+START, END, SCAN = b"\xff\xd8", b"\xff\xd9", b"\xff\xda"
+
+MOST_MARKERS = 10_000
+"""Largest number of markers that are read; a picture of ImageNet has a few tens."""
+
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # not 0 and restarts, which are parts of a scan
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_HUFFMAN = (0xC0, 0xC1, 0xC2)
+_WITHOUT_LENGTH = (0x01, 0xD8)
+
+
+def is_jpeg(data: bytes) -> bool:
+    """Whether the bytes begin like a JPEG."""
+    return data.startswith(START)
+
+
+def is_ended(data: bytes) -> bool:
+    """Whether a JPEG has its end marker, with or without data after it; if not, it is truncated."""
+    return data.rfind(END) > data.rfind(SCAN) or END[1] in _markers(data)
+
+
+def is_huffman_coded(data: bytes) -> bool:
+    """Whether the bytes are a baseline or progressive JPEG with Huffman coding."""
+    return is_jpeg(data) and next((m for m in _markers(data) if m in _FRAMES), 0) in _HUFFMAN
+
+
+def has_more_scans(data: bytes, limit: int) -> bool:
+    """Whether a JPEG has more scans than a limit, or more markers than MOST_MARKERS."""
+    values = np.frombuffer(data, np.uint8)
+    # This is four times as fast as bytes.count.
+    if np.count_nonzero((values[:-1] == SCAN[0]) & (values[1:] == SCAN[1])) <= limit:
+        return False
+    scans = 0
+    for number, marker in enumerate(_markers(data)):
+        scans += marker == SCAN[1]
+        if scans > limit or number >= MOST_MARKERS:
+            return True
+    return False
+
+
+def _markers(data: bytes) -> Iterator[int]:
+    """The second byte of each marker up to the end of the picture."""
+    at = len(START)
+    for _ in range(MOST_MARKERS + 1):
+        found = _MARKER.search(data, at)
+        if not found:
+            return
+        marker, at = data[found.start() + 1], found.end()
+        yield marker
+        if marker == END[1]:
+            return
+        if marker not in _WITHOUT_LENGTH:
+            at += int.from_bytes(data[at : at + 2], "big")
