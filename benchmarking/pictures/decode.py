@@ -89,6 +89,23 @@ def read_to_end(data: bytes) -> tuple[int, int]:
     return height, width
 
 
+def deep_mode(data: bytes) -> str:
+    """Pillow's mode of a grey picture of more than 8 bits, such as "I;16"; "" for all others.
+
+    Raises:
+        Undecodable: Pillow cannot open the picture.
+    """
+    if jpeg_markers.is_jpeg(data):  # Pillow reads only JPEGs of 8 bits
+        return ""
+    with opened(data) as file:
+        return str(file.mode) if is_deep(file.mode) else ""
+
+
+def is_deep(mode: str) -> bool:
+    """Whether a mode of Pillow means grey with more than 8 bits."""
+    return mode == "F" or mode.startswith("I")
+
+
 @contextmanager
 def opened(data: bytes) -> Iterator[Any]:
     """Open a picture with Pillow; its errors are raised as Undecodable.

@@ -151,6 +151,13 @@ def test_a_picture_that_all_recipes_of_a_sweep_can_crop_is_not_left_out(predict,
     assert len(store.rows("grey").keys) == 12
 
 
+def test_grey_pictures_of_more_than_8_bits_are_used_with_a_warning(predict, odd, capsys):
+    assert predict("stretched") == 0
+    err = capsys.readouterr().err
+    assert "warning: grey pictures of more than 8 bits: 2 (float.tif is F, long.tif is I);" in err
+    assert "cannot be used" not in err
+
+
 def test_messages_of_opencv_are_not_shown(tree):
     """In a new process, because OpenCV reads its log level when it is imported."""
     put(tree, "float.tif", Image.fromarray(np.ones((20, 30), np.float32)))

@@ -336,6 +336,23 @@ def test_transparency_under_the_name_of_a_jpeg(val, seven):
     assert found["odd-colours"][1] == [f"{seven[5].parent.name}/{seven[5].name} is RGBA"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "form", "suffix", "mode"),
+    [
+        ("uint16", "PNG", ".png", "I;16"),
+        ("uint16", "PNG", ".JPEG", "I;16"),
+        ("int32", "TIFF", ".tif", "I"),
+        ("float32", "TIFF", "", "F"),
+    ],
+)
+def test_grey_of_more_than_8_bits_under_any_name(val, seven, kind, form, suffix, mode):
+    seven[4].write_bytes(encoded(Image.fromarray(np.ones((50, 40), kind)), form))
+    path = seven[4].rename(seven[4].with_suffix(suffix))
+    found = findings(val)
+    assert found["deep-grey"] == (1, [f"{path.parent.name}/{path.name} is {mode}"])
+    assert "odd-colours" not in found
+
+
 def test_data_after_the_end_of_a_jpeg_is_no_finding(val, seven):
     seven[1].write_bytes(seven[1].read_bytes() + b"\xff\xda" * 500)
     assert findings(val) == {}

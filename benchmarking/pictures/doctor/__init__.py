@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarking.errors import PictureError
 from benchmarking.io.prefetch import prefetched
-from benchmarking.pictures.decode import PictureFacts, Undecodable, inspect
+from benchmarking.pictures.decode import PictureFacts, Undecodable, inspect, is_deep
 from benchmarking.pictures.doctor._altered_copy import signs, tool
 from benchmarking.pictures.doctor._file_names import FORMATS, NO_CLASS
 from benchmarking.pictures.doctor._findings import Finding, finding
@@ -190,7 +190,8 @@ def _odd_formats(facts: Mapping[str, PictureFacts]) -> list[Finding]:
     expected = {key: FORMATS.get(PurePosixPath(key).suffix.lower()) for key in facts}
     other = [k for k, formats in expected.items() if formats and facts[k].format not in formats]
     as_jpeg = [key for key, formats in expected.items() if formats and "JPEG" in formats]
-    odd = [key for key in as_jpeg if facts[key].mode not in _JPEG_MODES]
+    deep = {key for key in facts if is_deep(facts[key].mode)}
+    odd = [key for key in as_jpeg if facts[key].mode not in _JPEG_MODES and key not in deep]
     return [
         *finding(
             "other-format",
@@ -202,8 +203,14 @@ def _odd_formats(facts: Mapping[str, PictureFacts]) -> list[Finding]:
             "odd-colours",
             "pictures named as JPEG with colours that no JPEG has: {n}",
             [f"{key} is {facts[key].mode}" for key in odd],
-            "get the original pictures: transparency, palettes and 16 bits are lost differently "
-            "by each library",
+            "get the original pictures: transparency and palettes are lost differently by each "
+            "library",
+        ),
+        *finding(
+            "deep-grey",
+            "grey pictures of more than 8 bits, most of which become white or black: {n}",
+            [f"{key} is {facts[key].mode}" for key in deep],
+            "get the original pictures, or convert these to 8 bits",
         ),
     ]
 

@@ -18,12 +18,14 @@ from benchmarking.io.prefetch import cores, prefetched
 from benchmarking.io.progress import bar, notice
 from benchmarking.labels.imagenet import validation_labels, validation_number
 from benchmarking.pictures.crop import refusals
-from benchmarking.pictures.decode import read_to_end
+from benchmarking.pictures.decode import deep_mode, read_to_end
 from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, fingerprint, spread
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.plugins import discover
 
 OnBadImage = Literal["stop", "skip"]
+
+_SHOWN = 5  # number of pictures that a warning names
 
 
 class Match(IntEnum):
@@ -171,6 +173,18 @@ def read_images(
             f"left out, as they cannot be used:\n  {lines}\n"
             f"{len(good)} pictures remain: image set {name}"
         )
+    deep = [
+        f"{picture.key} is {look.deep}"
+        for picture, look in zip(pictures, seen, strict=True)
+        if look.deep and not look.problem
+    ]
+    if deep:
+        more = ", …" * (len(deep) > _SHOWN)
+        tell(
+            f"warning: grey pictures of more than 8 bits: {len(deep):,} "
+            f"({', '.join(deep[:_SHOWN])}{more}); Pillow clips their values at 255, so most "
+            "become white or black. Convert them to 8 bits first."
+        )
     digests = [look.sha256 for look in seen if not look.problem]
     return image_set(name, good, digests, contents.classes)
 
@@ -193,10 +207,12 @@ class Seen:
     Attributes:
         sha256: sha256 of its bytes, in hex; "" if they cannot be read.
         problem: why the picture cannot be used, and by which recipe; "" if it can.
+        deep: Pillow's mode of a grey picture of more than 8 bits; "" for all other pictures.
     """
 
     sha256: str
     problem: str
+    deep: str = ""
 
 
 def inspected(
@@ -261,7 +277,7 @@ def _look(picture: Picture, recipes: Collection[Preprocessing]) -> Seen:
         if not recipes:
             read_to_end(data)
         refused = refusals(data, recipes)
-        return Seen(digest, _problem(refused, len(recipes)))
+        return Seen(digest, _problem(refused, len(recipes)), "" if refused else deep_mode(data))
     except PictureError as error:
         return Seen(digest, str(error))
 
