@@ -149,7 +149,8 @@ class Checkpoints:
         """Remove every checkpoint, so that the run is computed from its first row again."""
         for path in self._paths():
             path.unlink(missing_ok=True)
-            files.sweep_up(path)
+        if not self.folder.is_symlink():
+            files.sweep_up_folder(self.folder)
 
     def tidy(self) -> None:
         """Remove the folder if it has no checkpoint."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from benchmarking.inference.job import Job
 from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder
 from benchmarking.io.files import in_bytes
-from benchmarking.pictures.crop_cache import CropFile, crop_file
+from benchmarking.pictures.crop_cache import CropFile, crop_file, remove_left_over
 from benchmarking.pictures.image_set import ImageSet
 
 SPARE = 2**30
@@ -31,47 +31,56 @@ def crops_shared(
 ) -> Iterator[list[Job]]:
     """Assign files to jobs that share crops, and remove the files when the block ends.
 
+    What killed sweeps have left is used again, or removed.
+
     Args:
         jobs: jobs on one image set.
         images: that set.
         cache: a folder in which crops stay; "none" shares nothing; None uses the user's cache.
         tell: called with a message about large files.
     """
-    if cache == "none":
-        yield list(jobs)
-        return
-    if cache:
-        yield sharing(jobs, images, cache, at_least=1)
-        return
-    folder = cache_folder("crops")
-    shared = sharing(jobs, images, folder)
-    used = {job.crops for job in shared if job.crops}
-    size = sum(file.size for file in used)
-    if size >= _WORTH_MENTIONING:
-        tell(f"crops that models share are kept meanwhile: {in_bytes(size)} in {folder}")
-    try:
+    own = cache_folder("crops")
+    folder = cache if isinstance(cache, Path) else own
+    with ExitStack() as stack:
+        stack.callback(remove_left_over, folder)  # of a worker that was stopped
+
+        def is_worth_it(file: CropFile, n: int) -> bool:
+            """Whether so many jobs shall share this file."""
+            return cache != "none" if cache else n > 1 and file.use(stack)
+
+        if folder != own:
+            remove_left_over(own)
+        shared = sharing(jobs, images, folder, is_worth_it)
+        size = sum(file.size for file in {job.crops for job in shared if job.crops})
+        if cache is None and size >= _WORTH_MENTIONING:
+            tell(f"crops that models share are kept meanwhile: {in_bytes(size)} in {folder}")
         yield shared
-    finally:
-        for file in used:
-            file.remove()
 
 
-def sharing(jobs: Sequence[Job], images: ImageSet, folder: Path, *, at_least: int = 2) -> list[Job]:
-    """Assign a file to each job that shares its crops, as far as the disk has space.
+def sharing(
+    jobs: Sequence[Job],
+    images: ImageSet,
+    folder: Path,
+    is_worth_it: Callable[[CropFile, int], bool] = lambda file, n: True,
+) -> list[Job]:
+    """Jobs with the file in which they share their crops, as far as the disk has room.
+
+    What killed processes have left in the folder is removed, unless it is used now.
 
     Args:
         jobs: jobs on one image set.
         images: that set.
-        folder: the folder of the files.
-        at_least: number of jobs with the same crops from which a file is used.
+        folder: for the files.
+        is_worth_it: whether to use a file, which so many jobs want.
     """
     wanted = [crop_file(folder, images, job.recipe) for job in jobs]
-    counts = Counter(wanted)
+    chosen = [file for file, n in Counter(wanted).items() if is_worth_it(file, n)]
+    remove_left_over(folder)
     room = files.free(folder) - SPARE
     used: set[CropFile] = set()
-    for file, n in counts.items():
+    for file in chosen:
         needed = 0 if file.is_complete else file.size
-        if n >= at_least and needed <= room:
+        if needed <= room:
             room -= needed
             used.add(file)
     return [

@@ -32,6 +32,7 @@ from benchmarking.inference.partial_run import PartialRun
 from benchmarking.inference.predict import answer
 from benchmarking.inference.record import ingredients, is_stored, provenance
 from benchmarking.inference.retries import Retries
+from benchmarking.io import temporary
 from benchmarking.io.progress import notice
 from benchmarking.models.sources import framework_of
 from benchmarking.pictures.image_set import ImageSet
@@ -112,7 +113,8 @@ class Sweep:
             """Group by framework too: two frameworks in one process can crash each other."""
             return names[job.run], job.spec.framework
 
-        if not jobs:  # `admitted` needs a little disk space
+        temporary.remove_left_over()
+        if not jobs:  # to be admitted takes a little room on the disk
             return
         with self.store.admitted(self.images):
             for (name, _), group in groupby(sorted(jobs, key=together), key=together):

@@ -131,7 +131,9 @@ def fetch(
     """
     here = [file for file in collection.files if _is_right(folder / file.path, file)]
     missing = [file for file in collection.files if file not in here]
-    yield from (Fetched(file, was_there=True) for file in here)
+    for file in here:
+        files.sweep_up(folder / file.path)
+        yield Fetched(file, was_there=True)
 
     def bring(file: RemoteFile, stop: Event) -> DownloadError | None:
         try:

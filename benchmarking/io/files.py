@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -19,6 +20,7 @@ from typing import BinaryIO
 from benchmarking.errors import BenchmarkError
 from benchmarking.io.locks import NO_LINK, is_locked, remove_if_unlocked
 
+_PART = re.compile(r"\..+\.[0-9a-f]{16}\.part", re.DOTALL)
 MOST_BYTES = 2**28
 """Largest file, in bytes, to read into memory; far larger than any list of pictures."""
 
@@ -123,6 +125,13 @@ def sweep_up(path: Path) -> None:
     """Remove partly written copies of a file left by killed processes: those without a lock."""
     for part in path.parent.glob(f".{escape(_short(path.name))}.*.part"):
         remove_if_unlocked(part)
+
+
+def sweep_up_folder(folder: Path) -> None:
+    """Remove what killed processes have left half-written of any file in a folder."""
+    for part in folder.glob(".*.part"):
+        if _PART.fullmatch(part.name):
+            remove_if_unlocked(part)
 
 
 def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -62,15 +62,42 @@ def is_locked(handle: int, *, shared: bool = False) -> bool:
     return True
 
 
-def remove_if_unlocked(path: Path) -> None:
-    """Remove a file that a killed process has left, unless a process holds its lock."""
+def remove_if_unlocked(path: Path, before: Callable[[], bool] = lambda: True) -> None:
+    """Remove a file that a killed process has left, which nobody holds locked any more.
+
+    Where locks cannot tell, it stays: it might belong to a process that is at work.
+
+    Args:
+        path: of the file.
+        before: is called first, while it is locked; if it returns False, the file stays.
+    """
     with suppress(OSError):
         handle = os.open(path, os.O_RDWR | NO_LINK)
         try:
-            if stat.S_ISREG(os.fstat(handle).st_mode) and is_locked(handle):
+            is_file = stat.S_ISREG(os.fstat(handle).st_mode)
+            if is_file and _is_unlocked(handle) and _is_named(handle, path) and before():
                 path.unlink()
         finally:
             os.close(handle)
+
+
+def _is_unlocked(handle: int) -> bool:
+    """Whether nobody holds an open file, which is then locked; False if no lock tells."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is_named(handle: int, path: Path) -> bool:
+    """Whether an open file still has its name: only who has it locked takes that away."""
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 class Disagreement(BenchmarkError):
@@ -86,11 +113,16 @@ class Disagreement(BenchmarkError):
 
 
 @contextmanager
-def agreed(path: Path, text: str) -> Iterator[None]:
+def agreed(path: Path, text: str, last: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Hold a file with this text during the block; others can hold it only with the same text.
 
     The last process to leave its block removes the file. The text of a killed process is replaced,
     and `remove_if_unlocked` removes its file. If the file system has no locks, nothing is checked.
+
+    Args:
+        path: of the file.
+        text: what it says.
+        last: is called by the last one, before the file is removed; if it returns False, it stays.
 
     Raises:
         Disagreement: another process, or another block of this one, holds it with another text.
@@ -107,8 +139,8 @@ def agreed(path: Path, text: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if is_locked(handle):  # nobody else holds it
-            with suppress(OSError):
+        with suppress(OSError):
+            if is_locked(handle) and _is_named(handle, path) and last():  # nobody else holds it
                 path.unlink()
         os.close(handle)
 
@@ -155,12 +187,11 @@ def _text_of(path: Path, handle: int, text: bytes) -> bytes | None:
     is_alone = is_locked(handle)
     if not is_alone and not is_locked(handle, shared=True):
         return None
-    with suppress(FileNotFoundError):
-        if os.path.samestat(path.stat(), os.fstat(handle)):
-            if is_alone and os.pread(handle, _MOST_BYTES, 0) != text:
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, text, 0)
-            if is_alone and not is_locked(handle, shared=True):  # another process was faster
-                return None
-            return os.pread(handle, _MOST_BYTES, 0)
-    return None  # another process has removed it
+    if not _is_named(handle, path):  # somebody has removed it meanwhile
+        return None
+    if is_alone and os.pread(handle, _MOST_BYTES, 0) != text:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, text, 0)
+    if is_alone and not (is_locked(handle, shared=True) and _is_named(handle, path)):
+        return None  # another one was quicker
+    return os.pread(handle, _MOST_BYTES, 0)

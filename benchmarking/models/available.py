@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarking.errors import BenchmarkError, WeightsError
+from benchmarking.io.files import sweep_up
 from benchmarking.io.progress import notice
 from benchmarking.models.sources import (
     all_specs,
@@ -90,10 +91,14 @@ def _find_weights(
     spec: ModelSpec, folder: Path | None, fetch: bool, tell: Callable[[str], None]
 ) -> Path:
     try:
-        return weights_path(spec, folder)
+        path = weights_path(spec, folder)
     except WeightsError:
         if not (fetch and spec.weights.url):
             raise
+    else:
+        if spec.weights.url:
+            sweep_up(path)  # a download beside the one that succeeded may have been killed
+        return path
     place = folder or source_of(spec).weights_folder(spec)
     tell(f"downloading {spec.weights.url} into {place}")
     return download(spec.weights, place)

@@ -1,8 +1,11 @@
 """Crops of many pictures, decoded ahead of use and cached in a file that models share.
 
-A file of crops appears only when it is complete. It holds the crops one after another, as uint8
-before scaling, and then a little-endian CRC-32 of each. Its name identifies the pictures and the
-recipe.
+A file of crops is complete or absent. It holds the crops one after another, uint8 as they are
+before scaling, and then a CRC-32 of each, little-endian; its name says what they are crops of.
+
+While they are needed, `.NAME.part` is beside it, the file that is being written, `.NAME.lock`,
+which its writer holds, and `.NAME.used`, which sweeps hold together. A file with `.NAME.used` goes
+with the last of these sweeps; one without it is kept.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import stat
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -21,7 +26,7 @@ import numpy as np
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.io import files
-from benchmarking.io.locks import claim
+from benchmarking.io.locks import agreed, claim, remove_if_unlocked
 from benchmarking.io.prefetch import prefetched
 from benchmarking.pictures.crop import library_versions
 from benchmarking.pictures.crop_stream import Crop, crop_of, crops
@@ -35,6 +40,7 @@ WINDOW = 64
 """Crops of a file that are memory-mapped at a time."""
 
 _CRC = np.dtype("<u4")
+_BESIDE = re.compile(r"\.(.+-[0-9]+-[0-9a-f]{24}\.crops)\.(used|lock)", re.DOTALL)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -115,12 +121,43 @@ class CropFile:
                 return stack.enter_context(self.path.open("rb"))
         return None
 
-    def remove(self) -> None:
-        """Delete the file and any incomplete copy, unless another process is writing it."""
-        with ExitStack() as stack:
+    def use(self, stack: ExitStack) -> bool:
+        """Have it only as long as some sweep uses it, this one until the stack closes.
+
+        Returns:
+            Whether that is possible here.
+        """
+        try:
+            stack.enter_context(agreed(self._used, "", self.remove))
+        except BenchmarkError:
+            return False
+        return True
+
+    def remove(self) -> bool:
+        """Delete it, and what an interruption may have left; not what another process writes.
+
+        Returns:
+            Whether nothing is left of it.
+        """
+        return self._is_removed(self.path, self._part)
+
+    def remove_left_over(self) -> None:
+        """Delete what killed processes have left; not what another one writes or uses."""
+        remove_if_unlocked(self._used, self.remove)
+        if self._lock.exists():
+            self._is_removed(self._part)
+
+    def _is_removed(self, *paths: Path) -> bool:
+        with ExitStack() as stack, suppress(OSError):
             if self._is_claimed(stack):
-                for path in (self.path, self._part, self._lock):
+                for path in (*paths, self._lock):
                     path.unlink(missing_ok=True)
+                return True
+        return False
+
+    @property
+    def _used(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.used")
 
     @property
     def _part(self) -> Path:
@@ -141,12 +178,15 @@ class CropFile:
         """Create a file with all of its disk space reserved; None if it cannot be written now."""
         if not hasattr(os, "pwrite"):  # Windows
             return None
-        if not self._is_claimed(stack) or self.is_complete:
+        if not self._is_claimed(stack):
+            return None
+        stack.callback(_remove, self._lock)
+        if self.is_complete:
             return None
         try:
             handle = os.open(self._part, _NEW, 0o644)
             stack.callback(os.close, handle)
-            stack.callback(self._part.unlink, missing_ok=True)
+            stack.callback(_remove, self._part)
             files.reserve(handle, self.size)
         except OSError:
             return None
@@ -205,6 +245,27 @@ class CropFile:
                 pixels = np.array(mapped)
                 sound = zlib.crc32(pixels.data) == sums[row]
                 yield pixels if sound else crop_of(pictures[row], preprocessing)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+def remove_left_over(folder: Path) -> None:
+    """Delete what killed processes of this user have left in a folder of crops.
+
+    What tells it is a lock beside it that nobody holds. A complete file without one was to be kept.
+    """
+    if not hasattr(os, "geteuid"):  # Windows, where no such file is written
+        return
+    for path in folder.glob(".*.crops.*"):
+        found = _BESIDE.fullmatch(path.name)
+        with suppress(OSError):
+            status = path.lstat()
+            is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+            if found and is_ours:
+                CropFile(folder / found[1], 0, 0).remove_left_over()
 
 
 def crop_file(folder: Path, images: ImageSet, preprocessing: Preprocessing) -> CropFile:

@@ -71,7 +71,7 @@ class RunIndex:
         Raises:
             StoreError: the store's folder cannot be read.
         """
-        return sorted(path.name for path in _folders_in(self.folder) if any(self.found(path.name)))
+        return sorted(path.name for path in folders_in(self.folder) if any(self.found(path.name)))
 
     def runs(self, images: str) -> list[Run]:
         """Every stored run on an image set, sorted by source, model and recipe."""
@@ -99,7 +99,7 @@ class RunIndex:
     def found(self, images: str) -> Iterator[Run | StoreError]:
         """Yield the runs on an image set in any order, and an error for each other file."""
         try:
-            sources = _folders_in(self.folder / images)
+            sources = folders_in(self.folder / images)
         except StoreError as error:
             yield error
             return
@@ -127,8 +127,8 @@ class RunIndex:
         return path.suffix != ".part" and any(part.startswith(".") for part in parts)
 
 
-def _folders_in(folder: Path) -> list[Path]:
-    """Folders in a folder, sorted; none if it does not exist.
+def folders_in(folder: Path) -> list[Path]:
+    """Folders in a folder, sorted; none if it is not there.
 
     Raises:
         StoreError: it cannot be read; a glob would return nothing instead.

@@ -26,7 +26,7 @@ from benchmarking.predictions.image_rows import ImageRows
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.run_file import RunFile, opened, packed
-from benchmarking.predictions.run_index import ROWS, RunIndex
+from benchmarking.predictions.run_index import ROWS, RunIndex, folders_in
 from benchmarking.predictions.top_k import Classes, TopK, check_probabilities
 
 _HELD = ".pictures"
@@ -225,12 +225,20 @@ class Store(RunIndex):
             raise _other_pictures(images, "other classes")
         path = self.folder / images.name / ROWS
         self._refuse_links(path.parent)
+        self._sweep_up(images.name)
         there = _digest_of_rows(path)
         recorded = {each for each in self._recorded_rows(images.name) if each}
         if there != image_rows.digest(rows) and there in recorded:
             raise _other_pictures(images, "the same pictures in another order")
         if not _holds(path, rows):
             files.write(path, rows)
+
+    def _sweep_up(self, images: str) -> None:
+        """Remove what killed processes have left half-written of any run on an image set."""
+        with suppress(StoreError):  # a folder that cannot be read
+            for folder in (self.folder / images, *folders_in(self.folder / images)):
+                if not folder.is_symlink():
+                    files.sweep_up_folder(folder)
 
     def _fingerprints(self, images: str) -> Iterator[str]:
         for run in self.runs(images):

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.io import locks
-from benchmarking.io.locks import Disagreement, agreed
+from benchmarking.io.locks import Disagreement, agreed, remove_if_unlocked
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_pipe_or_a_link_is_refused_without_waiting(path):
 SHARED = """
 import sys
 from pathlib import Path
-from benchmarking.io.locks import Disagreement, agreed
+from benchmarking.io.locks import Disagreement, agreed, remove_if_unlocked
 
 path, text = Path(sys.argv[1]), sys.argv[2]
 for _ in range(300):
@@ -102,3 +102,29 @@ def test_a_folder_that_cannot_be_written_is_the_reason_given(path, monkeypatch):
     monkeypatch.setattr(os, "open", refusing)
     with pytest.raises(BenchmarkError, match=r"\.use cannot be written: Permission denied"):
         agreed(path, "a").__enter__()
+
+
+def test_a_file_that_was_replaced_before_it_was_locked_is_left_to_its_owner(path, monkeypatch):
+    """Who removes what a kill has left can have opened a file that is not there any more."""
+    path.parent.mkdir()
+    path.write_bytes(b"left by a kill")
+    real = locks.fcntl.flock
+
+    def slow(handle, how):
+        path.unlink()
+        path.write_bytes(b"of another process")
+        real(handle, how)
+
+    monkeypatch.setattr(locks.fcntl, "flock", slow)
+    remove_if_unlocked(path)
+    assert path.read_bytes() == b"of another process"
+
+
+def test_a_file_that_cannot_be_removed_in_full_stays_for_the_next(path):
+    with agreed(path, "", last=lambda: False):
+        pass
+    assert path.exists()
+    remove_if_unlocked(path, before=lambda: False)
+    assert path.exists()
+    remove_if_unlocked(path)
+    assert not path.exists()

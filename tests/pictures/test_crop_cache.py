@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from benchmarking.io import files
 from benchmarking.io.locks import claim
 from benchmarking.models.sources import select
 from benchmarking.pictures import crop_cache as module
-from benchmarking.pictures.crop_cache import CropFile, crop_file
+from benchmarking.pictures.crop_cache import CropFile, crop_file, remove_left_over
 from benchmarking.pictures.crop_stream import crop_of, crops
 from benchmarking.pictures.image_set import FilePart, Picture
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
@@ -233,3 +234,69 @@ with file.crops(pictures, recipe, 2, [range(150)]) as seen:
     assert (seen_by(file, images) == everything(images)).all()
     assert file.is_complete
     assert not list(file.path.parent.glob(".*.part"))
+
+
+def test_a_file_that_several_use_goes_with_the_last_of_them(images, file):
+    with ExitStack() as first, ExitStack() as second:
+        assert file.use(first)
+        assert file.use(second)
+        seen_by(file, images)
+        first.close()
+        remove_left_over(file.path.parent)
+        assert file.is_complete
+    assert list(file.path.parent.iterdir()) == []
+
+
+def test_a_file_that_is_kept_stays_and_its_writer_leaves_no_lock(images, file):
+    seen_by(file, images)
+    assert list(file.path.parent.iterdir()) == [file.path]
+    remove_left_over(file.path.parent)
+    assert list(file.path.parent.iterdir()) == [file.path]
+
+
+def left_by_a_kill(file, images):
+    """A file that a killed process has used, and the one beside it that says so."""
+    with ExitStack() as stack:
+        file.use(stack)
+        seen_by(file, images)
+        used = shutil.copy2(f"{file.path.parent}/.{file.path.name}.used", file.path.parent / "used")
+        shutil.copy2(file.path, file.path.parent / "copy")
+    (file.path.parent / "copy").rename(file.path)
+    return Path(used).rename(file.path.with_name(f".{file.path.name}.used"))
+
+
+def test_what_a_kill_has_left_is_removed(images, file):
+    left_by_a_kill(file, images)
+    remove_left_over(file.path.parent)
+    assert list(file.path.parent.iterdir()) == []
+
+
+def test_what_a_kill_has_left_stays_while_another_process_writes_it(images, file):
+    used = left_by_a_kill(file, images)
+    with ExitStack() as other:
+        assert claim(file.path.with_name(f".{file.path.name}.lock"), other)
+        remove_left_over(file.path.parent)
+        assert file.is_complete
+        assert used.exists()
+    remove_left_over(file.path.parent)
+    assert list(file.path.parent.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_another_user_has_left_stays(images, file):
+    os.chown(left_by_a_kill(file, images), 65534, 65534)
+    remove_left_over(file.path.parent)
+    assert file.is_complete
+
+
+def test_a_file_of_another_name_and_a_link_stay(images, file, tmp_path):
+    used = left_by_a_kill(file, images)
+    mine, link = tmp_path / "mine", file.path.with_name(".notes.crops.used")
+    mine.write_bytes(b"precious")
+    used.unlink()
+    used.symlink_to(mine)
+    link.write_bytes(b"")
+    remove_left_over(file.path.parent)
+    assert file.is_complete
+    assert mine.exists()
+    assert link.exists()

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from benchmarking.inference.executors import (
     Output,
     Quiet,
 )
+from benchmarking.io import temporary
 
 TICK = 0.5
 """Seconds without output after which a job is `Quiet`."""
@@ -54,7 +55,8 @@ def in_one_process(
     left it in a bad state. Further jobs are then not taken. The standard output and error of the
     process are kept for `Failed.details`.
     """
-    with _folder() as folder, closing(_Process(folder)) as process:
+    with ExitStack() as stack:
+        process = stack.enter_context(closing(_Process(_folder(stack))))
         process.start()
         for job in jobs:
             yield Accepted(job)
@@ -192,16 +194,14 @@ def _events(process: _Process, job: J, timeout: float | None) -> Generator[Event
             return bool(usable)
 
 
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A temporary folder for the tasks and the log of the process."""
+def _folder(stack: ExitStack) -> Path:
+    """A folder for what is between us and the process, until the stack closes."""
     try:
-        made = tempfile.TemporaryDirectory()
-        (Path(made.name) / worker.LOG).touch()
+        folder = stack.enter_context(temporary.folder())
+        (folder / worker.LOG).touch()
     except OSError as error:
         raise _cannot_be_used(tempfile.gettempdir(), error) from error
-    with made as name:
-        yield Path(name)
+    return folder
 
 
 def _cannot_be_used(place: object, error: OSError) -> BenchmarkError:

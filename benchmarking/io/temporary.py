@@ -1,0 +1,83 @@
+"""Temporary folders; where a process was killed, a later one removes what it has left."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from benchmarking.io.locks import NO_LINK, is_locked, remove_if_unlocked
+
+_PREFIX = "imagenet-benchmarking-"
+_NAME = re.compile(rf"{re.escape(_PREFIX)}[a-z0-9_]{{8}}")
+_LOCK = "lock"
+"""File in each folder, which its process holds locked."""
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A new folder, which goes with the block, or after a kill by `remove_left_over`.
+
+    Raises:
+        OSError: none can be made.
+    """
+    made, handle = _new()
+    try:
+        with made as name:
+            yield Path(name)
+    finally:
+        os.close(handle)
+
+
+def remove_left_over() -> None:
+    """Remove folders that killed processes of this user have left: nobody holds their locks.
+
+    What is of another user, a link, of another name or without our lock in it stays. Only an empty
+    folder needs no lock: it was made a moment before the kill, or the removal of it was cut short.
+    """
+    if not hasattr(os, "geteuid"):  # Windows, which has no such locks either
+        return
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            status = path.lstat()
+            is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+            if is_ours and _NAME.fullmatch(path.name):
+                remove_if_unlocked(path / _LOCK, partial(_emptied, path))
+                path.rmdir()
+
+
+def _emptied(path: Path) -> bool:
+    """Remove all that a folder holds but the lock, which goes last; whether that has succeeded."""
+    for one in path.iterdir():
+        if one.name == _LOCK:
+            continue
+        if one.is_dir() and not one.is_symlink():
+            shutil.rmtree(one)
+        else:
+            one.unlink()
+    return True
+
+
+def _new() -> tuple[tempfile.TemporaryDirectory[str], int]:
+    """A new folder, and a handle on the lock in it, which is held."""
+    while True:
+        made = tempfile.TemporaryDirectory(prefix=_PREFIX)
+        lock = Path(made.name) / _LOCK
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK, 0o600)
+        except FileNotFoundError:  # somebody has removed the folder meanwhile, while it was empty
+            made.cleanup()
+            continue
+        except OSError:
+            made.cleanup()
+            raise
+        if is_locked(handle) and os.fstat(handle).st_nlink:
+            return made, handle
+        os.close(handle)  # the same, before the file was locked
+        made.cleanup()
