@@ -43,13 +43,29 @@ def remove_left_over() -> None:
     """
     if not hasattr(os, "geteuid"):  # Windows, which has no such locks either
         return
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for place in _places():
         with suppress(OSError):
-            status = path.lstat()
-            is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
-            if is_ours and _NAME.fullmatch(path.name):
-                remove_if_unlocked(path / _LOCK, partial(_emptied, path))
-                path.rmdir()
+            for path in list(place.glob(f"{_PREFIX}*")):
+                _remove(path)
+
+
+def _places() -> set[Path]:
+    """Folders in which Python makes temporary ones: where the first is full, it takes another."""
+    named = filter(None, (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")))
+    places = {Path(place) for place in (*named, "/tmp", "/var/tmp", "/usr/tmp")}  # noqa: S108
+    with suppress(FileNotFoundError):  # none of them can be written
+        places.add(Path(tempfile.gettempdir()))
+    return places
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder if a killed process of this user has left it."""
+    with suppress(OSError):
+        status = path.lstat()
+        is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+        if is_ours and _NAME.fullmatch(path.name):
+            remove_if_unlocked(path / _LOCK, partial(_emptied, path))
+            path.rmdir()
 
 
 def _emptied(path: Path) -> bool:

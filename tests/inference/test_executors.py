@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -336,3 +337,15 @@ def test_no_file_in_the_current_folder_shadows_a_library(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     events = executors.executors()["fresh-process"].run(act, ["a"])
     assert isinstance(list(events)[-1], Finished)
+
+
+@ELSEWHERE
+def test_that_no_temporary_folder_can_be_made_is_told(executor, monkeypatch):
+    def none(*args, **kwargs):
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", none)
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    wanted = r"the temporary folder cannot be written: No usable .*; set TMPDIR to another"
+    with pytest.raises(BenchmarkError, match=wanted):
+        list(executor.run(act, ["a"]))

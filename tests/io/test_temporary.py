@@ -77,6 +77,25 @@ def test_a_process_lives_in_another_pid_namespace_as_well(place):
     assert list(place.iterdir()) == []
 
 
+def test_a_folder_that_was_made_elsewhere_since_the_first_place_was_full_is_removed(
+    place, tmp_path, monkeypatch
+):
+    other = tmp_path / "other"
+    other.mkdir()
+    folder = a_folder(other)
+    monkeypatch.setenv("TEMP", str(other))
+    temporary.remove_left_over()
+    assert not folder.exists()
+
+
+def test_where_no_temporary_folder_can_be_made_nothing_is_removed(monkeypatch):
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    temporary.remove_left_over()
+
+
 def a_folder(place, name="imagenet-benchmarking-abcd_123"):
     """One that looks like that of a killed process."""
     folder = place / name

@@ -12,7 +12,6 @@ import queue
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -200,7 +199,7 @@ def _folder(stack: ExitStack) -> Path:
         folder = stack.enter_context(temporary.folder())
         (folder / worker.LOG).touch()
     except OSError as error:
-        raise _cannot_be_used(tempfile.gettempdir(), error) from error
+        raise _cannot_be_used(error.filename or "the temporary folder", error) from error
     return folder
 
 
