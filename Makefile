@@ -3,8 +3,9 @@
 SUPPORTED := python3.11 python3.12 python3.13 python3 python
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+MINUTES := 30
 
-.PHONY: benchmark help test torture check docs results results-2019 bench bench-gpu clean
+.PHONY: benchmark help test torture soak check docs results results-2019 bench bench-gpu clean
 
 # The main job: six real models on real pictures, computed now, and their accuracy table.
 benchmark: .venv/demo
@@ -29,6 +30,10 @@ torture: .venv/all
 	    status=$$?; \
 	    $(BIN)/python -m tests.torture.tally build/torture.jsonl results/reliability.md; \
 	    exit $$status
+
+# Eight commands at a time over one store, killed at random, for MINUTES=30; needs root.
+soak: .venv/all
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m torture.soak --minutes $(MINUTES) --out results/reliability.md
 
 # Format, lint and types.
 check: .venv/check

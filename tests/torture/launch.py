@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -53,6 +54,9 @@ class Orders:
         for_good: whether all later calls are refused as well.
         most_lost: number of pictures between two checkpoints, instead of the package's own.
         spare: bytes that crops must leave free on a disk, instead of the package's own number.
+        clock: file with the number of seconds by which the clock is wrong, which may change; empty for
+            the right time. Python's own functions are replaced, because `time.sleep` fails under
+            libfaketime.
         collection: the files of `fetch small`: path, bytes and sha256 of each.
     """
 
@@ -69,6 +73,7 @@ class Orders:
     for_good: bool = False
     most_lost: int = 0
     spare: int = 0
+    clock: str = ""
     collection: tuple[tuple[str, int, str], ...] = ()
 
     @classmethod
@@ -162,12 +167,31 @@ def obey(orders: Orders, *, is_worker: bool) -> None:
         held = tuple(downloads.RemoteFile(*row) for row in orders.collection)
         small = downloads.Collection("small", held, "", "for tests")
         downloads.collections = lambda: {"small": small}  # type: ignore[assignment]
+    if orders.clock:
+        shift(Path(orders.clock), sweep)
     if orders.marks:
         sets.read_images = teller.before(LOADING, teller.within(READING, sets.read_images))
         predict.load = teller.before(PREDICTING, predict.load)
         files.write = teller.within(WRITING, files.write)
         sweep.Sweep._stored = teller.before(AFTER, sweep.Sweep._stored)
     teller.watch()
+
+
+def shift(clock: Path, sweep: Any) -> None:
+    """Have the wall clock of this process differ by the seconds in a file."""
+
+    def difference() -> float:
+        return float(clock.read_text())
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(seconds=difference())
+
+    seconds, nanoseconds = time.time, time.time_ns
+    time.time = lambda: seconds() + difference()
+    time.time_ns = lambda: nanoseconds() + int(difference() * 1e9)
+    sweep.datetime = Shifted
 
 
 def extend() -> None:

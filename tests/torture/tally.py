@@ -85,8 +85,22 @@ def main(arguments: Sequence[str]) -> int:
     place, out = map(Path, arguments)
     files = sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
     lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
-    out.write_text(report(lines), "utf-8")
+    place_section(out, report(lines))
     return 0
+
+
+def place_section(out: Path, section: str) -> None:
+    """Put a section of Markdown, a title and what is below it, into a file with others.
+
+    It takes the place of the one with its title, or comes last.
+    """
+    title = section.partition("\n")[0]
+    sections = re.split(r"^(?=# )", out.read_text("utf-8") if out.exists() else "", flags=re.M)
+    kept = [one.rstrip() + "\n" for one in sections if one.strip()]
+    places = [at for at, one in enumerate(kept) if one.partition("\n")[0] == title]
+    for at in places or [len(kept)]:
+        kept[at : at + 1] = [section]
+    out.write_text("\n".join(kept), "utf-8")
 
 
 def _kind(fault: str) -> str:

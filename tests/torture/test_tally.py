@@ -1,10 +1,15 @@
 """The tally of faults."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from torture.tally import main, record
+import pytest
+
+from torture import containers, soak
+from torture.soak_findings import CONTAINER, FULL, wrong_end
+from torture.tally import main, place_section, record
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,3 +45,49 @@ def test_the_command_makes_an_empty_table_and_tells_how_it_is_used(tmp_path):
     out = tmp_path / "table.md"
     subprocess.run([*command, str(tmp_path), str(out)], cwd=ROOT, check=True)
     assert out.read_text().startswith("# What `make torture` found\n")
+
+
+def test_the_tables_of_torture_and_of_the_soak_survive_each_other(tmp_path):
+    out = tmp_path / "reliability.md"
+    tables = {
+        "torture": "# What `make torture` found\n\n| a | 1 |\n\n## In detail\n\n| b | 1 |\n",
+        "soak": "# What `make soak` found\n\n| c | 1 |\n",
+    }
+    for name in ("torture", "soak"):
+        place_section(out, tables[name])
+    assert out.read_text() == f"{tables['torture']}\n{tables['soak']}"
+    for name, old, new in (("torture", "b | 1", "b | 2"), ("soak", "c | 1", "c | 3")):
+        tables[name] = tables[name].replace(old, new)
+        place_section(out, tables[name])
+        assert out.read_text() == f"{tables['torture']}\n{tables['soak']}"
+
+
+def test_a_soak_says_what_it_lacks_and_tries_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert soak.main([]) == 2
+    assert capsys.readouterr().err.startswith("make soak needs ")
+    assert containers.missing()
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "fault", "met", "wrong"),
+    [
+        (0, "", "", set(), ""),
+        (-9, "", "kill", set(), ""),
+        (-9, "", "", {CONTAINER}, ""),
+        (130, "stopped", "interrupt", set(), ""),
+        (1, "Traceback\nKeyboardInterrupt\n", "interrupt", set(), "a traceback"),
+        (-2, "Traceback\nKeyboardInterrupt\n", "interrupt", set(), ""),
+        (2, "No space left on device", "", {FULL}, ""),
+        (2, "No space left on device", "", set(), "a wrong end"),
+        (2, "Traceback\nOSError: No space left on device", "", {FULL}, "a traceback"),
+        (0, "Traceback", "", set(), "a traceback"),
+        (1, "", "", set(), "a wrong end"),
+        (-9, "", "", set(), "a wrong end"),
+        (-11, "", "kill", {CONTAINER, FULL}, "a wrong end"),
+    ],
+)
+def test_a_command_in_a_soak_may_end_as_its_fault_allows_and_no_other_way(
+    status, said, fault, met, wrong
+):
+    assert wrong_end(status, said, said, fault, met) == wrong

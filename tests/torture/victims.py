@@ -25,7 +25,7 @@ _LAUNCH = [sys.executable, "-m", "torture.launch"]
 _PATIENCE = 240
 """Timeout in seconds, longer than any step takes."""
 
-_OWN = ("started", "seconds", "process_id", "arguments", "incidents")
+OWN = ("started", "seconds", "process_id", "arguments", "incidents")
 """Fields of provenance that may differ between two equal runs."""
 
 
@@ -262,7 +262,7 @@ def _is_run(path: Path) -> bool:
 
 
 def _run(path: Path) -> dict[str, object]:
-    made = {name: value for name, value in _document(path).items() if name not in _OWN}
+    made = {name: value for name, value in _document(path).items() if name not in OWN}
     return {**tensors(path), "provenance": made}
 
 

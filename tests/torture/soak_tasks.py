@@ -1,0 +1,123 @@
+"""What is run in a soak: commands over one store, and what comes of them where nobody disturbs."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torture.victims import OWN, contents
+
+MODELS = ("one", "two", "three")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A command of a player.
+
+    Attributes:
+        name: of the command.
+        arguments: of it.
+        makes: image sets with models whose predictions are stored if it ends well.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    makes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the commands work, or those of the undisturbed store.
+
+    Attributes:
+        folder: for the store and all that is made from it.
+        pictures: that are predicted.
+        arrays: that are imported.
+        crops: for crops that are kept.
+    """
+
+    folder: Path
+    pictures: Path
+    arrays: Path
+    crops: Path
+
+    @property
+    def store(self) -> Path:
+        """The store."""
+        return self.folder / "store"
+
+    def predict(self, images: str, *models: str, more: Sequence[str] = ()) -> Task:
+        """Predictions; the model `three` keeps all probabilities."""
+        every = ["--save-all-probs"] if "three" in models else []
+        names = [f"numbered/{model}" for model in models]
+        given = ["predict", str(self.pictures), "--images", images, "--models", *names]
+        made = tuple((images, model) for model in models)
+        return Task("predict", (*given, "--store", str(self.store), *every, *more), made)
+
+    def all_of(self, images: str) -> list[Task]:
+        """Commands that make all that there is in the end of an image set."""
+        stored = ("--images", images, "--store", str(self.store))
+        crops = ("--crop-cache", str(self.crops))
+        table = ("-o", str(self.folder / "tables" / f"{images}.md"))
+        return [
+            self.predict(images, "one", "two"),
+            self.predict(images, "three", more=crops),
+            Task("table", ("table", *stored, *table)),
+            Task("export", ("export", str(self.folder / "npy"), "--to", "npy", *stored)),
+            Task("export", ("export", str(self.folder / "csv"), "--to", "csv", *stored)),
+        ]
+
+    def imports(self) -> Task:
+        """Two runs of arrays."""
+        return Task("import", ("import", str(self.arrays), "--store", str(self.store)))
+
+    def check(self) -> Task:
+        """All runs against their digests."""
+        return Task("check", ("check", "--store", str(self.store)))
+
+    def any(self, chance: random.Random, images: str, complete: Sequence[str]) -> Task:
+        """A command at random: on an image set, or on one of those that are complete."""
+        if chance.random() < 0.55 or not complete:
+            models = chance.choice([("one",), ("two",), ("one", "two"), ("two", "one"), ("three",)])
+            crops = chance.choice([(), (), ("--crop-cache", str(self.crops))])
+            again = ("--again",) if chance.random() < 0.3 else ()
+            return self.predict(images, *models, more=(*crops, *again))
+        images = chance.choice(complete)
+        stored = ("--images", images, "--store", str(self.store))
+        tasks = [
+            *self.all_of(images)[2:],
+            self.imports(),
+            self.check(),
+            Task("check", ("check", *stored)),
+            Task("compare", ("compare", "--all", *stored)),
+            Task("compare", ("compare", "numbered/one", "numbered/two", *stored)),
+            Task("verify", ("verify", *stored)),
+            Task("show", ("show", "numbered/two", *stored)),
+            Task("table", ("table", *stored)),
+        ]
+        return chance.choice(tasks)
+
+
+def tree(folder: Path) -> set[Path]:
+    """Folders below a folder."""
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_dir()}
+
+
+def made(folder: Path) -> dict[str, object]:
+    """Every file below a folder; of provenance, what two runs of the same thing have alike."""
+    found = contents(folder)
+    for path in [path for path in found if path.endswith("_provenance.json")]:
+        document = json.loads((folder / path).read_bytes())
+        for name in OWN:
+            del document["provenance"][name]
+        found[path] = document
+    return found
+
+
+def below(found: dict[str, object], folder: str) -> dict[str, object]:
+    """The files of one folder."""
+    start = f"{folder}/"
+    return {path.removeprefix(start): one for path, one in found.items() if path.startswith(start)}
