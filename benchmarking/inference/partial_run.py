@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ MOST_LOST = 1000
 KEPT_EVERY = MOST_LOST // 2
 """Number of new pictures from which a checkpoint is written; more may arrive meanwhile."""
 
-LONGEST_LOST = timedelta(minutes=1)
-"""Longest work that a sudden end may lose, if it yields fewer pictures than that."""
+LONGEST_LOST = 60.0
+"""Longest work, in seconds, that a sudden end may lose, if it yields fewer pictures than that."""
 
 
 class PartialRun:
@@ -41,7 +41,8 @@ class PartialRun:
         kept: Sequence[Checkpoint],
         ingredients: Mapping[str, Any],
         checkpoints: Checkpoints,
-        clock: Callable[[], datetime],
+        began: datetime,
+        timer: Callable[[], float],
     ) -> None:
         """Start or resume a run.
 
@@ -50,19 +51,21 @@ class PartialRun:
             kept: checkpoints of earlier attempts, the same as in `job.done`.
             ingredients: weights, recipe and pictures, to be recorded in checkpoints.
             checkpoints: the folder of the checkpoints.
-            clock: returns the time.
+            began: the time now, in UTC.
+            timer: returns seconds since a fixed moment; no change of the clock affects it.
         """
         self.job = job
         self.environment: Environment | None = None
         self.incidents = job.incidents
         self.dropped: Counter[str] = Counter()
         self._kept = list(kept)
-        self._ingredients, self._checkpoints, self._clock = ingredients, checkpoints, clock
+        self._ingredients, self._checkpoints, self._timer = ingredients, checkpoints, timer
         self._new: list[Part] = []
         self._has_row = np.zeros(len(job.pictures), dtype=np.bool_)
         self._shapes: list[tuple[int, ...]] = []
         self._earlier: Conditions | None = None
-        self._began = self._last_kept = clock()
+        self._began = began
+        self._first = self._last_kept = timer()
 
     def add(self, output: Environment | Part) -> int:
         """Add an output of the job, and return the number of further pictures that are predicted.
@@ -90,9 +93,7 @@ class PartialRun:
     def is_due(self) -> bool:
         """Whether a checkpoint should be written now."""
         new = sum(len(part.top) for part in self._new)
-        return new >= KEPT_EVERY or (
-            new > 0 and abs(self._clock() - self._last_kept) >= LONGEST_LOST
-        )
+        return new >= KEPT_EVERY or (new > 0 and self._timer() - self._last_kept >= LONGEST_LOST)
 
     def keep(self) -> None:
         """Write new predictions to checkpoints.
@@ -110,7 +111,7 @@ class PartialRun:
             self._checkpoints.keep(checkpoint)
             self._kept.append(checkpoint)
             self._new = [part for part in self._new if part not in parts]
-        self._last_kept = self._clock()
+        self._last_kept = self._timer()
 
     @property
     def conditions(self) -> Conditions:
@@ -122,7 +123,7 @@ class PartialRun:
             self.environment,
             tuple(self._shapes),
             earlier.started if earlier else self._began.isoformat(timespec="seconds"),
-            (earlier.seconds if earlier else 0) + (self._clock() - self._began).total_seconds(),
+            (earlier.seconds if earlier else 0) + self._timer() - self._first,
             self.incidents,
         )
 

@@ -57,6 +57,7 @@ class Sweep:
         images: the image set; every job has its pictures.
         store: the store, which gets each run as soon as it is complete.
         clock: returns the time in UTC.
+        timer: returns seconds since a fixed moment; no change of the clock affects it.
         arguments: arguments of the command, to be recorded.
         again: whether complete stored runs are computed again.
         timeout: seconds without output after which a job is stopped; None never stops it.
@@ -69,6 +70,7 @@ class Sweep:
     images: ImageSet
     store: Store
     clock: Callable[[], datetime] = now
+    timer: Callable[[], float] = time.monotonic
     arguments: tuple[str, ...] = ()
     again: bool = True
     timeout: float | None = None
@@ -262,7 +264,7 @@ class Sweep:
         if kept and not job.incidents:
             job = replace(job, incidents=kept[-1].conditions.incidents)
         job = replace(job, done=tuple(one.done for one in kept))
-        return PartialRun(job, kept, recorded, checkpoints, self.clock)
+        return PartialRun(job, kept, recorded, checkpoints, self.clock(), self.timer)
 
     def _keep(self, partial: PartialRun) -> None:
         """Write new predictions to checkpoints; if the disk is full, only warn the user."""

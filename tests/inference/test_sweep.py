@@ -35,12 +35,12 @@ def images(tree):
 
 @pytest.fixture
 def sweep(images, tmp_path):
-    seconds = count()
     start = datetime(2026, 1, 2, tzinfo=UTC)
     return Sweep(
         images,
         Store(tmp_path / "store"),
-        clock=lambda: start + timedelta(seconds=next(seconds)),
+        clock=lambda: start,
+        timer=count().__next__,
         arguments=("predict", "tree"),
     )
 
@@ -531,7 +531,7 @@ def test_a_checkpoint_is_written_every_thousand_pictures_and_every_minute(
     list(sweep.run([a_job(images)]))
     assert kept == [4]
     monkeypatch.setattr(partial_run, "KEPT_EVERY", 1000)
-    monkeypatch.setattr(partial_run, "LONGEST_LOST", timedelta(seconds=2))
+    monkeypatch.setattr(partial_run, "LONGEST_LOST", 2)
     list(sweep.run([a_job(images, "steadier")]))
     assert kept == [4, 4]
 
@@ -670,6 +670,24 @@ def test_partly_written_files_of_a_killed_process_are_removed(sweep, images):
     left.write_bytes(b"half")
     list(sweep.run([job]))
     assert not left.exists()
+
+
+def test_a_clock_that_jumps_changes_neither_the_seconds_of_a_run_nor_its_checkpoints(
+    sweep, images, monkeypatch
+):
+    monkeypatch.setattr(partial_run, "LONGEST_LOST", 2)
+    hours = count(start=100, step=-7)
+    start = datetime(2026, 1, 2, tzinfo=UTC)
+    jumping = replace(sweep, clock=lambda: start + timedelta(hours=next(hours)))
+    kept = []
+    keep = partial_run.PartialRun.keep
+    monkeypatch.setattr(
+        partial_run.PartialRun, "keep", lambda run: (kept.append(len(run)), keep(run))
+    )
+    job = a_job(images)
+    list(jumping.run([job]))
+    assert sweep.store.provenance(job.run).seconds == 6
+    assert kept == [4]
 
 
 def test_predictions_are_the_same_with_and_without_shared_crops(sweep, images, tmp_path):
