@@ -39,7 +39,7 @@ from torture.soak_findings import (
     report,
     wrong_end,
 )
-from torture.soak_tasks import MODELS, Place, Task, below, made, tree
+from torture.soak_tasks import MODELS, Place, Task, below, made, odd_times, tree
 from torture.tally import place_section
 from torture.verdicts import differences
 from torture.victims import ROOT, Arena, an_arena, check_whole, phases
@@ -304,6 +304,8 @@ class Soak:
             self.findings.tell(f"left over: {', '.join(sorted(map(str, set(left))))}")
         if processes:
             self.findings.tell(f"processes go on: {processes}")
+        if odd := odd_times(self.place.store, time.monotonic() - self.started):
+            self.findings.tell(f"at the end: {'; '.join(odd)}")
         for container in self.containers:
             container.kill()
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarking.predictions.store import Store
 from torture.victims import OWN, contents
 
 MODELS = ("one", "two", "three")
@@ -114,6 +115,17 @@ def made(folder: Path) -> dict[str, object]:
         for name in OWN:
             del document["provenance"][name]
         found[path] = document
+    return found
+
+
+def odd_times(folder: Path, longest: float) -> list[str]:
+    """Runs that took less than no time or more than there was, in seconds, though clocks jump."""
+    store, found = Store(folder), []
+    for images in store.image_sets():
+        for run in store.runs(images):
+            seconds = store.provenance(run).seconds
+            if run.source == "numbered" and not 0 <= seconds <= longest:
+                found.append(f"{run} took {seconds:,.0f} s")
     return found
 
 
