@@ -31,7 +31,7 @@ def crops_shared(
 ) -> Iterator[list[Job]]:
     """Assign files to jobs that share crops, and remove the files when the block ends.
 
-    What killed sweeps have left is used again, or removed.
+    Files that killed sweeps have left are used again, or removed.
 
     Args:
         jobs: jobs on one image set.
@@ -45,7 +45,7 @@ def crops_shared(
         stack.callback(remove_left_over, folder)  # of a worker that was stopped
 
         def is_worth_it(file: CropFile, n: int) -> bool:
-            """Whether so many jobs shall share this file."""
+            """Whether n jobs should share this file."""
             return cache != "none" if cache else n > 1 and file.use(stack)
 
         if folder != own:
@@ -63,15 +63,15 @@ def sharing(
     folder: Path,
     is_worth_it: Callable[[CropFile, int], bool] = lambda file, n: True,
 ) -> list[Job]:
-    """Jobs with the file in which they share their crops, as far as the disk has room.
+    """Assign a file to each job that shares its crops, as far as the disk has space.
 
-    What killed processes have left in the folder is removed, unless it is used now.
+    Files that killed processes have left in the folder are removed, unless they are used now.
 
     Args:
         jobs: jobs on one image set.
         images: that set.
-        folder: for the files.
-        is_worth_it: whether to use a file, which so many jobs want.
+        folder: the folder of the files.
+        is_worth_it: called with a file and the number of jobs that want it; whether to use it.
     """
     wanted = [crop_file(folder, images, job.recipe) for job in jobs]
     chosen = [file for file, n in Counter(wanted).items() if is_worth_it(file, n)]

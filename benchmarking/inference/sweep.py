@@ -116,7 +116,7 @@ class Sweep:
             return names[job.run], job.spec.framework
 
         temporary.remove_left_over()
-        if not jobs:  # to be admitted takes a little room on the disk
+        if not jobs:  # `admitted` needs a little disk space
             return
         with self.store.admitted(self.images):
             for (name, _), group in groupby(sorted(jobs, key=together), key=together):

@@ -63,13 +63,14 @@ def is_locked(handle: int, *, shared: bool = False) -> bool:
 
 
 def remove_if_unlocked(path: Path, before: Callable[[], bool] = lambda: True) -> None:
-    """Remove a file that a killed process has left, which nobody holds locked any more.
+    """Remove a file that a killed process has left, unless a process holds its lock.
 
-    Where locks cannot tell, it stays: it might belong to a process that is at work.
+    If the file system has no locks, the file stays, because a running process may use it.
 
     Args:
-        path: of the file.
-        before: is called first, while it is locked; if it returns False, the file stays.
+        path: the file.
+        before: called before the removal, while the file is locked; if it returns False, the file
+            stays.
     """
     with suppress(OSError):
         handle = os.open(path, os.O_RDWR | NO_LINK)
@@ -82,7 +83,7 @@ def remove_if_unlocked(path: Path, before: Callable[[], bool] = lambda: True) ->
 
 
 def _is_unlocked(handle: int) -> bool:
-    """Whether nobody holds an open file, which is then locked; False if no lock tells."""
+    """Lock an open file if no process holds it; False if one does, or without locks."""
     if fcntl is None:
         return False
     try:
@@ -93,7 +94,7 @@ def _is_unlocked(handle: int) -> bool:
 
 
 def _is_named(handle: int, path: Path) -> bool:
-    """Whether an open file still has its name: only who has it locked takes that away."""
+    """Whether an open file still has its name; only the holder of its lock removes it."""
     try:
         return os.path.samestat(path.lstat(), os.fstat(handle))
     except FileNotFoundError:
@@ -120,9 +121,10 @@ def agreed(path: Path, text: str, last: Callable[[], bool] = lambda: True) -> It
     and `remove_if_unlocked` removes its file. If the file system has no locks, nothing is checked.
 
     Args:
-        path: of the file.
-        text: what it says.
-        last: is called by the last one, before the file is removed; if it returns False, it stays.
+        path: the file.
+        text: its content.
+        last: called by the last process before it removes the file; if it returns False, the file
+            stays.
 
     Raises:
         Disagreement: another process, or another block of this one, holds it with another text.
@@ -187,11 +189,11 @@ def _text_of(path: Path, handle: int, text: bytes) -> bytes | None:
     is_alone = is_locked(handle)
     if not is_alone and not is_locked(handle, shared=True):
         return None
-    if not _is_named(handle, path):  # somebody has removed it meanwhile
+    if not _is_named(handle, path):  # another process has removed it
         return None
     if is_alone and os.pread(handle, _MOST_BYTES, 0) != text:
         os.ftruncate(handle, 0)
         os.pwrite(handle, text, 0)
     if is_alone and not (is_locked(handle, shared=True) and _is_named(handle, path)):
-        return None  # another one was quicker
+        return None  # another process was faster
     return os.pread(handle, _MOST_BYTES, 0)

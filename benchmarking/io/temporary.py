@@ -1,4 +1,4 @@
-"""Temporary folders; where a process was killed, a later one removes what it has left."""
+"""Temporary folders; those of killed processes are removed by a later process."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from benchmarking.io.locks import NO_LINK, is_locked, remove_if_unlocked
 _PREFIX = "imagenet-benchmarking-"
 _NAME = re.compile(rf"{re.escape(_PREFIX)}[a-z0-9_]{{8}}")
 _LOCK = "lock"
-"""File in each folder, which its process holds locked."""
+"""Name of the file in each folder whose lock the process of the folder holds."""
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A new folder, which goes with the block, or after a kill by `remove_left_over`.
+    """A new folder, removed when the block ends, or after a kill by `remove_left_over`.
 
     Raises:
-        OSError: none can be made.
+        OSError: the folder cannot be created.
     """
     made, handle = _new()
     try:
@@ -36,10 +36,11 @@ def folder() -> Iterator[Path]:
 
 
 def remove_left_over() -> None:
-    """Remove folders that killed processes of this user have left: nobody holds their locks.
+    """Remove folders that killed processes of this user have left: no process holds their locks.
 
-    What is of another user, a link, of another name or without our lock in it stays. Only an empty
-    folder needs no lock: it was made a moment before the kill, or the removal of it was cut short.
+    Links, folders of other users, folders with other names and folders without our lock stay. Only
+    an empty folder needs no lock: its process was killed just after it had made the folder, or
+    during the removal.
     """
     if not hasattr(os, "geteuid"):  # Windows, which has no such locks either
         return
@@ -50,7 +51,7 @@ def remove_left_over() -> None:
 
 
 def _places() -> set[Path]:
-    """Folders in which Python makes temporary ones: where the first is full, it takes another."""
+    """Folders in which Python makes temporary folders; if one is full, it uses another."""
     named = filter(None, (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")))
     places = {Path(place) for place in (*named, "/tmp", "/var/tmp", "/usr/tmp")}  # noqa: S108
     with suppress(FileNotFoundError):  # none of them can be written
@@ -59,7 +60,7 @@ def _places() -> set[Path]:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder if a killed process of this user has left it."""
+    """Remove a folder that a killed process of this user has left."""
     with suppress(OSError):
         status = path.lstat()
         is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
@@ -69,7 +70,7 @@ def _remove(path: Path) -> None:
 
 
 def _emptied(path: Path) -> bool:
-    """Remove all that a folder holds but the lock, which goes last; whether that has succeeded."""
+    """Remove everything in a folder except the lock, which is removed last; True if done."""
     for one in path.iterdir():
         if one.name == _LOCK:
             continue
@@ -81,13 +82,13 @@ def _emptied(path: Path) -> bool:
 
 
 def _new() -> tuple[tempfile.TemporaryDirectory[str], int]:
-    """A new folder, and a handle on the lock in it, which is held."""
+    """A new folder, and a handle that holds the lock in it."""
     while True:
         made = tempfile.TemporaryDirectory(prefix=_PREFIX)
         lock = Path(made.name) / _LOCK
         try:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK, 0o600)
-        except FileNotFoundError:  # somebody has removed the folder meanwhile, while it was empty
+        except FileNotFoundError:  # another process has removed the empty folder
             made.cleanup()
             continue
         except OSError:
@@ -95,5 +96,5 @@ def _new() -> tuple[tempfile.TemporaryDirectory[str], int]:
             raise
         if is_locked(handle) and os.fstat(handle).st_nlink:
             return made, handle
-        os.close(handle)  # the same, before the file was locked
+        os.close(handle)  # another process has removed the file before it was locked
         made.cleanup()

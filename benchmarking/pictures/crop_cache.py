@@ -1,11 +1,12 @@
 """Crops of many pictures, decoded ahead of use and cached in a file that models share.
 
-A file of crops is complete or absent. It holds the crops one after another, uint8 as they are
-before scaling, and then a CRC-32 of each, little-endian; its name says what they are crops of.
+A file of crops appears only when it is complete. It holds the crops one after another, as uint8
+before scaling, and then a little-endian CRC-32 of each. Its name identifies the pictures and the
+recipe.
 
-While they are needed, `.NAME.part` is beside it, the file that is being written, `.NAME.lock`,
-which its writer holds, and `.NAME.used`, which sweeps hold together. A file with `.NAME.used` goes
-with the last of these sweeps; one without it is kept.
+While it is needed, there are up to three files beside it: `.NAME.part`, the file that is being
+written; `.NAME.lock`, which its writer holds; and `.NAME.used`, which all sweeps that use it hold.
+The last of these sweeps removes the file. A file without `.NAME.used` is kept.
 """
 
 from __future__ import annotations
@@ -122,10 +123,10 @@ class CropFile:
         return None
 
     def use(self, stack: ExitStack) -> bool:
-        """Have it only as long as some sweep uses it, this one until the stack closes.
+        """Use the file until the stack closes; the last sweep that uses it removes it.
 
         Returns:
-            Whether that is possible here.
+            Whether the folder can be written and has locks.
         """
         try:
             stack.enter_context(agreed(self._used, "", self.remove))
@@ -134,15 +135,15 @@ class CropFile:
         return True
 
     def remove(self) -> bool:
-        """Delete it, and what an interruption may have left; not what another process writes.
+        """Delete the file and any incomplete copy, unless another process is writing it.
 
         Returns:
-            Whether nothing is left of it.
+            Whether they are deleted.
         """
         return self._is_removed(self.path, self._part)
 
     def remove_left_over(self) -> None:
-        """Delete what killed processes have left; not what another one writes or uses."""
+        """Delete files that killed processes have left, unless another process uses them."""
         remove_if_unlocked(self._used, self.remove)
         if self._lock.exists():
             self._is_removed(self._part)

@@ -128,7 +128,7 @@ class RunIndex:
 
 
 def folders_in(folder: Path) -> list[Path]:
-    """Folders in a folder, sorted; none if it is not there.
+    """Folders in a folder, sorted; none if it does not exist.
 
     Raises:
         StoreError: it cannot be read; a glob would return nothing instead.

@@ -54,8 +54,8 @@ class Orders:
         for_good: whether all later calls are refused as well.
         most_lost: number of pictures between two checkpoints, instead of the package's own.
         spare: bytes that crops must leave free on a disk, instead of the package's own number.
-        clock: file with the number of seconds by which the clock is wrong, which may change; empty for
-            the right time. Python's own functions are replaced, because `time.sleep` fails under
+        clock: file with the seconds by which the clock is wrong, which may change; empty for the
+            right time. Python's own functions are replaced, because `time.sleep` fails under
             libfaketime.
         collection: the files of `fetch small`: path, bytes and sha256 of each.
     """

@@ -194,7 +194,7 @@ def _events(process: _Process, job: J, timeout: float | None) -> Generator[Event
 
 
 def _folder(stack: ExitStack) -> Path:
-    """A folder for what is between us and the process, until the stack closes."""
+    """A temporary folder for the tasks and the log of the process, until the stack closes."""
     try:
         folder = stack.enter_context(temporary.folder())
         (folder / worker.LOG).touch()
