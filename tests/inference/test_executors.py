@@ -274,6 +274,25 @@ def test_stopping_a_job_that_has_forked_does_not_block(executor):
     assert time.monotonic() - begun < 25
 
 
+def outlasts_ctrl_c(job):
+    yield os.getpid()
+    time.sleep(0.5)
+    yield "and on"
+
+
+@ELSEWHERE
+def test_ctrl_c_reaches_only_the_process_that_started_the_workers(executor):
+    """A terminal sends it to all processes; the parent decides when its workers stop."""
+    values = []
+    for event in executor.run(outlasts_ctrl_c, ["a"], None):
+        if isinstance(event, Output):
+            values.append(event.value)
+            if len(values) == 1:
+                os.kill(event.value, signal.SIGINT)
+    assert values[1:] == ["and on"]
+    assert isinstance(event, Finished)
+
+
 class Odd:
     """An object that can be pickled but not unpickled."""
 

@@ -33,6 +33,14 @@ def test_a_folder_that_cannot_be_synced_does_not_undo_a_write(tmp_path, monkeypa
     assert (tmp_path / "file").read_bytes() == b"data"
 
 
+def test_a_file_that_is_too_large_for_memory_is_refused_and_not_truncated(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_bytes(bytes(11))
+    assert files.read_regular(path, most=11) == bytes(11)
+    with pytest.raises(OSError, match="it has 11 bytes, and no more than 10 are read"):
+        files.read_regular(path, most=10)
+
+
 def test_a_folder_that_is_a_file_is_a_clear_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(BenchmarkError, match="cannot be written: File exists"):
