@@ -32,20 +32,32 @@ def claim(path: Path, stack: ExitStack) -> bool:
     Raises:
         BenchmarkError: a lock cannot be created at this path.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Created here with a mode that lets other users lock it too, if the umask allows that.
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
-        mode = stat.S_IMODE(os.fstat(handle).st_mode)
-        os.close(handle)
-        stack.enter_context(FileLock(path, mode=mode).acquire(blocking=False))
-    except Timeout:
-        return False
-    except (OSError, NotImplementedError) as error:
-        raise BenchmarkError(f"{path} cannot be locked: {error}.") from error
-    return True
+    for _ in range(_TRIES):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _acquire(path, stack)
+        except Timeout:
+            return False
+        except FileNotFoundError as error:  # another process removed the folder when it was done
+            problem: Exception = error
+        except (OSError, NotImplementedError) as error:
+            problem = error
+            break
+        else:
+            return True
+    raise BenchmarkError(f"{path} cannot be locked: {problem}.") from problem
+
+
+def _acquire(path: Path, stack: ExitStack) -> None:
+    from filelock import FileLock
+
+    # Created here with a mode that lets other users lock it too, if the umask allows that.
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
+    mode = stat.S_IMODE(os.fstat(handle).st_mode)
+    os.close(handle)
+    stack.enter_context(FileLock(path, mode=mode).acquire(blocking=False))
 
 
 def is_locked(handle: int, *, shared: bool = False) -> bool:

@@ -1,15 +1,17 @@
 """Tests of `agreed`, for processes that share a folder; other locks are tested with their users."""
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from itertools import count
 
 import pytest
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.io import locks
-from benchmarking.io.locks import Disagreement, agreed, remove_if_unlocked
+from benchmarking.io.locks import Disagreement, agreed, claim, remove_if_unlocked
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_a_pipe_or_a_link_is_refused_without_waiting(path):
 SHARED = """
 import sys
 from pathlib import Path
-from benchmarking.io.locks import Disagreement, agreed, remove_if_unlocked
+from benchmarking.io.locks import Disagreement, agreed, claim, remove_if_unlocked
 
 path, text = Path(sys.argv[1]), sys.argv[2]
 for _ in range(300):
@@ -128,3 +130,21 @@ def test_a_file_that_cannot_be_removed_in_full_stays_for_the_next(path):
     assert path.exists()
     remove_if_unlocked(path)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_folder_that_another_process_removes_meanwhile_is_made_again(path, monkeypatch, at):
+    """Who has stored a run removes the folder in which the next one wants to lock it."""
+    real, times = os.open, count(1)
+
+    def slow(place, flags, *mode, **more):
+        if flags & os.O_CREAT and next(times) == at:
+            shutil.rmtree(path.parent)
+        return real(place, flags, *mode, **more)
+
+    monkeypatch.setattr(os, "open", slow)
+    with ExitStack() as stack:
+        assert claim(path, stack)
+        assert path.exists()
+        with ExitStack() as other:
+            assert not claim(path, other)
