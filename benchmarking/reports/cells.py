@@ -7,9 +7,12 @@ from collections import Counter
 from benchmarking.io.printable import printable
 from benchmarking.scoring.table import AccuracyTable, Row, Score, rank_of
 
+SHARES = frozenset(("ECE",))
+"""Measures from 0 to 1 that people read in percent, as they read accuracies."""
+
 
 def cells(table: AccuracyTable) -> list[list[str]]:
-    """A table as text: a line of headings, then a line per run; scores in percent.
+    """A table as text: a line of headings, then a line per run; scores and ECE in percent.
 
     If any published accuracy is known, there are columns for it and for the measured acc@1 minus
     the published one.
@@ -21,7 +24,8 @@ def cells(table: AccuracyTable) -> list[list[str]]:
     compared = any(row.published for row in table.rows)
     measures = list(dict.fromkeys(name for row in table.rows for name in row.measures))
     headings += ["Tier", "Ranks"] * placed + [f"{prefix}n" for prefix in table.sizes]
-    lines = [headings + ["Published", "Difference"] * compared + measures]
+    titles_of_measures = [f"{name} [%]" if name in SHARES else name for name in measures]
+    lines = [headings + ["Published", "Difference"] * compared + titles_of_measures]
     titles = Counter((row.platform, row.run.model, row.run.recipe) for row in table.rows)
     for row in table.rows:
         run = row.run
@@ -34,7 +38,7 @@ def cells(table: AccuracyTable) -> list[list[str]]:
             + _place(row) * placed
             + [str(n) for n in table.sizes.values()]
             + _published(row) * compared
-            + [f"{row.measures[name]:.4f}" if name in row.measures else "" for name in measures]
+            + [_measure(name, row.measures.get(name)) for name in measures]
         )
     return lines
 
@@ -57,6 +61,12 @@ def _published(row: Row) -> list[str]:
     if reference is None or score is None:
         return ["", ""]
     return [f"{reference.acc1:.2f}", f"{100 * score.share - reference.acc1:+.2f}"]
+
+
+def _measure(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{100 * value:.1f}" if name in SHARES else f"{value:.4f}"
 
 
 def _percent(score: Score) -> str:
