@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarking.io.printable import printable
+
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from benchmarking.labels.label_set import LabelSet
     from benchmarking.predictions.image_rows import ImageRows
     from benchmarking.predictions.run import Run
@@ -42,8 +47,8 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         add(
             f"--{name}",
             nargs="+",
-            metavar="WNID|FILE",
-            help=f"{what} the pictures of these classes, or the pictures that a file names",
+            metavar="WNID|NAME|FILE",
+            help=f"{what} the pictures of these classes or names, or the pictures that a file names",
         )
 
 
@@ -75,8 +80,23 @@ def label_sets(
                 f"--labels {name} would share its columns with another; rename one of the files, "
                 "or give it once."
             )
-        found[prefix] = labels if whole else labels.within(kept)
+        found[prefix] = labels if whole else _within(labels, kept, subset(args))
     return found
+
+
+def _within(labels: LabelSet, kept: NDArray[np.int64], what: str) -> LabelSet:
+    """The labels of some rows; BenchmarkError if there are none."""
+    from benchmarking.errors import BenchmarkError
+
+    if not len(set(labels.rows.tolist()).intersection(kept.tolist())):
+        raise BenchmarkError(f"no labelled picture is left with {what}.")
+    return labels.within(kept)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Tell what was found out about labels, each once, beside the output."""
+    for note in dict.fromkeys(notes):
+        print(printable(note), file=sys.stderr)
 
 
 def subset(args: argparse.Namespace) -> str:

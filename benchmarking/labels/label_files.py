@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,8 +18,26 @@ from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder
 from benchmarking.io.npy_files import read_array, read_integers
-from benchmarking.labels.imagenet import class_of_wnid, validation_number
+from benchmarking.labels.agreement import agreement, chance_warning, numbers_of, understood
+from benchmarking.labels.class_values import (
+    LARGEST_CLASS,
+    MOST_CLASSES,
+    classes_in,
+    classes_in_array,
+    is_wnid,
+    padded,
+)
+from benchmarking.labels.imagenet import class_of_wnid, validation_labels, wnids
 from benchmarking.labels.label_set import NO_CLASS, LabelSet, every_image
+from benchmarking.labels.label_tables import (
+    LabelTable,
+    decoded,
+    label_table,
+    picture_column,
+    record_table,
+)
+from benchmarking.labels.picture_names import PictureNames, looks_like_a_picture, rows_named
+from benchmarking.labels.row_order import placed
 
 T = TypeVar("T")
 
@@ -36,7 +54,7 @@ def label_set(
     """A label set by its name, or from a file.
 
     Args:
-        name: "original", "real", "corrected", or the path of a .csv, .json or .npy file.
+        name: "original", "real", "corrected", or the path of a .csv, .txt, .json or .npy file.
         keys: name of each picture of the image set.
         original: (n,) class of each picture, as stored with the set.
         consensus: number of votes, of five, that decide a corrected label.
@@ -47,17 +65,19 @@ def label_set(
     if name == "original":
         return every_image(original)
     if name == "real":
-        return real_labels(_fetched("real-labels", "real.json"), keys)
+        found = real_labels(_fetched("real-labels", "real.json"), keys)
+        return _compared(found, original, "ReaL labels")
     if name == "corrected":
         votes = _fetched("label-errors", "imagenet_mturk.json")
-        return corrected_labels(votes, keys, original, consensus)
+        found = corrected_labels(votes, keys, original, consensus)
+        return _compared(found, original, "corrected labels")
     path = Path(name)
     if not path.is_file():
         raise BenchmarkError(
-            f"labels {name!r} are neither {', '.join(NAMES)} nor a file; give a .csv, .json or "
-            ".npy file of pictures and their classes."
+            f"labels {name!r} are neither {', '.join(NAMES)} nor a file; give a .csv, .txt, .json "
+            "or .npy file of pictures and their classes."
         )
-    return labels_from(path, keys)
+    return labels_from(path, keys, original)
 
 
 def prefix_of(name: str) -> str:
@@ -107,48 +127,87 @@ def corrected_labels(
             entry = judged.get(number)
             if entry and entry.mturk.given < consensus:
                 proposed = entry.mturk.guessed >= consensus
-                classes[row] = _class(entry.our_guessed_label) if proposed else NO_CLASS
+                chosen = classes_in(entry.our_guessed_label) if proposed else []
+                classes[row] = chosen[0] if chosen else NO_CLASS
         rows = np.flatnonzero(classes != NO_CLASS)
         return LabelSet(rows, classes[rows, None])
 
 
-def labels_from(path: Path, keys: Sequence[str]) -> LabelSet:
+def labels_from(
+    path: Path, keys: Sequence[str], original: NDArray[np.integer] | None = None
+) -> LabelSet:
     """Read labels from a file; pictures that it does not name are left out.
 
-    A .csv has a picture's name and its class or classes on each line. A .json has an object of
-    names and classes, or a list with the classes of each row. An .npy has one class for each row,
-    or several, padded with -1. Classes are numbers or WordNet ids. Names are those of the image
-    set; leading folders are ignored.
+    A table (.csv, .tsv, .txt) has the name of a picture and its class or classes on each line; with
+    headings, in the columns that are called so. A .json has an object of names and classes. Lists
+    have no names: a class, or several, for each picture, as in a .json or .txt, or an .npy array,
+    which can also have a 0 or 1 for every class. Classes are numbers or WordNet ids.
+
+    Names are those of the image set; see `picture_names`. The order of a list for validation
+    pictures is found by comparison; see `row_order`.
+
+    Args:
+        path: of the file.
+        keys: name of each picture of the image set.
+        original: (n,) class of each, to compare the labels with; by default ImageNet's own, where
+            all are validation pictures.
 
     Raises:
-        BenchmarkError: the file is broken, or names pictures or classes that do not exist.
+        BenchmarkError: the file is broken, names pictures or classes that do not exist, or is a
+            list in an unknown order.
     """
+    numbers = numbers_of(keys)
+    known = original
+    if known is None and numbers is not None:
+        known = validation_labels()[numbers - 1].astype(np.int64)
+    limit = len(wnids()) if numbers is not None else LARGEST_CLASS + 1
     try:
-        found = _READERS[path.suffix.lower()](path)
-        if not isinstance(found, Mapping):
-            if not isinstance(found, list):
-                raise TypeError("neither an object nor a list")
-            if len(found) != len(keys):
-                raise ValueError(f"{len(found)} labels for {len(keys)} pictures")
-            return _of_lists(dict(enumerate(found)))
-        rows = _rows_of(found, keys)
-        if len(set(rows)) < len(rows):
-            raise ValueError(f"{len(rows) - len(set(rows))} pictures are there more than once")
-        return _of_lists(dict(zip(rows, found.values(), strict=True)))
+        found = _READERS[path.suffix.lower()](path, PictureNames(keys, original))
+        labels = _of_table(found, str(path), keys, known)
+        if labels.classes.max() >= limit:
+            raise BenchmarkError(f"{labels.classes.max()} is no class; expected 0 to {limit - 1}")
+        return labels
     except KeyError as error:
         raise BenchmarkError(
             f"{path}: {error.args[0]!r} is unknown; expected {_EXPECTED}."
         ) from error
     except StoreError:
         raise  # it names the file
-    except (*_BROKEN, OSError, csv.Error, BenchmarkError) as error:
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{path}: {str(error).rstrip('.')}.") from error
+    except (*_BROKEN, OSError, csv.Error) as error:
         raise BenchmarkError(f"{path}: {error}; expected {_EXPECTED}.") from error
+
+
+def list_from(path: Path) -> NDArray[np.int64]:
+    """Classes of each entry of a list without names, (length, w), filled up with NO_CLASS.
+
+    Raises:
+        BenchmarkError: the file is broken, or is no such list.
+    """
+    try:
+        return classes_in_array(read_array(path, _KINDS))
+    except _BROKEN as error:
+        raise BenchmarkError(f"{path}: {error}.") from error
+    except KeyError as error:
+        raise BenchmarkError(f"{path}: {error.args[0]!r} is no class.") from error
+
+
+def single_classes(classes: NDArray[np.int64], path: Path) -> NDArray[np.int64]:
+    """The only class of each entry of a list, (n,), as an image set's own labels have to be.
+
+    Raises:
+        BenchmarkError: an entry has several classes.
+    """
+    if classes.shape[1] > 1 and (classes[:, 1] != NO_CLASS).any():
+        raise BenchmarkError(f"{path}: a picture has several classes; expected one for each.")
+    return classes[:, 0]
 
 
 def rows_of(
     names: Sequence[str], keys: Sequence[str], original: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Rows that are selected by WordNet ids, or by files of picture names or row numbers.
+    """Rows that are selected by WordNet ids, names of pictures, or files of names or row numbers.
 
     Raises:
         BenchmarkError: a name is neither, or a file names a picture or row that does not exist.
@@ -171,35 +230,42 @@ class _Judged:
     mturk: _Votes
 
 
-_EXPECTED = "a .csv, .json or .npy file of pictures and their classes"
+_EXPECTED = "a .csv, .txt, .json or .npy file of pictures and their classes"
 # Errors from converting unexpected data to a LabelSet; JSON numbers may be infinite.
 _BROKEN = (TypeError, ValueError, OverflowError)
-_LARGEST_CLASS = 2**16 - 1  # that a store can hold
-_MOST_CLASSES = 1000  # of one picture; the rows of all others are padded to the same width
+_KINDS = "iufbUS"  # of arrays: numbers, 0 and 1, and text such as WordNet ids
+_TEXTS = (".csv", ".tsv", ".txt")
 
 
 def _rows(name: str, keys: Sequence[str], original: NDArray[np.int64]) -> NDArray[np.int64]:
-    if name in class_of_wnid():
-        return np.flatnonzero(original == class_of_wnid()[name])
-    path = Path(name)
-    if not path.is_file():
+    if name.lower() in class_of_wnid():
+        return np.flatnonzero(original == class_of_wnid()[name.lower()])
+    path, known = Path(name), PictureNames(keys, original)
+    if not path.is_file() and not looks_like_a_picture(name):
         raise BenchmarkError(
-            f"{name!r} is neither a WordNet id such as n01440764 nor a file; give a .npy file of "
-            "row numbers, or a .txt, .csv or .json file of pictures' names."
+            f"{name!r} is neither a WordNet id such as n01440764 nor a picture of the set nor a "
+            "file; give a .npy file of row numbers, or a .txt, .csv or .json file of pictures' "
+            "names."
         )
     try:
+        if looks_like_a_picture(name):
+            return np.array(list(rows_named([name], known)[0].values()), dtype=np.int64)
         if path.suffix.lower() == ".npy":
             rows = read_integers(path)
             if rows.size and not 0 <= rows.min() <= rows.max() < len(keys):
                 raise ValueError(f"a row is not among the {len(keys)} rows")
             return rows
         if path.suffix.lower() == ".json":
-            found = list(_json(path))
+            found = list(map(str, _json(path)))
         else:
-            found = [line[0] for line in _lines_of(path) if line]
-        return np.array(_rows_of(found, keys), dtype=np.int64)
-    except (*_BROKEN, OSError, csv.Error) as error:
-        raise BenchmarkError(f"{path}: {error}.") from error
+            text = decoded(files.read_regular(path))
+            found = picture_column(text, _is_picture(known), _is_known(known))
+        rows_by_name, _ = rows_named(found, known)
+        return np.array(list(rows_by_name.values()), dtype=np.int64)
+    except StoreError:
+        raise  # it names the file
+    except (*_BROKEN, OSError, csv.Error, BenchmarkError) as error:
+        raise BenchmarkError(f"{name}: {str(error).rstrip('.')}.") from error
 
 
 @contextmanager
@@ -211,6 +277,12 @@ def _made_of(path: Path, name: str) -> Iterator[None]:
         raise BenchmarkError(f"{path} is not {name}: {error!r}.") from error
     except BenchmarkError as error:
         raise BenchmarkError(f"{path}: {error}") from error
+
+
+def _compared(labels: LabelSet, original: NDArray[np.int64], what: str) -> LabelSet:
+    """The same labels, with a warning if they agree with the set's own by chance alone."""
+    found = agreement(labels.classes, original[labels.rows])
+    return replace(labels, notes=chance_warning(found, what))
 
 
 def _fetched(collection: str, file: str) -> Path:
@@ -240,7 +312,7 @@ def _published(path: Path, kind: type[T], name: str) -> T:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(files.read_regular(path).decode(), object_pairs_hook=_each_once)
+        return json.loads(decoded(files.read_regular(path)), object_pairs_hook=_each_once)
     except (OSError, ValueError, RecursionError) as error:
         raise BenchmarkError(f"{path} is no whole .json file: {error}.") from error
 
@@ -255,79 +327,154 @@ def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _numbers(keys: Sequence[str], what: str) -> list[int]:
     """Number of each validation picture."""
-    numbers = [validation_number(PurePosixPath(key).name) for key in keys]
-    for key, number in zip(keys, numbers, strict=True):
-        if number is None:
-            raise BenchmarkError(
-                f"{what} are of ImageNet's validation pictures, and {key!r} is none; choose "
-                "another image set with --images, or other labels."
-            )
-    return [number for number in numbers if number]
+    numbers = numbers_of(keys)
+    if numbers is None:
+        stranger = next(key for key in keys if numbers_of([key]) is None)
+        raise BenchmarkError(
+            f"{what} are of ImageNet's validation pictures, and {stranger!r} is none; choose "
+            "another image set with --images, or other labels."
+        )
+    return [int(number) for number in numbers]
 
 
 def _of_lists(classes: Mapping[int, Any]) -> LabelSet:
     """A label set from the class or list of classes of each row; rows without any are left out."""
-    lists = {row: _classes(found) for row, found in classes.items()}
-    rows = sorted(row for row, found in lists.items() if found)
-    width = max((len(lists[row]) for row in rows), default=1)
-    if width > _MOST_CLASSES:
-        raise ValueError(f"{width} classes for one picture; at most {_MOST_CLASSES}")
-    filled = np.full((len(rows), width), NO_CLASS, dtype=np.int64)
-    for line, row in zip(filled, rows, strict=True):
-        line[: len(lists[row])] = lists[row]
-    return LabelSet(np.array(rows, dtype=np.int64), filled)
+    rows = sorted(classes)
+    return _without_empty(
+        np.array(rows, dtype=np.int64), padded(classes_in(classes[r]) for r in rows)
+    )
 
 
-def _classes(found: Any) -> list[int]:
-    """Classes from a number, a WordNet id, or a list of them; -1 stands for none."""
-    several = found if isinstance(found, Sequence) and not isinstance(found, str) else [found]
-    classes = [_class(one) for one in several if one is not None and one != ""]
-    return [one for one in classes if one != NO_CLASS]
+def _without_empty(
+    rows: NDArray[np.int64], classes: NDArray[np.int64], notes: tuple[str, ...] = ()
+) -> LabelSet:
+    filled = classes[:, 0] != NO_CLASS
+    return LabelSet(rows[filled], classes[filled], notes)
 
 
-def _class(one: Any) -> int:
-    if isinstance(one, str) and one.startswith("n"):
-        return class_of_wnid()[one]
-    number = int(one)
-    if number != float(one) or not NO_CLASS <= number <= _LARGEST_CLASS:
-        raise ValueError(f"{one!r} is no class")
-    return number
-
-
-def _rows_of(names: Iterable[str], keys: Sequence[str]) -> list[int]:
-    """Row of each picture by its name; leading folders are ignored."""
-    rows = {key: row for row, key in enumerate(keys)}
-    rows |= {PurePosixPath(key).name: row for row, key in enumerate(keys)}
-    wanted = [name if name in rows else PurePosixPath(str(name)).name for name in names]
-    unknown = [name for name in wanted if name not in rows]
-    if unknown:
-        raise ValueError(
-            f"{len(unknown)} of {len(wanted)} names are no pictures of the set, as {unknown[0]!r}"
+def _of_table(
+    found: _Entries, what: str, keys: Sequence[str], known: NDArray[np.integer] | None
+) -> LabelSet:
+    """A label set from what a file has: entries with names, or a list."""
+    if found.names is None:
+        _refuse_counted(found.classes, numbers_of(keys))
+        if known is None:
+            if len(found.classes) != len(keys):
+                raise ValueError(f"{len(found.classes)} labels for {len(keys)} pictures")
+            return _without_empty(np.arange(len(keys)), found.classes, found.notes)
+        in_order = placed(found.classes, keys, known, what)
+        return _without_empty(
+            np.arange(len(keys)), in_order.classes, (*found.notes, *in_order.notes)
         )
-    return [rows[name] for name in wanted]
+    rows, elsewhere = rows_named(found.names, PictureNames(keys, known))
+    if len(set(rows.values())) < len(rows):
+        raise ValueError(f"{len(rows) - len(set(rows.values()))} pictures are there more than once")
+    kept = [at for at, name in enumerate(found.names) if name in rows]
+    numbers = np.array([rows[found.names[at]] for at in kept], dtype=np.int64)
+    order = np.argsort(numbers)
+    numbers, classes = numbers[order], found.classes[kept][order]
+    notes = found.notes
+    if elsewhere:
+        notes += (f"note: {what}: {elsewhere:,} validation pictures are not in this set",)
+    if known is not None:
+        classes, more = understood(classes, [keys[row] for row in numbers], known[numbers], what)
+        notes += more
+    return _without_empty(numbers, classes, notes)
 
 
-def _lines_of(path: Path) -> Iterator[list[str]]:
-    """Cells of each line of comma-separated values."""
-    return csv.reader(io.StringIO(files.read_regular(path).decode(), newline=""))
+def _refuse_counted(classes: NDArray[np.int64], numbers: NDArray[np.intp] | None) -> None:
+    """Refuse a list with a column that numbers its pictures: it would be taken for classes."""
+    n = len(classes)
+    counts = [np.arange(n), np.arange(1, n + 1), *([] if numbers is None else [np.sort(numbers)])]
+    for at, column in enumerate(np.sort(classes, axis=0).T if 1 < classes.shape[1] < n else ()):
+        if any(np.array_equal(column, count) for count in counts):
+            raise BenchmarkError(
+                f"its column {at} has the number of each picture, which is no class; leave the "
+                "column of classes"
+            )
 
 
-def _from_csv(path: Path) -> Mapping[str, Sequence[str]]:
-    lines = [line for line in _lines_of(path) if line]
-    if lines and not any(cell.lstrip("n-").isdigit() for cell in lines[0][1:]):
-        del lines[0]  # headings
-    found = {line[0]: line[1:] for line in lines}
-    if len(found) < len(lines):
-        raise ValueError(f"{len(lines) - len(found)} names are there more than once")
-    return found
+@dataclass(frozen=True, eq=False)
+class _Entries:
+    """What a file of labels has: (m, w) classes, of so many names or of a list without."""
+
+    names: tuple[str, ...] | None
+    classes: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
 
 
-def _from_npy(path: Path) -> Sequence[Any]:
-    found = read_array(path, "iu")
-    if found.ndim not in (1, 2):
-        raise ValueError(f"it holds {found.dtype} of shape {found.shape}")
-    rows: Sequence[Any] = found.tolist()
-    return rows
+def _entries(path: Path, table: LabelTable, known: PictureNames) -> _Entries:
+    """What a table has; numbers in place of names, 0, 1, 2 and so on, are those of a list."""
+    classes, names = padded(table.classes), table.names
+    notes: tuple[str, ...] = ()
+    if table.unused:
+        unused = ", ".join(map(repr, table.unused))
+        notes = (f"note: {path}: columns that were not read: {unused}",)
+    if names is not None and len(set(names)) < len(names):
+        raise ValueError(f"{len(names) - len(set(names))} names are there more than once")
+    are_numbers = all(re.fullmatch("[0-9]{1,9}", name) for name in names or ())
+    if names and are_numbers and not any(map(_is_known(known), names)):
+        numbers = np.array([int(name) for name in names])
+        order = np.argsort(numbers, kind="stable")
+        first = int(numbers[order[0]])
+        if first in (0, 1) and np.array_equal(numbers[order], np.arange(first, first + len(names))):
+            return _Entries(None, classes[order], notes)
+    return _Entries(names, classes, notes)
 
 
-_READERS = {".csv": _from_csv, ".json": _json, ".npy": _from_npy}
+def _is_known(known: PictureNames) -> Callable[[str], bool]:
+    """Whether a cell is the name of a picture of the set, or of several."""
+
+    def is_known(cell: str) -> bool:
+        try:
+            return known.find(cell) is not None
+        except BenchmarkError:
+            return True
+
+    return is_known
+
+
+def _is_picture(known: PictureNames) -> Callable[[str], bool]:
+    """Whether a cell is the name of a picture, of the set or not; a number alone is a class."""
+    is_known = _is_known(known)
+
+    def is_picture(cell: str) -> bool:
+        if re.fullmatch(r"[+-]?[0-9.]*", cell) or is_wnid(cell):
+            return known.has(cell)
+        return looks_like_a_picture(cell) or is_known(cell)
+
+    return is_picture
+
+
+def _from_text(path: Path, known: PictureNames) -> _Entries:
+    text = decoded(files.read_regular(path))
+    return _entries(path, label_table(text, _is_picture(known)), known)
+
+
+def _from_json(path: Path, known: PictureNames) -> _Entries:
+    found = _json(path)
+    if isinstance(found, Mapping):
+        classes = tuple(tuple(classes_in(one)) for one in found.values())
+        return _entries(path, LabelTable(tuple(found), classes), known)
+    if not isinstance(found, list):
+        raise TypeError("neither an object nor a list")
+    if found and all(isinstance(one, Mapping) for one in found):
+        return _entries(path, record_table(found, _is_picture(known)), known)
+    if _is_one_hot(found):
+        return _Entries(None, classes_in_array(np.array(found, dtype=np.int64)))
+    return _Entries(None, padded(map(classes_in, found)))
+
+
+def _is_one_hot(found: Sequence[Any]) -> bool:
+    """Whether each entry has a 0 or 1 for every class."""
+    lengths = {len(one) if isinstance(one, list) else 0 for one in found}
+    if len(lengths) != 1 or not 1 < next(iter(lengths)) <= MOST_CLASSES:
+        return False
+    return all(isinstance(n, int | float) and n in (0, 1) for one in found for n in one)
+
+
+def _from_npy(path: Path, known: PictureNames) -> _Entries:
+    return _Entries(None, classes_in_array(read_array(path, _KINDS)))
+
+
+_READERS = {**dict.fromkeys(_TEXTS, _from_text), ".json": _from_json, ".npy": _from_npy}

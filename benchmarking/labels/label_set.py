@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -27,6 +27,8 @@ class LabelSet:
         rows: (m,) row numbers within the image set, each at most once.
         classes: (m, w) indices of the right classes of each row, at least one; shorter lists are
             padded with NO_CLASS.
+        notes: lines to show with every accuracy of this set; each starts with "note: " or
+            "warning: ".
 
     Raises:
         BenchmarkError: rows and classes differ in number, there are none, a row repeats or is
@@ -35,6 +37,7 @@ class LabelSet:
 
     rows: NDArray[np.int64]
     classes: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rows.ndim != 1 or self.classes.ndim != 2 or len(self.rows) != len(self.classes):
@@ -79,7 +82,7 @@ class LabelSet:
             BenchmarkError: one is not in this set, or is given twice.
         """
         kept = np.asarray(rows, dtype=np.int64)
-        return LabelSet(kept, self.classes[self._places(kept)])
+        return replace(self, rows=kept, classes=self.classes[self._places(kept)])
 
     def without(self, rows: Integers) -> LabelSet:
         """A set of all rows except these.
@@ -91,7 +94,7 @@ class LabelSet:
         kept = np.ones(len(self), dtype=bool)
         if omitted.size:
             kept[self._places(LabelSet(omitted, omitted[:, None]).rows)] = False
-        return LabelSet(self.rows[kept], self.classes[kept])
+        return replace(self, rows=self.rows[kept], classes=self.classes[kept])
 
     def within(self, rows: Integers) -> LabelSet:
         """A set of this set's rows that are among these rows.
@@ -100,7 +103,7 @@ class LabelSet:
             BenchmarkError: none is among them.
         """
         kept = np.isin(self.rows, np.asarray(rows, dtype=np.int64))
-        return LabelSet(self.rows[kept], self.classes[kept])
+        return replace(self, rows=self.rows[kept], classes=self.classes[kept])
 
     def relabelled(self, classes: Integers) -> LabelSet:
         """The same rows with other classes, one per row, in the order of the rows.
@@ -108,7 +111,7 @@ class LabelSet:
         Raises:
             BenchmarkError: there are more or fewer classes than rows.
         """
-        return LabelSet(self.rows, np.asarray(classes, dtype=np.int64).reshape(-1, 1))
+        return replace(self, classes=np.asarray(classes, dtype=np.int64).reshape(-1, 1))
 
     def _places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The position of each given row in this set."""

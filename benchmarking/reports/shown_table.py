@@ -17,6 +17,7 @@ from benchmarking.inference.verbs import Images, predict, recipes_of
 from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder
 from benchmarking.io.names import UNKNOWN
+from benchmarking.io.printable import printable
 from benchmarking.labels.label_files import label_set, prefix_of
 from benchmarking.labels.label_set import LabelSet
 from benchmarking.pictures.image_set import ImageSet
@@ -41,7 +42,8 @@ class Table(AccuracyTable):
 
     def __str__(self) -> str:
         left_out = [f"left out: {reason}" for reason in self.left_out]
-        return "\n".join([reports()["text"].render([self]).rstrip("\n"), *left_out])
+        text = reports()["text"].render([self]).rstrip("\n")
+        return "\n".join([text, *left_out, *map(printable, self.notes)])
 
     def __repr__(self) -> str:
         return str(self)
@@ -57,6 +59,7 @@ class Table(AccuracyTable):
             f"<table><caption>{escape(caption(self))}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
             + "".join(f"<p>left out: {escape(reason)}</p>" for reason in self.left_out)
+            + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         )
 
     def to_pandas(self) -> pd.DataFrame:

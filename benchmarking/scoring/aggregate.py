@@ -26,7 +26,10 @@ from benchmarking.scoring.metrics import (
     expected_calibration_error,
     negative_log_likelihood,
 )
-from benchmarking.scoring.table import AccuracyTable, Counts, tabulate
+from benchmarking.scoring.table import AccuracyTable, Counts, Row, tabulate
+
+CHANCE = 0.01
+"""Upper end of the interval of Acc@1 below which a table warns; chance is 0.001 in ImageNet."""
 
 
 class StoredRuns(Protocol):
@@ -95,7 +98,16 @@ def aggregate(
     fingerprints = {run.provenance.fingerprint for run in counts}
     fingerprint = fingerprints.pop() if len(fingerprints) == 1 else UNKNOWN
     rows = tabulate(counts, sorted_by)
-    return AccuracyTable(images, len(right), fingerprint, tuple(columns), rows, tuple(left_out))
+    notes = [note for labels in label_sets.values() for note in labels.notes]
+    return AccuracyTable(
+        images,
+        len(right),
+        fingerprint,
+        tuple(columns),
+        rows,
+        tuple(left_out),
+        notes=tuple(dict.fromkeys([*notes, *_near_chance(rows)])),
+    )
 
 
 def calibration(store: Store, run: Run, right: LabelSet) -> dict[str, float]:
@@ -155,6 +167,21 @@ def _compared(run: Counts) -> Counts:
     """Add the published accuracy of the same weights; random weights have none."""
     known = published_of(run.run.source, run.run.model)
     return run if run.provenance.is_random else replace(run, published=known)
+
+
+def _near_chance(rows: Sequence[Row]) -> Iterator[str]:
+    """Warnings of models with trained weights that are right about as often as by chance."""
+    for name in rows[0].scores if rows else ():
+        low = [row for row in rows if row.scores[name].high < CHANCE and name.endswith("Acc@1")]
+        low = [row for row in low if not row.provenance.is_random]
+        if low:
+            first = low[0]
+            yield (
+                f"warning: {name} of {len(low)} of {len(rows)} runs on {first.run.images} is near "
+                f"chance ({first.run.source}/{first.run.model}: "
+                f"{100 * first.scores[name].share:.2f} %): labels and predictions are probably in "
+                "different orders of pictures or classes"
+            )
 
 
 def _fingerprint(counts: Sequence[Counts]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Literal
@@ -107,10 +107,12 @@ class Comparison:
     Attributes:
         pair: counts, difference with its interval, and the exact McNemar test.
         classes: classes in which they differ; the largest gain of the first run comes first.
+        notes: lines about the labels; each starts with "note: " or "warning: ".
     """
 
     pair: Pair
     classes: tuple[ClassChange, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         pair = self.pair
@@ -120,7 +122,7 @@ class Comparison:
             f"A {100 * first / pair.n:.2f} %, B {100 * second / pair.n:.2f} %, difference "
             f"{100 * pair.difference:+.2f} points, 95 % interval [{low:+.2f}, {high:+.2f}], "
             f"McNemar's p = {pair.p_value:.2g}, {pair.n} pictures\n"
-            f"A  {pair.first}\nB  {pair.second}"
+            f"A  {pair.first}\nB  {pair.second}" + "".join(f"\n{note}" for note in self.notes)
         )
 
     def __repr__(self) -> str:
@@ -162,7 +164,7 @@ def compare(
     right_of_second = in_rows_of(right, rows, store.rows(theirs.images))
     both = first_guesses(store, ours, right), first_guesses(store, theirs, right_of_second)
     (pair,) = every_pair(both)
-    return Comparison(pair, tuple(class_changes(*both, right)))
+    return Comparison(pair, tuple(class_changes(*both, right)), right.notes)
 
 
 def first_guesses(store: Store, run: Run, right: LabelSet) -> FirstGuesses:
@@ -207,7 +209,7 @@ def in_rows_of(right: LabelSet, ours: ImageRows, theirs: ImageRows) -> LabelSet:
             f"{len(missing)} of {len(names)} pictures of the first run are none of the second's, "
             f"as {missing[0]!r}."
         )
-    return LabelSet(np.array([places[name] for name in names]), right.classes)
+    return replace(right, rows=np.array([places[name] for name in names]))
 
 
 def every_pair(runs: Sequence[FirstGuesses]) -> list[Pair]:

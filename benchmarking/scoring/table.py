@@ -107,6 +107,7 @@ class AccuracyTable:
         rows: the rows, best first.
         left_out: why runs are left out: they cannot be read, or are on other pictures.
         subset: description of the pictures that count; empty for all.
+        notes: lines to show with the table; each starts with "note: " or "warning: ".
     """
 
     images: str
@@ -116,6 +117,7 @@ class AccuracyTable:
     rows: tuple[Row, ...]
     left_out: tuple[str, ...] = ()
     subset: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -195,5 +197,5 @@ def _places(best_first: Sequence[Counts], sorted_by: str) -> Sequence[Place | No
 def _scores(run: Counts, ranks: Mapping[str, Sequence[int]], place: int) -> dict[str, Score]:
     return {
         name: Score(*run.right[name], *wilson_interval(*run.right[name]), ranks[name][place])
-        for name in ranks
+        for name in run.right
     }

@@ -15,6 +15,7 @@ from benchmarking.cli.options import (
     add_store,
     chosen_store,
     label_sets,
+    print_notes,
     runs_meant,
     subset,
     warn_of_left_out,
@@ -89,6 +90,7 @@ def _two(args: argparse.Namespace, store: Store) -> str:
     (right,) = label_sets(args, [args.labels], store.rows(first.images)).values()
     pictures: Literal["any", "same"] = "any" if args.mix_pictures else "same"
     found = compare(store, first, second, labels=right, pictures=pictures)
+    print_notes(right.notes)
     parts = [
         *_heading(args, store, [first, second], found.pair.n),
         *_numbers(found.pair),
@@ -110,6 +112,7 @@ def _all(args: argparse.Namespace, store: Store, runs: Sequence[Run]) -> str:
     if not args.mix_pictures:
         check_same_pictures(store, runs)
     (right,) = label_sets(args, [args.labels], store.rows(sets[0])).values()
+    print_notes(right.notes)
     guesses = sorted((first_guesses(store, r, right) for r in runs), key=lambda one: -one.share)
     pairs = every_pair(guesses)
     lines = [

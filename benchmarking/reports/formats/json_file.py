@@ -32,6 +32,7 @@ def _one(table: AccuracyTable) -> dict[str, Any]:
         "columns": table.columns,
         "rows": [_row(row) for row in table.rows],
         "left_out": table.left_out,
+        "notes": table.notes,
     }
 
 

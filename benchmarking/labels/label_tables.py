@@ -1,0 +1,314 @@
+"""Tables of pictures and their classes as text: which column has which, by its heading."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarking.labels.class_values import NOTHING, classes_in_cell, is_wnid
+
+_NAMES = re.compile(
+    r"(?!s?$)(image|img|picture|photo|sample|file)?(file)?(name|path|id|key|uri|url)?s?"
+)
+"""Headings of the column of pictures, in lower case and without anything but letters."""
+
+_CLASSES = re.compile(
+    r"(true|given|original|corrected|correct|new|gt|groundtruth)?"
+    r"(label|class|category|target|wnid|synset)(id|idx|index|number|num|no)?(e?s)?"
+    r"|categories|y|ytrue|gt|groundtruth|truth|true|lbl|cls|predictionstring"
+)
+"""Headings of a column of classes, likewise; Kaggle's solutions have PredictionString."""
+
+_FEW = 4  # lines, from which a column can be told to count them
+_HOT = {"0": False, "0.0": False, "1": True, "1.0": True}
+
+IsPicture = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """Classes of pictures, as a table has them.
+
+    Attributes:
+        names: of the pictures; None if the table has none and is a list.
+        classes: of each line.
+        unused: headings of columns that were not read.
+    """
+
+    names: tuple[str, ...] | None
+    classes: tuple[tuple[int, ...], ...]
+    unused: tuple[str, ...] = ()
+
+
+def decoded(data: bytes) -> str:
+    """Text of a file: UTF-8, or what a byte order mark says.
+
+    Raises:
+        ValueError: it is none.
+    """
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return data.decode("utf-16" if wide else "utf-8-sig")
+
+
+def cells_of(text: str) -> list[list[str]]:
+    """Lines of cells, without what is around them; separated by what every line has.
+
+    Separators are a tab, a semicolon, a comma or blanks, in this order.
+
+    Raises:
+        csv.Error: a cell has no end.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    found = next((one for one in "\t;," if all(one in line for line in lines)), None)
+    if found is None and any("," in line for line in lines):
+        found = ","  # some lines have a single cell
+    separator = found or " "
+    body = text if found else re.sub(r"[ \t]+", " ", text)
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=True)
+    cells = [[cell.strip() for cell in line] for line in reader]
+    return [_without_empty_ends(line, separator) for line in cells if any(line)]
+
+
+def label_table(text: str, is_picture: IsPicture) -> LabelTable:
+    """The pictures and classes of a table, with or without headings.
+
+    Args:
+        text: the table.
+        is_picture: whether a cell is the name of a picture.
+
+    Raises:
+        KeyError, ValueError, OverflowError: a cell is no class, or columns can be taken in more
+            than one way.
+        csv.Error: a cell has no end.
+    """
+    lines = cells_of(text)
+    if not lines:
+        raise ValueError("it is empty")
+    headings = _headings(lines[0], is_picture)
+    body = lines[1:] if headings else lines
+    body = [line for line in body if not line[0].startswith("# ")]
+    if not body:
+        raise ValueError("it has headings alone")
+    width = max(map(len, [headings, *body]))
+    columns = [[line[at] if at < len(line) else "" for line in body] for at in range(width)]
+    if headings:
+        return _by_heading((*headings, *[""] * (width - len(headings))), columns, is_picture)
+    return _without_headings(columns, is_picture)
+
+
+def record_table(records: Sequence[Any], is_picture: IsPicture) -> LabelTable:
+    """The same from a list of objects, whose keys are headings.
+
+    Raises:
+        KeyError, TypeError, ValueError: as above.
+    """
+    headings = tuple(dict.fromkeys(str(name) for record in records for name in record))
+    columns = [[_cell(record.get(name)) for record in records] for name in headings]
+    return _by_heading(headings, columns, is_picture)
+
+
+def picture_column(text: str, is_picture: IsPicture, is_known: IsPicture) -> list[str]:
+    """Names of pictures, one on each line of a text, or in the column of a table.
+
+    Args:
+        text: of the file.
+        is_picture: whether a cell is the name of a picture.
+        is_known: whether it is that of a picture of the set.
+
+    Raises:
+        csv.Error: a cell has no end.
+    """
+    whole = [line.strip() for line in text.split("\n") if line.strip()]
+    if whole and all(map(is_known, whole)):
+        return whole
+    lines = cells_of(text)
+    if not lines:
+        return []
+    headings = _headings(lines[0], is_picture)
+    at = _names_at(headings) if headings else 0
+    if not headings and all(len(line) > 1 for line in lines) and not is_picture(lines[0][0]):
+        at = next((at for at, cell in enumerate(lines[0]) if is_picture(cell)), 0)
+    return [line[at or 0] for line in lines[bool(headings) :] if len(line) > (at or 0)]
+
+
+def _headings(line: Sequence[str], is_picture: IsPicture) -> tuple[str, ...]:
+    """The first line, if it is one of headings: it has neither a picture nor a class."""
+    if line and line[0].startswith("#"):
+        line = [line[0].lstrip("# "), *line[1:]]
+        line = line if line[0] else line[1:]
+    elif any(map(is_picture, line)) or any(map(_is_class, line)):
+        return ()
+    known = [_is_name_heading(cell) or _is_class_heading(cell) for cell in line]
+    return tuple(line) if any(known) or len(line) > 1 else ()
+
+
+def _by_heading(
+    headings: tuple[str, ...], columns: Sequence[Sequence[str]], is_picture: IsPicture
+) -> LabelTable:
+    names_at = _names_at(headings)
+    if names_at is None or not any(map(is_picture, columns[names_at])):
+        pictures = [at for at, cells in enumerate(columns) if all(map(is_picture, cells))]
+        names_at = pictures[0] if len(pictures) == 1 else names_at
+    meant = _classes_at(headings, names_at)
+    if not meant:
+        raise ValueError(f"none of its headings, {_listed(headings)}, is that of classes")
+    at = [one for one in meant if _has_classes(columns[one])]
+    if not at:
+        raise ValueError(
+            f"{columns[meant[0]][0]!r} is no class; classes are numbers or WordNet ids"
+        )
+    classes = _joined(headings, [columns[one] for one in at], at)
+    used = {*at, names_at}
+    unused = tuple(name for one, name in enumerate(headings) if one not in used and name)
+    if names_at is None:
+        counted = [one for one, name in enumerate(headings) if _is_index(name, columns[one])]
+        rest = set(range(len(headings))) - {*at, *counted}
+        if rest and any(is_picture(columns[one][0]) for one in rest):
+            raise ValueError(f"none of its headings, {_listed(headings)}, is that of pictures")
+        return LabelTable(None, classes, unused)
+    return LabelTable(tuple(columns[names_at]), classes, unused)
+
+
+def _without_headings(columns: Sequence[Sequence[str]], is_picture: IsPicture) -> LabelTable:
+    if len(columns) == 1 and not is_picture(columns[0][0]):
+        return LabelTable(None, tuple(tuple(classes_in_cell(cell)) for cell in columns[0]))
+    names_at = next((at for at, cells in enumerate(columns) if all(map(is_picture, cells))), 0)
+    rest = [cells for at, cells in enumerate(columns) if at != names_at]
+    if not rest:
+        raise ValueError("it has names of pictures alone")
+    counted = [cells for cells in rest if _counts(cells)]
+    if len(counted) < len(rest):  # such as the first column of MXNet's lists
+        rest = [cells for cells in rest if cells not in counted]
+    parsed = [[classes_in_cell(cell) for cell in cells] for cells in rest]
+    with_ids = [any(map(is_wnid, cells)) for cells in rest]
+    if any(with_ids) and not all(with_ids) and any(one != parsed[0] for one in parsed):
+        raise ValueError(
+            f"{len(rest)} columns beside the names are WordNet ids and numbers; write headings, or "
+            "leave one column of classes"
+        )
+    return LabelTable(tuple(columns[names_at]), _of_several(rest, parsed))
+
+
+def _names_at(headings: Sequence[str]) -> int | None:
+    """Which column has the names: of several, the one whose heading speaks of files."""
+    found = [at for at, name in enumerate(headings) if _is_name_heading(name)]
+    telling = [
+        at for at in found if re.search("file|path|name|image|img|key", _plain(headings[at]))
+    ]
+    return next(iter(telling or found), None)
+
+
+def _classes_at(headings: Sequence[str], names_at: int | None) -> list[int]:
+    """Columns of classes: those with such a heading; else numbered ones, if they are all others."""
+    others = [at for at, name in enumerate(headings) if at != names_at and name]
+    plain = [at for at in others if _is_class_heading(headings[at]) and not _number(headings[at])]
+    stems = {_plain(headings[at]) for at in others}
+    numbered = [at for at in others if _number(headings[at]) and _is_class_heading(headings[at])]
+    if len(stems) == 1 and len(numbered) == len(others) - len(plain):
+        return others
+    if numbered and not plain:
+        raise ValueError(
+            f"of its headings, {_listed(headings)}, only some are those of classes; leave the name "
+            "of the picture and its classes"
+        )
+    return plain
+
+
+def _joined(
+    headings: Sequence[str], columns: Sequence[Sequence[str]], at: Sequence[int]
+) -> tuple[tuple[int, ...], ...]:
+    """Classes of several columns: of numbered ones all, of others those on which all agree."""
+    parsed = [[tuple(classes_in_cell(cell)) for cell in cells] for cells in columns]
+    if any(_number(headings[one]) for one in at):
+        return _of_several(columns, parsed)
+    first, *others = parsed
+    if any(
+        sorted(one) != sorted(two)
+        for other in others
+        for one, two in zip(first, other, strict=True)
+    ):
+        names = _listed([headings[one] for one in at])
+        raise ValueError(
+            f"its columns {names} have different classes; leave the name of the picture and one "
+            "column of classes"
+        )
+    return tuple(first)
+
+
+def _of_several(
+    columns: Sequence[Sequence[str]], parsed: Sequence[Sequence[Sequence[int]]]
+) -> tuple[tuple[int, ...], ...]:
+    """Classes of several columns; of a 0 or 1 for every class, those that have 1."""
+    if len(columns) > 2 and all(cell in _HOT for cells in columns for cell in cells):
+        lines = zip(*columns, strict=True)
+        return tuple(tuple(at for at, cell in enumerate(line) if _HOT[cell]) for line in lines)
+    return tuple(map(_flat, zip(*parsed, strict=True)))
+
+
+def _has_classes(cells: Sequence[str]) -> bool:
+    """Whether a column can be one of classes, and not of their names."""
+    return any(_is_class(cell) for cell in cells) or all(cell.lower() in NOTHING for cell in cells)
+
+
+def _is_class(cell: str) -> bool:
+    try:
+        return bool(classes_in_cell(cell)) or cell in ("-1", "[]")
+    except (KeyError, ValueError, OverflowError):
+        return False
+
+
+def _is_class_heading(name: str) -> bool:
+    return _CLASSES.fullmatch(_plain(name)) is not None
+
+
+def _is_name_heading(name: str) -> bool:
+    return _NAMES.fullmatch(_plain(name)) is not None
+
+
+def _is_index(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column without a heading counts the lines, as pandas writes it."""
+    if name and not name.lower().startswith("unnamed"):
+        return False
+    return all(cell == str(at) for at, cell in enumerate(cells))
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    """Whether a column of some lines counts them, from 0 or from 1, in any order."""
+    if len(cells) < _FEW or not all(re.fullmatch("[0-9]{1,9}", cell) for cell in cells):
+        return False
+    numbers = sorted(map(int, cells))
+    return numbers == list(range(numbers[0], numbers[0] + len(cells))) and numbers[0] in (0, 1)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())
+
+
+def _number(name: str) -> bool:
+    """Whether a heading is numbered, such as label1 or class_0."""
+    return re.search(r"[0-9]", name) is not None
+
+
+def _listed(headings: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in headings if name)
+
+
+def _flat(lists: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(one for found in lists for one in found))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{list(value)}" if isinstance(value, list | tuple) else str(value)
+
+
+def _without_empty_ends(line: list[str], separator: str) -> list[str]:
+    """A blank at the end of a line is no cell."""
+    while separator == " " and len(line) > 1 and not line[-1]:
+        line = line[:-1]
+    return line

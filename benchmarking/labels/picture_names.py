@@ -1,0 +1,148 @@
+"""Which rows of an image set are meant by names of pictures, as people write them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking.errors import BenchmarkError
+from benchmarking.labels.imagenet import class_of_wnid, validation_number
+
+SUFFIXES = frozenset(
+    (".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
+)
+"""Of pictures, in lower case; names that differ in nothing else are the same."""
+
+
+class PictureNames:
+    """The names of an image set's pictures, to be asked for what others call them.
+
+    A name means the picture with which it shares the longest tail of folders and file. Backslashes
+    are slashes, and another suffix of pictures, or none, is no difference. A validation picture is
+    told by its number, whatever folder it is in.
+    """
+
+    def __init__(self, keys: Sequence[str], original: NDArray[np.integer] | None = None) -> None:
+        """Names by row, and the class of each row if it is known."""
+        self._keys = keys
+        self._original = original
+        self._rows = {key: row for row, key in enumerate(keys)}
+
+    def find(self, name: str) -> int | None:
+        """The row of a picture; None if there is none of that name.
+
+        Raises:
+            BenchmarkError: the name is that of several pictures.
+        """
+        row = self._rows.get(name)
+        return self._of_parts(_parts(name)) if row is None else row
+
+    def has(self, key: str) -> bool:
+        """Whether this is exactly the name of a picture in the set."""
+        return key in self._rows
+
+    def is_elsewhere(self, name: str) -> bool:
+        """Whether a name is that of a validation picture, of which the set has only some."""
+        return bool(self._numbers) and _number(_parts(name)[-1]) is not None
+
+    @cached_property
+    def _numbers(self) -> dict[int, int]:
+        """Row of each validation picture, by its number; empty unless all pictures are such."""
+        numbers = [_number(PurePosixPath(key).name) for key in self._keys]
+        rows = {number: row for row, number in enumerate(numbers) if number is not None}
+        return rows if len(rows) == len(self._keys) else {}
+
+    @cached_property
+    def _tails(self) -> dict[tuple[str, ...], list[int]]:
+        """Rows by the last parts of their names, of any number, without suffixes of pictures."""
+        found: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for row, key in enumerate(self._keys):
+            parts = _parts(key)
+            for exact in {parts, (*parts[:-1], _stem(parts[-1]))}:
+                for start in range(len(exact)):
+                    found[exact[start:]].append(row)
+        return found
+
+    def _of_parts(self, parts: tuple[str, ...]) -> int | None:
+        number = _number(parts[-1])
+        if number is not None and number in self._numbers:
+            return self._numbers[number]
+        without_suffix = (*parts[:-1], _stem(parts[-1]))
+        for start in range(len(parts)):
+            for tail in (parts[start:], without_suffix[start:]):
+                if rows := self._tails.get(tail):
+                    return self._only(rows, parts)
+        return None
+
+    def _only(self, rows: Sequence[int], parts: tuple[str, ...]) -> int | None:
+        """The one row of several that a name means; None if all are of other classes."""
+        folder = class_of_wnid().get(parts[-2].lower()) if len(parts) > 1 else None
+        if folder is not None:
+            rows = [row for row in rows if self._class_of(row) in (None, folder)]
+        if len(rows) > 1:
+            shown = ", ".join(repr(self._keys[row]) for row in rows[:4])
+            more = ", …" if len(rows) > 4 else ""
+            raise BenchmarkError(
+                f"{'/'.join(parts)!r} is the name of {len(rows)} pictures ({shown}{more}); write "
+                "the folder before it"
+            )
+        return next(iter(rows), None)
+
+    def _class_of(self, row: int) -> int | None:
+        """Class of a row, which its folder or the set tells."""
+        parts = _parts(self._keys[row])
+        folder = class_of_wnid().get(parts[-2].lower()) if len(parts) > 1 else None
+        if folder is None and self._original is not None:
+            return int(self._original[row])
+        return folder
+
+
+def rows_named(names: Sequence[str], known: PictureNames) -> tuple[dict[str, int], int]:
+    """The row of each name, and how many are of validation pictures that the set has not.
+
+    Raises:
+        ValueError: a name is that of no picture.
+        BenchmarkError: a name is that of several pictures.
+    """
+    found, elsewhere, unknown = {}, 0, []
+    for name in names:
+        row = known.find(name)
+        if row is not None:
+            found[name] = row
+        elif known.is_elsewhere(name):
+            elsewhere += 1
+        else:
+            unknown.append(name)
+    if unknown or not found:
+        example = f", as {unknown[0]!r}" if unknown else ""
+        raise ValueError(
+            f"{len(unknown) or len(names)} of {len(names)} names are no pictures of the set"
+            f"{example}"
+        )
+    return found, elsewhere
+
+
+def looks_like_a_picture(name: str) -> bool:
+    """Whether a name has a suffix of pictures, or is that of a validation picture."""
+    last = _parts(name)[-1]
+    return PurePosixPath(last).suffix.lower() in SUFFIXES or _number(last) is not None
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    parts = [part for part in name.strip().replace("\\", "/").split("/") if part not in ("", ".")]
+    return tuple(parts) or ("",)
+
+
+def _stem(name: str) -> str:
+    path = PurePosixPath(name)
+    return path.stem if path.suffix.lower() in SUFFIXES else name
+
+
+def _number(name: str) -> int | None:
+    """Number of a validation picture, whatever the suffix of its name."""
+    return validation_number(f"{_stem(name)}.JPEG")
