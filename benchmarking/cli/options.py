@@ -48,7 +48,7 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
             f"--{name}",
             nargs="+",
             metavar="WNID|NAME|FILE",
-            help=f"{what} the pictures of these classes or names, or the pictures that a file names",
+            help=f"{what} the pictures of these classes or names, or those that a file names",
         )
 
 

@@ -130,7 +130,7 @@ def test_subsets_and_other_labels_are_compared_and_named(store, tmp_path, capsys
         (["even", "*"], "'*' means 4 runs on sixty (somewhere/even:published, "),
         (["--all", "even"], "there is one run on sixty; a comparison needs two"),
         (["even", "third", "--only", "n1"], "'n1' is neither a WordNet id"),
-        (["even", "third", "--only", "n15075141"], "needs at least one row"),
+        (["even", "third", "--only", "n15075141"], "no labelled picture is left with only n1"),
         (["even", "third", "--labels", "real"], "is not there; run 'imagenet-benchmark fetch"),
     ],
 )

@@ -15,6 +15,7 @@ from conftest import an_image_set
 
 from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError
+from benchmarking.labels.imagenet import validation_key, validation_labels, wnids
 from benchmarking.labels.label_set import every_image
 from benchmarking.models.spec import Published
 from benchmarking.predictions.provenance import Provenance
@@ -320,7 +321,7 @@ def test_a_subset_is_named_and_counted(hundred, tmp_path, capsys):
 
 def test_calibration_is_shown_where_it_can_be(hundred, capsys):
     _, rows = table_of(capsys, hundred, "--calibration")
-    assert [row["ECE"] for row in rows] == ["0.2800", "0.2600", "0.0800", "0.0700", "0.4200"]
+    assert [row["ECE [%]"] for row in rows] == ["28.0", "26.0", "8.0", "7.0", "42.0"]
     everything = hundred.read_probabilities(Run("hundred", "somewhere", "m90", "published"))
     labels = hundred.labels("hundred")
     expected = -np.log(everything[np.arange(100), labels]).mean()
@@ -334,3 +335,83 @@ def test_runs_on_other_pictures_can_be_mixed_in(merged, capsys):
     assert "left out: somewhere/poor" in capsys.readouterr().err
     assert main([*arguments, "--mix-pictures"]) == 0
     assert "fingerprint unknown" in capsys.readouterr().out
+
+
+@pytest.fixture
+def two_sets(store, tmp_path, a_provenance):
+    """A store with runs on "ten" and on three validation pictures."""
+    labels = {validation_key(number): int(validation_labels()[number - 1]) for number in (5, 6, 7)}
+    images = an_image_set(tmp_path / "val", labels, name="val")
+    everything = np.full((3, 1000), 0.0005, np.float32)
+    everything[[0, 1, 2], images.labels] = 0.5
+    store.write(
+        Run("val", "somewhere", "good", "published"),
+        images,
+        top_k(everything),
+        a_provenance(images),
+    )
+    return store
+
+
+def test_sets_that_labels_are_not_about_are_left_out_by_name(two_sets, tmp_path, capsys):
+    labels = tmp_path / "mine.txt"
+    labels.write_text(f"{validation_key(5)} 7\n{validation_key(6)} {validation_labels()[5]}\n")
+    assert main(["table", "--store", str(two_sets.folder), "--labels", str(labels)]) == 0
+    out, err = capsys.readouterr()
+    assert [line for line in out.splitlines() if "pictures" in line][0].startswith("val, 3 ")
+    assert "ten, " not in out
+    assert f"note: ten is left out: {labels}: 2 of 2 names are no pictures of the set" in err
+
+
+def test_a_subset_that_a_set_has_nothing_of_leaves_it_out_by_name(two_sets, capsys):
+    own = wnids()[validation_labels()[4]]
+    assert main(["table", "--store", str(two_sets.folder), "--only", own]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("val, 3 pictures, only ")
+    assert err.startswith(f"note: ten is left out: no labelled picture is left with only {own}.")
+
+
+def test_where_no_set_is_left_the_reason_is_the_error(two_sets, capsys):
+    assert main(["table", "--store", str(two_sets.folder), "--only", "n15075141"]) == 2
+    assert capsys.readouterr().err == (
+        "imagenet-benchmark: no labelled picture is left with only n15075141.\n"
+    )
+
+
+def test_ece_is_a_share_in_files_for_programs(hundred, tmp_path, capsys):
+    for suffix in (".csv", ".json", ".md"):
+        path = tmp_path / f"t{suffix}"
+        assert (
+            main(["table", "--calibration", "--store", str(hundred.folder), "-o", str(path)]) == 0
+        )
+    (first, *_) = csv.DictReader((tmp_path / "t.csv").read_text().splitlines())
+    assert float(first["ECE"]) == pytest.approx(0.28)
+    document = json.loads((tmp_path / "t.json").read_text())
+    assert document["tables"][0]["rows"][0]["measures"]["ECE"] == pytest.approx(0.28)
+    assert "| ECE [%] |" in (tmp_path / "t.md").read_text()
+
+
+def test_what_sorts_a_table_does_not_order_its_columns(hundred):
+    labels = {"": every_image(hundred.labels("hundred")), "c": every_image([19] * 100)}
+    for by in ("Acc@1", "cAcc@1", "cAcc@5"):
+        table = aggregate(hundred, "hundred", labels=labels, by=by)
+        assert table.columns == ("Acc@1", "cAcc@1", "Acc@5", "cAcc@5")
+        assert [list(row.scores) for row in table.rows] == [list(table.columns)] * 5
+
+
+def test_a_table_of_labels_in_another_order_warns(tmp_path, a_provenance):
+    """500 pictures, of which a model gets none right."""
+    store = Store(tmp_path / "s")
+    images = an_image_set(tmp_path / "500", {f"{n:03d}": n % 10 for n in range(500)}, "many")
+    everything = np.full((500, 20), 0.02, np.float32)
+    everything[:, 19] = 0.62
+    for model, right in (("bad", 0), ("good", 400)):
+        said = everything.copy()
+        said[np.arange(right), images.labels[:right]] = 0.9
+        run = Run("many", "somewhere", model, "published")
+        store.write(run, images, top_k(said), a_provenance(images))
+    (warning,) = aggregate(store, "many").notes
+    assert warning == (
+        "warning: Acc@1 of 1 of 2 runs on many is near chance (somewhere/bad: 0.00 %): labels and "
+        "predictions are probably in different orders of pictures or classes"
+    )

@@ -20,11 +20,13 @@ from benchmarking.cli.options import (
     add_weights,
     chosen_store,
     label_sets,
+    print_notes,
     subset,
     warn_of_left_out,
 )
 
 if TYPE_CHECKING:
+    from benchmarking.labels.label_set import LabelSet
     from benchmarking.predictions.store import Store
     from benchmarking.scoring.table import AccuracyTable
 
@@ -47,16 +49,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels",
         action="append",
         metavar="NAME|FILE",
-        help="labels to score with: original (the default), real, corrected, or a .csv, .json or "
-        ".npy file of pictures and their classes; give --labels "
-        "several times for accuracies side by side",
+        help="labels to score with: original (the default), real, corrected, or a .csv, .txt, "
+        ".json or .npy file of pictures and their classes; give --labels several times "
+        "for accuracies side by side. Image sets to which the labels do not apply are left out",
     )
     add_labels(parser)
     parser.add_argument(
         "--calibration",
         action="store_true",
-        help="add the calibration error of the top-1 probability (ECE, 15 bins); also NLL and "
-        "Brier score, if the probabilities of all classes were stored",
+        help="add the calibration error of the top-1 probability (ECE, 15 bins), in percent, or "
+        "as a share in .csv and .json; also NLL and Brier score, if the probabilities of all "
+        "classes were stored",
     )
     parser.add_argument(
         "--mix-pictures",
@@ -69,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print or write the table; 1 if runs had to be left out."""
-    from benchmarking.errors import StoreError
+    from benchmarking.errors import BenchmarkError, StoreError
     from benchmarking.io import files
     from benchmarking.reports.formats import format_of, reports
 
@@ -84,14 +87,21 @@ def run(args: argparse.Namespace) -> int:
         raise StoreError(
             f"{store.folder} has no image set {args.images!r}; it has {', '.join(known)}."
         )
-    tables, broken = [], []
+    tables: list[AccuracyTable] = []
+    broken: list[str] = []
+    others: dict[str, str] = {}
     for images in known if args.images is None else [args.images]:
         try:
-            tables.append(_table(args, store, images))
+            labels = _labels(args, store, images)
+            tables.append(_table(args, store, images, labels))
         except StoreError as error:
             broken += [str(error), *store.problems(images)]
+        except BenchmarkError as error:
+            others[images] = str(error)
     if not tables:
-        raise StoreError("\n".join(broken))
+        raise BenchmarkError("\n".join([*dict.fromkeys(others.values()), *broken]))
+    print_notes(f"note: {images} is left out: {reason}" for images, reason in others.items())
+    print_notes(note for table in tables for note in table.notes)
     if args.output is None:
         print(reports()["text"].render(tables), end="")
     else:
@@ -100,13 +110,19 @@ def run(args: argparse.Namespace) -> int:
     return warn_of_left_out(tables, broken)
 
 
-def _table(args: argparse.Namespace, store: Store, images: str) -> AccuracyTable:
+def _labels(args: argparse.Namespace, store: Store, images: str) -> dict[str, LabelSet] | None:
+    """What counts in an image set; BenchmarkError if the labels are not about it."""
+    plain = not (args.labels or args.only or args.without)
+    return None if plain else label_sets(args, args.labels or ["original"], store.rows(images))
+
+
+def _table(
+    args: argparse.Namespace, store: Store, images: str, labels: dict[str, LabelSet] | None
+) -> AccuracyTable:
     from functools import partial
 
     from benchmarking.scoring.aggregate import aggregate, calibration
 
-    plain = not (args.labels or args.only or args.without)
-    labels = None if plain else label_sets(args, args.labels or ["original"], store.rows(images))
     table = aggregate(
         store,
         images,
