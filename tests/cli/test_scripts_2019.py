@@ -276,6 +276,55 @@ def test_labels_alone_are_used(call, one_model, tmp_path):
     assert float(row["Acc@1"]) < 0.5
 
 
+def test_labels_in_the_order_of_file_numbers_are_told(call, one_model, tmp_path, capsys):
+    """As the official files of labels have them; they are scored as those in the rows' order."""
+    truth = validation_labels().astype(np.int64)
+    for given in (truth, np.eye(1000, dtype=np.uint8)[truth], truth.astype(float), truth + 1):
+        np.save(tmp_path / "l.npy", given)
+        assert call("-l", tmp_path / "l.npy") == 0
+        (row,) = rows_of_default(tmp_path)
+        assert (row["cAcc@1"], row["cAcc@5"]) == (row["Acc@1"], row["Acc@5"])
+        assert "note: l.npy is in the order of file numbers" in capsys.readouterr().err.replace(
+            f"{tmp_path}/", ""
+        )
+
+
+def test_labels_in_an_order_that_is_unknown_are_refused(call, one_model, tmp_path, capsys):
+    mixed = np.random.default_rng(0).permutation(LABELS)
+    assert call("-l", save(tmp_path / "l.npy", *mixed)) == 2
+    assert "; neither can be right. Write a .csv" in capsys.readouterr().err
+
+
+def test_labels_of_wrong_pictures_alone_are_used_with_a_warning(call, one_model, tmp_path, capsys):
+    """Corrected labels agree with none of ImageNet's, so nothing tells their order."""
+    kept = [7, 30_000, 49_999]
+    corrected = (LABELS[kept] + 5) % 1000
+    row = scored(call, tmp_path, None, kept, corrected.tolist())
+    preds, probs = one_model
+    said = [preds[at][probs[at].argmax()] for at in kept]
+    assert float(row["cAcc@1"]) == np.mean(np.array(said) == corrected)
+    assert "labels agree with the set's own in 0.0 % of 3 pictures" in capsys.readouterr().err
+
+
+def test_labels_of_some_rows_in_the_order_of_file_numbers_are_told(call, one_model, tmp_path):
+    kept = np.arange(0, 50_000, 7)
+    order = np.argsort(validation_rows()[kept])
+    row = scored(call, tmp_path, None, kept.tolist(), LABELS[kept][order].tolist())
+    assert row["cAcc@1"] == row["Acc@1"]
+
+
+def test_other_labels_do_not_change_the_order_of_the_columns(call, one_model, tmp_path):
+    call()
+    plain = list(rows_of_default(tmp_path)[0])
+    call("-l", save(tmp_path / "l.npy", *LABELS))
+    labelled = list(rows_of_default(tmp_path)[0])
+    assert labelled[:10] == [
+        *("Platform", "Model", "Acc@1", "cAcc@1", "Acc@5", "cAcc@5"),
+        *("Rank@1", "cRank@1", "Rank@5", "cRank@5"),
+    ]
+    assert [name for name in labelled if name in plain] == plain
+
+
 REFUSED = {
     "both masks": ({"-i": [1], "-j": [2]}, "-i and -j were both given; choose one of them"),
     "a row twice": ({"-i": [5, 3, 5]}, "-i.npy: row 5 is given more than once"),

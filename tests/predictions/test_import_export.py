@@ -9,7 +9,7 @@ import pytest
 
 from benchmarking.cli import main
 from benchmarking.cli.scripts_2019 import table
-from benchmarking.labels.imagenet import validation_key, validation_labels
+from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
 from benchmarking.predictions.arrays_2019 import IMAGES, ArrayFolders, folders_below
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
@@ -151,6 +151,32 @@ def test_labels_of_another_set_can_be_given(tmp_path, capsys):
     arguments = ("--store", tmp_path / "store", "-l", tmp_path / "labels.npy")
     assert call("import", folder, *arguments) == 0
     assert Store(tmp_path / "store").rows("few").labels.tolist() == [1, 2, 3, 4]
+
+
+def test_labels_that_are_given_in_the_order_of_file_numbers_are_told(tmp_path, capsys):
+    """Predictions for a set of 50,000 in the order of rows, and labels in that of the files."""
+    folder = tmp_path / "a"
+    folder.mkdir()
+    right = validation_labels()[validation_rows()].astype(np.int64)
+    guesses = (right[:, None] + np.arange(5)) % 1000
+    np.save(folder / "vgg16_pytorch_val_top5preds.npy", guesses)
+    probabilities = np.tile(np.float32([0.5, 0.2, 0.1, 0.05, 0.02]), (50_000, 1))
+    np.save(folder / "vgg16_pytorch_val_top5probs.npy", probabilities)
+    np.save(tmp_path / "labels.npy", validation_labels())
+    arguments = ("--store", tmp_path / "store", "-l", tmp_path / "labels.npy")
+    assert call("import", folder, *arguments) == 0
+    assert (Store(tmp_path / "store").labels("val") == right).all()
+    assert "labels.npy is in the order of file numbers" in capsys.readouterr().err
+
+
+def test_given_labels_that_predictions_match_by_chance_alone_are_told(tmp_path, capsys):
+    folder = few(tmp_path / "a", labels=False)
+    np.save(tmp_path / "labels.npy", np.array([901, 902, 903, 904]))
+    arguments = ("--store", tmp_path / "store", "-l", tmp_path / "labels.npy")
+    assert call("import", folder, *arguments) == 0
+    err = capsys.readouterr().err
+    assert "labels agree with the first guesses of 2019-pytorch/vgg16 (northcutt2019)" in err
+    assert "in 0.0 % of 4 pictures, about as by chance" in err
 
 
 @pytest.fixture

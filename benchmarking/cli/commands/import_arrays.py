@@ -10,9 +10,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarking.cli.options import add_store, chosen_store
+from benchmarking.cli.options import add_store, chosen_store, print_notes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from benchmarking.predictions.arrays_2019 import ArrayFolders
+    from benchmarking.predictions.run import Run
 
 NAME = "import"
 HELP = "store the arrays of the 2019 benchmark as runs"
@@ -43,7 +52,6 @@ def run(args: argparse.Namespace) -> int:
     """Import every run on every image set; 1 if some cannot be imported."""
     from benchmarking.errors import BenchmarkError
     from benchmarking.io.downloads import cache_folder
-    from benchmarking.io.npy_files import read_integers
     from benchmarking.io.progress import bar
     from benchmarking.predictions.arrays_2019 import IMAGES, ArrayFolders, folders_below
     from benchmarking.predictions.import_export import import_run, rows_of
@@ -55,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     for images in arrays.image_sets():
         given = args.labels and images != IMAGES
         try:
-            labels = read_integers(args.labels) if given else arrays.labels(images)
+            labels = _given(args.labels, arrays, images) if given else arrays.labels(images)
             rows = rows_of(images, labels)
         except BenchmarkError as error:
             failures += 1
@@ -70,3 +78,46 @@ def run(args: argparse.Namespace) -> int:
                 print(f"left out: {error}", file=sys.stderr)
     print(f"{sum(stored)} runs stored in {store.folder}, {len(stored) - sum(stored)} there before")
     return 1 if failures else 0
+
+
+def _given(path: Path, arrays: ArrayFolders, images: str) -> NDArray[np.int64]:
+    """The true class of each row, from a list that is compared with a run on these rows.
+
+    Where both are as long as ImageNet's validation set, the list can be in the order of its rows or
+    of its file numbers.
+    """
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.labels.agreement import agreement, chance_warning
+    from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
+    from benchmarking.labels.label_files import list_from, single_classes
+    from benchmarking.labels.row_order import UnknownOrder, placed
+
+    labels = single_classes(list_from(path), path)
+    run, first = _first_readable(arrays, images)
+    if run is None or first is None:
+        return labels
+    keys = [f"row-{row}" for row in range(len(first))]
+    if len(first) == len(validation_labels()):
+        keys = [validation_key(row + 1) for row in validation_rows().tolist()]
+    guesses = f"the first guesses of {run}"
+    try:
+        found = placed(labels[:, None], keys, first, str(path), guesses)
+    except UnknownOrder:  # nobody says that these are ImageNet's pictures
+        print_notes(chance_warning(agreement(labels[:, None], first), str(path), guesses))
+        return labels
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{path}: {error}.") from error
+    print_notes(found.notes)
+    return found.classes[:, 0]
+
+
+def _first_readable(
+    arrays: ArrayFolders, images: str
+) -> tuple[Run, NDArray[np.int64]] | tuple[None, None]:
+    """A run on these rows and its first guesses; of broken ones others tell."""
+    from benchmarking.errors import BenchmarkError
+
+    for run in arrays.runs(images):
+        with suppress(BenchmarkError):
+            return run, arrays.read(run).classes[:, 0].astype("int64")
+    return None, None

@@ -12,12 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.cli import reported
-from benchmarking.cli.options import warn_of_left_out
+from benchmarking.cli.options import print_notes, warn_of_left_out
 from benchmarking.errors import BenchmarkError, PictureError, StoreError
 from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder, collections, complete
 from benchmarking.io.npy_files import read_integers
+from benchmarking.labels.agreement import agreement, chance_warning
+from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
+from benchmarking.labels.label_files import list_from, single_classes
 from benchmarking.labels.label_set import LabelSet, every_image
+from benchmarking.labels.row_order import Placed, UnknownOrder, placed
 from benchmarking.predictions.arrays_2019 import IMAGES, ArrayFolders, classes_of, names_2019
 from benchmarking.reports.formats import format_of, reports
 from benchmarking.scoring.aggregate import aggregate
@@ -55,6 +59,7 @@ def _run(args: argparse.Namespace) -> int:
     by = "cAcc@1" if custom else None
     known = replace(arrays, known_labels={images: labels})
     table = _titled(aggregate(known, images, labels=label_sets, by=by, pictures="any"))
+    print_notes(table.notes)
     text = reports()["text"].render([table])
     output = args.output_dir
     chosen = format_of(output) if output.suffix else reports()["csv"]
@@ -155,7 +160,7 @@ def _labels(
     except StoreError:
         if not args.custom_labels or args.indices_to_omit or args.indices_to_keep:
             raise
-    return read_integers(args.custom_labels), None
+    return single_classes(list_from(args.custom_labels), args.custom_labels), None
 
 
 def _label_sets(
@@ -175,19 +180,48 @@ def _label_sets(
     if left is not everything:
         print(f"cAcc: {len(left)} of {len(everything)} rows", file=sys.stderr)
     if custom:
-        return {"": left, "c": _from_file(custom, left.relabelled, classes_of(images))}
+        return {"": left, "c": _relabelled(custom, left, images)}
     return {"": everything} if left is everything else {"": everything, "c": left}
 
 
-def _from_file(
-    path: Path, use: Callable[[NDArray[np.int64]], LabelSet], limit: int | None = None
-) -> LabelSet:
-    """Make a label set from the numbers in a file, all below a limit; errors name the file."""
+def _from_file(path: Path, use: Callable[[NDArray[np.int64]], LabelSet]) -> LabelSet:
+    """Make a label set from the numbers in a file; errors name the file."""
     numbers = read_integers(path)
     try:
-        if limit and numbers.size and numbers.max() >= limit:
-            raise BenchmarkError(f"{numbers.max()} is no class; expected 0 to {limit - 1}.")
         return use(numbers)
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{path}: {error}") from error
+
+
+def _relabelled(path: Path, left: LabelSet, images: str) -> LabelSet:
+    """The rows that are left, with the classes of a file; those of all rows in either order.
+
+    Labels for some rows may be just those that were wrong, which agree with no others. They are in
+    the order of the rows, and a warning says that this cannot be known.
+    """
+    classes, limit = list_from(path), classes_of(images)
+    if images == IMAGES:
+        keys = [validation_key(row + 1) for row in validation_rows()[left.rows].tolist()]
+    else:
+        keys = [f"row-{row}" for row in left.rows]
+    known = left.classes[:, 0]
+    if len(classes) != len(left):
+        raise BenchmarkError(
+            f"{path}: {len(classes)} labels for {len(left)} rows; each row needs one."
+        )
+    try:
+        found = placed(classes, keys, known, str(path))
+    except UnknownOrder as error:
+        if len(left) == len(validation_labels()):
+            raise BenchmarkError(f"{path}: {error}.") from error
+        warning = chance_warning(agreement(classes, known), str(path))
+        found = Placed(classes, np.arange(len(classes)), warning)
+    if found.classes.max(initial=0) >= limit:
+        raise BenchmarkError(
+            f"{path}: {found.classes.max()} is no class; expected 0 to {limit - 1}."
+        )
+    try:
+        return replace(left, classes=found.classes, notes=found.notes)
     except BenchmarkError as error:
         raise BenchmarkError(f"{path}: {error}") from error
 
