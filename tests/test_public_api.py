@@ -224,7 +224,9 @@ def test_two_runs_are_compared_by_name_and_verified(images, store):
     assert str(found).startswith("A 83.33 %, B 16.67 %, difference +66.67 points")
     first, _ = verify(store)
     assert first.verdict.value == "no reference"
-    assert str(first).endswith("(published) on grey: no reference, acc@1 16.67 %")
+    assert str(first).endswith(
+        "(published) on grey: no reference (no published accuracy), acc@1 16.67 %"
+    )
 
 
 def test_a_loaded_model_predicts_pictures_in_this_process(images, tree):

@@ -12,8 +12,11 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.labels.imagenet import is_validation_set, validation_number
+from benchmarking.labels.agreement import numbers_of
+from benchmarking.labels.imagenet import validation_labels
 from benchmarking.labels.label_set import LabelSet, every_image
 from benchmarking.models.published import weights_source
 from benchmarking.models.sources import all_specs, published_of
@@ -71,6 +74,7 @@ class Verification:
         published: the published accuracy; None if there is none.
         verdict: result of the comparison.
         causes: likely causes of a difference, the most conclusive first.
+        reason: short explanation of the verdict.
     """
 
     run: Run
@@ -81,11 +85,13 @@ class Verification:
     published: Published | None
     verdict: Verdict
     causes: tuple[Cause, ...]
+    reason: str = ""
 
     def __str__(self) -> str:
         published = f", published {self.published.acc1:.2f} %" if self.published else ""
         causes = "".join(f"\n  likely cause: {one.what} ({one.evidence})" for one in self.causes)
-        return f"{self.run}: {self.verdict}, acc@1 {100 * self.acc1:.2f} %{published}{causes}"
+        why = f" ({self.reason})" if self.reason else ""
+        return f"{self.run}: {self.verdict}{why}, acc@1 {100 * self.acc1:.2f} %{published}{causes}"
 
     @property
     def difference(self) -> float | None:
@@ -103,11 +109,19 @@ class _Pictures:
 
 
 def _pictures(rows: ImageRows) -> _Pictures:
+    numbers = numbers_of(rows.keys)
     return _Pictures(
         every_image(rows.labels),
-        comparable=all(validation_number(key) for key in rows.keys),
-        whole=is_validation_set(rows.labels),
+        comparable=numbers is not None,
+        whole=numbers is not None and len(np.unique(numbers)) == len(validation_labels()),
     )
+
+
+_DISTANCES = {
+    Verdict.REPRODUCED: f"within {100 * REPRODUCED:.2f} points",
+    Verdict.BACKEND_NOISE: f"within {100 * BACKEND_NOISE:.2f} points",
+    Verdict.NOT_REPRODUCED: f"more than {100 * BACKEND_NOISE:.2f} points off",
+}
 
 
 @dataclass(frozen=True)
@@ -117,15 +131,35 @@ class _Measured:
     acc1: float
     n: int
     ece: float
-    reference: Published | None
-    whole: bool
+    known: Published | None
+    pictures: _Pictures
+
+    @property
+    def reference(self) -> Published | None:
+        """The published accuracy that this one can be compared with."""
+        comparable = self.pictures.comparable and not self.provenance.is_random
+        return self.known if comparable else None
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is what it is."""
+        if self.provenance.is_random:
+            return "random weights"
+        if self.known is None:
+            return "no published accuracy"
+        if not self.pictures.comparable:
+            return "not ImageNet's validation pictures"
+        if not self.pictures.whole:
+            inside = "in" if self.verdict == Verdict.CONSISTENT else "outside"
+            return f"{inside} the 95 % interval of {self.n:,} pictures"
+        return _DISTANCES[self.verdict]
 
     @property
     def verdict(self) -> Verdict:
         if self.reference is None:
             return Verdict.NO_REFERENCE
         target = self.reference.acc1 / 100
-        if not self.whole:
+        if not self.pictures.whole:
             low, high = wilson_interval(round(self.acc1 * self.n), self.n)
             return Verdict.CONSISTENT if low <= target <= high else Verdict.NOT_REPRODUCED
         distance = round(abs(self.acc1 - target), 9)
@@ -174,8 +208,8 @@ def _measure(store: Store, run: Run, pictures: _Pictures) -> _Measured:
         accuracy(predicted.classes, pictures.right, k=1),
         len(pictures.right),
         expected_calibration_error(predicted, pictures.right),
-        known if pictures.comparable and not made.is_random else None,
-        pictures.whole,
+        known,
+        pictures,
     )
 
 
@@ -185,8 +219,17 @@ def _verification(
     verdict = one.verdict
     fine = verdict in (Verdict.REPRODUCED, Verdict.BACKEND_NOISE, Verdict.CONSISTENT)
     causes = () if fine or one.provenance.is_random else tuple(_causes(one, other_eces, low))
-    platform = one.provenance.platform
-    return Verification(one.run, platform, one.acc1, one.n, one.ece, one.reference, verdict, causes)
+    return Verification(
+        one.run,
+        one.provenance.platform,
+        one.acc1,
+        one.n,
+        one.ece,
+        one.reference,
+        verdict,
+        causes,
+        one.reason,
+    )
 
 
 def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str]) -> list[Cause]:

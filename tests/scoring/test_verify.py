@@ -1,5 +1,6 @@
 """Verdicts on runs, and likely causes of wrong accuracies."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -99,9 +100,42 @@ def test_a_run_on_a_part_is_judged_by_its_interval(store, add, right, verdict):
     assert found.verdict.value == verdict
 
 
+def test_each_verdict_has_its_reason(store, add):
+    rows = [(38_065, "within 0.05 points"), (38_100, "within 0.15 points")]
+    for right, reason in [*rows, (30_000, "more than 0.15 points off")]:
+        assert only(store, add("resnet50", right)).reason == reason
+    part = pictures(1000, "part")
+    assert only(store, add("resnet50", 761, images=part)).reason == (
+        "in the 95 % interval of 1,000 pictures"
+    )
+    assert only(store, add("resnet50", 500, images=part)).reason == (
+        "outside the 95 % interval of 1,000 pictures"
+    )
+
+
+def test_validation_pictures_are_told_whatever_folder_is_in_their_names(store, add):
+    part = pictures(1000, "part")
+    keys = [f"val/{key.removesuffix('.JPEG')}.jpg" for key in part.keys]
+    moved = without_pictures("moved", keys, part.labels)
+    assert only(store, add("resnet50", 761, images=moved)).verdict.value == "consistent"
+    backwards = without_pictures("backwards", pictures().keys[::-1], pictures().labels[::-1])
+    assert only(store, add("resnet50", 38_065, images=backwards)).verdict.value == "reproduced"
+
+
+def test_a_reference_can_be_required(store, add, capsys):
+    add("resnet50", 38_065)
+    add("resnet18", 0, weights={"name": "random", "seed": 0})
+    assert call("verify", "--store", store.folder) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"resnet18 +no reference +random weights +0\.00", out)
+    assert call("verify", "--require-reference", "--store", store.folder) == 1
+    assert call("verify", "--require-reference", "resnet50", "--store", store.folder) == 0
+
+
 def test_random_weights_and_unknown_models_have_no_reference(store, add):
     random = add("resnet50", 38_065, weights={"name": "random", "seed": 0})
     assert only(store, random).verdict.value == "no reference"
+    assert only(store, random).reason == "random weights"
     assert only(store, random).causes == ()
 
 
@@ -109,6 +143,7 @@ def test_published_figures_do_not_apply_to_other_pictures():
     store = Store(ROOT / "precomputed")
     found = verify(store, store.runs("imagenet-sample-500"))
     assert {one.verdict.value for one in found} == {"no reference"}
+    assert {one.reason for one in found} == {"not ImageNet's validation pictures"}
     assert {one.causes for one in found} == {()}
 
 
@@ -228,7 +263,9 @@ def test_the_exit_status_can_gate_a_model_zoo(store, add, capsys):
     add("resnet18", 20_000)
     assert call("verify", "--store", store.folder) == 1
     out = capsys.readouterr().out
-    assert "torchvision  resnet18  not reproduced  40.00      69.76      -29.76" in out
+    assert (
+        "resnet18  not reproduced  more than 0.15 points off  40.00      69.76      -29.76" in out
+    )
     assert call("verify", "resnet50", "--store", store.folder) == 0
 
 

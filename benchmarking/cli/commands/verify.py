@@ -2,8 +2,10 @@
 
 A run on the whole validation set is 'reproduced' if its acc@1 is within 0.05 points of the
 published one, and 'within backend noise' if it is within 0.15. A run on a part of the set is
-'consistent' if its 95 % interval contains the published value. The exit status is 1 if a run is
-'not reproduced', so a CI job can use it, or if a damaged run was left out.
+'consistent' if its 95 % interval contains the published value. A run that cannot be compared has
+'no reference', and the reason is shown. Accuracies, differences and ECE are in percent. The exit
+status is 1 if a run is 'not reproduced', so a CI job can use it, if a damaged run was left out, or,
+with --require-reference, if a run has no reference.
 """
 
 from __future__ import annotations
@@ -32,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--images", metavar="NAME", help="only runs on this image set (default: all)")
     add("--recipe", metavar="NAME", help="only runs with this recipe (default: all)")
+    add(
+        "--require-reference",
+        action="store_true",
+        help="exit status 1 also if a run has no reference, so that no run passes without a verdict",
+    )
     add_store(parser)
 
 
@@ -45,23 +52,28 @@ def run(args: argparse.Namespace) -> int:
     findings = verify(store, runs)
     print("\n".join([_table(findings), *_causes(findings), _summary(findings)]))
     status = warn_of_left_out([], [*damaged, *problems(store, args.images)])
-    return 1 if any(found.verdict == Verdict.NOT_REPRODUCED for found in findings) else status
+    failing = {Verdict.NOT_REPRODUCED}
+    if args.require_reference:
+        failing.add(Verdict.NO_REFERENCE)
+    return 1 if any(found.verdict in failing for found in findings) else status
 
 
 def _table(findings: Sequence[Verification]) -> str:
     from benchmarking.reports.grid import aligned
 
-    lines = [["Images", "Source", "Model", "Verdict", "Acc@1", "Published", "Difference", "ECE"]]
+    headings = ["Images", "Source", "Model", "Verdict", "Reason"]
+    lines = [[*headings, "Acc@1", "Published", "Difference", "ECE [%]"]]
     for found in findings:
         published = f"{found.published.acc1:.2f}" if found.published else ""
         difference = f"{100 * found.difference:+.2f}" if found.difference is not None else ""
         lines.append(
             [
-                *(found.run.images, found.run.source, found.run.model, found.verdict.value),
+                *(found.run.images, found.run.source, found.run.model),
+                *(found.verdict.value, found.reason),
                 *(f"{100 * found.acc1:.2f}", published, difference, f"{100 * found.ece:.1f}"),
             ]
         )
-    return aligned(lines, left=4)
+    return aligned(lines, left=5)
 
 
 def _causes(findings: Sequence[Verification]) -> list[str]:
