@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--require-reference",
         action="store_true",
-        help="exit status 1 also if a run has no reference, so that no run passes without a verdict",
+        help="exit status 1 also if a run has no reference, so that every run is judged",
     )
     add_store(parser)
 
