@@ -225,7 +225,7 @@ def test_two_runs_are_compared_by_name_and_verified(images, store):
     first, _ = verify(store)
     assert first.verdict.value == "no reference"
     assert str(first).endswith(
-        "(published) on grey: no reference (no published accuracy), acc@1 16.67 %"
+        "(published) on grey: no reference, acc@1 16.67 % (no published accuracy)"
     )
 
 

@@ -91,7 +91,7 @@ class Verification:
         published = f", published {self.published.acc1:.2f} %" if self.published else ""
         causes = "".join(f"\n  likely cause: {one.what} ({one.evidence})" for one in self.causes)
         why = f" ({self.reason})" if self.reason else ""
-        return f"{self.run}: {self.verdict}{why}, acc@1 {100 * self.acc1:.2f} %{published}{causes}"
+        return f"{self.run}: {self.verdict}, acc@1 {100 * self.acc1:.2f} %{published}{why}{causes}"
 
     @property
     def difference(self) -> float | None:
