@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,12 +14,13 @@ import pytest
 from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments import Answer, framework_parity
-from benchmarking.experiments.batching import effect, every_batch_size
+from benchmarking.experiments.batching import BatchTest, answer, effect, every_batch_size
 from benchmarking.experiments.framework_parity import Layers, layer_differences
 from benchmarking.experiments.recipe_ablation import RecipeTest, harms, own_recipe, variations
 from benchmarking.models.sources import all_specs
 from benchmarking.pictures.image_set import FilePart, Picture
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
+from benchmarking.pictures.sets import open_pictures
 from benchmarking.scoring.statistics import mcnemar_test
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +104,23 @@ def test_only_small_differences_count_as_rounding(off, noise):
     before = np.array([[0.6, 0.4]], np.float32)
     after = before + np.array([[off, -off]], np.float32)
     assert effect(Answer("a", before), Answer("b", after)).is_noise is noise
+
+
+class Watched:
+    """A model whose framework would be imported now."""
+
+    spec, workers = next(iter(all_specs())), 1
+
+    def load(self):
+        raise InterruptedError(os.environ["OMP_NUM_THREADS"])
+
+
+def test_one_thread_is_requested_before_the_framework_is_imported(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        monkeypatch.setenv(name, "2")
+    pictures = open_pictures("demo").pictures[:1]
+    with pytest.raises(InterruptedError, match="^1$"):
+        list(answer(BatchTest(Watched(), pictures, "1 thread", threads=1)))
 
 
 FAULTS = """

@@ -57,6 +57,24 @@ def test_models_are_ranked_by_accuracy_and_ties_share_a_rank(store):
     assert rows == [("good", 8, 1), ("even", 5, 2), ("fair", 5, 2), ("poor", 2, 4)]
 
 
+class WithRandomWeights:
+    """The runs of a store, as if all weights had been random."""
+
+    def __init__(self, store):
+        self.runs, self.labels, self._store = store.runs, store.labels, store
+
+    def classes_and_provenance(self, run):
+        classes, made = self._store.classes_and_provenance(run)
+        return classes, replace(made, weights={"name": "random"})
+
+
+def test_runs_with_random_weights_are_not_compared_with_published_accuracies(imported_2019):
+    vgg16 = [one for one in imported_2019.runs("imagenet-val-2019") if one.model == "vgg16"]
+    for store, compared in ((imported_2019, [True]), (WithRandomWeights(imported_2019), [False])):
+        rows = aggregate(store, "imagenet-val-2019", runs=vgg16[:1]).rows
+        assert [row.published is not None for row in rows] == compared
+
+
 def test_each_image_set_has_a_table_of_its_own(store):
     found = [(table.images, table.n, len(table.rows)) for table in both(store)]
     assert found == [("ten", 10, 4), ("two", 2, 1)]
