@@ -146,7 +146,7 @@ def _own(
     """Events of a user's own model."""
     if not isinstance(recipe, Preprocessing):
         raise BenchmarkError(
-            "a model of your own needs its recipe: recipe=Preprocessing(...), or that of another "
+            "a model of your own needs its recipe: recipe=Recipe(...), or that of another "
             "model, such as load_model(NAME).recipe."
         )
     used = {"batch_size", "workers", "keep", "gpu"}
