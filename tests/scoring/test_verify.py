@@ -127,7 +127,7 @@ def test_a_reference_can_be_required(store, add, capsys):
     add("resnet18", 0, weights={"name": "random", "seed": 0})
     assert call("verify", "--store", store.folder) == 0
     out = capsys.readouterr().out
-    assert re.search(r"resnet18 +no reference +random weights +0\.00", out)
+    assert re.search(r"resnet18 +no reference +0\.00 .* random weights$", out, re.MULTILINE)
     assert call("verify", "--require-reference", "--store", store.folder) == 1
     assert call("verify", "--require-reference", "resnet50", "--store", store.folder) == 0
 
@@ -263,9 +263,7 @@ def test_the_exit_status_can_gate_a_model_zoo(store, add, capsys):
     add("resnet18", 20_000)
     assert call("verify", "--store", store.folder) == 1
     out = capsys.readouterr().out
-    assert (
-        "resnet18  not reproduced  more than 0.15 points off  40.00      69.76      -29.76" in out
-    )
+    assert "resnet18  not reproduced  40.00      69.76      -29.76" in out
     assert call("verify", "resnet50", "--store", store.folder) == 0
 
 

@@ -61,19 +61,20 @@ def run(args: argparse.Namespace) -> int:
 def _table(findings: Sequence[Verification]) -> str:
     from benchmarking.reports.grid import aligned
 
-    headings = ["Images", "Source", "Model", "Verdict", "Reason"]
-    lines = [[*headings, "Acc@1", "Published", "Difference", "ECE [%]"]]
+    headings = ["Images", "Source", "Model", "Verdict", "Acc@1", "Published", "Difference"]
+    lines = [[*headings, "ECE [%]", "Reason"]]
     for found in findings:
         published = f"{found.published.acc1:.2f}" if found.published else ""
         difference = f"{100 * found.difference:+.2f}" if found.difference is not None else ""
         lines.append(
             [
-                *(found.run.images, found.run.source, found.run.model),
-                *(found.verdict.value, found.reason),
+                *(found.run.images, found.run.source, found.run.model, found.verdict.value),
                 *(f"{100 * found.acc1:.2f}", published, difference, f"{100 * found.ece:.1f}"),
+                found.reason,
             ]
         )
-    return aligned(lines, left=5)
+    width = max(len(line[-1]) for line in lines)
+    return aligned([[*line[:-1], line[-1].ljust(width)] for line in lines], left=4)
 
 
 def _causes(findings: Sequence[Verification]) -> list[str]:
