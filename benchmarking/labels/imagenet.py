@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 
 from benchmarking.io.files import shipped_rows
 
-_VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPE?G", re.IGNORECASE)
+# As image-net.org names them, and with the class behind the number, as Hugging Face does.
+_VALIDATION_NAME = re.compile(
+    r"ILSVRC2012_val_(\d{8})(?:_(n\d{8}))?\.(?:jpe?g|jpe|jfif|png|webp|bmp|gif|tiff?|ppm|jp2|avif)",
+    re.IGNORECASE,
+)
 
 
 @cache
@@ -76,9 +80,21 @@ def is_validation_set(labels: NDArray[np.integer]) -> bool:
 def validation_number(name: str) -> int | None:
     """Number of the validation picture with this file name; None if it is not one.
 
+    The suffix may be that of any kind of picture. A name with another class than the picture's own
+    is no validation picture's.
+
     >>> validation_number("ILSVRC2012_val_00000293.JPEG"), validation_number("tench.jpg")
     (293, None)
+    >>> validation_number("ILSVRC2012_val_00000293_n01440764.JPEG")
+    293
+    >>> validation_number("ILSVRC2012_val_00000293_n01443537.JPEG")
     """
     match = _VALIDATION_NAME.fullmatch(name)
-    number = int(match[1]) if match else 0
-    return number if 1 <= number <= len(validation_labels()) else None
+    if match is None:
+        return None
+    number, wnid = int(match[1]), match[2]
+    if not 1 <= number <= len(validation_labels()):
+        return None
+    if wnid and wnid.lower() != wnids()[validation_labels()[number - 1]]:
+        return None
+    return number

@@ -41,3 +41,10 @@ def test_only_real_validation_names_have_a_number():
     assert validation_number("ILSVRC2012_val_00000001.jpg") == 1
     for name in ("ILSVRC2012_val_00000000.JPEG", "ILSVRC2012_val_00050001.JPEG", "val_1.JPEG"):
         assert validation_number(name) is None
+
+
+def test_a_name_with_the_class_behind_the_number_is_that_of_the_same_picture():
+    assert validation_number("ILSVRC2012_val_00000293_n01440764.JPEG") == 293
+    assert validation_number("ilsvrc2012_val_00000293_N01440764.png") == 293
+    for name in ("ILSVRC2012_val_00000293_n01443537.JPEG", "ILSVRC2012_val_00000293.txt"):
+        assert validation_number(name) is None
