@@ -61,12 +61,12 @@ def test_there_are_commands_to_test():
 
 # Messages of commands for a place that does not exist.
 NOWHERE = {
-    "predict": " is neither a folder nor a known picture set",
-    "audit": " is neither a folder nor a known picture set",
-    "doctor": "'/path/to/val' is neither a folder nor",
+    "predict": "' does not exist",
+    "audit": "' does not exist",
+    "doctor": "'/path/to/val' does not exist",
     "prepare": "ILSVRC2012_img_val.tar is no file",
-    "imagenet_pytorch_get_predictions.py": "'/path/to/val' is neither a folder nor",
-    "imagenet_keras_get_predictions.py": "'/path/to/val' is neither a folder nor",
+    "imagenet_pytorch_get_predictions.py": "'/path/to/val' does not exist",
+    "imagenet_keras_get_predictions.py": "'/path/to/val' does not exist",
 }
 DROP_IN = {
     "imagenet_benchmarking.py": table.main,

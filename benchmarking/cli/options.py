@@ -33,6 +33,17 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_class_folders(parser: argparse.ArgumentParser) -> None:
+    """Add --class-folders, which says how folders are named after their classes."""
+    parser.add_argument(
+        "--class-folders",
+        choices=("wnid", "index"),
+        default="wnid",
+        help="how the folders of classes are named: by WordNet id, n01440764 to n15075141 (the "
+        "default), or by index, 0 to 999 in the order of the sorted WordNet ids",
+    )
+
+
 def add_labels(parser: argparse.ArgumentParser) -> None:
     """Add --consensus, --only and --without, which select what counts."""
     add = parser.add_argument

@@ -18,6 +18,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO
 
 from benchmarking.errors import BenchmarkError, PictureError
+from benchmarking.io.printable import printable
 from benchmarking.labels.imagenet import validation_key, validation_number, wnids
 from benchmarking.pictures.image_set import FilePart, Picture
 from benchmarking.pictures.sets.imagenet_tar import open_pictures
@@ -184,8 +185,10 @@ def _check_file(tar: Path, official: Official | None) -> None:
 def _members(tar: Path) -> tuple[Member, ...]:
     found: dict[Path, Member] = {}
     for picture, part in _pictures(tar):
-        number = validation_number(PurePosixPath(picture.key).name)
-        assert number  # noqa: S101 - tells mypy; open_pictures refuses any other name
+        name = PurePosixPath(picture.key).name
+        number = validation_number(name)
+        if number is None:
+            raise _refusal(tar, f"holds {printable(name)!r}, which is no picture of the set")
         path = Path(wnids()[picture.label], validation_key(number))
         size = part.size
         if path in found:

@@ -417,7 +417,7 @@ def test_other_pictures_and_places_are_refused(call, one_model, tree, capsys):
     assert call(tree) == 2
     assert "6 pictures for 50000 rows, 50000 missing" in capsys.readouterr().err
     assert call("/nowhere") == 2
-    assert "'/nowhere' is neither a folder nor a known picture set" in capsys.readouterr().err
+    assert "'/nowhere' does not exist; " in capsys.readouterr().err
 
 
 def test_a_repeated_picture_is_one_too_many(call, one_model, val, capsys):

@@ -57,16 +57,16 @@ def test_hidden_files_and_files_of_other_kinds_are_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["0/a.jpg", "1/a.jpg"], r"2 of 2 folders name no ImageNet class \('0', '1'\); expected"),
-        (["tench/a.jpg", "n01440764/b.jpg"], r"1 of 2 folders .*\('tench'\).*named by WordNet id"),
-        (["n00000000/a.jpg"], "1 of 1 folders name no ImageNet class"),
-        (["val/n01440764/a.jpg", "train/n01440764/a.jpg"], "Did you mean .*val"),
-        (["cat.jpg", "ILSVRC2012_val_00000001.JPEG"], r"1 of 2 pictures .*\('cat.jpg'\)"),
-        (["n01440764/a.jpg", "b.jpg"], "1 folders and 1 pictures beside them"),
+        (["0/a.jpg", "1/a.jpg"], r"folders that are numbers.*: 2 \(0, 1\); if they follow"),
+        (["tench/a.jpg", "n01440764/b.jpg"], r"name no ImageNet class: 1 \(tench\); name folders"),
+        (["n00000000/a.jpg"], r"folders with pictures that name no ImageNet class: 1 \(n00000000"),
+        (["val/n01440764/a.jpg", "train/n01440764/a.jpg"], "give the folder in it: .*val.$"),
+        (["cat.jpg", "ILSVRC2012_val_00000001.JPEG"], r"whose names tell no class: 1 \(cat.jpg\)"),
+        (["n01440764/a.jpg", "b.jpg"], r"pictures beside folders, not in them: 1 \(b.jpg\); put"),
         (["n01440764/readme.txt"], "holds no pictures"),
         (["readme.txt"], "holds no pictures"),
-        (["n01440764/a.jpg", "n01440764/more/b.jpg"], "n01440764 holds folders, such as more"),
-        (["n01440764/ILSVRC2012_val_00000001.JPEG"], "another class than its own, n01751748"),
+        (["n01440764/a.jpg", "n01440764/more/b.jpg"], r"within class folders.*n01440764/more\)"),
+        (["n01440764/ILSVRC2012_val_00000001.JPEG"], r"another class .* is of class 65, n01751748"),
     ],
 )
 def test_a_folder_whose_names_tell_no_class_is_refused(tmp_path, names, message):
@@ -76,7 +76,7 @@ def test_a_folder_whose_names_tell_no_class_is_refused(tmp_path, names, message)
 
 def test_a_single_class_folder_points_to_its_parent(tmp_path):
     touch(tmp_path, "n01440764/a.jpg")
-    with pytest.raises(PictureError, match=f"Did you mean {tmp_path}[?]"):
+    with pytest.raises(PictureError, match=f"give the folder above this one: {tmp_path}"):
         open_pictures(str(tmp_path / "n01440764"))
 
 
@@ -86,7 +86,7 @@ def test_a_picture_with_an_unknown_suffix_is_not_left_out(tmp_path):
 
 
 def test_a_place_that_does_not_exist_is_refused_with_what_is_known():
-    with pytest.raises(PictureError, match=r"'no/such' is neither .*demo: 20 labelled"):
+    with pytest.raises(PictureError, match=r"'no/such' does not exist.*demo: 20 labelled"):
         open_pictures("no/such")
 
 
@@ -156,10 +156,10 @@ NAME = "ILSVRC2012_val_00000001.JPEG"
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ([member("cat.jpg")], "member 'cat.jpg' is no file named ILSVRC2012_val_XXXXXXXX.JPEG"),
-        ([member(NAME, 0, type=tarfile.SYMTYPE, linkname="/etc/passwd")], "is no file named"),
-        ([member(NAME, 0, type=tarfile.LNKTYPE, linkname="x")], "is no file named"),
-        ([member(NAME, 0, type=tarfile.CHRTYPE)], "is no file named"),
+        ([member("cat.jpg")], r"whose names tell no class: 1 \(cat.jpg\)"),
+        ([member(NAME, 0, type=tarfile.SYMTYPE, linkname="/etc/passwd")], rf"links, .*\({NAME}\)"),
+        ([member(NAME, 0, type=tarfile.LNKTYPE, linkname="x")], rf"links, .*\({NAME}\)"),
+        ([member(NAME, 0, type=tarfile.CHRTYPE)], rf"devices .*\({NAME}\)"),
         ([], "holds no pictures"),
     ],
 )

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarking.cli.options import positive
+from benchmarking.cli.options import add_class_folders, positive
 
 if TYPE_CHECKING:
     from benchmarking.experiments import Experiment, Setup
@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
 def _add_common(parser: argparse.ArgumentParser, experiment: Experiment) -> None:
     add = parser.add_argument
     add("pictures", metavar="PICTURES", help="a tar or folder of labelled pictures, or 'demo'")
+    add_class_folders(parser)
     add(
         "--limit",
         type=positive,
@@ -71,6 +72,7 @@ def _add_common(parser: argparse.ArgumentParser, experiment: Experiment) -> None
 def _setup(args: argparse.Namespace) -> Setup:
     from benchmarking.experiments import Model, Setup
     from benchmarking.inference.plan import RANDOM_SEED
+    from benchmarking.io.progress import notice
     from benchmarking.models.available import available
     from benchmarking.pictures.image_set import spread
     from benchmarking.pictures.sets import open_pictures
@@ -84,5 +86,8 @@ def _setup(args: argparse.Namespace) -> Setup:
     for name, obstacle in found.obstacles.items() if patterns else ():
         print(f"left out: {name}: {obstacle}", file=sys.stderr)
     models = (Model(spec, args.gpu, args.workers, args.weights_dir, seed) for spec in found.specs)
-    pictures = spread(open_pictures(args.pictures).pictures, args.limit)
+    contents = open_pictures(args.pictures, args.class_folders)
+    for remark in contents.remarks:
+        notice(remark)
+    pictures = spread(contents.pictures, args.limit)
     return Setup(tuple(models), pictures, options)

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarking.cli.options import add_class_folders
+
 if TYPE_CHECKING:
     from benchmarking.pictures.doctor import Finding, Report
 
@@ -28,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "pictures", metavar="PICTURES", help="a tar or folder of labelled pictures, or 'demo'"
     )
+    add_class_folders(parser)
     parser.add_argument(
         "--quick", action="store_true", help="check only names and sizes; read no picture"
     )
@@ -44,12 +47,15 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking.errors import BenchmarkError
     from benchmarking.io import files
     from benchmarking.io.printable import printable
-    from benchmarking.io.progress import bar
+    from benchmarking.io.progress import bar, notice
     from benchmarking.pictures.doctor import checkups, look, report
+    from benchmarking.pictures.layout import note
 
     if args.output and args.output.suffix.lower() != ".json":
         raise BenchmarkError(f"{args.output} must end in .json, the only format of a report.")
-    layout = look(args.pictures)
+    layout = look(args.pictures, class_folders=args.class_folders)
+    if layout.left_out:
+        notice(f"note: {note(layout.left_out)}")
     checked = []
     if not args.quick:
         with warnings.catch_warnings():

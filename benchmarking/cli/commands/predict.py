@@ -3,9 +3,12 @@
 PICTURES is one of:
   ILSVRC2012_img_val.tar, the official file
   a folder that contains a folder for each class, named by WordNet id (n01440764)
-  a folder that contains files named ILSVRC2012_val_00000001.JPEG and so on
+  a folder that contains files named ILSVRC2012_val_00000001.JPEG and so on, or as Hugging Face
+  names them
+  an uncompressed tar of such folders or files
   demo, 20 pictures that come with a package
-A part of the validation set is enough.
+A part of the validation set is enough. Other files, such as notes, are left out, and a line on
+standard error names them.
 
 A run is stored as soon as it is complete, and is not computed again. Partial runs are kept as
 checkpoints, so after an interruption the same command resumes where it stopped. Before the first
@@ -24,7 +27,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarking.cli.options import add_store, add_weights, chosen_store, positive
+from benchmarking.cli.options import (
+    add_class_folders,
+    add_store,
+    add_weights,
+    chosen_store,
+    positive,
+)
 
 if TYPE_CHECKING:
     from benchmarking.inference.crop_sharing import CropCache
@@ -40,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add = parser.add_argument
     add("pictures", metavar="PICTURES", help="a tar or folder of labelled pictures, or 'demo'")
+    add_class_folders(parser)
     add("--images", metavar="NAME", help="name of the image set (default: after the folder)")
     add(
         "--models",
@@ -154,8 +164,10 @@ def _run(args: argparse.Namespace) -> int:
     from benchmarking.pictures.doctor import quick
     from benchmarking.pictures.sets import default_name, limited, open_pictures, read_images
 
-    contents = open_pictures(args.pictures)
-    for found in quick(args.pictures, pictures=contents.pictures):
+    contents = open_pictures(args.pictures, args.class_folders)
+    if contents.note:
+        notice(f"note: {contents.note}")
+    for found in (*contents.findings, *quick(args.pictures, pictures=contents.pictures)):
         print(f"warning: {found}", file=sys.stderr)
     name = check_name(args.images or default_name(args.pictures, contents.pictures))
     contents, name = limited(contents, name, args.limit)

@@ -14,10 +14,10 @@ from benchmarking.errors import PictureError
 from benchmarking.io.prefetch import prefetched
 from benchmarking.pictures.decode import PictureFacts, Undecodable, inspect, is_deep
 from benchmarking.pictures.doctor._altered_copy import signs, tool
-from benchmarking.pictures.doctor._file_names import FORMATS, NO_CLASS
-from benchmarking.pictures.doctor._findings import Finding, finding
 from benchmarking.pictures.doctor._layout import Layout, look
+from benchmarking.pictures.findings import Finding, finding
 from benchmarking.pictures.image_set import Picture
+from benchmarking.pictures.names import FORMATS, NO_CLASS
 from benchmarking.pictures.sets import default_name, image_set
 
 __all__ = ["Finding", "Report", "checkups", "look", "quick", "report"]
@@ -71,6 +71,7 @@ class Report:
         findings: the problems; () if there are none.
         fingerprint: fingerprint of the image set; None after a quick check, or if `predict` would
             refuse the pictures.
+        left_out: files and folders of the place that are not pictures of the set.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Report:
     facts: Mapping[str, Mapping[str, int]]
     findings: tuple[Finding, ...]
     fingerprint: str | None
+    left_out: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -99,7 +101,8 @@ def quick(where: str, *, pictures: Sequence[Picture] = ()) -> list[Finding]:
 
     Args:
         where: a folder, a tar or the name of a picture set.
-        pictures: the pictures from `open_pictures`, so that the place is not listed again.
+        pictures: the pictures from `open_pictures`, so that the place is not listed again; the
+            findings about the place itself are in its contents.
 
     Raises:
         BenchmarkError: the place does not exist, or its contents cannot be listed.
@@ -133,6 +136,7 @@ def report(where: str, layout: Layout, checked: Sequence[Checkup] = ()) -> Repor
         _counts(facts) if checked else {},
         tuple(findings.values()),
         _fingerprint(layout, checked),
+        layout.left_out,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from benchmarking.pictures.decode import PictureFacts
-from benchmarking.pictures.doctor._findings import Finding, finding
+from benchmarking.pictures.findings import Finding, finding
 
 _RESIZED = "accuracies on resized pictures cannot be compared with others; get the originals"
 _ENCODED = "accuracies on pictures encoded again cannot be compared with others; get the originals"

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
-from benchmarking.labels.imagenet import (
-    class_of_wnid,
-    validation_key,
-    validation_labels,
-    validation_number,
-)
-from benchmarking.pictures.doctor._findings import Finding, finding
+from benchmarking.labels.imagenet import validation_key, validation_labels
+from benchmarking.pictures.findings import Finding, finding
 from benchmarking.pictures.image_set import FilePart, Picture, Place
-
-# The label of a file whose class is unknown.
-NO_CLASS = -1
-# Pillow's formats by file suffix; a file without a suffix may have any format.
-FORMATS: Mapping[str, Collection[str]] = {
-    **dict.fromkeys([".jpeg", ".jpg", ".jpe", ".jfif"], ("JPEG", "MPO")),
-    **dict.fromkeys([".tif", ".tiff"], ("TIFF",)),
-    **dict.fromkeys([".ppm", ".pgm", ".pnm"], ("PPM",)),
-    **{f".{name.lower()}": (name,) for name in ("PNG", "BMP", "GIF", "WEBP", "AVIF")},
-}
-_PREFIX = re.compile(r"(n\d{8})_")
+from benchmarking.pictures.layout import repeats
+from benchmarking.pictures.names import NO_CLASS, number_within, told_by
 
 
 def wrong(files: Sequence[Picture]) -> list[Finding]:
     """Findings about files in any layout."""
-    numbered = [(file, number) for file in files if (number := _number(file))]
-    suffixes = {file.key: PurePosixPath(file.key).suffix.lower() for file in files}
+    numbers = [number for file in files if (number := number_within(_name(file)))]
     empty, unreadable = _without_bytes(files)
     return [
         *finding(
@@ -40,14 +23,8 @@ def wrong(files: Sequence[Picture]) -> list[Finding]:
             [file.key for file in files if _belongs(file) not in (file.label, NO_CLASS)],
             "put each into the folder of its own class",
         ),
-        *_repeated(numbered),
-        *_missing([number for _, number in numbered]),
-        *finding(
-            "stray-file",
-            "files without the name of a picture, which predict would read as pictures: {n}",
-            [key for key, suffix in suffixes.items() if suffix and suffix not in FORMATS],
-            "move them elsewhere",
-        ),
+        *repeats(files),
+        *_missing(numbers),
         *finding(
             "odd-name",
             "names that are not in UTF-8, so that there is no fingerprint: {n}",
@@ -61,18 +38,13 @@ def wrong(files: Sequence[Picture]) -> list[Finding]:
     ]
 
 
-def _number(file: Picture) -> int | None:
-    return validation_number(PurePosixPath(file.key).name)
+def _name(file: Picture) -> str:
+    return file.key.rpartition("/")[2]
 
 
 def _belongs(file: Picture) -> int:
     """The class from the name of a file; NO_CLASS if unknown, or if the file has no label."""
-    if file.label == NO_CLASS:
-        return NO_CLASS
-    if number := _number(file):
-        return int(validation_labels()[number - 1])
-    start = _PREFIX.match(PurePosixPath(file.key).name)
-    return class_of_wnid().get(start[1], NO_CLASS) if start else NO_CLASS
+    return NO_CLASS if file.label == NO_CLASS else told_by(_name(file)).label
 
 
 def _is_text(name: str) -> bool:
@@ -101,18 +73,6 @@ def _size(place: Place) -> int:
     if not isinstance(place, FilePart):
         return 1  # a row of another store; predict reports its errors
     return place.path.stat().st_size if place.size is None else place.size
-
-
-def _repeated(numbered: Iterable[tuple[Picture, int]]) -> list[Finding]:
-    by_number = defaultdict(list)
-    for file, number in numbered:
-        by_number[number].append(file.key)
-    return finding(
-        "repeated-number",
-        "validation pictures that occur more than once: {n}",
-        [" = ".join(sorted(keys)) for keys in by_number.values() if len(keys) > 1],
-        "keep one of each",
-    )
 
 
 def _missing(numbers: Collection[int]) -> list[Finding]:

@@ -7,11 +7,11 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from benchmarking.errors import PictureError
 from benchmarking.io.prefetch import cores, prefetched
@@ -19,8 +19,12 @@ from benchmarking.io.progress import bar, notice
 from benchmarking.labels.imagenet import validation_labels, validation_number
 from benchmarking.pictures.crop import refusals
 from benchmarking.pictures.decode import deep_mode, read_to_end
+from benchmarking.pictures.findings import Finding
 from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, fingerprint, spread
+from benchmarking.pictures.layout import note, repeats
+from benchmarking.pictures.names import ClassFolders
 from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.sets._forms import refusal
 from benchmarking.plugins import discover
 
 OnBadImage = Literal["stop", "skip"]
@@ -47,10 +51,26 @@ class Contents:
     Attributes:
         pictures: the pictures, ordered by class, then key.
         classes: the classes that its pictures can have; every label must be one of them.
+        left_out: what else is there, such as notes and files of systems, by its path within it.
+        findings: what is wrong with the place, although its pictures can be used.
     """
 
     pictures: tuple[Picture, ...]
     classes: tuple[int, ...] = field(default_factory=lambda: ALL_CLASSES)
+    left_out: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """One line that names what was left out; "" if nothing was."""
+        return note(self.left_out) if self.left_out else ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What to tell before anything is read: what was left out, and what may count twice."""
+        found = (*self.findings, *repeats(self.pictures))
+        notes = [f"note: {self.note}"] if self.note else []
+        return (*notes, *(f"warning: {one}" for one in found))
 
 
 class PictureSet(Protocol):
@@ -76,17 +96,19 @@ def picture_sets() -> dict[str, PictureSet]:
     return discover(sys.modules[__name__], PictureSet)
 
 
-def open_pictures(where: str) -> Contents:
+def open_pictures(where: str, class_folders: ClassFolders = "wnid") -> Contents:
     """List the labelled pictures of a place, with the set that it names or that fits it best.
 
     Args:
         where: a path, the name of a set, or NAME:PATH to choose the set.
+        class_folders: how folders are named after their classes: by WordNet id, or by "index",
+            0 to 999.
 
     Raises:
         PictureError: no set fits, two fit equally well, or the set cannot use the pictures.
     """
     chosen, place = _chosen(where)
-    found = chosen.open_pictures(place)
+    found = chosen.open_pictures(place, **_naming(chosen, class_folders))
     if not isinstance(found, Contents):
         raise PictureError(
             f"picture set {chosen.NAME} gave a {type(found).__name__} for {place!r}; expected "
@@ -100,17 +122,23 @@ def open_images(
     *,
     name: str | None = None,
     limit: int | None = None,
+    class_folders: ClassFolders = "wnid",
     on_bad_image: OnBadImage = "stop",
     workers: int | None = None,
     recipes: Collection[Preprocessing] = (),
 ) -> ImageSet:
     """Open labelled pictures as an image set; each is read once, with a progress bar.
 
+    Standard error names the files that are left out because they are not pictures, and warns of
+    pictures that occur more than once.
+
     Args:
         where: a folder, a tar, the name of a picture set such as "demo", or NAME:PATH.
         name: name of the image set; by default the name of its place, or imagenet-val for the
             whole validation set.
         limit: maximum number of pictures, evenly spaced; they form a different image set.
+        class_folders: "index" if folders are named 0 to 999, by sorted WordNet id; "wnid" if they
+            are named by WordNet id.
         on_bad_image: what to do if pictures cannot be used: "stop", or "skip", which makes an
             image set without them.
         workers: number of threads that read; by default one for each core.
@@ -125,7 +153,9 @@ def open_images(
     >>> open_images("demo")
     <ImageSet demo: 20 pictures, fingerprint ec8fe97936a1>
     """
-    contents = open_pictures(str(where))
+    contents = open_pictures(str(where), class_folders)
+    for remark in contents.remarks:
+        notice(remark)
     set_name = name or default_name(str(where), contents.pictures)
     contents, set_name = limited(contents, set_name, limit)
     return read_images(set_name, contents, on_bad_image, workers or cores(), recipes=recipes)
@@ -136,7 +166,7 @@ def limited(contents: Contents, name: str, limit: int | None) -> tuple[Contents,
     if limit is None or limit >= len(contents.pictures):
         return contents, name
     pictures = spread(contents.pictures, limit)
-    return Contents(pictures, contents.classes), f"{name}-limit-{limit}"
+    return replace(contents, pictures=pictures), f"{name}-limit-{limit}"
 
 
 def read_images(
@@ -251,20 +281,31 @@ def _chosen(where: str) -> tuple[PictureSet, str]:
     if named:
         return named, place
     known = picture_sets()
-    matches = {one: one.match(where) for one in known.values()}
+    matches = {one: one.match(where) if where else Match.NONE for one in known.values()}
     best = max(matches.values())
     fitting = [one for one, match in matches.items() if match == best]
     if best == Match.NONE:
         all_of_them = "; ".join(f"{one.NAME}: {one.DESCRIPTION}" for one in known.values())
-        raise PictureError(
-            f"{where!r} is neither a folder nor a known picture set ({all_of_them})."
-        )
+        raise PictureError(refusal(where, all_of_them))
     if len(fitting) > 1:
         names = " and ".join(one.NAME for one in fitting)
         raise PictureError(
             f"{where!r} can be {names}; say which one, as {fitting[0].NAME}:{where}."
         )
     return fitting[0], where
+
+
+def _naming(chosen: PictureSet, class_folders: ClassFolders) -> dict[str, Any]:
+    """The argument for a set that knows several ways to name folders after classes."""
+    if class_folders == "wnid":
+        return {}
+    known = getattr(chosen, "CLASS_FOLDERS", ())
+    if class_folders not in known:
+        raise PictureError(
+            f"picture set {chosen.NAME} knows no class folders named by {class_folders!r}; "
+            + (f"expected {' or '.join(known)}." if known else "leave class_folders out.")
+        )
+    return {"class_folders": class_folders}
 
 
 def _look(picture: Picture, recipes: Collection[Preprocessing]) -> Seen:

@@ -1,24 +1,36 @@
-"""ImageNet pictures on disk: a folder for each WordNet id, or validation files in one folder."""
+"""ImageNet pictures on disk: a tree of class folders, or files whose names tell their classes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from benchmarking.errors import PictureError
-from benchmarking.labels.imagenet import class_of_wnid, validation_labels, validation_number, wnids
-from benchmarking.pictures.image_set import FilePart, Picture, in_order
+from benchmarking.pictures.image_set import FilePart
+from benchmarking.pictures.layout import Entry, Reading, read, usable
+from benchmarking.pictures.names import (
+    NO_CLASS,
+    ClassFolders,
+    class_of_folder,
+    is_index,
+    is_like_a_class,
+    is_of_a_system,
+    kind_of_file,
+    told_by,
+)
 from benchmarking.pictures.sets import Contents, Match
 
 NAME = "folder"
-DESCRIPTION = "wnid folders with pictures in them, or files named ILSVRC2012_val_XXXXXXXX.JPEG"
+DESCRIPTION = "folders of classes, such as n01440764, or files named ILSVRC2012_val_XXXXXXXX.JPEG"
+CLASS_FOLDERS: tuple[ClassFolders, ...] = ("wnid", "index")
 
-# Suffixes of files that are often stored with pictures; all other files count as pictures.
-_NO_PICTURES = frozenset({".csv", ".db", ".html", ".ini", ".json", ".md", ".txt", ".xml"})
-_EXPECTED = (
-    "expected folders named by WordNet id (n01440764), or files named "
-    "ILSVRC2012_val_00000001.JPEG to ILSVRC2012_val_00050000.JPEG"
-)
+# How far a folder is looked into that may be no picture's: levels, and things in all.
+_DEPTH, _MOST_LOOKED_AT = 5, 200_000
+# How much of each folder is looked at in search of the right one, and how many.
+_FIRST, _MOST_FOLDERS = 200, 500
 
 
 def match(where: str) -> Match:
@@ -26,94 +38,158 @@ def match(where: str) -> Match:
     return Match.FORM if Path(where).is_dir() else Match.NONE
 
 
-def open_pictures(where: str) -> Contents:
-    """Labelled pictures below a folder, without hidden files and notes; subsets are allowed.
+def open_pictures(where: str, class_folders: ClassFolders = "wnid") -> Contents:
+    """Labelled pictures below a folder, without files that are not pictures.
 
-    The class of a folder comes from its WordNet id, never from its position in a sorted list.
+    Subsets are allowed. The class of a folder comes from its name, never from its position in a
+    sorted list.
 
     Raises:
         PictureError: there are no pictures, or a class does not follow from the names.
     """
-    folders, files = entries(Path(where))
-    if folders and files:
-        raise PictureError(
-            f"{where} holds {len(folders)} folders and {len(files)} pictures beside them; "
-            f"{_EXPECTED}."
-        )
-    pictures = _by_wnid(where, folders) if folders else _by_number(where, files)
-    if not pictures:
-        raise PictureError(f"{where} holds no pictures; {_EXPECTED}.")
-    return Contents(pictures)
+    found = reading(where, class_folders)
+    if not found.pictures and not found.refusals and (meant := _meant(Path(where))):
+        raise PictureError(f"{where} holds no pictures; {meant}.")
+    return Contents(usable(where, found), left_out=found.left_out, findings=found.findings)
 
 
-def _by_wnid(where: str, folders: Sequence[Path]) -> tuple[Picture, ...]:
-    classes = class_of_wnid()
-    _refuse(where, "folders", [f.name for f in folders if f.name not in classes], len(folders))
-    found = []
-    for folder in folders:
-        deeper, pictures = entries(folder)
-        if deeper:
-            raise PictureError(f"{folder} holds folders, such as {deeper[0].name}; {_EXPECTED}.")
-        found += [
-            Picture(path.name, classes[folder.name], FilePart(str(path))) for path in pictures
-        ]
-    _refuse_contradictions(found)
-    return in_order(found, wnids())
-
-
-def _by_number(where: str, files: Sequence[Path]) -> tuple[Picture, ...]:
-    numbered = [(path, validation_number(path.name)) for path in files]
-    _refuse(where, "pictures", [path.name for path, number in numbered if not number], len(files))
-    labels = validation_labels()
-    found = (
-        Picture(path.name, int(labels[number - 1]), FilePart(str(path)))
-        for path, number in numbered
-        if number
-    )
-    return in_order(found, wnids())
-
-
-def entries(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Folders and pictures in a folder, without hidden files and notes.
+def reading(where: str, class_folders: ClassFolders) -> Reading:
+    """What the things in a folder mean.
 
     Raises:
         PictureError: it cannot be read.
     """
-    folders, files = [], []
+    root = Path(where)
+    found = read(_entries(root), class_folders)
+    kinds = {"unknown-folder", "unknown-name"}
+    if found.refusals and found.refusals[0].kind in kinds and (meant := _meant(root)):
+        first = replace(found.refusals[0], advice=meant)
+        return replace(found, refusals=(first, *found.refusals[1:]))
+    return found
+
+
+def _entries(root: Path) -> Iterator[Entry]:
+    """What a folder holds; of the folders in it, the files of those that may be of a class."""
+    for name, kind in _listed(str(root)):
+        path = str(root / name)
+        if kind != "folder":
+            yield Entry("", name, kind, FilePart(path))
+        elif is_of_a_system(name) or not is_like_a_class(name):
+            yield Entry("", name, "bare" if is_of_a_system(name) else _looked_into(path))
+        else:
+            yield from _of_a_class(path, name)
+
+
+def _of_a_class(folder: str, name: str) -> Iterator[Entry]:
     try:
-        for entry in sorted(folder.iterdir()):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                folders.append(entry)
-            elif entry.suffix.lower() not in _NO_PICTURES:
-                files.append(entry)
+        listed = _listed(folder)
+    except PictureError:
+        yield Entry("", name, "closed")
+        return
+    yield Entry("", name, "folder")
+    for inner, kind in listed:
+        path = os.path.join(folder, inner)  # noqa: PTH118 - for each of 50,000 pictures
+        if kind != "folder":
+            yield Entry(name, inner, kind, FilePart(path))
+        else:
+            yield Entry(name, inner, "bare" if is_of_a_system(inner) else _looked_into(path))
+
+
+def _listed(folder: str) -> list[tuple[str, Literal["file", "odd", "folder"]]]:
+    """Names in a folder, sorted, with what each is; links are followed.
+
+    Raises:
+        PictureError: it cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry.name, _kind(entry)) for entry in entries)
     except OSError as error:
         raise PictureError(f"{folder} cannot be read: {error.strerror}.") from error
-    return folders, files
 
 
-def _refuse_contradictions(pictures: Sequence[Picture]) -> None:
-    labels = validation_labels()
-    for picture in pictures:
-        number = validation_number(picture.key)
-        if number and labels[number - 1] != picture.label:
-            raise PictureError(
-                f"{picture.place} is in the folder of another class than its own, "
-                f"{wnids()[labels[number - 1]]}; were pictures moved, or folders mixed up?"
-            )
+def _kind(entry: os.DirEntry[str]) -> Literal["file", "odd", "folder"]:
+    try:
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else "odd"
+    except OSError:  # such as of links that lead to each other
+        return "odd"
 
 
-def _refuse(where: str, kind: str, unknown: Sequence[str], n: int) -> None:
-    if unknown:
-        shown = ", ".join(repr(name) for name in unknown[:5]) + ", …" * (len(unknown) > 5)
-        nested = next((name for name in ("val", "validation") if name in unknown), None)
-        place = Path(where).resolve()
-        meant = (
-            place / nested if nested else place.parent if place.name in class_of_wnid() else None
-        )
-        hint = f" Did you mean {meant}?" if meant else ""
-        raise PictureError(
-            f"{where}: {len(unknown)} of {n} {kind} name no ImageNet class ({shown}); "
-            f"{_EXPECTED}.{hint}"
-        )
+def _looked_into(folder: str) -> Literal["full", "bare", "closed"]:
+    """Whether there is a picture in a folder, however deep, that is named after no class."""
+    waiting, left = [(folder, 0)], _MOST_LOOKED_AT
+    while waiting:
+        each, depth = waiting.pop(0)
+        try:
+            listed = _listed(each)
+        except PictureError:
+            if each == folder:
+                return "closed"
+            continue
+        left -= len(listed)
+        if left < 0 or any(k != "folder" and kind_of_file(n) == "picture" for n, k in listed):
+            return "full"
+        if depth < _DEPTH:
+            deeper = (Path(each, name) for name, kind in listed if kind == "folder")
+            waiting += [(str(path), depth + 1) for path in deeper if not path.is_symlink()]
+    return "bare"
+
+
+def _meant(root: Path) -> str:
+    """Advice on the folder or tar that may be meant instead; "" if nothing tells.
+
+    A root such as Kaggle's has the pictures some levels down, and a class folder is one of many.
+    """
+    inside, tars = _candidates(root)
+    best = [path for path in inside if path.name in ("val", "validation")] or inside
+    if len(best) == 1:
+        return f"give the folder in it: {best[0]}"
+    if best:
+        more = ", …" * (len(best) > 3)
+        return f"give one of the folders in it: {', '.join(map(str, best[:3]))}{more}"
+    if class_of_folder(root.resolve().name, "wnid") is not None:
+        return f"give the folder above this one: {root.resolve().parent}"
+    official = [path for path in tars if "val" in path.name] or tars
+    return f"give the tar in it: {official[0]}" if len(official) == 1 else ""
+
+
+def _candidates(root: Path) -> tuple[list[Path], list[Path]]:
+    """Folders some levels down that hold class folders or pictures whose names tell, and tars."""
+    inside, tars, waiting = [], [], [(root, 0)]
+    for _ in range(_MOST_FOLDERS):
+        if not waiting:
+            break
+        folder, depth = waiting.pop(0)
+        folders, files = _first(folder)
+        tars += [folder / name for name in files if name.lower().endswith(".tar")]
+        if _holds_pictures(folders, files):
+            if folder == root:  # the right one, with something else beside
+                return [], []
+            inside.append(folder)
+        elif depth < _DEPTH:
+            waiting += [(folder / name, depth + 1) for name in folders]
+    return inside, tars
+
+
+def _first(folder: Path) -> tuple[list[str], list[str]]:
+    """Some of the folders and files in a folder, without what systems keep; none if closed."""
+    folders, files = [], []
+    try:
+        with os.scandir(folder) as entries:
+            for _, entry in zip(range(_FIRST), entries, strict=False):
+                if not is_of_a_system(entry.name):
+                    kind = _kind(entry)
+                    folders += [entry.name] if kind == "folder" else []
+                    files += [entry.name] if kind == "file" else []
+    except OSError:
+        return [], []
+    return sorted(folders), sorted(files)
+
+
+def _holds_pictures(folders: list[str], files: list[str]) -> bool:
+    pictures = (name for name in files if kind_of_file(name) == "picture")
+    return (
+        any(class_of_folder(name, "wnid") is not None for name in folders)
+        or sum(map(is_index, folders)) > 1
+        or any(told_by(name).label != NO_CLASS for name in pictures)
+    )

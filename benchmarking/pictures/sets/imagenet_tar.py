@@ -1,18 +1,22 @@
-"""The official ILSVRC2012_img_val.tar, read without unpacking it."""
+"""A tar of pictures, such as the official ILSVRC2012_img_val.tar, read in place, not unpacked."""
 
 from __future__ import annotations
 
 import tarfile
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from benchmarking.errors import PictureError
 from benchmarking.io import tar_members
-from benchmarking.labels.imagenet import validation_labels, validation_number, wnids
-from benchmarking.pictures.image_set import FilePart, Picture, in_order
+from benchmarking.pictures.image_set import FilePart
+from benchmarking.pictures.layout import Entry, Reading, read, usable
+from benchmarking.pictures.names import ClassFolders
 from benchmarking.pictures.sets import Contents, Match
+from benchmarking.pictures.sets._forms import compressed
 
 NAME = "tar"
-DESCRIPTION = "an uncompressed tar of files named ILSVRC2012_val_XXXXXXXX.JPEG"
+DESCRIPTION = "an uncompressed tar of such folders or files"
+CLASS_FOLDERS: tuple[ClassFolders, ...] = ("wnid", "index")
 
 _BLOCK = 512  # bytes; a tar ends with two blocks of zeros
 
@@ -23,39 +27,49 @@ def match(where: str) -> Match:
     return Match.FORM if is_tar else Match.NONE
 
 
-def open_pictures(where: str) -> Contents:
-    """Labelled pictures with their positions in the file, whose headers are read once.
+def open_pictures(where: str, class_folders: ClassFolders = "wnid") -> Contents:
+    """Labelled pictures and where each lies within the file, which is read once for its headers.
 
     Raises:
-        PictureError: it is not an uncompressed tar, or a member is not a validation picture.
+        PictureError: it is no uncompressed tar, has no pictures, or names do not tell classes.
     """
-    path = Path(where)
-    labels = validation_labels()
-    found = []
-    for member in members_of(path):
-        name = PurePosixPath(member.name).name
-        number = validation_number(name)
+    found = reading(where, members_of(Path(where)), class_folders)
+    return Contents(usable(where, found), left_out=found.left_out, findings=found.findings)
+
+
+def reading(where: str, members: Iterable[tarfile.TarInfo], class_folders: ClassFolders) -> Reading:
+    """What the members of a tar mean."""
+    return read(_entries(where, members), class_folders)
+
+
+def _entries(where: str, members: Iterable[tarfile.TarInfo]) -> Iterator[Entry]:
+    for member in members:
+        folder, name = _parts(member.name)
         if member.isdir():
-            continue
-        if number is None or not member.isreg() or member.issparse():
-            raise PictureError(
-                f"{path}: member {member.name!r} is no file named ILSVRC2012_val_XXXXXXXX.JPEG, "
-                "whose number tells its class."
-            )
-        label = int(labels[number - 1])
-        found.append(Picture(name, label, FilePart(where, member.offset_data, member.size)))
-    if not found:
-        raise PictureError(f"{path} holds no pictures.")
-    return Contents(in_order(found, wnids()))
+            if name:
+                yield Entry(folder, name, "folder")
+        elif not member.isreg() or member.issparse():
+            yield Entry(folder, name, "odd")
+        else:
+            part = FilePart(where, member.offset_data, member.size)
+            yield Entry(folder, name, "file", part)
+
+
+def _parts(path: str) -> tuple[str, str]:
+    """Folder and name, whichever way a program wrote them; nothing is ever written there."""
+    if "\\" in path:
+        path = path.replace("\\", "/")
+    folder, _, name = path.rpartition("/")
+    if folder.startswith(("/", ".")) or "//" in folder or "/." in folder:
+        folder = "/".join(part for part in folder.split("/") if part not in ("", "."))
+    return folder, name if name != "." else ""
 
 
 def members_of(path: Path) -> list[tarfile.TarInfo]:
-    """All members of the tar.
-
-    tarfile stops silently at a damaged header, so this function checks the end of the tar.
+    """Everything in the tar, which has to be whole: tarfile stops at a bad header as at the end.
 
     Raises:
-        PictureError: the tar cannot be read, or is incomplete.
+        PictureError: it is damaged, or no uncompressed tar.
     """
     try:
         members = list(tar_members.members(path))
@@ -65,6 +79,9 @@ def members_of(path: Path) -> list[tarfile.TarInfo]:
             file.seek((last.offset_data if last else 0) + -(-size // _BLOCK) * _BLOCK)
             rest = file.read(2 * _BLOCK)
     except (tarfile.TarError, OSError, OverflowError, MemoryError) as error:
+        packed = compressed(path)
+        if packed:
+            raise PictureError(packed) from error
         raise PictureError(f"{path} cannot be read as an uncompressed tar: {error}.") from error
     if rest != bytes(2 * _BLOCK):
         raise PictureError(

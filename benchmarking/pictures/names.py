@@ -1,0 +1,235 @@
+"""What the name of one file or folder tells: whether it is a picture, of which class and number.
+
+Every form of a place, such as a folder or a tar, goes by these rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from functools import cache
+from typing import Literal, NamedTuple
+
+from benchmarking.labels.imagenet import (
+    class_of_wnid,
+    validation_key,
+    validation_labels,
+    validation_number,
+    wnids,
+)
+
+ClassFolders = Literal["wnid", "index"]
+"""How folders are named after their classes: by WordNet id, or by index, 0 to 999."""
+
+FileKind = Literal["picture", "bare", "partial", "other"]
+"""What a file is by its name: a picture, perhaps one (it has no suffix), half of one, or neither.
+"""
+
+NO_CLASS = -1
+"""The label of a file whose place tells no class."""
+
+FORMATS: Mapping[str, Collection[str]] = {
+    **dict.fromkeys([".jpeg", ".jpg", ".jpe", ".jfif"], ("JPEG", "MPO")),
+    **dict.fromkeys([".tif", ".tiff"], ("TIFF",)),
+    **dict.fromkeys([".ppm", ".pgm", ".pnm"], ("PPM",)),
+    **dict.fromkeys([".jp2", ".j2k", ".jpx"], ("JPEG2000",)),
+    **{f".{name.lower()}": (name,) for name in ("PNG", "BMP", "GIF", "WEBP", "AVIF")},
+}
+"""Pillow's formats by the suffix of a picture; a file without any suffix can be in each."""
+
+# What browsers and other programs call a file until they have all of it.
+_PARTIAL = (
+    *(".part", ".partial", ".crdownload", ".download", ".opdownload", ".filepart", ".aria2"),
+    *(".tmp", ".temp"),
+)
+# What systems and programs keep beside pictures; whatever begins with a dot is hidden as well.
+_OF_SYSTEMS = frozenset(
+    {
+        *("__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@tmp", "lost+found"),
+        *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000"),
+        *("__pycache__", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini"),
+    }
+)
+# Files without a suffix that are text.
+_NOTES = frozenset(
+    {
+        *("readme", "license", "licence", "copying", "copyright", "notice", "authors", "citation"),
+        *(
+            "changelog",
+            "changes",
+            "contributing",
+            "install",
+            "version",
+            "todo",
+            "manifest",
+            "notes",
+        ),
+        *("makefile", "dockerfile", "checksums", "md5sums", "sha1sums", "sha256sums", "sha512sums"),
+        *("md5sum", "sha1sum", "sha256sum", "sha512sum", "filelist", "labels", "synsets", "words"),
+    }
+)
+_USUAL = re.compile(r"ILSVRC2012_val_([0-9]{8})\.JPEG")
+_NUMBER = re.compile(r"ILSVRC2012_val_(\d{8})(?!\d)", re.IGNORECASE)
+_TEST = re.compile(r"ILSVRC20\d\d_test_\d{8}", re.IGNORECASE)
+_OF_CLASS = re.compile(r"(n\d{8})_", re.IGNORECASE | re.ASCII)
+_WNID = re.compile(r"_(n\d{8})(?![0-9a-z])", re.IGNORECASE | re.ASCII)
+_WNID_FOLDER = re.compile(r"(n\d{8})(?:[-_. ].*)?", re.IGNORECASE | re.ASCII)
+_COPY = re.compile(
+    r"^(?:copy|kopie|copie|copia)(?: \(\d+\))? (?:of|von|de|di) "
+    r"| ?\(\d+\)$"
+    r"|(?: - |[ _-])(?:copy|kopie|copie|copia)(?: ?\(?\d+\)?)?$"
+    r"| \d+$",
+    re.IGNORECASE,
+)
+
+
+class Told(NamedTuple):
+    """What a picture's own name tells of it.
+
+    Attributes:
+        label: its class; NO_CLASS if the name tells none.
+        number: of the validation picture; 0 if it is none.
+        key: its name within an image set. Hugging Face's names of validation pictures become the
+            usual ones, so that both are the same image set.
+        contradicts: whether the name tells two classes.
+    """
+
+    label: int
+    number: int
+    key: str
+    contradicts: bool
+
+
+def kind_of_file(name: str) -> FileKind:
+    """What a file is by its name alone.
+
+    >>> [kind_of_file(name) for name in ("a.JPEG", "a", "a.JPEG.part", "a.txt", "._a.JPEG")]
+    ['picture', 'bare', 'partial', 'other', 'other']
+    """
+    if is_of_a_system(name):
+        return "other"
+    stem, dot, end = name.rpartition(".")
+    if not dot:
+        return "other" if name.strip().casefold() in _NOTES else "bare"
+    suffix = f".{end.strip().lower()}"
+    if suffix in FORMATS:
+        stream = ":" in name and _has_picture_suffix(name.partition(":")[0])
+        return "other" if stream else "picture"
+    return "partial" if suffix in _PARTIAL and stem else "other"
+
+
+def is_of_a_system(name: str) -> bool:
+    """Whether a file or folder is hidden, or is what a system keeps for itself.
+
+    >>> [is_of_a_system(name) for name in (".DS_Store", "@eaDir", "lost+found", "n01440764")]
+    [True, True, True, False]
+    """
+    return name.startswith(".") or name.casefold() in _OF_SYSTEMS
+
+
+def is_half_a_picture(name: str) -> bool:
+    """Whether a partial file, once it is whole, will be a picture.
+
+    >>> is_half_a_picture("a.JPEG.part"), is_half_a_picture("ILSVRC2012_img_val.tar.part")
+    (True, False)
+    """
+    return kind_of_file(name) == "partial" and _has_picture_suffix(name.rpartition(".")[0])
+
+
+def told_by(name: str) -> Told:
+    """What a picture's own name tells of it, whatever folder it is in.
+
+    >>> told_by("ILSVRC2012_val_00000293_n01440764.JPEG")
+    Told(label=0, number=293, key='ILSVRC2012_val_00000293.JPEG', contradicts=False)
+    >>> told_by("ILSVRC2012_val_00000293 (1).JPEG").number, told_by("n01440764_10026.JPEG").label
+    (293, 0)
+    """
+    number = validation_number(name)
+    if number:
+        key = validation_key(number) if _WNID.search(name) else name
+        return Told(_labels()[number - 1], number, key, contradicts=False)
+    number = number_within(name)
+    if number:
+        label = _labels()[number - 1]
+        other = [wnid.lower() for wnid in _WNID.findall(name)]
+        return Told(label, number, name, contradicts=any(one != wnids()[label] for one in other))
+    start = _OF_CLASS.match(name)
+    label = class_of_wnid().get(start[1].lower(), NO_CLASS) if start else NO_CLASS
+    behind = _WNID.search(name, start.end() - 1) if start else None
+    contradicts = bool(start and behind and behind[1].lower() != start[1].lower())
+    return Told(label, 0, name, contradicts and label != NO_CLASS)
+
+
+def told_by_usual_name(name: str) -> Told | None:
+    """The same as `told_by`, at once, of the names that 50,000 pictures have; None of any other."""
+    match = _USUAL.fullmatch(name)
+    number = int(match[1]) if match else 0
+    if 0 < number <= len(_labels()):
+        return Told(_labels()[number - 1], number, name, contradicts=False)
+    return None
+
+
+def number_within(name: str) -> int:
+    """Number of the validation picture that a name is of, be it a copy's; 0 if there is none.
+
+    >>> number_within("Copy of ILSVRC2012_val_00000037.JPEG"), number_within("tench.jpg")
+    (37, 0)
+    """
+    match = _NUMBER.search(name)
+    number = int(match[1]) if match else 0
+    return number if number <= len(_labels()) else 0
+
+
+def is_of_the_test_set(name: str) -> bool:
+    """Whether this is a picture of the test set, whose labels are not published."""
+    return _TEST.match(name) is not None
+
+
+def original_of(name: str) -> str:
+    """The name that a copy was made of; the same name if it is not that of a copy.
+
+    >>> original_of("a (1).JPEG"), original_of("a copy.JPEG"), original_of("Copy of a.JPEG")
+    ('a.JPEG', 'a.JPEG', 'a.JPEG')
+    """
+    if " " not in name and "cop" not in name.lower() and "(" not in name:
+        return name
+    stem, dot, suffix = name.rpartition(".")
+    found = _COPY.sub("", stem if dot else name)
+    return f"{found}{dot}{suffix}" if dot else found
+
+
+def class_of_folder(name: str, naming: ClassFolders) -> int | None:
+    """The class that a folder is named after; None if it is not.
+
+    >>> [class_of_folder(name, "wnid") for name in ("n01440764", "N01440764-tench", "0", "tench")]
+    [0, 0, None, None]
+    >>> class_of_folder("000", "index"), class_of_folder("1000", "index")
+    (0, None)
+    """
+    if naming == "index":
+        index = int(name) if is_index(name) else -1
+        return index if 0 <= index < len(wnids()) else None
+    match = _WNID_FOLDER.fullmatch(name)
+    if match is None or original_of(name) != name:
+        return None
+    return class_of_wnid().get(match[1].lower())
+
+
+def is_index(name: str) -> bool:
+    """Whether a folder's name is a number that can be meant as the index of a class."""
+    return name.isascii() and name.isdecimal() and len(name) <= 4 and int(name) <= len(wnids())
+
+
+def is_like_a_class(name: str) -> bool:
+    """Whether a folder can be one of a class, whichever way folders are named."""
+    return class_of_folder(name, "wnid") is not None or is_index(name)
+
+
+def _has_picture_suffix(name: str) -> bool:
+    _, dot, end = name.rpartition(".")
+    return bool(dot) and f".{end.lower()}" in FORMATS
+
+
+@cache
+def _labels() -> tuple[int, ...]:
+    return tuple(validation_labels().tolist())

@@ -1,0 +1,240 @@
+"""Places that no picture set opens: what each is, and what to do with it instead."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from importlib import import_module
+from io import BytesIO
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from benchmarking.io.printable import printable
+from benchmarking.pictures.names import (
+    FORMATS,
+    NO_CLASS,
+    class_of_folder,
+    is_of_a_system,
+    kind_of_file,
+    told_by,
+)
+
+# How files begin. Sources: RFC 1952, the manuals of bzip2, xz and Zstandard, APPNOTE.TXT of zip,
+# and the descriptions of the other formats by their authors.
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+}
+_ARCHIVES = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
+_TABLES = {
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow file",
+    b"SQLite format 3\0": "an SQLite database",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "an array of NumPy",
+}
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+_TEXTS = {".csv", ".txt", ".json", ".tsv", ".npy", ".npz", ".safetensors", ".pt", ".mat", ".xml"}
+# The modules that unpack them.
+_MODULES = {"gzip": "gzip", "bzip2": "bz2", "xz": "lzma"}
+_BEGINNING = 2**20  # bytes of an archive, unpacked
+_MEMBERS = 20  # of an archive, that show what is in it
+_SHOWN = 5
+
+
+def refusal(where: str, known: str) -> str:
+    """Why nothing opens a place, with what to do as far as a look at it tells.
+
+    Args:
+        where: what the user gave.
+        known: the picture sets, in words.
+    """
+    path = Path(where)
+    expected = f"Expected a folder or a tar of pictures, or a picture set ({known})."
+    if not where or not os.path.lexists(path):
+        return f"{where!r} does not exist{_nearest(path, where)} {expected}"
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if path.is_symlink():
+            target = path.readlink()
+            return f"{where!r} is a link to {str(target)!r}, which cannot be found. {expected}"
+        return f"{where!r} cannot be opened: {error.strerror}. {expected}"
+    if not stat.S_ISREG(mode):
+        return f"{where!r} is no folder and no regular file. {expected}"
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError as error:
+        return f"{where!r} cannot be read: {error.strerror}. {expected}"
+    return compressed(path) or _file(path, start) or f"{where!r} is a file. {expected}"
+
+
+def compressed(path: Path) -> str:
+    """What to do with a compressed tar or another archive; "" if the file is none."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError:
+        return ""
+    for first, name in _ARCHIVES.items():
+        if start.startswith(first):
+            return _archive(path, name)
+    for first, name in _COMPRESSED.items():
+        if start.startswith(first):
+            return _compressed_tar(path, name)
+    return ""
+
+
+def _compressed_tar(path: Path, program: str) -> str:
+    names = _names_in_tar(path, program)
+    if not names and program in _MODULES:
+        return (
+            f"{path} is compressed with {program}, and cannot be read as an uncompressed tar; "
+            "nothing in it can be listed. Is it a tar of pictures, and whole?"
+        )
+    return (
+        f"{path} is compressed with {program}, and cannot be read as an uncompressed tar"
+        f"{_look(names)}. Unpack it: mkdir val && tar -xf {shlex.quote(str(path))} -C val; then "
+        f"give {_unpacked(names)}."
+    )
+
+
+def _archive(path: Path, name: str) -> str:
+    names: list[str] = []
+    count = ""
+    if name == "zip":
+        try:
+            with zipfile.ZipFile(path) as file:
+                everything = file.namelist()
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            return f"{path} is a damaged zip file ({error}); download it again."
+        names = [one for one in everything if not one.endswith("/")]
+        count = f" of {len(names):,} file{'s' * (len(names) != 1)}"
+    program = {
+        "zip": f"unzip {shlex.quote(str(path))} -d val",
+        "7z": f"7z x {shlex.quote(str(path))} -oval",
+    }
+    command = program.get(name, f"unrar x {shlex.quote(str(path))} val/")
+    return (
+        f"{path} is a {name} file{count}{_look(names)}. Pictures in it are not read. Unpack it: "
+        f"{command}; then give {_unpacked(names)}."
+    )
+
+
+def _names_in_tar(path: Path, program: str) -> list[str]:
+    """The first members of a compressed tar that are files; [] if it is none.
+
+    No more than its beginning is unpacked, whatever its headers say.
+    """
+    names: list[str] = []
+    module = _MODULES.get(program)
+    if module is None:
+        return names
+    with suppress(Exception):  # of a damaged file, from each module in its own way
+        with import_module(module).open(path) as file:
+            start = BytesIO(file.read(_BEGINNING))
+        with tarfile.open(fileobj=start, mode="r:") as tar:
+            for member in islice(tar, _MEMBERS):
+                names += [member.name] if member.isreg() else []
+    return names
+
+
+def _look(names: Sequence[str]) -> str:
+    """What is in an archive, by a name that shows it."""
+    pictures = [name for name in names if _is_picture(name)]
+    if not names:
+        return ""
+    if not pictures:
+        return f"; it begins with {printable(names[0])!r}, which is no picture"
+    return f"; in it is, for example, {printable(pictures[0])!r}"
+
+
+def _unpacked(names: Sequence[str]) -> str:
+    """The folder that predict needs, once an archive is unpacked into val."""
+    folders = [PurePosixPath(name).parent for name in names if _is_picture(name)]
+    if not folders:
+        return "the folder with the pictures"
+    roots = {f.parent if class_of_folder(f.name, "wnid") is not None else f for f in folders}
+    several = len(roots) > 1 or any(part in ("..", "/") for one in roots for part in one.parts)
+    return "the folder with the pictures" if several else f"{PurePosixPath('val', *roots)}"
+
+
+def _is_picture(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return (
+        bool(parts)
+        and kind_of_file(parts[-1]) == "picture"
+        and not any(is_of_a_system(part) for part in parts)
+    )
+
+
+def _file(path: Path, start: bytes) -> str:
+    """What a file is that is neither a tar nor an archive; "" if that cannot be told."""
+    if start[257:262] == b"ustar":
+        return f"{path} is a tar whose name does not end in .tar; give tar:{path}, or rename it."
+    if start.startswith(_PICTURES) or path.suffix.lower() in FORMATS:
+        return f"{path} is one picture. {_home(path)}"
+    for first, what in _TABLES.items():
+        if start.startswith(first):
+            return (
+                f"{path} is {what}, which is not read as pictures. Write its pictures as files "
+                "into folders named by WordNet id, and give the folder above these."
+            )
+    if start.lstrip()[:1] == b"<":
+        return f"{path} is a web page or XML, such as a page that asks for a login, no pictures."
+    if path.suffix.lower() in _TEXTS:
+        return (
+            f"{path} is a {path.suffix} file, not pictures. Give the folder or tar of the pictures "
+            "here; labels go to 'table --labels', and stored predictions to 'import'."
+        )
+    return ""
+
+
+def _home(path: Path) -> str:
+    """The folder of a picture that can be given instead, and how to give one picture alone."""
+    parent = path.resolve().parent
+    if class_of_folder(parent.name, "wnid") is not None:
+        return (
+            f"Give the folder above its class's: {parent.parent}; for a few pictures add --limit."
+        )
+    if told_by(path.name).label != NO_CLASS:
+        return f"Give the folder that it is in: {parent}; for a few pictures add --limit."
+    return (
+        "A picture needs a folder named by the WordNet id of its class, such as "
+        f"val/n01440764/{printable(path.name)}; then give val."
+    )
+
+
+def _nearest(path: Path, where: str) -> str:
+    """How far a path exists, and what is there that may be meant."""
+    if where.startswith("~"):
+        return ": '~' is not expanded within quotes, so write the path in full."
+    parent = path.parent
+    while not parent.is_dir() and parent != parent.parent:
+        parent = parent.parent
+    missing = path.relative_to(parent).parts[:1] if path != parent else ()
+    inside = _names_in(parent)
+    close = get_close_matches(missing[0], inside, n=1) if missing else []
+    if close:
+        return f", but {str(parent / close[0])!r} does; is that meant?"
+    if parent == path.parent:
+        shown = ", ".join(map(printable, inside[:_SHOWN])) + ", …" * (len(inside) > _SHOWN)
+        return f"; {str(parent)!r} holds {shown or 'nothing'}." if str(parent) != "." else "."
+    return f"; of its path, {str(parent)!r} is there, without {missing[0]!r} in it."
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(e.name for e in islice(entries, 1000) if not is_of_a_system(e.name))
+    except OSError:
+        return []
