@@ -531,7 +531,10 @@ def test_a_zip_is_named_with_what_is_in_it(tmp_path):
 
 
 OTHERS = {
-    "x.tar.gz": (gzip.compress(b"no tar", mtime=0), "nothing in it can be listed. Is it a tar of pictures"),
+    "x.tar.gz": (
+        gzip.compress(b"no tar", mtime=0),
+        "nothing in it can be listed. Is it a tar of pictures",
+    ),
     "x.zip": (b"PK\x03\x04", "is a damaged zip file"),
     "x.7z": (b"7z\xbc\xaf\x27\x1c", "is a 7z file.* 7z x .*/x.7z -oval"),
     "x.rar": (b"Rar!\x1a\x07", "is a rar file.*unrar x"),

@@ -10,10 +10,10 @@ import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from importlib import import_module
 from io import BytesIO
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from benchmarking.io.printable import printable
 from benchmarking.pictures.names import (
@@ -43,8 +43,8 @@ _TABLES = {
 }
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _TEXTS = {".csv", ".txt", ".json", ".tsv", ".npy", ".npz", ".safetensors", ".pt", ".mat", ".xml"}
-# The modules that unpack them.
-_MODULES = {"gzip": "gzip", "bzip2": "bz2", "xz": "lzma"}
+_UNPACKED = ("gzip", "bzip2", "xz")
+"""Programs whose files Python can unpack."""
 _BEGINNING = 2**20  # bytes of an archive, unpacked
 _MEMBERS = 20  # of an archive, that show what is in it
 _SHOWN = 5
@@ -96,7 +96,7 @@ def compressed(path: Path) -> str:
 
 def _compressed_tar(path: Path, program: str) -> str:
     names = _names_in_tar(path, program)
-    if not names and program in _MODULES:
+    if not names and program in _UNPACKED:
         return (
             f"{path} is compressed with {program}, and cannot be read as an uncompressed tar; "
             "nothing in it can be listed. Is it a tar of pictures, and whole?"
@@ -136,11 +136,15 @@ def _names_in_tar(path: Path, program: str) -> list[str]:
     No more than its beginning is unpacked, whatever its headers say.
     """
     names: list[str] = []
-    module = _MODULES.get(program)
-    if module is None:
+    if program not in _UNPACKED:
         return names
     with suppress(Exception):  # of a damaged file, from each module in its own way
-        with import_module(module).open(path) as file:
+        import bz2
+        import gzip
+        import lzma
+
+        opened: Any = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}[program]
+        with opened(path) as file:
             start = BytesIO(file.read(_BEGINNING))
         with tarfile.open(fileobj=start, mode="r:") as tar:
             for member in islice(tar, _MEMBERS):
