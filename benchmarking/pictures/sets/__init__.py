@@ -74,7 +74,11 @@ class Contents:
 
 
 class PictureSet(Protocol):
-    """A kind of place with labelled pictures."""
+    """A kind of place with labelled pictures.
+
+    A set that knows several ways to name folders after classes lists them in `CLASS_FOLDERS`, such
+    as ("wnid", "index"). Its `open_pictures` then takes the chosen one as `class_folders`.
+    """
 
     @property
     def NAME(self) -> str:
