@@ -173,7 +173,7 @@ class Checkpoints:
 
 
 def _read(path: Path) -> Checkpoint:
-    with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+    with np.load(BytesIO(files.read_regular(path)), allow_pickle=False) as arrays:
         found = {name: arrays[name] for name in arrays.files}  # the zip's CRC-32 of each is checked
     conditions = Conditions.from_text(str(found["document"]))
     top = TopK(found["top5_index"], found["top5_prob"])

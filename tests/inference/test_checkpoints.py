@@ -1,0 +1,17 @@
+import os
+import tracemalloc
+
+from torture import limits
+
+from benchmarking.inference.checkpoints import Checkpoints
+
+
+def test_a_checkpoint_that_is_too_large_is_not_read_into_memory(tmp_path):
+    path = tmp_path / "000000000.npz"
+    path.touch()
+    os.truncate(path, 2 * limits.MEMORY)
+    tracemalloc.start()
+    assert Checkpoints(tmp_path).read({}, 10) == []
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < limits.MEMORY
