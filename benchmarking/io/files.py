@@ -124,7 +124,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 def sweep_up(path: Path) -> None:
     """Remove partly written copies of a file left by killed processes: those without a lock."""
     for part in path.parent.glob(f".{escape(_short(path.name))}.*.part"):
-        remove_if_unlocked(part)
+        if _PART.fullmatch(part.name):
+            remove_if_unlocked(part)
 
 
 def sweep_up_folder(folder: Path) -> None:

@@ -146,6 +146,13 @@ def test_a_part_file_that_is_a_link_or_a_pipe_does_no_harm(tmp_path):
     assert (tmp_path / "t.md").read_bytes() == b"data"
 
 
+def test_a_part_file_of_another_program_is_not_removed(tmp_path):
+    theirs = tmp_path / ".t.md.notes.part"
+    theirs.write_bytes(b"precious")
+    files.write(tmp_path / "t.md", b"data")
+    assert theirs.read_bytes() == b"precious"
+
+
 def test_a_name_of_255_bytes_can_be_written(tmp_path):
     path = tmp_path / ("ä" * 126 + ".md")
     files.write(path, b"data")
