@@ -21,6 +21,7 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.io.locks import NO_LINK, is_locked, remove_if_unlocked
 
 _PART = re.compile(r"\..+\.[0-9a-f]{16}\.part", re.DOTALL)
+_OPEN_FILE = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,9})")
 MOST_BYTES = 2**28
 """Largest file, in bytes, to read into memory; far larger than any list of pictures."""
 
@@ -68,25 +69,40 @@ def write_output(path: Path, data: bytes) -> None:
     """Write a file to a path that the user has given.
 
     A link is followed to its target. A regular file is replaced atomically and keeps its mode and
-    owner. A device, a pipe or another special file is written to directly.
+    owner. A device, a pipe or another special file is written to directly. So is an open file of
+    this process, such as /dev/stdout: what it contains is kept.
 
     Raises:
         BenchmarkError: it cannot be written; an earlier file is unchanged.
     """
     target = Path(os.path.realpath(path))
     try:
+        number = _descriptor(path)
+        if number is not None:
+            _write_directly(os.dup(number), data)
+            return
         mode = target.stat().st_mode if target.exists() else None
         if mode is not None and not stat.S_ISREG(mode):
-            with target.open("wb", buffering=0) as device:
-                left = memoryview(data)
-                while left:
-                    left = left[device.write(left) :]
+            _write_directly(target, data)
             return
     except BrokenPipeError:
         raise
     except OSError as error:
         raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
     write(target, data)
+
+
+def _descriptor(path: Path) -> int | None:
+    """Number of the open file of this process that a path such as /dev/fd/3 means, or None."""
+    found = _OPEN_FILE.fullmatch(str(path))
+    return int(found[1]) if found else {"/dev/stdout": 1, "/dev/stderr": 2}.get(str(path))
+
+
+def _write_directly(target: Path | int, data: bytes) -> None:
+    with open(target, "wb", buffering=0) as file:  # noqa: PTH123 - it may be a descriptor
+        left = memoryview(data)
+        while left:
+            left = left[file.write(left) :]
 
 
 @contextmanager

@@ -85,6 +85,22 @@ def test_an_output_that_is_a_device_is_written_into_and_stays_one(tmp_path):
     assert link.is_symlink()
 
 
+def test_an_output_that_is_an_open_file_is_appended_to(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"earlier, ")
+    with log.open("ab") as file:
+        files.write_output(Path(f"/dev/fd/{file.fileno()}"), b"later")
+    assert log.read_bytes() == b"earlier, later"
+
+
+def test_an_output_that_is_an_open_pipe_is_written_into():
+    reader, writer = os.pipe()
+    files.write_output(Path(f"/dev/fd/{writer}"), b"data")
+    assert os.read(reader, 100) == b"data"
+    os.close(reader)
+    os.close(writer)
+
+
 @pytest.mark.parametrize("exists", [True, False])
 def test_an_output_that_is_a_link_is_followed_to_its_target(tmp_path, exists):
     target, link = tmp_path / "elsewhere" / "t.md", tmp_path / "t.md"
