@@ -115,6 +115,7 @@ def opened(data: bytes) -> Iterator[Any]:
     with requires("pytorch"):
         from PIL import Image, UnidentifiedImageError
 
+    _refuse_endless_header(data)
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as file:
             refuse_too_many_pixels(file.height, file.width, "it claims")
@@ -140,6 +141,15 @@ def refuse_too_many_pixels(height: int, width: int, where: str) -> None:
             "too-many-pixels",
             f"is too large: {where} {width} x {height} pixels, and at most {MOST_PIXELS:,} are "
             "let into memory.",
+        )
+
+
+def _refuse_endless_header(data: bytes) -> None:
+    if jpeg_markers.is_jpeg(data) and jpeg_markers.has_endless_header(data):
+        raise Undecodable(
+            "undecodable",
+            f"has more than {jpeg_markers.MOST_MARKERS:,} markers, or more than "
+            f"{jpeg_markers.MOST_PADDING:,} bytes between them, before its first scan.",
         )
 
 

@@ -16,6 +16,9 @@ START, END, SCAN = b"\xff\xd8", b"\xff\xd9", b"\xff\xda"
 MOST_MARKERS = 10_000
 """Largest number of markers that are read; a picture of ImageNet has a few tens."""
 
+MOST_PADDING = 2**16
+"""Largest number of bytes between the segments of a header; usually there are none."""
+
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # not 0 and restarts, which are parts of a scan
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _HUFFMAN = (0xC0, 0xC1, 0xC2)
@@ -37,6 +40,21 @@ def is_huffman_coded(data: bytes) -> bool:
     return is_jpeg(data) and next((m for m in _markers(data) if m in _FRAMES), 0) in _HUFFMAN
 
 
+def has_endless_header(data: bytes) -> bool:
+    """Whether a JPEG has more than MOST_MARKERS or MOST_PADDING before its first scan.
+
+    Pillow reads them one by one in Python: 64 MB of them would take half a minute.
+    """
+    padding = 0
+    for number, (skipped, marker) in enumerate(_segments(data)):
+        padding += skipped
+        if number >= MOST_MARKERS or padding > MOST_PADDING:
+            return True
+        if marker == SCAN[1]:
+            return False
+    return False
+
+
 def has_more_scans(data: bytes, limit: int) -> bool:
     """Whether a JPEG has more scans than a limit, or more markers than MOST_MARKERS."""
     values = np.frombuffer(data, np.uint8)
@@ -53,13 +71,19 @@ def has_more_scans(data: bytes, limit: int) -> bool:
 
 def _markers(data: bytes) -> Iterator[int]:
     """The second byte of each marker up to the end of the picture."""
+    return (marker for _, marker in _segments(data) if marker)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Bytes before each marker that belong to no segment, and its second byte; 0 at the end."""
     at = len(START)
     for _ in range(MOST_MARKERS + 1):
         found = _MARKER.search(data, at)
         if not found:
+            yield max(0, len(data) - at), 0
             return
-        marker, at = data[found.start() + 1], found.end()
-        yield marker
+        skipped, marker, at = found.start() - at, data[found.start() + 1], found.end()
+        yield skipped, marker
         if marker == END[1]:
             return
         if marker not in _WITHOUT_LENGTH:

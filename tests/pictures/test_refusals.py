@@ -115,3 +115,24 @@ def test_too_many_markers_count_as_too_many_scans():
 
 def test_the_check_returns_the_size_of_the_picture_not_of_the_reduced_one():
     assert read_to_end(encoded(noise(301, 417), "JPEG")) == (301, 417)
+
+
+HEADERS = {
+    "padding": b"\xff" * 2**17,
+    "zeros": b"\xff\x00" * 2**16,
+    "comments": b"\xff\xfe\x00\x02" * 20_000,
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_a_header_that_takes_long_to_read_is_refused(header):
+    """Pillow reads markers and padding in Python, before it knows anything of the picture."""
+    data = encoded(noise(30, 40), "JPEG")
+    longer = data[:2] + header + data[2:]
+    for recipe, error in refusals(longer, EVERY_RECIPE).items():
+        assert "before its first scan" in str(error)
+        assert refusal(longer, recipe) == str(error)
+    assert len(refusals(longer, EVERY_RECIPE)) == len(EVERY_RECIPE)
+    usual = data[:2] + header[:400] + data[2:]
+    assert not jpeg_markers.has_endless_header(usual)
+    assert not jpeg_markers.has_endless_header(data)
