@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 
@@ -173,7 +174,11 @@ class Checkpoints:
 
 
 def _read(path: Path) -> Checkpoint:
-    with np.load(BytesIO(files.read_regular(path)), allow_pickle=False) as arrays:
+    data = files.read_regular(path)
+    with ZipFile(BytesIO(data)) as members:
+        if any(member.compress_type != ZIP_STORED for member in members.infolist()):
+            raise ValueError("it is compressed, so it could be larger than the memory")
+    with np.load(BytesIO(data), allow_pickle=False) as arrays:
         found = {name: arrays[name] for name in arrays.files}  # the zip's CRC-32 of each is checked
     conditions = Conditions.from_text(str(found["document"]))
     top = TopK(found["top5_index"], found["top5_prob"])
