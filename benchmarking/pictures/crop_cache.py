@@ -42,7 +42,7 @@ WINDOW = 64
 
 _CRC = np.dtype("<u4")
 _BESIDE = re.compile(r"\.(.+-[0-9]+-[0-9a-f]{24}\.crops)\.(used|lock)", re.DOTALL)
-_NEW = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,7 @@ class CropFile:
         if self.is_complete:
             return None
         try:
+            self._part.unlink(missing_ok=True)  # of a killed process, or a link
             handle = os.open(self._part, _NEW, 0o644)
             stack.callback(os.close, handle)
             stack.callback(_remove, self._part)

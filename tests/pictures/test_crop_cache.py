@@ -117,6 +117,16 @@ def test_a_reader_that_stops_leaves_no_file(images, file):
     assert not list(file.path.parent.glob("*.part"))
 
 
+def test_another_name_of_a_file_of_the_users_is_not_written_through(images, file, tmp_path):
+    own = tmp_path / "thesis.txt"
+    own.write_text("mine")
+    file.path.parent.mkdir(parents=True, exist_ok=True)
+    os.link(own, file.path.with_name(f".{file.path.name}.part"))
+    seen_by(file, images)
+    assert own.read_text() == "mine"
+    assert file.is_complete
+
+
 def test_a_crop_damaged_in_its_file_is_decoded_again(images, file):
     seen_by(file, images)
     data = bytearray(file.path.read_bytes())
