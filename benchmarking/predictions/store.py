@@ -29,6 +29,7 @@ from benchmarking.predictions.run_file import RunFile, opened, packed
 from benchmarking.predictions.run_index import ROWS, RunIndex, folders_in
 from benchmarking.predictions.top_k import Classes, TopK, check_probabilities
 
+_LARGEST_CLASS = 2**16 - 1
 _HELD = ".pictures"
 """Lock file with the pictures that running processes store under the name of an image set."""
 
@@ -205,6 +206,11 @@ class Store(RunIndex):
         if len(top) != len(images) or run.images != images.name:
             raise StoreError(
                 f"{run}: {len(top)} predictions for the {len(images)} pictures of {images.name}."
+            )
+        if top.classes.max() > _LARGEST_CLASS:
+            raise StoreError(
+                f"{run}: class {top.classes.max()} is above {_LARGEST_CLASS:,}, the largest that "
+                "a store can hold."
             )
         self._refuse_links(self.path(run))
         tensors: dict[str, NDArray[Any]] = {

@@ -24,7 +24,7 @@ from benchmarking.pictures.recipe import Preprocessing, Scaling, recipe_from
 from benchmarking.predictions.digests import digests_of, sealed
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store, bytes_needed
-from benchmarking.predictions.top_k import top_k
+from benchmarking.predictions.top_k import TopK, top_k
 from benchmarking.scoring.aggregate import aggregate
 
 RUN = Run("three", "source", "model-v1.0", "published")
@@ -113,6 +113,16 @@ def test_a_broken_run_can_be_replaced_by_a_new_one(stored, three_pictures, a_pro
     stored.path(RUN).with_name("foreign.safetensors").touch()
     stored.write(RUN, three_pictures, top_k(probabilities()), a_provenance(three_pictures))
     assert len(stored.read(RUN)) == 3
+
+
+def test_a_class_that_the_format_cannot_hold_is_never_stored(
+    tmp_path, three_pictures, a_provenance
+):
+    top = TopK(np.array([[2**16], [1], [2]]), np.full((3, 1), 0.5, np.float32))
+    store = Store(tmp_path / "large")
+    with pytest.raises(StoreError, match="class 65536 is above 65,535"):
+        store.write(RUN, three_pictures, top, a_provenance(three_pictures))
+    assert not list(store.folder.rglob("*.safetensors"))
 
 
 def test_too_few_predictions_are_never_stored(store, three_pictures, a_provenance):
