@@ -665,7 +665,9 @@ def test_a_sweep_completes_a_run_that_another_process_has_left_incomplete(
 
 def test_partly_written_files_of_a_killed_process_are_removed(sweep, images):
     job = a_job(images)
-    left = sweep.store.path(job.run).with_name(".steady.published.safetensors.99.part")
+    left = sweep.store.path(job.run).with_name(
+        ".steady.published.safetensors.0123456789abcdef.part"
+    )
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half")
     list(sweep.run([job]))
