@@ -94,7 +94,7 @@ def classes_in_array(found: NDArray[Any]) -> NDArray[np.int64]:
     Raises:
         ValueError: it holds something else.
     """
-    if found.ndim not in (1, 2):
+    if found.ndim not in (1, 2) or 0 in found.shape[1:]:
         raise ValueError(f"it holds {found.dtype} of shape {found.shape}")
     if found.dtype.kind in "US":
         texts = found.astype(np.str_)

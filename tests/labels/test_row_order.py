@@ -251,3 +251,9 @@ def test_the_official_file_of_real_labels_is_used_in_its_own_order(real):
         f"note: {real} is in the order of file numbers, not of rows: so used, it agrees with the "
         "set's own in 90.0 % of 46837 pictures",
     )
+
+
+def test_an_array_without_a_class_for_any_picture_is_refused(tmp_path):
+    np.save(tmp_path / "empty.npy", np.zeros((4, 0), np.int64))
+    with pytest.raises(BenchmarkError, match=r"empty\.npy: it holds int64 of shape \(4, 0\)"):
+        labels_from(tmp_path / "empty.npy", [f"{row}.png" for row in range(4)])
