@@ -30,7 +30,11 @@ def folder() -> Iterator[Path]:
     made, handle = _new()
     try:
         with made as name:
-            yield Path(name)
+            try:
+                yield Path(name)
+            finally:  # the lock goes last, so that a kill leaves no folder without it
+                with suppress(OSError):
+                    _emptied(Path(name))
     finally:
         os.close(handle)
 
