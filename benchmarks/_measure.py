@@ -89,7 +89,7 @@ def options(description: str | None) -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("out", nargs="?", type=Path, metavar="OUT.md", help="write the results to this file too")
-    where = "500 samples where they are at hand, else the demo"
+    where = "500 samples if they are available, else the demo"
     add(
         "--pictures", metavar="DIR", help=f"pictures in class folders, or 'demo' (default: {where})"
     )

@@ -120,6 +120,19 @@ def subset(args: argparse.Namespace) -> str:
     return " ".join(parts)
 
 
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Add --images, --models and --recipe, which select stored runs; see `runs_meant`."""
+    add = parser.add_argument
+    add("--images", metavar="NAME", help="only runs on this image set (default: all)")
+    add(
+        "--models",
+        nargs="+",
+        metavar="MODEL",
+        help="names, wildcards, sources or SOURCE/NAME (default: all)",
+    )
+    add("--recipe", metavar="NAME", help="only runs with this recipe (default: all)")
+
+
 def add_weights(parser: argparse.ArgumentParser, what: str) -> None:
     """Add --weights, which selects runs with published or with random weights."""
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""How far classes agree with known ones, and what their numbers stand for if they do not."""
+"""Agreement of labels with known labels, and detection of other class numberings."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from benchmarking.labels.imagenet import validation_number
 from benchmarking.labels.label_set import NO_CLASS
 
 LEAST = 0.05
-"""Share of entries from which classes can be told to agree with known ones."""
+"""Smallest share of equal labels at which two lists can agree."""
 MOST = 0.5
-"""Share from which they do so, however few different classes there are."""
+"""Share of equal labels from which they agree, even if there are few different classes."""
 DEVIATIONS = 3
-"""Standard deviations above what chance gives, for anything less."""
+"""Standard deviations above chance that are required below that share."""
 RENUMBERED = 0.99
-"""Share from which other numbers are taken for the same classes."""
+"""Share of equal labels, after renumbering, from which a numbering is accepted."""
 EACH = 5
-"""Pictures of each class, at least, that tell which number stands for it."""
+"""Smallest mean number of pictures per class from which a numbering can be found."""
 OWN = "the set's own"
-"""What labels are compared with, unless something else is said."""
+"""Default name of the known labels in messages."""
 FEW = 4
-"""Pictures, from which classes can be told to be counted from 1."""
+"""Smallest number of pictures from which a count from 1 can be recognised."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many entries of a list contain the class that is known of their pictures.
+    """Number of entries of a list that contain the known class of their picture.
 
     Attributes:
-        hits: that many do.
-        n: of so many that have any class.
-        expected: hits that the same classes in a random order would give.
-        spread: standard deviation of that number.
+        hits: number of entries that contain it.
+        n: number of entries that have a class.
+        expected: expected hits if the same classes were in random order.
+        spread: standard deviation of the hits in random order.
     """
 
     hits: int
@@ -47,18 +47,18 @@ class Agreement:
 
     @property
     def share(self) -> float:
-        """Of the entries, in [0, 1]."""
+        """Share of hits, in [0, 1]."""
         return self.hits / self.n if self.n else 0.0
 
     @property
     def is_chance(self) -> bool:
-        """Whether a random order would agree about as well."""
+        """Whether the hits can be explained by a random order."""
         few = self.hits <= self.expected + DEVIATIONS * self.spread
         return self.share < MOST and few
 
     @property
     def fits(self) -> bool:
-        """Whether the entries are of these pictures, as far as that can be told."""
+        """Whether the entries probably belong to these pictures."""
         return self.share >= LEAST and not self.is_chance
 
     def __str__(self) -> str:
@@ -67,24 +67,24 @@ class Agreement:
 
 @dataclass(frozen=True, eq=False)
 class Numbering:
-    """Which classes the numbers of a list stand for, if they are not ImageNet's own.
+    """A numbering of classes that differs from ImageNet's.
 
     Attributes:
-        name: in words.
-        classes: class of each number; NO_CLASS for one that stands for none.
+        name: description of the numbering.
+        classes: the class of each number; NO_CLASS for numbers without a class.
     """
 
     name: str
     classes: NDArray[np.int64]
 
     def of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Classes that some numbers stand for."""
+        """Convert numbers to classes."""
         inside = (numbers >= 0) & (numbers < len(self.classes))
         return np.where(inside, self.classes[np.where(inside, numbers, 0)], NO_CLASS)
 
 
 def numbers_of(keys: Sequence[str]) -> NDArray[np.intp] | None:
-    """Number of each validation picture; None if one of the names is of none."""
+    """Number of each validation picture; None if a name is not a validation picture's."""
     numbers = [validation_number(PurePosixPath(key).name) for key in keys]
     return None if None in numbers else np.array(numbers, dtype=np.intp)
 
@@ -115,10 +115,10 @@ def understood(
     what: str,
     known_as: str = OWN,
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """ImageNet's classes for those of a file, and what to tell of them.
+    """Convert the classes of a file to ImageNet's, with notes for the user.
 
-    The classes of validation pictures are mapped where they agree with the known ones in another
-    numbering alone. Of any that agree no more than by chance, a warning says so.
+    If the classes of validation pictures agree with the known classes only after renumbering, they
+    are renumbered. If they agree only by chance, a warning is returned.
 
     Args:
         classes: (n, w) classes of some pictures, filled up with NO_CLASS.
@@ -148,13 +148,13 @@ def understood(
 def chance_warning(
     found: Agreement, what: str, known_as: str = OWN, cause: str = ""
 ) -> tuple[str, ...]:
-    """The warning about labels that agree with a set's own by chance alone; empty if they do not.
+    """A warning if labels agree with known labels only by chance; else empty.
 
     Args:
-        found: how far they agree.
+        found: their agreement.
         what: name of the labels.
-        known_as: what they are compared with.
-        cause: what is known of it.
+        known_as: name of the known labels.
+        cause: the cause, if it is known.
     """
     if found.fits or found.n < 2:
         return ()
@@ -165,7 +165,7 @@ def chance_warning(
 
 
 def numbering(classes: NDArray[np.int64], known: NDArray[np.integer]) -> Numbering | None:
-    """Another numbering of the same classes, if that is what a list has.
+    """Find out whether a list uses another numbering of the same classes.
 
     Classes counted from 1 become those from 0. Any other one-to-one numbering, such as that of the
     ILSVRC development kit, is found where there are several pictures of each class.

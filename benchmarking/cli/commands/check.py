@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from benchmarking.cli.options import add_store, add_weights, chosen_store, runs_meant
+from benchmarking.cli.options import add_selection, add_store, add_weights, chosen_store, runs_meant
 
 if TYPE_CHECKING:
     from benchmarking.predictions.integrity import Checked
@@ -24,15 +24,7 @@ _SHOWN = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add = parser.add_argument
-    add("--images", metavar="NAME", help="only runs on this image set (default: all)")
-    add(
-        "--models",
-        nargs="+",
-        metavar="MODEL",
-        help="names, wildcards, sources or SOURCE/NAME (default: all)",
-    )
-    add("--recipe", metavar="NAME", help="only runs with this recipe (default: all)")
+    add_selection(parser)
     add_weights(parser, "'random' checks the runs of 'predict --weights random' instead")
     add_store(parser)
 

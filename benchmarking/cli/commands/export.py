@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from benchmarking.cli.options import (
+    add_selection,
     add_store,
     add_weights,
     chosen_store,
@@ -27,14 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("folder", metavar="DIR", type=Path, help="folder for the files")
     add("--to", choices=("npy", "csv"), required=True, help="format of the files")
-    add("--images", metavar="NAME", help="only runs on this image set (default: all)")
-    add(
-        "--models",
-        nargs="+",
-        metavar="MODEL",
-        help="names, wildcards, sources or SOURCE/NAME (default: all)",
-    )
-    add("--recipe", metavar="NAME", help="only runs with this recipe (default: all)")
+    add_selection(parser)
     add_weights(parser, "'random' exports the runs of 'predict --weights random' instead")
     add_store(parser)
 
