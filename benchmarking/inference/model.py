@@ -11,7 +11,8 @@ from benchmarking.inference.predict import predict
 from benchmarking.io.prefetch import cores
 from benchmarking.models.available import find_weights
 from benchmarking.models.loaded import Loaded, load
-from benchmarking.models.sources import check_installed, select
+from benchmarking.models.sources import check_installed, the_spec
+from benchmarking.models.sources.checkpoint import spec_of_checkpoint
 from benchmarking.models.spec import ModelSpec, Probabilities
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import FilePart, Picture
@@ -77,6 +78,8 @@ def load_model(
     recipe: str = "published",
     gpu: int | None = None,
     weights_folder: Path | None = None,
+    checkpoint: str | Path | None = None,
+    part: str = "",
 ) -> LoadedModel:
     """Load a pretrained model in this process; missing weights are downloaded, all are verified.
 
@@ -89,15 +92,15 @@ def load_model(
         recipe: name of one of its recipes.
         gpu: number of the GPU; None uses the first one, else the CPU; -1 uses the CPU.
         weights_folder: folder with the weight file; None uses the folder of its framework.
+        checkpoint: file with your own weights for this architecture; None uses the published ones.
+        part: which tensors of the checkpoint are meant, as the start of their names.
 
     Raises:
         BenchmarkError: the name matches no model or several, or the model cannot be loaded.
     """
-    found = select([name])
-    if len(found) > 1:
-        names = ", ".join(spec.full_name for spec in found[:5])
-        raise BenchmarkError(f"{name!r} means {len(found)} models; name one, such as {names}.")
-    (spec,) = found
+    spec = the_spec(name)
+    if checkpoint is not None:
+        spec = spec_of_checkpoint(checkpoint, spec.full_name, part=part)
     if recipe not in spec.recipes:
         known = ", ".join(spec.recipes)
         raise BenchmarkError(f"{spec.full_name} has no recipe {recipe!r}; it has {known}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from benchmarking.inference.crop_sharing import CropCache, crops_shared
 from benchmarking.inference.events import AlreadyStored, Event
 from benchmarking.inference.executors import executors
 from benchmarking.inference.job import Job, Keep
+from benchmarking.inference.record import check_same_checkpoint
 from benchmarking.inference.sweep import Sweep
 from benchmarking.io import files
 from benchmarking.io.files import in_bytes
@@ -192,6 +194,10 @@ class Plan:
         """
         self.store.admit(images)
         options = self.options
+        jobs = self.jobs(images)
+        if not options.again:
+            for job in jobs:
+                check_same_checkpoint(job, images, self.store)
         sweep = Sweep(
             images,
             self.store,
@@ -202,7 +208,7 @@ class Plan:
             notice=tell,
         )
         todo = []
-        for job in self.jobs(images):
+        for job in jobs:
             if options.again or not sweep.has(job):
                 todo.append(job)
                 continue
@@ -222,17 +228,20 @@ def plan(
     store: Store,
     options: Options,
     tell: Callable[[str], None] = notice,
+    *,
+    checkpoints: Sequence[ModelSpec] = (),
 ) -> Plan:
     """Plan a sweep of models over n pictures of an image set.
 
     Args:
         models: names, wildcards, frameworks, sources or "source/name"; empty for all whose weights
-            are available.
+            are available, or for the checkpoints alone.
         images: name of the image set.
         n: number of its pictures.
         store: the store for the runs.
         options: how the runs are computed.
         tell: called with messages about downloads and about names that match several models.
+        checkpoints: specs of the user's own checkpoints.
 
     Raises:
         BenchmarkError: a name is unknown, no model can run, or the store's name lacks the suffix
@@ -244,9 +253,11 @@ def plan(
             f"whose name says so, such as {store.folder.name}{options.apart}."
         )
     _check_executor(options.executor)
+    _check_checkpoints(checkpoints, options)
     found = available(
         [models] if isinstance(models, str) else models,
         options.recipe,
+        checkpoints=checkpoints,
         weights_folder=options.weights_folder,
         needs_weights=options.seed is None,
         tell=tell,
@@ -265,6 +276,19 @@ def _check_executor(name: str | None) -> None:
     known = executors()
     if name is not None and name not in known:
         raise BenchmarkError(f"there is no executor {name!r}; there are {', '.join(known)}.")
+
+
+def _check_checkpoints(checkpoints: Sequence[ModelSpec], options: Options) -> None:
+    """Refuse checkpoints with random weights, and two of the same name."""
+    if checkpoints and options.seed is not None:
+        raise BenchmarkError(
+            "a checkpoint has its own weights; leave out the random ones (--weights, or seed=)."
+        )
+    for name, n in Counter(spec.name for spec in checkpoints).items():
+        if n > 1:
+            raise BenchmarkError(
+                f"{n} checkpoints would be named {name!r}; run them one by one, each with a name."
+            )
 
 
 def _check_precision(precision: str | None, specs: Sequence[ModelSpec]) -> None:

@@ -47,6 +47,31 @@ def is_stored(job: Job, images: ImageSet, store: Store) -> bool:
     return enough and recorded == ingredients(job, images, sha256) and _has_weights(job, sha256)
 
 
+def check_same_checkpoint(job: Job, images: ImageSet, store: Store) -> None:
+    """Check that no other checkpoint of the user's has a stored run of the same name.
+
+    Raises:
+        StoreError: there is one, which would be replaced.
+        WeightsError: the checkpoint cannot be read.
+    """
+    if job.spec.architecture is None or not store.path(job.run).exists():
+        return
+    try:
+        stored = store.provenance(job.run).weights
+    except StoreError:  # a damaged run, which is computed again
+        return
+    path = weights_path(job.spec, None)
+    here = ingredients(job, images, verified_sha256(path, job.spec.weights))["weights"]
+    if stored != here:
+        differing = [name for name in here | stored if here.get(name) != stored.get(name)]
+        before = ", ".join(f"{name} {stored.get(name, 'not recorded')}" for name in differing)
+        now = ", ".join(f"{name} {here.get(name, 'not given')}" for name in differing)
+        raise StoreError(
+            f"{store.folder} has a run {job.run} of another checkpoint ({before}); this one has "
+            f"{now}. Give it another name, or replace the stored run with --again."
+        )
+
+
 def provenance(
     partial: PartialRun, images: ImageSet, executor: str, arguments: tuple[str, ...]
 ) -> Provenance:
@@ -76,12 +101,15 @@ def _weights(job: Job, sha256: str) -> dict[str, Any]:
     if job.seed is not None:
         return {"name": RANDOM, "seed": job.seed}
     weights = job.spec.weights
-    return {
+    found = {
         "name": weights.name,
         "file": weights.file,
         "sha256": sha256,
         "published_digest": weights.published_digest,
     }
+    if job.spec.architecture:
+        found["architecture"] = job.spec.architecture.full_name
+    return found | ({"part": weights.part} if weights.part else {})
 
 
 def _has_weights(job: Job, sha256: str) -> bool:

@@ -19,6 +19,8 @@ from benchmarking.inference.own_model import Model, job_of, sweep_of
 from benchmarking.inference.plan import Models, Options, Plan, plan
 from benchmarking.inference.progress import bars
 from benchmarking.models.sources import all_specs, select
+from benchmarking.models.sources.checkpoint import spec_of_checkpoint
+from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.pictures.sets import open_images
@@ -69,14 +71,20 @@ def recipes_of(model: Models | Model, recipe: str | Preprocessing) -> list[Prepr
     return list(dict.fromkeys(spec.recipes[recipe] for spec in specs if recipe in spec.recipes))
 
 
-def _planned(models: Models, images: ImageSet, store: Store, options: Options) -> Plan:
+def _planned(
+    models: Models,
+    images: ImageSet,
+    store: Store,
+    options: Options,
+    checkpoints: Sequence[ModelSpec] = (),
+) -> Plan:
     """Plan the sweep; BenchmarkError if a model cannot run, or the disk is too full."""
     if callable(models) or not isinstance(models, str | list | tuple):
         raise BenchmarkError(
             f"{models!r:.80} is no name of a model; give a name or a list of names. A model of "
             "your own is for predict() and evaluate()."
         )
-    made = plan(models, images.name, len(images), store, options)
+    made = plan(models, images.name, len(images), store, options, checkpoints=checkpoints)
     for model, obstacle in made.obstacles.items():
         raise BenchmarkError(f"{model}: {obstacle}") from obstacle
     made.check_room()
@@ -90,6 +98,8 @@ def predict(
     *,
     name: str | None = None,
     recipe: str | Preprocessing = "published",
+    checkpoint: str | Path | None = None,
+    part: str = "",
     **options: Any,
 ) -> list[Run]:
     """Predict pictures with pretrained models, or with your own model, and store the runs.
@@ -103,8 +113,12 @@ def predict(
             of ImageNet's classes, a PyTorch module or a Keras model.
         images: the pictures; see `open_images`.
         store: the store for the runs.
-        name: name of your own model; by default the name of the function.
+        name: name of your own model or checkpoint; by default that of the function or file.
         recipe: name of the recipe; for your own model, the recipe itself.
+        checkpoint: file with your own weights for the architecture `model`; see
+            `spec_of_checkpoint`.
+        part: which tensors of the checkpoint are meant, as the start of their names, such as
+            "state_dict_ema"; needed only if several fit.
         options: fields of `Options`, by name.
 
     Returns:
@@ -120,7 +134,19 @@ def predict(
             f"{model!r} is a pretrained model; predict {model.spec.full_name!r} by its name, so "
             "that its run says how it was made."
         )
-    if callable(model):
+    if checkpoint is not None:
+        if not isinstance(model, str) or isinstance(recipe, Preprocessing):
+            raise BenchmarkError(
+                "a checkpoint needs the name of its architecture, such as 'torchvision/resnet50', "
+                "and the name of a recipe."
+            )
+        own = spec_of_checkpoint(checkpoint, model, name=name, part=part)
+        chosen = _options({"recipe": recipe, **options})
+        made = _planned([], pictures, target, chosen, checkpoints=[own])
+        events, wanted = made.sweep(pictures), list(map(made.run, made.specs))
+    elif part:
+        raise BenchmarkError("part names tensors of a checkpoint; give checkpoint= as well.")
+    elif callable(model):
         events = _own(model, pictures, target, name, recipe, _options(options))
     elif isinstance(recipe, Preprocessing) or name is not None:
         raise BenchmarkError(

@@ -37,6 +37,7 @@ def available(
     patterns: Sequence[str],
     recipe: str,
     *,
+    checkpoints: Sequence[ModelSpec] = (),
     weights_folder: Path | None = None,
     needs_weights: bool = True,
     tell: Callable[[str], None] = notice,
@@ -46,8 +47,10 @@ def available(
     Missing weights are downloaded if patterns are given.
 
     Args:
-        patterns: as for `select`; empty for every model whose weights are available.
+        patterns: as for `select`; empty for every model whose weights are available, or for the
+            checkpoints alone.
         recipe: the recipe that each model must have.
+        checkpoints: specs of the user's own checkpoints.
         weights_folder: folder with weight files; None for the folder of each framework.
         needs_weights: False if models run with random weights.
         tell: called with messages about downloads and about names that match several models.
@@ -57,7 +60,8 @@ def available(
     """
     ready: list[ModelSpec] = []
     obstacles: dict[str, BenchmarkError] = {}
-    for spec in select(patterns) if patterns else all_specs():
+    listed = select(patterns) if patterns else () if checkpoints else all_specs()
+    for spec in (*checkpoints, *listed):
         try:
             if recipe not in spec.recipes:
                 known = ", ".join(spec.recipes)

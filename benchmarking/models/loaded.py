@@ -85,7 +85,7 @@ def _precision(framework: Framework, asked: str | None) -> str:
 def model_versions(spec: ModelSpec) -> dict[str, str]:
     """Versions of this package, Python, NumPy and the distributions that the source names."""
     found = {"imagenet-benchmarking": __version__, "python": python_version()}
-    source = sources().get(spec.source)  # a user's own model has no source
+    source = sources().get(spec.built_as.source)  # a user's own model has no source
     for name in ("numpy", *(source.DISTRIBUTIONS if source else ())):
         try:
             found[name] = version(name)

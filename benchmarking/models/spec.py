@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ class Weights:
         md5: digest in hex, if an md5 is published.
         url: address of the download; empty if a package ships the file.
         megabytes: its size in MiB, as frameworks state it; None if unknown.
+        folder: its folder, if the user has named the file; None for the folder of its source.
+        part: which tensors of the file are meant, as the start of their names; "" for the only
+            ones that fit.
 
     Raises:
         BenchmarkError: a digest is malformed.
@@ -41,6 +45,8 @@ class Weights:
     md5: str = ""
     url: str = ""
     megabytes: float | None = None
+    folder: Path | None = None
+    part: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch("([0-9a-f]{8,64})?", self.sha256):
@@ -87,6 +93,8 @@ class ModelSpec:
         classes: number of classes in its output.
         arguments: arguments of the builder that differ from its defaults.
         renamed: regular expression and replacement for parameter names in the weight file.
+        architecture: the listed model that this one is built as, for a checkpoint of the user's;
+            None for a listed model.
     """
 
     source: str
@@ -99,8 +107,14 @@ class ModelSpec:
     classes: int = 1000
     arguments: Mapping[str, bool] = field(default_factory=dict)
     renamed: tuple[str, str] | None = None
+    architecture: ModelSpec | None = None
 
     @property
     def full_name(self) -> str:
         """Source and name, which identify the model."""
         return f"{self.source}/{self.name}"
+
+    @property
+    def built_as(self) -> ModelSpec:
+        """The listed model whose source and libraries build this one."""
+        return self.architecture or self

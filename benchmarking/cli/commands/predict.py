@@ -38,6 +38,7 @@ from benchmarking.cli.options import (
 if TYPE_CHECKING:
     from benchmarking.inference.crop_sharing import CropCache
     from benchmarking.inference.plan import Options, Plan
+    from benchmarking.models.spec import ModelSpec
 
 NAME = "predict"
 HELP = "run pretrained models on pictures and store the predictions"
@@ -59,6 +60,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="names, wildcards ('efficientnet-lite?'), frameworks (pytorch, keras), sources or "
         "SOURCE/NAME; 'imagenet-benchmark models' lists them (default: all whose weights are "
         "available)",
+    )
+    add(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="a file with your own weights: .pth, .pt, .bin, .ckpt, .tar or .safetensors of "
+        "PyTorch, .weights.h5 or .h5 of Keras; needs --arch. Only this model runs, unless you give "
+        "--models",
+    )
+    add(
+        "--arch",
+        metavar="MODEL",
+        help="the listed model whose architecture and preprocessing the checkpoint has, such as "
+        "torchvision/resnet50",
+    )
+    add("--name", metavar="NAME", help="name of the checkpoint's run (default: after its file)")
+    add(
+        "--part",
+        default="",
+        metavar="NAME",
+        help="which tensors of the checkpoint to load, such as state_dict_ema; needed only if "
+        "several fit",
     )
     add(
         "--recipe",
@@ -173,7 +196,8 @@ def _run(args: argparse.Namespace) -> int:
     contents, name = limited(contents, name, args.limit)
     options = _options(args)
     store = chosen_store(args)
-    todo = plan(args.models or (), name, len(contents.pictures), store, options, notice)
+    n, own = len(contents.pictures), _checkpoints(args)
+    todo = plan(args.models or (), name, n, store, options, notice, checkpoints=own)
     print(_summary(todo), flush=True)
     todo.check_room()
     images = read_images(
@@ -183,7 +207,7 @@ def _run(args: argparse.Namespace) -> int:
     arguments = _recorded(args.arguments)
     with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
         failures = show(events)
-    if args.models:  # the user named them
+    if args.models or own:  # the user named them
         for model, obstacle in todo.obstacles.items():
             print(f"failed: {model}: {obstacle}", file=sys.stderr)
         failures += len(todo.obstacles)
@@ -207,6 +231,24 @@ def _options(args: argparse.Namespace) -> Options:
         timeout=args.timeout,
         again=args.again,
     )
+
+
+def _checkpoints(args: argparse.Namespace) -> list[ModelSpec]:
+    """The user's own checkpoint, or none."""
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.models.sources.checkpoint import spec_of_checkpoint
+
+    if args.checkpoint is None:
+        for option in ("arch", "name", "part"):
+            if getattr(args, option):
+                raise BenchmarkError(f"--{option} is about a checkpoint; give --checkpoint FILE.")
+        return []
+    if args.arch is None:
+        raise BenchmarkError(
+            f"{args.checkpoint} has no architecture; name one with --arch, such as "
+            "torchvision/resnet50 ('imagenet-benchmark models' lists all)."
+        )
+    return [spec_of_checkpoint(args.checkpoint, args.arch, name=args.name, part=args.part)]
 
 
 def _crop_cache(text: str | None) -> CropCache:

@@ -118,25 +118,38 @@ def select(patterns: Sequence[str]) -> tuple[ModelSpec, ...]:
     return tuple(spec for spec in specs if (spec.source, spec.name) in chosen)
 
 
+def the_spec(pattern: str) -> ModelSpec:
+    """The only model that a pattern matches.
+
+    Raises:
+        BenchmarkError: it matches none, or several.
+    """
+    found = select([pattern])
+    if len(found) > 1:
+        names = ", ".join(spec.full_name for spec in found[:5])
+        raise BenchmarkError(f"{pattern!r} means {len(found)} models; name one, such as {names}.")
+    return found[0]
+
+
 def check_installed(spec: ModelSpec) -> None:
     """Check that the libraries that a model needs are installed.
 
     Raises:
         MissingDependency: one is not.
     """
-    for needed_by in (framework_of(spec), source_of(spec)):
+    for needed_by in (framework_of(spec), source_of(spec.built_as)):
         for name in needed_by.MODULES:
             if not _is_there(name):
                 raise not_installed(name, needed_by.EXTRA)
 
 
 def weights_path(spec: ModelSpec, folder: Path | None) -> Path:
-    """Path of a model's weights, in the given folder or else in that of its source.
+    """Path of a model's weights: its own, or in the given folder, or in that of its source.
 
     Raises:
         WeightsError: they are missing.
     """
-    place = folder or source_of(spec).weights_folder(spec)
+    place = spec.weights.folder or folder or source_of(spec).weights_folder(spec)
     path = place / spec.weights.file
     if not path.is_file():
         raise missing(spec.weights, place)

@@ -1,0 +1,113 @@
+"""Checkpoints of the user's own: the architecture of a listed model, with tensors from a file.
+
+They are not listed, because each is known only by its file; `spec_of_checkpoint` makes the spec.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from benchmarking.errors import BenchmarkError, WeightsError
+from benchmarking.io.names import check_name
+from benchmarking.models import keras_files, state_dicts
+from benchmarking.models.sources import source_of, the_spec
+from benchmarking.models.spec import ModelSpec, Weights
+
+NAME = "checkpoint"
+MODULES: tuple[str, ...] = ()
+EXTRA = ""
+DISTRIBUTIONS: tuple[str, ...] = ()
+
+_FILLED_BY: Mapping[str, Callable[[Any, Path, ModelSpec], None]] = MappingProxyType(
+    {"pytorch": state_dicts.fill, "keras": keras_files.fill}
+)
+_SUFFIXES = {
+    "pytorch": (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors"),
+    "keras": (".h5", ".hdf5"),
+}
+
+
+def specs() -> Sequence[ModelSpec]:
+    """No models: a checkpoint is known only by its file."""
+    return ()
+
+
+def weights_folder(spec: ModelSpec) -> Path:
+    """The folder of the checkpoint."""
+    return spec.weights.folder or Path()
+
+
+def build(spec: ModelSpec, weights: Path | None) -> Any:
+    """Build the architecture, and load the tensors of the checkpoint.
+
+    Raises:
+        WeightsError: the tensors do not fit the architecture.
+        MissingDependency: a library that the architecture needs is not installed.
+    """
+    model = source_of(spec.built_as).build(spec.built_as, None)
+    if weights:
+        _FILLED_BY[spec.framework](model, weights, spec)
+    return model
+
+
+def spec_of_checkpoint(
+    file: Path | str, architecture: str, *, name: str | None = None, part: str = ""
+) -> ModelSpec:
+    """The spec of a checkpoint, with the recipes of its architecture and no published accuracy.
+
+    Args:
+        file: tensors of PyTorch (.pth, .pt, .bin, .ckpt, .tar or .safetensors) or of Keras
+            (.weights.h5 or .h5).
+        architecture: a listed model, such as "torchvision/resnet50".
+        name: name of the run's model; None uses the name of the file.
+        part: which tensors of the file are meant, as the start of their names.
+
+    Raises:
+        BenchmarkError: the architecture is not exactly one model, the name is not valid, or the
+            file does not exist or is one of another framework.
+    """
+    path = Path(file).expanduser().absolute()
+    built_as = the_spec(architecture)
+    if built_as.framework not in _FILLED_BY:
+        raise BenchmarkError(
+            f"{built_as.full_name} is a model of {built_as.framework}; a checkpoint can be of "
+            f"{' or '.join(_FILLED_BY)}."
+        )
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "does not exist"
+        raise WeightsError(f"{file} {what}; give the checkpoint's file.")
+    _check_suffix(path, built_as)
+    return replace(
+        built_as,
+        source=NAME,
+        name=check_name(name or _name_of(path)),
+        weights=Weights(NAME, path.name, folder=path.parent, part=part),
+        published=None,
+        architecture=built_as,
+    )
+
+
+def _check_suffix(path: Path, built_as: ModelSpec) -> None:
+    """Refuse a file whose suffix is that of another framework."""
+    for framework, suffixes in _SUFFIXES.items():
+        if path.suffix.lower() in suffixes and framework != built_as.framework:
+            raise WeightsError(
+                f"{path.name} has the suffix of a file of {framework}, but {built_as.full_name} is "
+                f"a model of {built_as.framework}; name an architecture of {framework}."
+            )
+    if path.suffix.lower() == ".keras":
+        raise WeightsError(
+            f"{path.name} contains a whole model; save its weights with "
+            "model.save_weights('mine.weights.h5')."
+        )
+
+
+def _name_of(path: Path) -> str:
+    """A valid name from a file's name, without its suffixes."""
+    stem = re.sub(r"(\.weights|\.pth)?\.\w+$", "", path.name)
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")

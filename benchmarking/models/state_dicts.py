@@ -1,0 +1,192 @@
+"""Tensors of a PyTorch checkpoint, found under whatever names training scripts give them.
+
+A checkpoint is a dictionary of tensors, or one that contains such dictionaries: "state_dict",
+"model", "state_dict_ema" and so on. Wrappers add a prefix to the names of tensors: "module." by
+DataParallel, "_orig_mod." by torch.compile, "model." by Lightning. All names are joined with dots,
+so a part of a checkpoint is what its names start with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PosixPath
+from typing import TYPE_CHECKING, Any
+
+from benchmarking.errors import WeightsError
+from benchmarking.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
+
+Tensors = Mapping[str, "torch.Tensor"]
+
+_LISTED = 10
+"""Number of tensors that an error names."""
+
+_COUNTER = "num_batches_tracked"
+"""A counter of batch normalisation, which no prediction uses and old files lack."""
+
+
+def fill(model: torch.nn.Module, path: Path, spec: ModelSpec) -> None:
+    """Load the tensors of a checkpoint into a model.
+
+    Args:
+        model: the architecture.
+        path: a file that torch.save or safetensors has written.
+        spec: the model's spec; its weights say which part of the file is meant.
+
+    Raises:
+        WeightsError: the file contains no tensors that fit, or several that do.
+    """
+    tensors = dict(_flat(_read(path)))
+    if spec.renamed:
+        pattern, replacement = spec.renamed
+        tensors = {re.sub(pattern, replacement, name): one for name, one in tensors.items()}
+    wanted = model.state_dict()
+    part = _part(tensors, wanted, path, spec)
+    found = {name.removeprefix(part): one for name, one in _below(tensors, part).items()}
+    problems = list(_problems(found, wanted))
+    if problems:
+        raise _does_not_fit(path, spec, part, problems, len(wanted))
+    model.load_state_dict(found, strict=False)  # what differs is a counter at most
+
+
+def _read(path: Path) -> Any:
+    """What a file contains, without running any code from it."""
+    import numpy as np
+    import torch
+
+    if path.suffix.lower() == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"{path.name} is no intact safetensors file: {error}.") from error
+    # Plain values, which training scripts save beside the tensors.
+    harmless = [argparse.Namespace, PosixPath, np.dtype, type(np.dtype("f4")), type(np.dtype("f8"))]
+    harmless += [np._core.multiarray.scalar]  # type: ignore[attr-defined]
+    try:
+        with torch.serialization.safe_globals(harmless), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path.name} contains more than tensors and plain values, and it was not run: "
+            f"{_reason(error)}. Save the tensors alone: torch.save(model.state_dict(), FILE)."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"{path.name} cannot be read: it is damaged, or torch.save has not written it "
+            f"({type(error).__name__})."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What PyTorch refuses in a file, without its advice to run any code that the file contains."""
+    match = re.search(r"Unsupported \w+: (?:GLOBAL )?([\w.]+)", str(error))
+    return match[1].rstrip(".") if match else str(error).splitlines()[0].rstrip(".")
+
+
+def _flat(document: Any, start: str = "", levels: int = 5) -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor in nested dictionaries, with the names joined by dots."""
+    import torch
+
+    if not isinstance(document, Mapping) or not levels:
+        return
+    for name, value in document.items():
+        if isinstance(value, torch.Tensor):
+            yield f"{start}{name}", value
+        else:
+            yield from _flat(value, f"{start}{name}.", levels - 1)
+
+
+def _part(tensors: Tensors, wanted: Tensors, path: Path, spec: ModelSpec) -> str:
+    """What the names of the right tensors start with.
+
+    Raises:
+        WeightsError: no part fits the model, or several parts with different tensors do.
+    """
+    asked = spec.weights.part
+    starts = [one for one in _starts(tensors, wanted) if _is_within(one, asked)]
+    fitting = [one for one in starts if not _missing(tensors, wanted, one)]
+    if not fitting:
+        if not tensors:
+            raise WeightsError(f"{path.name} contains no tensors.")
+        if not starts:
+            where = f" below {asked!r}" if asked else ""
+            names = ", ".join(list(tensors)[:_LISTED])
+            raise WeightsError(
+                f"{path.name} does not fit {spec.built_as.full_name}: no tensor{where} has a name "
+                f"of this architecture. The file has {names}{' ...' * (len(tensors) > _LISTED)}"
+            )
+        return min(starts, key=lambda start: len(_missing(tensors, wanted, start)))
+    for other in fitting[1:]:
+        if not _are_equal(tensors, wanted, fitting[0], other):
+            names = " and ".join(repr(one.rstrip(".")) for one in fitting)
+            raise WeightsError(
+                f"{path.name} has different tensors for {spec.built_as.full_name} in {names}; one "
+                "of them may be the moving average. Choose one with --part, or part= in Python."
+            )
+    return fitting[0]
+
+
+def _starts(tensors: Tensors, wanted: Tensors) -> list[str]:
+    """Everything that stands before a name of the model in the file, in the file's order."""
+    found: dict[str, None] = {}
+    for name in tensors:
+        pieces = name.split(".")
+        for at in range(len(pieces)):
+            if ".".join(pieces[at:]) in wanted:
+                found[".".join([*pieces[:at], ""]) if at else ""] = None
+    return list(found)
+
+
+def _is_within(start: str, asked: str) -> bool:
+    return not asked or f"{start}.".startswith(f"{asked.rstrip('.')}.")
+
+
+def _missing(tensors: Tensors, wanted: Tensors, start: str) -> list[str]:
+    return [n for n in wanted if f"{start}{n}" not in tensors and not n.endswith(_COUNTER)]
+
+
+def _are_equal(tensors: Tensors, wanted: Tensors, one: str, other: str) -> bool:
+    import torch
+
+    names = [name for name in wanted if not name.endswith(_COUNTER)]
+    return all(torch.equal(tensors[one + name], tensors[other + name]) for name in names)
+
+
+def _below(tensors: Tensors, start: str) -> Tensors:
+    return {name: tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def _problems(found: Tensors, wanted: Tensors) -> Iterator[str]:
+    """Each tensor that is missing, unknown or of another shape, in words."""
+    for name, tensor in wanted.items():
+        if name not in found:
+            if not name.endswith(_COUNTER):
+                yield f"{name} is missing"
+        elif found[name].shape != tensor.shape:
+            shapes = [" x ".join(map(str, one.shape)) or "1" for one in (found[name], tensor)]
+            yield f"{name} is {shapes[0]}; the model has {shapes[1]}"
+    for name in found:
+        if name not in wanted:
+            yield f"{name} is not in the model"
+
+
+def _does_not_fit(
+    path: Path, spec: ModelSpec, part: str, problems: list[str], n: int
+) -> WeightsError:
+    where = f" in {part.rstrip('.')!r}" if part else ""
+    more = [f"and {len(problems) - _LISTED} more"] if len(problems) > _LISTED else []
+    lines = "\n  ".join([*problems[:_LISTED], *more])
+    return WeightsError(
+        f"{path.name} does not fit {spec.built_as.full_name}: {len(problems)} of {n} tensors"
+        f"{where} differ.\n  {lines}"
+    )
