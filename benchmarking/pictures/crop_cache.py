@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.io import files
@@ -36,9 +37,6 @@ from benchmarking.pictures.recipe import Preprocessing
 
 AHEAD_ON_DISK = 4096
 """Crops that are decoded before they are requested, when they are cached in a file."""
-
-WINDOW = 64
-"""Crops of a file that are memory-mapped at a time."""
 
 _CRC = np.dtype("<u4")
 _BESIDE = re.compile(r"\.(.+-[0-9]+-[0-9a-f]{24}\.crops)\.(used|lock)", re.DOTALL)
@@ -236,17 +234,22 @@ class CropFile:
         preprocessing: Preprocessing,
         rows: Sequence[range],
     ) -> Generator[Crop, None, None]:
-        sums = np.memmap(file, _CRC, "r", self.n * self._stride, (self.n,))
-        windows = (
-            part[start : start + WINDOW] for part in rows for start in range(0, len(part), WINDOW)
-        )
-        for window in windows:
-            shape = (len(window), *self.shape)
-            mapped_rows = np.memmap(file, np.uint8, "r", window.start * self._stride, shape)
-            for row, mapped in zip(window, mapped_rows, strict=True):
-                pixels = np.array(mapped)
-                sound = zlib.crc32(pixels.data) == sums[row]
-                yield pixels if sound else crop_of(pictures[row], preprocessing)
+        """Read crops one by one; a memory map would crash if another process cut the file."""
+        handle, sums = file.fileno(), self._sums(file)
+        for row in (row for part in rows for row in part):
+            data = os.pread(handle, self._stride, row * self._stride)
+            if len(data) == self._stride and zlib.crc32(data) == sums[row]:
+                yield np.frombuffer(data, np.uint8).reshape(self.shape)
+            else:
+                yield crop_of(pictures[row], preprocessing)
+
+    def _sums(self, file: BinaryIO) -> NDArray[np.int64]:
+        """The checksum of each crop; -1 where the file ends before it."""
+        data = os.pread(file.fileno(), self.n * _CRC.itemsize, self.n * self._stride)
+        whole = len(data) // _CRC.itemsize
+        sums = np.full(self.n, -1)
+        sums[:whole] = np.frombuffer(data, _CRC, whole)
+        return sums
 
 
 def _remove(path: Path) -> None:

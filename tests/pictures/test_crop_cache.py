@@ -137,6 +137,16 @@ def test_a_crop_damaged_in_its_file_is_decoded_again(images, file):
         seen_by(file, images, pictures=without_files(images))
 
 
+@pytest.mark.parametrize("size", [0, 100 * 8 * 8 * 3 + 9, 150 * 8 * 8 * 3 + 6])
+def test_a_file_that_another_process_cuts_while_it_is_read_costs_only_time(images, file, size):
+    seen_by(file, images)
+    with file.crops(images.pictures, RECIPE, 2, [range(150)]) as seen:
+        first = next(seen)
+        os.truncate(file.path, size)
+        found = np.stack([first, *seen])
+    assert (found == everything(images)).all()
+
+
 def test_a_truncated_file_is_written_again(images, file):
     seen_by(file, images)
     with file.path.open("r+b") as cut:
