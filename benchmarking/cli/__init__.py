@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarking import __version__
+from benchmarking.cli.arguments import Parser
 from benchmarking.cli.commands import commands
 from benchmarking.cli.options import indented
 from benchmarking.cli.safe_output import fill_closed_streams, printable_output
 from benchmarking.errors import BenchmarkError
+from benchmarking.io.user_folders import expanded
 from benchmarking.plugins import use
 
 PROGRAM = "imagenet-benchmark"
@@ -73,7 +75,8 @@ def reported(program: str, run: Callable[[], int]) -> int:
 
 def _forget_output() -> None:
     """Prevent an error at exit about output that cannot be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(program: str, run: Callable[[], int]) -> int:
@@ -95,14 +98,8 @@ def _check_folder() -> None:
         raise BenchmarkError("the current folder was removed; change to another one.") from error
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def _parser(arguments: Sequence[str]) -> Parser:
+    parser = Parser(prog=PROGRAM, description=_DESCRIPTION, epilog=_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument(
         "--plugin",
@@ -118,7 +115,6 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             name,
             help=command.HELP,
             description=command.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name == chosen:  # adding those of all takes longer than a table
             command.add_arguments(subparser)
@@ -126,9 +122,9 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _plugin_files(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+def _plugin_files(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Split off plug-in files, which are imported first, as commands can depend on them."""
     parser = argparse.ArgumentParser(prog=PROGRAM, add_help=False, allow_abbrev=False)
-    parser.add_argument("--plugin", action="append", default=[])
+    parser.add_argument("--plugin", action="append", default=[], type=expanded)
     found, rest = parser.parse_known_args(arguments)
     return found.plugin, rest

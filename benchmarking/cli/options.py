@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.io.printable import printable
+from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     """Add --store."""
     parser.add_argument(
         "--store",
-        type=Path,
+        type=expanded,
         metavar="DIR",
         help="folder of stored predictions (default: $IMAGENET_BENCHMARK_STORE, else ./precomputed "
         "if it exists, else a folder in your user data)",
@@ -187,11 +188,3 @@ def warn_of_left_out(tables: Sequence[AccuracyTable], others: Sequence[str] = ()
 def indented(text: object) -> str:
     """Indent all lines of a text but the first, so that they cannot look like other messages."""
     return re.sub(r"\n(?! )", "\n  ", str(text))
-
-
-def positive(text: str) -> int:
-    """Parse an argument as a whole number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number

@@ -37,6 +37,8 @@ class PrintableStream(io.TextIOBase):
         with self._without_failing():
             if self._stream:
                 self._stream.write(encoded)
+            elif text:
+                self.problem = "it is closed"
         return len(text)
 
     def flush(self) -> None:

@@ -14,6 +14,7 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.experiments import Answer, Grid, Model, Outcome, Setup, in_fresh_processes
 from benchmarking.inference.predict import predict
 from benchmarking.io import files
+from benchmarking.io.user_folders import expanded
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import Picture
 from benchmarking.pictures.recipe import SCALINGS, ChannelOrder, Preprocessing, recipe_from
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs=1, metavar="MODEL", help="as in 'predict --models'")
     parser.add_argument(
         "--recipe-file",
-        type=Path,
+        type=expanded,
         nargs="+",
         default=[],
         metavar="FILE",

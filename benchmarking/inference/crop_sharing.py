@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from benchmarking.errors import BenchmarkError
 from benchmarking.inference.job import Job
 from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder
@@ -39,7 +40,15 @@ def crops_shared(
         cache: a folder in which crops stay; "none" shares nothing; None uses the user's cache.
         tell: called with a message about large files.
     """
-    own = cache_folder("crops")
+    try:
+        own = cache_folder("crops")
+    except BenchmarkError as error:
+        if cache is None:
+            tell(f"crops are not kept for later models: {error}")
+        if not isinstance(cache, Path):
+            yield list(jobs)
+            return
+        own = cache
     folder = cache if isinstance(cache, Path) else own
     with ExitStack() as stack:
         stack.callback(remove_left_over, folder)  # of a worker that was stopped

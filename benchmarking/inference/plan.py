@@ -20,7 +20,9 @@ from benchmarking.io import files
 from benchmarking.io.files import in_bytes
 from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import notice
+from benchmarking.io.user_folders import expanded
 from benchmarking.models.available import available
+from benchmarking.models.frameworks import keras
 from benchmarking.models.sources import framework_of
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
@@ -77,7 +79,7 @@ class Options:
         for name in ("weights_folder", "crop_cache"):
             value = getattr(self, name)
             if isinstance(value, str) and value != "none":
-                object.__setattr__(self, name, Path(value))
+                object.__setattr__(self, name, expanded(value))
         if self.precision == "float32":  # the default, which needs no separate store
             object.__setattr__(self, "precision", None)
         for name, is_right, wanted in (
@@ -263,6 +265,8 @@ def plan(
         tell=tell,
     )
     _check_precision(options.precision, found.specs)
+    if any(spec.framework == keras.NAME for spec in found.specs) and (said := keras.overridden()):
+        tell(said)
     return Plan(found.specs, found.obstacles, images, n, store, options)
 
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.io import files
+from benchmarking.io import files, user_folders
 from benchmarking.io.allowance import Allowance, Exceeded, TooSlow, session
+from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     import requests
@@ -89,9 +90,7 @@ def collections() -> dict[str, Collection]:
 
 def cache_folder(name: str) -> Path:
     """The folder in the user's cache that a collection is fetched into."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("imagenet-benchmarking", appauthor=False) / name
+    return user_folders.cache() / name
 
 
 def complete(collection: Collection, folder: Path) -> bool:
@@ -108,8 +107,8 @@ def origin_of(text: str) -> str | Path:
     """
     if text.lower().startswith(("http://", "https://")):
         return text
-    if text and Path(text).is_dir():
-        return Path(text)
+    if text and expanded(text).is_dir():
+        return expanded(text)
     raise BenchmarkError(
         f"{text!r} is neither a folder nor an address; give a folder that exists, or https://…"
     )

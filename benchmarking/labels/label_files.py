@@ -18,6 +18,7 @@ from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder
 from benchmarking.io.npy_files import read_array, read_integers
+from benchmarking.io.user_folders import expanded
 from benchmarking.labels.agreement import agreement, chance_warning, numbers_of, understood
 from benchmarking.labels.class_values import (
     LARGEST_CLASS,
@@ -71,7 +72,7 @@ def label_set(
         votes = _fetched("label-errors", "imagenet_mturk.json")
         found = corrected_labels(votes, keys, original, consensus)
         return _compared(found, original, "corrected labels")
-    path = Path(name)
+    path = expanded(name)
     if not path.is_file():
         raise BenchmarkError(
             f"labels {name!r} are neither {', '.join(NAMES)} nor a file; give a .csv, .txt, .json "
@@ -240,7 +241,7 @@ _TEXTS = (".csv", ".tsv", ".txt")
 def _rows(name: str, keys: Sequence[str], original: NDArray[np.int64]) -> NDArray[np.int64]:
     if name.lower() in class_of_wnid():
         return np.flatnonzero(original == class_of_wnid()[name.lower()])
-    path, known = Path(name), PictureNames(keys, original)
+    path, known = expanded(name), PictureNames(keys, original)
     if not path.is_file() and not looks_like_a_picture(name):
         raise BenchmarkError(
             f"{name!r} is neither a WordNet id such as n01440764 nor a picture of the set nor a "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarking.errors import BenchmarkError, WeightsError
@@ -18,6 +19,9 @@ from benchmarking.models.sources import (
 )
 from benchmarking.models.spec import ModelSpec
 from benchmarking.models.weights import download
+
+_SHOWN = 3
+"""Number of models that a reason names."""
 
 
 @dataclass(frozen=True)
@@ -58,26 +62,47 @@ def available(
     Raises:
         BenchmarkError: a pattern matches nothing, or no model can run.
     """
-    ready: list[ModelSpec] = []
-    obstacles: dict[str, BenchmarkError] = {}
     listed = select(patterns) if patterns else () if checkpoints else all_specs()
-    for spec in (*checkpoints, *listed):
-        try:
-            if recipe not in spec.recipes:
-                known = ", ".join(spec.recipes)
-                raise BenchmarkError(f"no recipe {recipe!r}; it has {known}.")
-            check_installed(spec)
-            if needs_weights:
-                _find_weights(spec, weights_folder, bool(patterns), tell)
-            ready.append(spec)
-        except BenchmarkError as error:
-            obstacles[spec.full_name] = error
-    if not ready:
-        reasons = [f"{name}: {error}" for name, error in obstacles.items()]
-        raise BenchmarkError("\n".join(["no model can run.", *reasons]))
+    specs, obstacles = [*checkpoints, *listed], dict[str, BenchmarkError]()
+
+    def passing(check: Callable[[ModelSpec], object]) -> list[ModelSpec]:
+        """The models without an obstacle so far that pass a check."""
+        passed = []
+        for spec in specs:
+            try:
+                check(spec)
+                passed.append(spec)
+            except BenchmarkError as error:
+                obstacles[spec.full_name] = error
+        return passed
+
+    specs = passing(partial(_check_recipe, recipe))
+    specs = passing(check_installed)
+    if needs_weights:
+        if patterns:
+            _tell_of_downloads(specs, weights_folder, tell)
+        specs = passing(lambda spec: _find_weights(spec, weights_folder, bool(patterns), tell))
+    if not specs:
+        raise BenchmarkError("\n".join(["no model can run.", *explained(obstacles)]))
     for line in _explained(patterns):
         tell(line)
-    return Available(tuple(ready), obstacles)
+    return Available(tuple(specs), obstacles)
+
+
+def explained(obstacles: Mapping[str, BenchmarkError]) -> list[str]:
+    """A line for each reason why models cannot run, with their names.
+
+    >>> explained({name: BenchmarkError("no Keras.") for name in "abcde"})
+    ['a, b, c and 2 more: no Keras.']
+    """
+    names: dict[str, list[str]] = {}
+    for name, error in obstacles.items():
+        names.setdefault(str(error), []).append(name)
+    return [
+        f"{', '.join(some[:_SHOWN])}"
+        f"{f' and {len(some) - _SHOWN} more' if len(some) > _SHOWN else ''}: {reason}"
+        for reason, some in names.items()
+    ]
 
 
 def find_weights(
@@ -89,6 +114,32 @@ def find_weights(
         WeightsError: they are missing and cannot be downloaded.
     """
     return _find_weights(spec, folder, True, tell)
+
+
+def _check_recipe(recipe: str, spec: ModelSpec) -> None:
+    if recipe not in spec.recipes:
+        known = ", ".join(spec.recipes)
+        raise BenchmarkError(f"no recipe {recipe!r}; it has {known}.")
+
+
+def _tell_of_downloads(
+    specs: Sequence[ModelSpec], folder: Path | None, tell: Callable[[str], None]
+) -> None:
+    """Tell how much is going to be downloaded, if it is more than one file."""
+    missing = []
+    for spec in specs:
+        try:
+            weights_path(spec, folder)
+        except WeightsError:
+            if spec.weights.url:
+                missing.append(spec.weights)
+    if len(missing) > 1:
+        sizes = [weights.megabytes for weights in missing if weights.megabytes]
+        unknown = len(missing) - len(sizes)
+        tell(
+            f"{len(missing)} files of weights are missing and will be downloaded: "
+            f"{sum(sizes):,.0f} MiB{f', and {unknown} of unknown size' if unknown else ''}"
+        )
 
 
 def _find_weights(

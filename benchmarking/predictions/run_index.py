@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.io import user_folders
 from benchmarking.io.printable import printable
+from benchmarking.io.user_folders import expanded
 from benchmarking.predictions.run import Run
 
 ROWS = "images.csv"
@@ -30,12 +32,10 @@ def default_folder() -> Path:
     data folder.
     """
     if os.environ.get(STORE_VARIABLE):
-        return Path(os.environ[STORE_VARIABLE])
+        return expanded(os.environ[STORE_VARIABLE])
     if Path("precomputed").is_dir():
         return Path("precomputed")
-    import platformdirs
-
-    return platformdirs.user_data_path("imagenet-benchmarking", appauthor=False) / "precomputed"
+    return user_folders.data() / "precomputed"
 
 
 def kept_apart(weights: str, precision: str | None) -> str:
@@ -63,7 +63,7 @@ class RunIndex:
 
     def __init__(self, folder: Path | str | None = None) -> None:
         """Use a folder, which need not exist yet; by default that of `default_folder`."""
-        object.__setattr__(self, "folder", default_folder() if folder is None else Path(folder))
+        object.__setattr__(self, "folder", default_folder() if folder is None else expanded(folder))
 
     def image_sets(self) -> list[str]:
         """Names of the image sets that have runs, or files that may be runs, sorted.

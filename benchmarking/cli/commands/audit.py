@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarking.cli.options import add_class_folders, positive
+from benchmarking.cli.arguments import gpu_number, place, positive
+from benchmarking.cli.options import add_class_folders
+from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     from benchmarking.experiments import Experiment, Setup
@@ -48,7 +49,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _add_common(parser: argparse.ArgumentParser, experiment: Experiment) -> None:
     add = parser.add_argument
-    add("pictures", metavar="PICTURES", help="a tar or folder of labelled pictures, or 'demo'")
+    add(
+        "pictures",
+        type=place,
+        metavar="PICTURES",
+        help="a tar or folder of labelled pictures, or 'demo'",
+    )
     add_class_folders(parser)
     add(
         "--limit",
@@ -57,7 +63,7 @@ def _add_common(parser: argparse.ArgumentParser, experiment: Experiment) -> None
         metavar="N",
         help="number of pictures, spread evenly over the set (default: %(default)s)",
     )
-    add("--gpu", type=int, metavar="ID", help="number of the GPU (default: as in 'predict')")
+    add("--gpu", type=gpu_number, metavar="ID", help="as in 'predict'")
     add(
         "--workers",
         type=positive,
@@ -65,8 +71,9 @@ def _add_common(parser: argparse.ArgumentParser, experiment: Experiment) -> None
         metavar="N",
         help="threads that decode pictures (default: %(default)s)",
     )
-    add("--weights-dir", type=Path, metavar="DIR", help="folder with the files of weights")
-    add("-o", "--output", type=Path, metavar="FILE", help="also write the results to a .csv file")
+    add("--weights-dir", type=expanded, metavar="DIR", help="folder with the files of weights")
+    what = "also write the results to a .csv file"
+    add("-o", "--output", type=expanded, metavar="FILE", help=what)
 
 
 def _setup(args: argparse.Namespace) -> Setup:

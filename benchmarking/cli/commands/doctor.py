@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.options import add_class_folders
+from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     from benchmarking.pictures.doctor import Finding, Report
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="check only names and sizes; read no picture"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE.json", help="write the full report as JSON"
+        "-o", "--output", type=expanded, metavar="FILE.json", help="write the full report as JSON"
     )
 
 

@@ -8,7 +8,6 @@ and their probabilities.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from benchmarking.cli.options import (
     add_selection,
@@ -18,6 +17,7 @@ from benchmarking.cli.options import (
     runs_meant,
     warn_of_left_out,
 )
+from benchmarking.io.user_folders import expanded
 
 NAME = "export"
 HELP = "write stored runs as .npy or .csv for other tools"
@@ -26,7 +26,7 @@ HELP = "write stored runs as .npy or .csv for other tools"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    add("folder", metavar="DIR", type=Path, help="folder for the files")
+    add("folder", metavar="DIR", type=expanded, help="folder for the files")
     add("--to", choices=("npy", "csv"), required=True, help="format of the files")
     add_selection(parser)
     add_weights(parser, "'random' exports the runs of 'predict --weights random' instead")

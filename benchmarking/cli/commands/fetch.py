@@ -12,8 +12,9 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="address of a mirror, or a folder with copies (default: where the files were "
         "published)",
     )
-    add("--to", type=Path, metavar="DIR", help="folder for the files (default: in your cache)")
+    add("--to", type=expanded, metavar="DIR", help="folder for the files (default: in your cache)")
 
 
 def run(args: argparse.Namespace) -> int:

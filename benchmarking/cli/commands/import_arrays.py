@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.options import add_store, chosen_store, print_notes
+from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "folders",
         metavar="DIR",
-        type=Path,
+        type=expanded,
         nargs="*",
         help="a folder with arrays, or with folders of arrays (default: the files that "
         "'imagenet-benchmark fetch predictions-2019' downloaded)",
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "-l",
         "--labels",
-        type=Path,
+        type=expanded,
         metavar="FILE",
         help=".npy file with the true class of each row, for a set other than ImageNet's",
     )

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarking.io.user_folders import expanded
+
 if TYPE_CHECKING:
     from benchmarking.models.spec import ModelSpec
 
@@ -31,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--weights-dir",
-        type=Path,
+        type=expanded,
         metavar="DIR",
         help="folder with the files of weights (default: where each framework keeps them)",
     )
@@ -96,16 +98,19 @@ def _list_weights(specs: Sequence[ModelSpec], folder: Path | None) -> None:
 
 def _state(spec: ModelSpec, folder: Path | None) -> tuple[str, str]:
     """State of a model's weight file, and its path, or its address and folder if it is missing."""
-    from benchmarking.errors import WeightsError
+    from benchmarking.errors import BenchmarkError, WeightsError
     from benchmarking.models.sources import source_of, weights_path
     from benchmarking.models.weights import verified_sha256
 
     try:
         path = weights_path(spec, folder)
     except WeightsError as error:
+        try:
+            place = folder or source_of(spec).weights_folder(spec)
+        except BenchmarkError:
+            return "missing", str(error)
         if not spec.weights.url:
             return "missing", str(error)
-        place = folder or source_of(spec).weights_folder(spec)
         return "missing", f"{place / spec.weights.file} from {spec.weights.url}"
     try:
         verified_sha256(path, spec.weights)

@@ -27,13 +27,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarking.cli.arguments import gpu_number, place, positive
 from benchmarking.cli.options import (
     add_class_folders,
     add_store,
     add_weights,
     chosen_store,
-    positive,
 )
+from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     from benchmarking.inference.crop_sharing import CropCache
@@ -49,7 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from benchmarking.io.prefetch import cores
 
     add = parser.add_argument
-    add("pictures", metavar="PICTURES", help="a tar or folder of labelled pictures, or 'demo'")
+    add(
+        "pictures",
+        type=place,
+        metavar="PICTURES",
+        help="a tar or folder of labelled pictures, or 'demo'",
+    )
     add_class_folders(parser)
     add("--images", metavar="NAME", help="name of the image set (default: after the folder)")
     add(
@@ -63,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--checkpoint",
-        type=Path,
+        type=expanded,
         metavar="FILE",
         help="a file with your own weights: .pth, .pt, .bin, .ckpt, .tar or .safetensors of "
         "PyTorch, .weights.h5 or .h5 of Keras; needs --arch. Only this model runs, unless you give "
@@ -105,10 +111,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--gpu",
-        type=_gpu,
+        type=gpu_number,
         metavar="ID",
-        help="index of the GPU among the visible ones, or 'none' for the CPU (default: the first "
-        "GPU, or the CPU if there is no GPU)",
+        help="index of the GPU among the visible ones, or 'cpu' (default: the first GPU, or the "
+        "CPU if there is no GPU)",
     )
     add(
         "--workers",
@@ -119,7 +125,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--weights-dir",
-        type=Path,
+        type=expanded,
         metavar="DIR",
         help="folder with the files of weights (default: where each framework keeps them)",
     )
@@ -184,6 +190,7 @@ def _run(args: argparse.Namespace) -> int:
     from benchmarking.inference.plan import plan
     from benchmarking.io.names import check_name
     from benchmarking.io.progress import notice
+    from benchmarking.models.available import explained
     from benchmarking.pictures.doctor import quick
     from benchmarking.pictures.sets import default_name, limited, open_pictures, read_images
 
@@ -208,8 +215,8 @@ def _run(args: argparse.Namespace) -> int:
     with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
         failures = show(events)
     if args.models or own:  # the user named them
-        for model, obstacle in todo.obstacles.items():
-            print(f"failed: {model}: {obstacle}", file=sys.stderr)
+        for line in explained(todo.obstacles):
+            print(f"failed: {line}", file=sys.stderr)
         failures += len(todo.obstacles)
     return 1 if failures else 0
 
@@ -254,7 +261,7 @@ def _checkpoints(args: argparse.Namespace) -> list[ModelSpec]:
 def _crop_cache(text: str | None) -> CropCache:
     if text == "none":
         return "none"
-    return Path(text) if text else None
+    return expanded(text) if text else None
 
 
 def _summary(plan: Plan) -> str:
@@ -286,9 +293,3 @@ def _recorded(arguments: Sequence[str]) -> tuple[str, ...]:
 
     parts = (argument.partition("=") for argument in arguments)
     return tuple(f"{last_part(name)}{sign}{last_part(value)}" for name, sign, value in parts)
-
-
-def _gpu(text: str) -> int:
-    from benchmarking.models.frameworks import NO_GPU
-
-    return NO_GPU if text == "none" else int(text)

@@ -18,7 +18,8 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from pathlib import Path
+
+from benchmarking.io.user_folders import expanded
 
 NAME = "prepare"
 HELP = "unpack the official validation tar into class folders"
@@ -26,9 +27,9 @@ HELP = "unpack the official validation tar into class folders"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("tar", type=Path, metavar="TAR", help="ILSVRC2012_img_val.tar")
+    parser.add_argument("tar", type=expanded, metavar="TAR", help="ILSVRC2012_img_val.tar")
     parser.add_argument(
-        "folder", type=Path, metavar="DIR", help="a folder that does not exist yet, or is empty"
+        "folder", type=expanded, metavar="DIR", help="a folder that does not exist yet, or is empty"
     )
     parser.add_argument(
         "--no-verify",

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.options import (
@@ -24,6 +23,7 @@ from benchmarking.cli.options import (
     subset,
     warn_of_left_out,
 )
+from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     from benchmarking.labels.label_set import LabelSet
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=expanded,
         metavar="FILE",
         help="write to a file instead; its suffix selects the format: .csv, .md, .tex, .json, "
         ".txt, or the suffix of a plug-in",

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarking import cli
-from benchmarking.cli.options import add_store, add_weights, positive
+from benchmarking.cli.arguments import positive
+from benchmarking.cli.options import add_store, add_weights
+from benchmarking.io.user_folders import expanded
 from benchmarking.pictures.sets import default_name, open_pictures
 from benchmarking.predictions.arrays_2019 import names_2019
 
@@ -113,7 +115,7 @@ def _parser(script: Script) -> argparse.ArgumentParser:
     add(
         "-o",
         "--output-dir",
-        type=Path,
+        type=expanded,
         default=Path(f"{script.platform}_imagenet"),
         metavar="DIR",
         help="folder for the arrays (default: %(default)s)",
@@ -127,13 +129,13 @@ def _parser(script: Script) -> argparse.ArgumentParser:
         help="preprocessing: published, with which the authors of the weights evaluate them (the "
         "default), or northcutt2019, that of the table of 2019",
     )
-    add("--weights-dir", type=Path, metavar="DIR", help="folder with the files of weights")
+    add("--weights-dir", type=expanded, metavar="DIR", help="folder with the files of weights")
     add_weights(parser, "'random' tests the pipeline without any file of weights")
     add_store(parser)
     return parser
 
 
 def _gpu(text: str) -> str:
-    if text != "none" and not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor 'none'")
+    if text not in ("none", "cpu") and not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor 'cpu' nor 'none'")
     return text

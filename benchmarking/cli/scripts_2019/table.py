@@ -17,6 +17,7 @@ from benchmarking.errors import BenchmarkError, PictureError, StoreError
 from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder, collections, complete
 from benchmarking.io.npy_files import read_integers
+from benchmarking.io.user_folders import expanded
 from benchmarking.labels.agreement import agreement, chance_warning
 from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
 from benchmarking.labels.label_files import list_from, single_classes
@@ -106,7 +107,7 @@ def _add_path(
     default: Path | None = None,
 ) -> None:
     parser.add_argument(
-        f"-{letter}", f"--{name}", type=Path, metavar=metavar, help=what, default=default
+        f"-{letter}", f"--{name}", type=expanded, metavar=metavar, help=what, default=default
     )
 
 

@@ -85,14 +85,19 @@ class _Process:
         with _without_interrupts(), output:
             # -P: no file in the current folder can shadow a library. Pipes are unbuffered, because
             # a thread may hold the lock of a buffer when Python exits.
-            self._process = subprocess.Popen(  # noqa: S603 - this package's own module
-                [sys.executable, "-P", "-m", worker.__name__, str(self._folder)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                bufsize=0,
-                env={**os.environ, "PYTHONPATH": path},
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - this package's own module
+                    [sys.executable, "-P", "-m", worker.__name__, str(self._folder)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=output,
+                    bufsize=0,
+                    env={**os.environ, "PYTHONPATH": path},
+                )
+            except OSError as error:
+                raise BenchmarkError(
+                    f"{sys.executable} cannot be started: {error.strerror}."
+                ) from error
             self._reader = threading.Thread(target=self._read, daemon=True)
             self._reader.start()
 

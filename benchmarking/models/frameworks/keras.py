@@ -24,6 +24,15 @@ EXECUTOR = "fresh-process"
 # Mixed precision is not offered: the sum of a 16-bit softmax differs from one by up to a percent.
 PRECISIONS = ("float32", "tf32")
 BATCH_SIZES = {"cpu": 1, "gpu": 1}
+_BACKEND = "tensorflow"
+
+
+def overridden() -> str:
+    """What is said to a user whose KERAS_BACKEND names another backend; "" if it does not."""
+    asked = os.environ.get("KERAS_BACKEND", _BACKEND)
+    return (
+        "" if asked == _BACKEND else f"KERAS_BACKEND={asked} is not used; Keras runs on TensorFlow"
+    )
 
 
 def prepare(gpu: int | None, precision: str = "float32") -> Device:
@@ -38,12 +47,12 @@ def prepare(gpu: int | None, precision: str = "float32") -> Device:
             another backend.
         MissingDependency: Keras or TensorFlow is not installed.
     """
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["KERAS_BACKEND"] = _BACKEND
     with requires(EXTRA):
         import keras
         import tensorflow as tf
 
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != _BACKEND:
         raise BenchmarkError(f"Keras runs on {keras.backend.backend()!r} here, not on TensorFlow.")
     # A user's keras.json can have other defaults.
     keras.config.set_floatx("float32")

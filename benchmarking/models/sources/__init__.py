@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from benchmarking.errors import BenchmarkError, not_installed
+from benchmarking.errors import BenchmarkError, WeightsError, not_installed
 from benchmarking.models.frameworks import Framework, frameworks
 from benchmarking.models.published import published
 from benchmarking.models.spec import ModelSpec, Published
@@ -147,9 +147,12 @@ def weights_path(spec: ModelSpec, folder: Path | None) -> Path:
     """Path of a model's weights: its own, or in the given folder, or in that of its source.
 
     Raises:
-        WeightsError: they are missing.
+        WeightsError: they are missing, or their folder is unknown.
     """
-    place = spec.weights.folder or folder or source_of(spec).weights_folder(spec)
+    try:
+        place = spec.weights.folder or folder or source_of(spec).weights_folder(spec)
+    except BenchmarkError as error:  # such as an unknown home folder
+        raise WeightsError(str(error)) from error
     path = place / spec.weights.file
     if not path.is_file():
         raise missing(spec.weights, place)

@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.io.names import check_name
+from benchmarking.io.user_folders import expanded
 from benchmarking.models import keras_files, state_dicts
 from benchmarking.models.sources import source_of, the_spec
 from benchmarking.models.spec import ModelSpec, Weights
@@ -71,7 +72,7 @@ def spec_of_checkpoint(
         BenchmarkError: the architecture is not exactly one model, the name is not valid, or the
             file does not exist or is one of another framework.
     """
-    path = Path(file).expanduser().absolute()
+    path = expanded(file).absolute()
     built_as = the_spec(architecture)
     if built_as.framework not in _FILLED_BY:
         raise BenchmarkError(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmarking.errors import WeightsError, requires
 from benchmarking.io.files import shipped_rows
+from benchmarking.io.user_folders import expanded, home
 from benchmarking.models.frameworks import keras as keras_framework
 from benchmarking.models.published import published
 from benchmarking.models.spec import ModelSpec, Weights
@@ -40,8 +41,8 @@ def specs() -> tuple[ModelSpec, ...]:
 
 def weights_folder(spec: ModelSpec) -> Path:
     """Keras's folder of downloaded weights."""
-    home = os.environ.get("KERAS_HOME")
-    return (Path(home).expanduser() if home else Path.home() / ".keras") / "models"
+    named = os.environ.get("KERAS_HOME")
+    return (expanded(named) if named else home("KERAS_HOME") / ".keras") / "models"
 
 
 def build(spec: ModelSpec, weights: Path | None) -> keras.Model:

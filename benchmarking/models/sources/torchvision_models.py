@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmarking.errors import WeightsError, requires
 from benchmarking.io.files import shipped_rows
+from benchmarking.io.user_folders import expanded, home
 from benchmarking.models.frameworks import pytorch
 from benchmarking.models.published import published
 from benchmarking.models.spec import ModelSpec, Weights
@@ -46,9 +47,10 @@ def specs() -> tuple[ModelSpec, ...]:
 
 def weights_folder(spec: ModelSpec) -> Path:
     """PyTorch's folder of downloaded weights."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = os.environ.get("TORCH_HOME")
-    return (Path(home).expanduser() if home else cache / "torch") / "hub" / "checkpoints"
+    named, cache = os.environ.get("TORCH_HOME"), os.environ.get("XDG_CACHE_HOME")
+    if named:
+        return expanded(named) / "hub" / "checkpoints"
+    return (expanded(cache) if cache else home("TORCH_HOME") / ".cache") / "torch/hub/checkpoints"
 
 
 def build(spec: ModelSpec, weights: Path | None) -> torch.nn.Module:

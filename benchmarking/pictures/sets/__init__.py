@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 from benchmarking.errors import PictureError
 from benchmarking.io.prefetch import cores, prefetched
 from benchmarking.io.progress import bar, notice
+from benchmarking.io.user_folders import expanded
 from benchmarking.labels.imagenet import validation_labels, validation_number
 from benchmarking.pictures.crop import refusals
 from benchmarking.pictures.decode import deep_mode, read_to_end
@@ -275,15 +276,15 @@ def _named(where: str) -> tuple[PictureSet | None, str]:
     """The picture set that NAME:PLACE names, or None, and the place without the name."""
     name, colon, place = where.partition(":")
     if colon and not Path(where).exists() and name in (known := picture_sets()):
-        return known[name], place
-    return None, where
+        return known[name], str(expanded(place)) if place else place
+    return None, str(expanded(where)) if where else where
 
 
 def _chosen(where: str) -> tuple[PictureSet, str]:
     """The picture set that opens a place, and the place without the name of the set."""
-    named, place = _named(where)
+    named, where = _named(where)
     if named:
-        return named, place
+        return named, where
     known = picture_sets()
     matches = {one: one.match(where) if where else Match.NONE for one in known.values()}
     best = max(matches.values())

@@ -220,8 +220,6 @@ def _home(path: Path) -> str:
 
 def _nearest(path: Path, where: str) -> str:
     """How far a path exists, and what is there that may be meant."""
-    if where.startswith("~"):
-        return ": '~' is not expanded within quotes, so write the path in full."
     parent = path.parent
     while not parent.is_dir() and parent != parent.parent:
         parent = parent.parent

@@ -1,0 +1,71 @@
+"""The parser of the commands, and the kinds of values that it accepts."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from benchmarking.io.user_folders import expanded
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that refuses abbreviations, and names an unknown option beside a similar one."""
+
+    def __init__(self, **options: Any) -> None:
+        """Take the options of `argparse.ArgumentParser`."""
+        super().__init__(
+            **{"formatter_class": argparse.RawDescriptionHelpFormatter, **options},
+            allow_abbrev=False,
+        )
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse arguments; a subcommand's parser ends with an error if some are unknown.
+
+        Otherwise the main parser would refuse them, and show a usage without the subcommand.
+        """
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self._refuse(unknown)
+        return found, unknown
+
+    def _refuse(self, unknown: list[str]) -> NoReturn:
+        option = next((one for one in unknown if one.startswith("-")), "")
+        name = option.partition("=")[0]
+        known = [flag for action in self._actions for flag in action.option_strings]
+        close = get_close_matches(name, known, n=1) or [k for k in known if k.startswith(name)]
+        if not option:
+            self.error(f"unexpected: {' '.join(unknown)}")
+        self.error(f"unknown option {name}" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def place(text: str) -> str:
+    """Parse an argument as a place of pictures, with "~" for the home folder, or as a name."""
+    return str(expanded(text)) if text.startswith("~") else text
+
+
+def positive(text: str) -> int:
+    """Parse an argument as a whole number of at least 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return number
+
+
+def gpu_number(text: str) -> int:
+    """Parse an argument as the number of a GPU, or as the CPU."""
+    from benchmarking.models.frameworks import NO_GPU
+
+    if text.lower() in ("cpu", "none"):
+        return NO_GPU
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a GPU; give its number, 0 for the first one, or 'cpu'"
+        )
+    return int(text)

@@ -1,0 +1,84 @@
+"""Folders of the user: home, cache and data, as far as they are known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarking.errors import BenchmarkError
+
+
+def expanded(path: Path | str) -> Path:
+    """A path with "~" or "~name" replaced by the home folder of this or that user.
+
+    A file or folder that is really named so is meant itself.
+
+    Raises:
+        BenchmarkError: the home folder is unknown.
+    """
+    plain = Path(path)
+    if not str(path).startswith("~") or os.path.lexists(plain):
+        return plain
+    try:
+        return plain.expanduser()
+    except RuntimeError as error:
+        user = plain.parts[0]
+        raise BenchmarkError(
+            f"{path}: the home folder {user} is unknown; write the path in full."
+        ) from error
+
+
+def home(instead: str) -> Path:
+    """The user's home folder.
+
+    Args:
+        instead: what else can be set if it is unknown, such as "TORCH_HOME".
+
+    Raises:
+        BenchmarkError: it is unknown, as in a container that runs under a number without a name.
+    """
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise _unknown(instead) from error
+
+
+def cache() -> Path:
+    """This package's folder in the user's cache.
+
+    Raises:
+        BenchmarkError: the user's home folder is unknown.
+    """
+    from platformdirs import user_cache_path
+
+    return _absolute(user_cache_path, "XDG_CACHE_HOME")
+
+
+def data() -> Path:
+    """This package's folder in the user's data.
+
+    Raises:
+        BenchmarkError: the user's home folder is unknown.
+    """
+    from platformdirs import user_data_path
+
+    return _absolute(user_data_path, "IMAGENET_BENCHMARK_STORE")
+
+
+def _absolute(folder: Callable[..., Path], variable: str) -> Path:
+    """A folder of platformdirs; without a home folder, some versions would name it "~"."""
+    try:
+        found = folder("imagenet-benchmarking", appauthor=False).expanduser()
+    except RuntimeError as error:
+        raise _unknown(variable) from error
+    if not found.is_absolute():
+        raise BenchmarkError(f"{found} is where {variable} leads; expected an absolute path.")
+    return found
+
+
+def _unknown(variable: str) -> BenchmarkError:
+    return BenchmarkError(
+        f"the home folder is unknown: HOME is not set, and user number {os.getuid()} has no entry "
+        f"in the list of users. Set HOME or {variable}."
+    )
