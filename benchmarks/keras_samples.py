@@ -198,7 +198,7 @@ def main() -> None:
         count = len(linked(chosen, work / "pictures", min(args.count, len(chosen))))
         whole = processes(work / "pictures", work, models, repeats)
     os.environ.update(QUIET)
-    sample = chosen[:SAMPLE]
+    sample = chosen[: 4 if args.small else SAMPLE]
     timed = [model for model in models if model in GOALS]
     single = [line for model in timed for line in samples(model, sample, turns)]
     about = (

@@ -226,7 +226,10 @@ def test_the_option_for_plug_ins_cannot_be_abbreviated(capsys):
     ("changes", "message"),
     [
         ({"framework": "gone"}, "x/y names framework 'gone', which there is not; there are keras"),
-        ({"source": "gone"}, "gone/y names source 'gone', which there is not; there are checkpoint, eff"),
+        (
+            {"source": "gone"},
+            "gone/y names source 'gone', which there is not; there are checkpoint, eff",
+        ),
     ],
 )
 def test_a_spec_that_names_unknown_plug_ins_is_refused(changes, message):

@@ -22,16 +22,6 @@ SIZES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 pytestmark = pytest.mark.models
 
 
-def predict(pictures: Path | str, store: Path, *arguments: str) -> Store:
-    command = [sys.executable, "-m", "benchmarking", "predict", str(pictures), *arguments]
-    done = subprocess.run(
-        [*command, "--store", str(store)], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""  # output of frameworks is shown only for failures
-    return Store(store)
-
-
 def run(source: str, model: str, images: str = "sample_images-limit-60") -> Run:
     return Run(images, f"efficientnet-lite-{source}", model, "published")
 
@@ -103,13 +93,22 @@ def test_every_input_of_a_keras_model_was_one_picture(store, model, side):
     )
 
 
+THREE_WAYS = """
+import sys
+from benchmarking.cli import main
+models = ["--models", "squeezenet1_1", "alexnet", "--weights", "random", "--limit", "30"]
+for store, *how in (["plain", "none"], ["one", "none", "--workers", "1"], ["shared", "crops"]):
+    command = ["predict", sys.argv[1], *models, "--crop-cache", *how, "--store", store]
+    assert main([*command, "--executor", "in-process"]) == 0  # so the framework is loaded once
+"""
+
+
 def test_shared_crops_and_workers_change_no_bit_of_a_real_prediction(sample_images, tmp_path):
-    models = ["--models", "squeezenet1_1", "alexnet", "--weights", "random", "--limit", "30"]
+    command = [sys.executable, "-c", THREE_WAYS, str(sample_images.resolve())]
+    subprocess.run(command, cwd=tmp_path, check=True)
     found = []
-    for how in (["none"], ["none", "--workers", "1"], [str(tmp_path / "crops")]):
-        folder = tmp_path / "-".join(how).replace("/", "")
-        predict(sample_images, folder, *models, "--crop-cache", *how)
-        store = Store(folder.with_name(f"{folder.name}-random"))
+    for name in ("plain", "one", "shared"):
+        store = Store(tmp_path / f"{name}-random")
         runs = store.runs("sample_images-limit-30")
         assert [run.model for run in runs] == ["alexnet", "squeezenet1_1"]
         found.append([store.read(run) for run in runs])

@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 from fractions import Fraction
+from functools import cache
 
 import cv2
 import numpy as np
@@ -57,6 +58,7 @@ def noise(height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:
     return random.integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
+@cache
 def every_kind() -> dict[str, bytes]:
     rgb = Image.fromarray(noise(301, 417, 3))
     alpha = Image.fromarray(noise(301, 417, 4))
