@@ -285,7 +285,7 @@ def test_a_real_model_pays_for_a_wrong_recipe(tmp_path):
     (tmp_path / "mine.toml").write_text("resize = [224, 224]\nscaling = 'caffe'\n")
     options = ("--recipe-file", tmp_path / "mine.toml", "-o", tmp_path / "t.csv")
     model = "efficientnet-lite-pytorch/efficientnet-lite0"
-    done = command("recipe", model, "demo", *options)
+    done = command("recipe", model, "demo", "--limit", "8", *options)
     assert done.returncode == 0, done.stderr
     written = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert {line["Model"] for line in written} == {model}
