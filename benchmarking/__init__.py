@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from benchmarking.pictures.sets import open_images
     from benchmarking.predictions.run import Run
     from benchmarking.predictions.store import Store
+    from benchmarking.predictions.stores import Stores
     from benchmarking.predictions.top_k import TopK
     from benchmarking.reports.shown_table import Table, evaluate, score
     from benchmarking.scoring.compare import Comparison, compare
@@ -49,6 +50,7 @@ _PLACES = {
     "SCALINGS": "pictures.recipe",
     "Scaling": "pictures.recipe",
     "Store": "predictions.store",
+    "Stores": "predictions.stores",
     "Table": "reports.shown_table",
     "TopK": "predictions.top_k",
     "Verification": "scoring.verify",
@@ -77,6 +79,7 @@ __all__ = [
     "Run",
     "Scaling",
     "Store",
+    "Stores",
     "Table",
     "TopK",
     "Verification",

@@ -38,7 +38,7 @@ from benchmarking.models import sources
 
 NAMES = {
     *("BenchmarkError", "Comparison", "ImageSet", "LabelSet", "LoadedModel", "Options", "Picture"),
-    *("Preprocessing", "Recipe", "Run", "SCALINGS", "Scaling", "Store", "Table", "TopK"),
+    *("Preprocessing", "Recipe", "Run", "SCALINGS", "Scaling", "Store", "Stores", "Table", "TopK"),
     *("Verification", "__version__", "compare", "evaluate", "load_model", "open_images"),
     *("predict", "score", "sweep", "verify"),
 }

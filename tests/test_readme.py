@@ -94,6 +94,11 @@ def place(tmp_path, monkeypatch, cache, arrays_of_2019):
     for name in ("precomputed", "mine", "2019", "zoo"):
         (tmp_path / name).symlink_to(ROOT / "precomputed")
     (tmp_path / "your").symlink_to(arrays_of_2019)
+    demo = ROOT / "precomputed" / "demo"
+    for name, model in (("A", "efficientnet-lite0"), ("B", "efficientnet-lite1")):
+        run = demo / "efficientnet-lite-keras" / f"{model}.published.safetensors"
+        (tmp_path / f"{name}.safetensors").symlink_to(run)
+    (tmp_path / "images.csv").symlink_to(demo / "images.csv")
     np.save("rows_to_keep.npy", np.array([5, 3]))
     np.save("their_labels.npy", np.array([7, 0]))
     plug_ins = (ROOT / "docs" / "plug-ins.md").read_text()

@@ -20,17 +20,32 @@ if TYPE_CHECKING:
     from benchmarking.predictions.image_rows import ImageRows
     from benchmarking.predictions.run import Run
     from benchmarking.predictions.store import Store
+    from benchmarking.predictions.stores import Stores
     from benchmarking.scoring.table import AccuracyTable
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
-    """Add --store."""
+    """Add --store for a command that writes; see `chosen_store`."""
     parser.add_argument(
         "--store",
         type=expanded,
+        action="append",
         metavar="DIR",
-        help="folder of stored predictions (default: $IMAGENET_BENCHMARK_STORE, else ./precomputed "
-        "if it exists, else a folder in your user data)",
+        help="folder for the predictions (default: $IMAGENET_BENCHMARK_STORE, else a folder in "
+        "your user data)",
+    )
+
+
+def add_stores(parser: argparse.ArgumentParser) -> None:
+    """Add --store for a command that reads; see `chosen_stores`."""
+    parser.add_argument(
+        "--store",
+        type=expanded,
+        action="append",
+        metavar="DIR",
+        help="folder of stored predictions; may be given several times (default: "
+        "$IMAGENET_BENCHMARK_STORE, else a folder in your user data, together with ./precomputed "
+        "if it exists, which in a clone has the predictions that are part of it)",
     )
 
 
@@ -142,26 +157,53 @@ def add_weights(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def chosen_store(args: argparse.Namespace) -> Store:
-    """The store of this call; random weights and other precisions have stores of their own."""
+    """The store that a call writes to.
+
+    Runs with random weights, or of another precision, have a store of their own.
+
+    Raises:
+        BenchmarkError: several folders are given, or none is known.
+    """
     from benchmarking.errors import BenchmarkError
-    from benchmarking.predictions.run_index import kept_apart
+    from benchmarking.predictions.run_index import beside
     from benchmarking.predictions.store import Store
 
-    options = vars(args)
-    apart = kept_apart(options.get("weights", "published"), options.get("precision"))
-    store = Store(args.store)
-    if not apart:
-        return store
-    folder = store.folder if store.folder.name.strip(".") else store.folder.resolve()
-    if not folder.name:
+    first, *others = dict.fromkeys(args.store or [None])
+    if others:
         raise BenchmarkError(
-            f"{folder} cannot be named otherwise; such runs are kept in a store apart, so name a "
-            "folder within it with --store."
+            f"predictions are written to one store only, but --store names {first} and {others[0]}."
         )
-    return Store(folder.with_name(folder.name + apart))
+    return Store(beside(Store(first).folder, _apart(args)))
 
 
-def runs_meant(args: argparse.Namespace, store: Store) -> list[Run]:
+def chosen_stores(args: argparse.Namespace) -> Stores:
+    """The stores that a call reads; for special runs, the stores that they have of their own.
+
+    Raises:
+        BenchmarkError: one of several folders has no runs, or no folder is known.
+    """
+    from benchmarking.errors import StoreError
+    from benchmarking.predictions.run_index import beside
+    from benchmarking.predictions.stores import Stores, default_stores
+
+    apart = _apart(args)
+    if not args.store:
+        return Stores.named(default_stores(apart))
+    stores = Stores(*(beside(folder, apart) for folder in args.store))
+    empty = [store for store in stores.members.values() if not store.image_sets()]
+    if stores.is_told and empty:
+        raise StoreError(f"there are no stored predictions in {empty[0].folder}.")
+    return stores
+
+
+def _apart(args: argparse.Namespace) -> str:
+    from benchmarking.predictions.run_index import kept_apart
+
+    options = vars(args)
+    return kept_apart(options.get("weights", "published"), options.get("precision"))
+
+
+def runs_meant(args: argparse.Namespace, store: Stores) -> list[Run]:
     """Stored runs that --images, --recipe and the names of models select; all by default.
 
     Raises:

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from benchmarking.predictions.arrays_2019 import IMAGES, RECIPE, ArrayFolders, s
 from benchmarking.predictions.image_rows import LARGEST_CLASS
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
+from benchmarking.predictions.stores import Stores, as_stores
 
 
 def rows_of(images: str, labels: NDArray[np.int64]) -> ImageSet:
@@ -83,44 +84,51 @@ def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Store) -> 
     return False
 
 
-def export_arrays(store: Store, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
+def export_arrays(store: Stores | Store, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
     """Write runs as arrays like those of 2019; yield the path of each run's classes.
 
     Raises:
         BenchmarkError: two runs would have the same file names, a run is broken or of another
             platform, or the folder cannot be written.
     """
-    rows = {images: store.rows(images) for images in {run.images for run in runs}}
-    stems = {run: stem_of(run, rows[run.images].keys, store.provenance(run)) for run in runs}
-    for stem, n in Counter(stems.values()).items():
-        if n > 1:
-            same = " and ".join(str(run) for run in runs if stems[run] == stem)
-            raise BenchmarkError(
-                f"{same} would both be {stem}_top5preds.npy; choose one with --models, --recipe "
-                "or --images."
-            )
+    rows = as_stores(store).rows_by_run(runs)
+    runs = list(rows)
+    stems = {run: stem_of(run, rows[run].keys, store.provenance(run)) for run in runs}
+    _refuse_repeated({run: f"{stem}_top5preds.npy" for run, stem in stems.items()})
     for run in runs:
         predicted, made = store.read(run), store.provenance(run)
         all_of_them = store.keeps_all_probabilities(run)
         everything = store.read_probabilities(run) if all_of_them else None
-        labels = rows[run.images].labels
+        labels = rows[run].labels
         yield save(folder / stems[run], run, predicted, labels, made, probabilities=everything)
 
 
-def export_tables(store: Store, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
+def export_tables(store: Stores | Store, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
     """Write runs as comma-separated values, one line per picture; yield each path.
 
     Raises:
         BenchmarkError: a run is broken, or the folder cannot be written.
     """
-    for run in runs:
-        path = folder / run.images / run.source / f"{run.model}.{run.recipe}.csv"
-        files.write(path, _table(store, run).encode())
-        yield path
+    paths = {run: Path(run.images, run.source, f"{run.model}.{run.recipe}.csv") for run in runs}
+    _refuse_repeated(paths)
+    for run, path in paths.items():
+        files.write(folder / path, _table(store, run).encode())
+        yield folder / path
 
 
-def _table(store: Store, run: Run) -> str:
-    rows, predicted = store.rows(run.images), store.read(run)
+def _refuse_repeated(names: Mapping[Run, str | Path]) -> None:
+    """Refuse to write two runs into files of the same name."""
+    for name, n in Counter(names.values()).items():
+        if n > 1:
+            same = " and ".join(str(run) for run in names if names[run] == name)
+            raise BenchmarkError(
+                f"{same} would both be {name}; choose one with --models, --recipe, --images or "
+                "--store."
+            )
+
+
+def _table(store: Stores | Store, run: Run) -> str:
+    rows, predicted = store.rows_of(run), store.read(run)
     places = range(1, predicted.classes.shape[1] + 1)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

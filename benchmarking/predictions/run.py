@@ -33,5 +33,10 @@ class Run:
         if "." in self.recipe:
             raise BenchmarkError(f"recipe name {self.recipe!r} contains a dot; use '-' instead.")
 
+    @property
+    def full_name(self) -> str:
+        """Its source and its model."""
+        return f"{self.source}/{self.model}"
+
     def __str__(self) -> str:
         return f"{self.source}/{self.model} ({self.recipe}) on {self.images}"

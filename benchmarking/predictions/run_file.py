@@ -34,6 +34,19 @@ _MEND = (
 )
 
 
+class OtherRun(StoreError):
+    """A file holds another run than the one of its name.
+
+    Attributes:
+        held: the run that it holds.
+    """
+
+    def __init__(self, path: Path, held: Run) -> None:
+        """Name the file and the run that it holds."""
+        super().__init__(f"{path} holds the run {held}; was it renamed or moved?")
+        self.held = held
+
+
 @dataclass(frozen=True, eq=False)
 class RunFile:
     """An open file of a run; everything that is read from it is verified.
@@ -50,6 +63,21 @@ class RunFile:
     def names(self) -> set[str]:
         """Names of its arrays."""
         return set(self.file.keys())
+
+    @property
+    def run(self) -> Run:
+        """The run that it holds, whatever the name of the file."""
+        import msgspec
+
+        return msgspec.convert(self.document.get("run"), Run)
+
+    @property
+    def contents(self) -> object:
+        """What its predictions are and on which pictures, to be compared with another file's."""
+        arrays = self._digests or {
+            name: digests_of(self.file.get_tensor(name)) for name in self.names
+        }
+        return arrays, self.provenance.fingerprint
 
     @property
     def rows(self) -> str:
@@ -121,17 +149,24 @@ def packed(
 
 
 @contextmanager
-def opened(path: Path, run: Run) -> Iterator[RunFile]:
+def opened(path: Path, run: Run | None = None) -> Iterator[RunFile]:
     """Open the file of a run for reading within the block.
 
+    Args:
+        path: the file.
+        run: the run that it must hold; None for any.
+
     Raises:
-        StoreError: it does not exist, is damaged, or has another format or another run; or data
-            that the block reads are damaged.
+        OtherRun: it holds another run.
+        StoreError: it does not exist, is damaged, or has another format; or data that the block
+            reads are damaged.
     """
     try:
         files.open_regular(path).close()  # safetensors would block on a pipe, and hide other errors
         with safe_open(path, framework="numpy") as file:
-            stored = RunFile(file, _document(file, run))
+            stored = RunFile(file, _document(file))
+            if run is not None and stored.document.get("run") != vars(run):
+                raise OtherRun(path, stored.run)
             stored.check_names()
             yield stored
     except FileNotFoundError as error:
@@ -140,18 +175,30 @@ def opened(path: Path, run: Run) -> Iterator[RunFile]:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (Damaged, SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"{path} is damaged: {error}. {_MEND}") from error
+    except OtherRun:
+        raise
     except BenchmarkError as error:
         raise StoreError(f"{path}: {error}") from error
 
 
-def _document(file: Any, run: Run) -> Mapping[str, Any]:
-    """The metadata of an open file, which must belong to this run."""
+def has_same_predictions(first: Path, second: Path) -> bool:
+    """Whether two files hold the same predictions on the same pictures.
+
+    How they were made, such as the date, can differ. False if a file cannot be read.
+    """
+    try:
+        with opened(first) as one, opened(second) as other:
+            return one.run == other.run and one.contents == other.contents
+    except StoreError:
+        return False
+
+
+def _document(file: Any) -> Mapping[str, Any]:
+    """The metadata of an open file."""
     document = unsealed((file.metadata() or {}).get(_KEY, "{}"))
     if document.get("format") != FORMAT:
         raise StoreError(
             f"not of format {FORMAT}, the one this version reads; it is another program's file, "
             "or a newer version's."
         )
-    if document.get("run") != vars(run):
-        raise StoreError("holds another run than its name says; was it renamed or moved?")
     return document

@@ -18,24 +18,57 @@ from benchmarking.io.user_folders import expanded
 from benchmarking.predictions.run import Run
 
 ROWS = "images.csv"
-_SUFFIX = ".safetensors"
+SUFFIX = ".safetensors"
 
 
 STORE_VARIABLE = "IMAGENET_BENCHMARK_STORE"
 """Environment variable with the folder of the store."""
 
 
-def default_folder() -> Path:
-    """The folder of the store if none is given.
+SHIPPED = Path("precomputed")
+"""Folder of a clone of this project with the predictions that are part of it."""
 
-    It is $IMAGENET_BENCHMARK_STORE, else ./precomputed if that exists, else a folder in the user's
-    data folder.
+
+class Misnamed(StoreError):
+    """A file among the runs whose name is not that of a run.
+
+    Attributes:
+        path: the file.
     """
-    if os.environ.get(STORE_VARIABLE):
-        return expanded(os.environ[STORE_VARIABLE])
-    if Path("precomputed").is_dir():
-        return Path("precomputed")
-    return user_folders.data() / "precomputed"
+
+    def __init__(self, path: Path, message: str) -> None:
+        """Name the file, and the problem in words."""
+        super().__init__(message)
+        self.path = path
+
+
+def named_folder() -> Path | None:
+    """The folder that $IMAGENET_BENCHMARK_STORE names; None if it is not set.
+
+    Raises:
+        StoreError: it names several folders.
+    """
+    text = os.environ.get(STORE_VARIABLE)
+    if not text:
+        return None
+    if os.pathsep in text and not expanded(text).is_dir():
+        raise StoreError(
+            f"${STORE_VARIABLE} is {text!r}, but it can name only one folder. To read several "
+            "stores, give --store several times."
+        )
+    return expanded(text)
+
+
+def own_folder() -> Path:
+    """The folder for a user's own runs if none is given.
+
+    It is $IMAGENET_BENCHMARK_STORE, else a folder in the user's data folder.
+
+    Raises:
+        BenchmarkError: the variable names several folders, or the user's home is unknown.
+    """
+    named = named_folder()
+    return user_folders.data() / "precomputed" if named is None else named
 
 
 def kept_apart(weights: str, precision: str | None) -> str:
@@ -51,6 +84,23 @@ def kept_apart(weights: str, precision: str | None) -> str:
     return "".join(f"-{part}" for part in [*parts, precision] if part)
 
 
+def beside(folder: Path, apart: str) -> Path:
+    """The folder for special runs beside the folder of other runs; `apart` is from `kept_apart`.
+
+    Raises:
+        BenchmarkError: the folder is the root, and so has no name.
+    """
+    if not apart:
+        return folder
+    known = folder if folder.name.strip(".") else folder.resolve()
+    if not known.name:
+        raise BenchmarkError(
+            f"{known} cannot be named otherwise; such runs are kept in a store apart, so name a "
+            "folder within it with --store."
+        )
+    return known.with_name(known.name + apart)
+
+
 @dataclass(frozen=True, init=False)
 class RunIndex:
     """The runs in a store's folder, found by file names.
@@ -62,8 +112,8 @@ class RunIndex:
     folder: Path
 
     def __init__(self, folder: Path | str | None = None) -> None:
-        """Use a folder, which need not exist yet; by default that of `default_folder`."""
-        object.__setattr__(self, "folder", default_folder() if folder is None else expanded(folder))
+        """Use a folder, which need not exist yet; by default that of `own_folder`."""
+        object.__setattr__(self, "folder", own_folder() if folder is None else expanded(folder))
 
     def image_sets(self) -> list[str]:
         """Names of the image sets that have runs, or files that may be runs, sorted.
@@ -83,13 +133,17 @@ class RunIndex:
 
     def strays(self) -> list[Path]:
         """Files that are not part of the store, such as those of an interrupted write."""
-        kept = {*self.folder.glob(f"*/{ROWS}"), *self.folder.glob(f"*/*/[!.]*{_SUFFIX}")}
+        kept = {*self.folder.glob(f"*/{ROWS}"), *self.folder.glob(f"*/*/[!.]*{SUFFIX}")}
         found = (path for path in self.folder.rglob("*") if path.is_file() and path not in kept)
         return sorted(path for path in found if not self._is_hidden(path))
 
     def path(self, run: Run) -> Path:
         """Path of a run's file, which need not exist."""
-        return self.folder / run.images / run.source / f"{run.model}.{run.recipe}{_SUFFIX}"
+        return self.folder / run.images / run.source / f"{run.model}.{run.recipe}{SUFFIX}"
+
+    def rows_path(self, images: str) -> Path:
+        """Path of an image set's list of pictures, which need not exist."""
+        return self.folder / images / ROWS
 
     def unfinished(self, run: Run) -> Path:
         """Folder for the checkpoints of a partial run."""
@@ -110,16 +164,16 @@ class RunIndex:
                 yield StoreError(f"{printable(str(source))} cannot be read: {error.strerror}.")
                 continue
             for name in names:
-                if name.endswith(_SUFFIX) and not name.startswith("."):
+                if name.endswith(SUFFIX) and not name.startswith("."):
                     yield self._run(images, source / name)
 
     def _run(self, images: str, path: Path) -> Run | StoreError:
-        model, _, recipe = path.name.removesuffix(_SUFFIX).rpartition(".")
+        model, _, recipe = path.name.removesuffix(SUFFIX).rpartition(".")
         try:
             return Run(images, path.parent.name, model, recipe)
         except BenchmarkError as error:
             where = printable(str(path))
-            return StoreError(f"{where} is not named like a stored run: {error}")
+            return Misnamed(path, f"{where} is not named like a stored run: {error}")
 
     def _is_hidden(self, path: Path) -> bool:
         """Whether a part of the path is hidden; incomplete .part files do not count as hidden."""

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from benchmarking.errors import StoreError
+from benchmarking.io.user_folders import expanded
+from benchmarking.predictions.lone_file import names_file
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
+from benchmarking.predictions.stored_run import identity
+from benchmarking.predictions.stores import Stores, as_stores
 
 
 def chosen_runs(
-    store: Store,
+    store: Stores | Store,
     patterns: Sequence[str] = (),
     *,
     images: str | None = None,
@@ -20,41 +24,49 @@ def chosen_runs(
     """Stored runs that match; all by default.
 
     Args:
-        store: the store.
-        patterns: such as vgg16, keras/vgg* or vgg16:published; empty for every model.
+        store: the store, or several.
+        patterns: such as vgg16, keras/vgg* or vgg16:published, or files of runs; empty for every
+            model.
         images: name of the image set; None for all.
         recipe: name of the recipe; None for all.
 
     Raises:
         StoreError: no run matches.
     """
+    stores = as_stores(store)
+    in_files = [stores.file(expanded(pattern)) for pattern in patterns if names_file(pattern)]
+    models = [pattern for pattern in patterns if not names_file(pattern)]
     runs = [
         run
-        for each in store.image_sets()
-        for run in store.runs(each)
-        if images in (None, each)
-        and recipe in (None, run.recipe)
-        and (not patterns or any(_matches(run, pattern) for pattern in patterns))
+        for each in stores.image_sets()
+        if images in (None, each) and (models or not patterns)
+        for run in stores.runs(each)
+        if not models or any(_matches(run, pattern) for pattern in models)
+    ]
+    runs = [
+        run
+        for run in (*runs, *in_files)
+        if images in (None, run.images) and recipe in (None, run.recipe)
     ]
     if not runs:
         asked = ", ".join(filter(None, [*patterns, recipe, images]))
-        none = f"there are no stored runs in {store.folder}; name another folder with --store."
+        none = f"there are no stored runs in {stores.folders}; name another folder with --store."
         if asked:
             none = (
-                f"{store.folder} has no run of {asked}; 'imagenet-benchmark table --store "
-                f"{store.folder}' lists all."
+                f"{stores.folders} has no run of {asked}; 'imagenet-benchmark table "
+                f"{stores.as_options}' lists all."
             )
-        raise StoreError("\n".join([none, *problems(store, images)]))
+        raise StoreError("\n".join([none, *problems(stores, images)]))
     return runs
 
 
-def problems(store: Store, images: str | None = None) -> list[str]:
+def problems(store: Stores | Store, images: str | None = None) -> list[str]:
     """Why some runs may be missing, on one image set or on all."""
     sets = store.image_sets() if images is None else [images]
     return [problem for each in sets for problem in store.problems(each)]
 
 
-def whole_runs(store: Store, runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+def whole_runs(store: Stores | Store, runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     """The undamaged runs, and the errors of the damaged ones.
 
     Raises:
@@ -72,13 +84,18 @@ def whole_runs(store: Store, runs: Sequence[Run]) -> tuple[list[Run], list[str]]
     return whole, wrong
 
 
-def the_run(store: Store, pattern: str, images: str | None = None) -> Run:
+def the_run(store: Stores | Store, pattern: str, images: str | None = None) -> Run:
     """The only stored run that a pattern matches, on one image set or on all.
 
     Raises:
         StoreError: it matches none, or more than one.
     """
     found = chosen_runs(store, [pattern], images=images)
+    if len(found) > 1 and len(set(map(identity, found))) == 1:
+        raise StoreError(
+            f"{pattern!r} means {len(found)} runs with different predictions: "
+            f"{', '.join(map(str, found))}; choose a store with --store."
+        )
     if len(found) > 1:
         names = ", ".join(f"{run.source}/{run.model}:{run.recipe}" for run in found[:4])
         sets = sorted({run.images for run in found})
@@ -87,6 +104,24 @@ def the_run(store: Store, pattern: str, images: str | None = None) -> Run:
             "SOURCE/MODEL:RECIPE, and its set with --images."
         )
     return found[0]
+
+
+def in_both(stores: Stores, pattern: str, images: str | None = None) -> tuple[Run, Run]:
+    """The run that a pattern matches, as it is in each of two stores.
+
+    Raises:
+        StoreError: in one of them it matches none or more than one, or it matches two models.
+    """
+    first, second = (
+        the_run(Stores.named({name: store}, is_told=True), pattern, images)
+        for name, store in stores.members.items()
+    )
+    if identity(first) != identity(second):
+        raise StoreError(
+            f"{pattern!r} means {first} and {second}; name one as SOURCE/MODEL:RECIPE, and its set "
+            "with --images."
+        )
+    return first, second
 
 
 def _matches(run: Run, pattern: str) -> bool:

@@ -19,14 +19,21 @@ from numpy.typing import NDArray
 from benchmarking.errors import StoreError
 from benchmarking.io import files
 from benchmarking.io.locks import Disagreement, agreed, claim, remove_if_unlocked
+from benchmarking.io.printable import printable
 from benchmarking.models.spec import Probabilities
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions import image_rows
 from benchmarking.predictions.image_rows import ImageRows
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
-from benchmarking.predictions.run_file import RunFile, opened, packed
-from benchmarking.predictions.run_index import ROWS, RunIndex, folders_in
+from benchmarking.predictions.run_file import (
+    OtherRun,
+    RunFile,
+    has_same_predictions,
+    opened,
+    packed,
+)
+from benchmarking.predictions.run_index import ROWS, Misnamed, RunIndex, folders_in
 from benchmarking.predictions.top_k import Classes, TopK, check_probabilities
 
 _LARGEST_CLASS = 2**16 - 1
@@ -61,7 +68,7 @@ class Store(RunIndex):
             StoreError: the set's list of pictures is missing or broken, or none of its runs was
                 stored with it.
         """
-        path = self.folder / images / ROWS
+        path = self.rows_path(images)
         try:
             data = files.read_regular(path)
             rows = image_rows.parsed(data)
@@ -77,6 +84,39 @@ class Store(RunIndex):
                 "on the same pictures writes it again as well."
             )
         return rows
+
+    def rows_of(self, run: Run) -> ImageRows:
+        """The pictures of a run and their classes.
+
+        Raises:
+            StoreError: as `rows`.
+        """
+        return self.rows(run.images)
+
+    def digest_of_rows(self, images: str) -> str:
+        """Digest of an image set's list of pictures; empty if the list does not exist."""
+        return _digest_of_rows(self.rows_path(images))
+
+    def problems(self, images: str) -> list[str]:
+        """Why an image set may have other runs: unreadable folders, and names that are invalid."""
+        errors = (found for found in self.found(images) if isinstance(found, StoreError))
+        return sorted(map(self._problem, errors))
+
+    def _problem(self, error: StoreError) -> str:
+        if isinstance(error, Misnamed) and (held := self.misplaced(error.path)):
+            return f"{printable(str(error.path))} {held}."
+        return str(error)
+
+    def misplaced(self, path: Path) -> str:
+        """What to do with a file that is not named like a run; empty if it holds none.
+
+        The first word is a verb whose subject is the file.
+        """
+        try:
+            with opened(path) as stored:
+                return self._misplaced(path, stored.run)
+        except StoreError:
+            return ""
 
     def labels(self, images: str) -> NDArray[np.int64]:
         """True class of each picture of an image set, (n,).
@@ -229,7 +269,7 @@ class Store(RunIndex):
             raise _other_pictures(images, f"fingerprint {other}")
         if stored and self._has_other_classes(images, rows):
             raise _other_pictures(images, "other classes")
-        path = self.folder / images.name / ROWS
+        path = self.rows_path(images.name)
         self._refuse_links(path.parent)
         self._sweep_up(images.name)
         there = _digest_of_rows(path)
@@ -275,14 +315,27 @@ class Store(RunIndex):
             StoreError: there is no such run, its file is broken, or it was stored with another list
                 of pictures.
         """
-        rows = _digest_of_rows(self.folder / run.images / ROWS)
-        with opened(self.path(run), run) as stored:
-            if rows and stored.rows not in ("", rows):
-                raise StoreError(
-                    f"was stored with another {ROWS} than is there now, so that its rows are other "
-                    "pictures. Were two stores merged? Keep each in a folder of its own."
-                )
-            yield stored
+        rows = self.digest_of_rows(run.images)
+        try:
+            with opened(self.path(run), run) as stored:
+                if rows and stored.rows not in ("", rows):
+                    raise StoreError(
+                        f"was stored with another {ROWS} than is there now, so that its rows are "
+                        "other pictures. Were two stores merged? Keep each in a folder of its own."
+                    )
+                yield stored
+        except OtherRun as error:
+            advice = self._misplaced(self.path(run), error.held)
+            raise StoreError(f"{self.path(run)} {advice}.") from error
+
+    def _misplaced(self, place: Path, held: Run) -> str:
+        """What to do with a file that holds a run, but is not named after it."""
+        path = self.path(held)
+        if not path.exists():
+            return f"holds the run {held}, which this store lacks; move it to {path}"
+        if has_same_predictions(place, path):
+            return f"is a copy of the run {held}, which has the file {path}; remove the copy"
+        return f"holds the run {held}, but with other predictions than {path}; keep one of them"
 
     def _refuse_links(self, path: Path) -> None:
         """Refuse to write through a link within the store.

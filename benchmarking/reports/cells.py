@@ -26,7 +26,9 @@ def cells(table: AccuracyTable) -> list[list[str]]:
     headings += ["Tier", "Ranks"] * placed + [f"{prefix}n" for prefix in table.sizes]
     titles_of_measures = [f"{name} [%]" if name in SHARES else name for name in measures]
     lines = [headings + ["Published", "Difference"] * compared + titles_of_measures]
-    titles = Counter((row.platform, row.run.model, row.run.recipe) for row in table.rows)
+    lines[0] += ["Store"] * (len(table.stores) > 1)
+    sources = {(row.platform, row.run.model, row.run.recipe, row.run.source) for row in table.rows}
+    titles = Counter(title[:3] for title in sources)
     for row in table.rows:
         run = row.run
         alone = titles[row.platform, run.model, run.recipe] == 1
@@ -39,6 +41,7 @@ def cells(table: AccuracyTable) -> list[list[str]]:
             + [str(n) for n in table.sizes.values()]
             + _published(row) * compared
             + [_measure(name, row.measures.get(name)) for name in measures]
+            + [row.store] * (len(table.stores) > 1)
         )
     return lines
 
@@ -47,6 +50,7 @@ def caption(table: AccuracyTable) -> str:
     """Caption of a table: image set, size and fingerprint."""
     subset = f", {table.subset}" if table.subset else ""
     text = f"{table.images}, {table.n} pictures{subset}, fingerprint {table.fingerprint[:12]}"
+    text += f", store {table.stores[0]}" if len(table.stores) == 1 else ""
     return printable(text)
 
 

@@ -25,6 +25,7 @@ def _line(table: AccuracyTable, row: Row) -> Mapping[str, object]:
     if row.place:
         line |= {"Tier": row.place.tier, "Rank from": row.place.best, "Rank to": row.place.worst}
     line |= {"Subset": table.subset} if table.subset else {}
+    line |= {"Store": row.store} if row.store else {}
     line |= row.measures
     line |= _published(row)
     return line

@@ -24,6 +24,7 @@ from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.sets import open_images
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
+from benchmarking.predictions.stores import Stores, as_stores
 from benchmarking.reports.cells import caption, cells
 from benchmarking.reports.data_frame import pandas_frame
 from benchmarking.reports.formats import format_of, reports
@@ -81,7 +82,7 @@ class Table(AccuracyTable):
 
 
 def score(
-    store: Store | str | Path,
+    store: Stores | Store | str | Path,
     images: ImageSet | str | None = None,
     *,
     labels: Labels = "original",
@@ -90,7 +91,7 @@ def score(
     """The accuracy table of stored runs; needs only their predictions.
 
     Args:
-        store: the store.
+        store: the store, or several.
         images: the image set or its name; None if the store has only one.
         labels: "original", "real", "corrected" or a file of labels; several of these, for columns
             side by side; or a label set for the rows of the image set.
@@ -99,23 +100,24 @@ def score(
     Raises:
         BenchmarkError: there are no such runs, or labels are missing or do not match.
     """
-    kept = store if isinstance(store, Store) else Store(store)
+    kept = as_stores(store)
     name = images.name if isinstance(images, ImageSet) else images or _only_set(kept)
     if name not in kept.image_sets():
         known = ", ".join(kept.image_sets()) or "none"
-        raise StoreError(f"{kept.folder} has no runs on image set {name!r}; its sets: {known}.")
+        raise StoreError(f"{kept.folders} has no runs on image set {name!r}; its sets: {known}.")
     found = aggregate(kept, name, labels=_label_sets(labels, kept, name), runs=runs)
     if isinstance(images, ImageSet) and not np.array_equal(images.labels, kept.labels(name)):
         raise StoreError(
-            f"the runs on {name!r} in {kept.folder} are stored with other classes than these "
+            f"the runs on {name!r} in {kept.folders} are stored with other classes than these "
             "pictures have; score with labels= to use others."
         )
     if isinstance(images, ImageSet) and found.fingerprint not in (images.fingerprint, UNKNOWN):
         raise StoreError(
-            f"the runs on {name!r} in {kept.folder} are on other pictures: fingerprint "
+            f"the runs on {name!r} in {kept.folders} are on other pictures: fingerprint "
             f"{found.fingerprint}, and these have {images.fingerprint}."
         )
-    found = replace(found, left_out=(*found.left_out, *kept.problems(name)))
+    notes = (*found.notes, *kept.notes(name))
+    found = replace(found, left_out=(*found.left_out, *kept.problems(name)), notes=notes)
     return Table(**{field.name: getattr(found, field.name) for field in fields(AccuracyTable)})
 
 
@@ -160,19 +162,19 @@ def evaluate(
     return score(store, images, labels=labels, runs=runs)
 
 
-def _only_set(store: Store) -> str:
+def _only_set(store: Stores) -> str:
     known = store.image_sets()
     if len(known) != 1:
         sets = ", ".join(known)
         raise StoreError(
-            f"{store.folder} has runs on {len(known)} image sets ({sets}); name one with images=."
+            f"{store.folders} has runs on {len(known)} image sets ({sets}); name one with images=."
             if known
-            else f"there are no stored predictions in {store.folder}; make some with predict()."
+            else f"there are no stored predictions in {store.folders}; make some with predict()."
         )
     return known[0]
 
 
-def _label_sets(labels: Labels, store: Store, images: str) -> dict[str, LabelSet] | None:
+def _label_sets(labels: Labels, store: Stores, images: str) -> dict[str, LabelSet] | None:
     """Label sets by the prefix of their columns' names; None for the stored labels."""
     if labels == "original":
         return None

@@ -18,6 +18,7 @@ from benchmarking.models.sources import published_of
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
+from benchmarking.predictions.stores import Stores
 from benchmarking.predictions.top_k import Classes
 from benchmarking.scoring.metrics import (
     PROPORTIONS,
@@ -33,7 +34,7 @@ CHANCE = 0.01
 
 
 class StoredRuns(Protocol):
-    """A collection of runs: a store, or folders of arrays."""
+    """A collection of runs: a store, several stores, or folders of arrays."""
 
     def runs(self, images: str) -> list[Run]:
         """Every run on an image set."""
@@ -110,7 +111,7 @@ def aggregate(
     )
 
 
-def calibration(store: Store, run: Run, right: LabelSet) -> dict[str, float]:
+def calibration(store: Stores | Store, run: Run, right: LabelSet) -> dict[str, float]:
     """Calibration of a run: ECE; NLL and Brier score if all probabilities were kept.
 
     NLL and Brier score also need one right class per picture, which the model must know.

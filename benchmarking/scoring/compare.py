@@ -19,6 +19,7 @@ from benchmarking.predictions.image_rows import ImageRows
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.selection import the_run
 from benchmarking.predictions.store import Store
+from benchmarking.predictions.stores import Stores, as_stores
 from benchmarking.scoring.metrics import correct
 from benchmarking.scoring.statistics import cohen_kappa, holm, mcnemar_test, paired_interval
 
@@ -130,7 +131,7 @@ class Comparison:
 
 
 def compare(
-    store: Store | str | Path,
+    store: Stores | Store | str | Path,
     first: Run | str,
     second: Run | str,
     *,
@@ -141,8 +142,8 @@ def compare(
     """Compare two stored runs on the same pictures.
 
     Args:
-        store: the store.
-        first: a run, or its name: MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE.
+        store: the store, or several.
+        first: a run, its name (MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE), or its file.
         second: another one.
         images: the image set or its name, if runs are given by name.
         labels: "original", "real", "corrected", a file, or a label set for the rows of the first
@@ -152,22 +153,22 @@ def compare(
     Raises:
         BenchmarkError: there is no such run, or the runs are of different pictures.
     """
-    store = store if isinstance(store, Store) else Store(store)
+    stores = as_stores(store)
     name = images.name if isinstance(images, ImageSet) else images
     ours, theirs = (
-        run if isinstance(run, Run) else the_run(store, run, name) for run in (first, second)
+        run if isinstance(run, Run) else the_run(stores, run, name) for run in (first, second)
     )
     if pictures == "same":
-        check_same_pictures(store, [ours, theirs])
-    rows = store.rows(ours.images)
+        check_same_pictures(stores, [ours, theirs])
+    rows = stores.rows_of(ours)
     right = label_set(labels, rows.keys, rows.labels) if isinstance(labels, str) else labels
-    right_of_second = in_rows_of(right, rows, store.rows(theirs.images))
-    both = first_guesses(store, ours, right), first_guesses(store, theirs, right_of_second)
+    right_of_second = in_rows_of(right, rows, stores.rows_of(theirs))
+    both = first_guesses(stores, ours, right), first_guesses(stores, theirs, right_of_second)
     (pair,) = every_pair(both)
     return Comparison(pair, tuple(class_changes(*both, right)), right.notes)
 
 
-def first_guesses(store: Store, run: Run, right: LabelSet) -> FirstGuesses:
+def first_guesses(store: Stores | Store, run: Run, right: LabelSet) -> FirstGuesses:
     """The first guesses of a run for the rows that count.
 
     Raises:
@@ -177,7 +178,7 @@ def first_guesses(store: Store, run: Run, right: LabelSet) -> FirstGuesses:
     return FirstGuesses(run, right.of(predicted[:, 0]), correct(predicted, right, k=1))
 
 
-def check_same_pictures(store: Store, runs: Sequence[Run]) -> None:
+def check_same_pictures(store: Stores | Store, runs: Sequence[Run]) -> None:
     """Check that runs can be compared picture by picture.
 
     Raises:

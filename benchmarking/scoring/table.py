@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from benchmarking.models.spec import Published
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
+from benchmarking.predictions.stored_run import place_of
 from benchmarking.scoring.statistics import (
     competition_ranks,
     only_right,
@@ -89,6 +90,11 @@ class Row:
     measures: Mapping[str, float] = field(default_factory=dict)
 
     @property
+    def store(self) -> str:
+        """Name of its store, if several stores are read; else empty."""
+        return place_of(self.run)
+
+    @property
     def platform(self) -> str:
         """The framework, with a mark for random weights that every output format shows."""
         random = self.provenance.is_random
@@ -118,6 +124,11 @@ class AccuracyTable:
     left_out: tuple[str, ...] = ()
     subset: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def stores(self) -> list[str]:
+        """Names of the stores of its rows, sorted; empty if only one store is read."""
+        return sorted({row.store for row in self.rows if row.store})
 
     @property
     def sizes(self) -> dict[str, int]:

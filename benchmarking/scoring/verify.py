@@ -26,6 +26,7 @@ from benchmarking.predictions.image_rows import ImageRows
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
+from benchmarking.predictions.stores import Stores, as_stores
 from benchmarking.scoring.metrics import accuracy, expected_calibration_error
 from benchmarking.scoring.statistics import sign_test, wilson_interval
 
@@ -168,38 +169,41 @@ class _Measured:
         return Verdict.BACKEND_NOISE if distance <= BACKEND_NOISE else Verdict.NOT_REPRODUCED
 
 
-def verify(store: Store | str | Path, runs: Sequence[Run] | None = None) -> list[Verification]:
+def verify(
+    store: Stores | Store | str | Path, runs: Sequence[Run] | None = None
+) -> list[Verification]:
     """Compare each run with the published accuracy of its weights, and look for causes.
 
     Args:
-        store: the store; all undamaged runs on the same pictures help to find causes.
+        store: the store, or several; all undamaged runs on the same pictures help to find causes.
         runs: the runs to verify; None for all.
 
     Raises:
         BenchmarkError: a run or an image set's list of pictures is broken.
     """
-    store = store if isinstance(store, Store) else Store(store)
+    stores = as_stores(store)
     findings: list[Verification] = []
     if runs is None:
-        runs = [run for images in store.image_sets() for run in store.runs(images)]
-    for images in dict.fromkeys(run.images for run in runs):
-        pictures = _pictures(store.rows(images))
+        runs = [run for images in stores.image_sets() for run in stores.runs(images)]
+    for part, chosen in stores.split(runs):
+        images = chosen[0].images
+        pictures = _pictures(part.rows(images))
         measured = []
-        for run in store.runs(images):
+        for run in part.runs(images):
             try:
-                measured.append(_measure(store, run, pictures))
+                measured.append(_measure(part, run, pictures))
             except StoreError:
-                if run in runs:
+                if run in chosen:
                     raise
         low = _low_sources(measured)
         for one in measured:
-            if one.run in runs:
+            if one.run in chosen:
                 others = [other.ece for other in measured if other is not one]
                 findings.append(_verification(one, others, low))
     return findings
 
 
-def _measure(store: Store, run: Run, pictures: _Pictures) -> _Measured:
+def _measure(store: Stores, run: Run, pictures: _Pictures) -> _Measured:
     predicted, made = store.read(run), store.provenance(run)
     known = published_of(run.source, run.model)
     return _Measured(

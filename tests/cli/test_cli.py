@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchmarking.cli import main
-from benchmarking.cli.options import chosen_store
+from benchmarking.cli.options import chosen_store, chosen_stores
 from benchmarking.labels.imagenet import wnids
 from benchmarking.pictures.crop_cache import CropFile
 from benchmarking.predictions.run import Run
@@ -249,10 +249,9 @@ def test_a_closed_output_pipe_ends_the_command_quietly():
     [
         ("given", {"IMAGENET_BENCHMARK_STORE": "named"}, "given"),
         (None, {"IMAGENET_BENCHMARK_STORE": "named"}, "named"),
-        (None, {}, "precomputed"),
     ],
 )
-def test_the_store_is_the_option_else_the_environment_else_precomputed(
+def test_the_store_is_the_option_else_the_environment(
     tmp_path, option, environment, expected, monkeypatch
 ):
     (tmp_path / "precomputed").mkdir()
@@ -260,8 +259,9 @@ def test_the_store_is_the_option_else_the_environment_else_precomputed(
     monkeypatch.delenv("IMAGENET_BENCHMARK_STORE", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    args = argparse.Namespace(store=option and Path(option))
+    args = argparse.Namespace(store=option and [Path(option)])
     assert chosen_store(args).folder == Store(option).folder == Path(expected)
+    assert chosen_stores(args).members == {expected: Store(expected)}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="folders of other systems")
@@ -269,6 +269,7 @@ def test_by_default_the_store_is_in_the_users_data_folder(tmp_path, monkeypatch)
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     monkeypatch.delenv("IMAGENET_BENCHMARK_STORE", raising=False)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "precomputed").mkdir()
     assert Store().folder == Path("/data/imagenet-benchmarking/precomputed")
 
 
@@ -358,7 +359,7 @@ def test_a_model_fails_if_its_framework_lacks_the_precision(predict, capsys):
 
 def test_runs_in_another_precision_have_a_store_of_their_own(tmp_path):
     def place(**options):
-        return chosen_store(argparse.Namespace(store=tmp_path / "s", **options)).folder.name
+        return chosen_store(argparse.Namespace(store=[tmp_path / "s"], **options)).folder.name
 
     assert place(precision="bf16") == "s-bf16"
     assert place(precision=None, weights="published") == "s"

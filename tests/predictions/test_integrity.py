@@ -215,6 +215,7 @@ def test_a_file_that_is_not_a_run_is_named_and_the_table_of_the_others_is_printe
 def test_a_file_whose_name_is_invalid_for_a_run_is_left_out_and_named(store, call, without):
     path = store.path(VICTIM)
     path = path.rename(path.with_name("my weights.safetensors"))
+    path.write_text("weights")
     status, out, err = call("table")
     assert (status, out) == (1, without[()])
     assert err.startswith(f"left out: {path} is not named like a stored run: ")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from benchmarking.cli.options import (
     add_labels,
-    add_store,
-    chosen_store,
+    add_stores,
+    chosen_stores,
     label_sets,
     print_notes,
     runs_meant,
@@ -23,7 +23,7 @@ from benchmarking.cli.options import (
 
 if TYPE_CHECKING:
     from benchmarking.predictions.run import Run
-    from benchmarking.predictions.store import Store
+    from benchmarking.predictions.stores import Stores
     from benchmarking.scoring.compare import ClassChange, Pair
 
 NAME = "compare"
@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="*",
         metavar="RUN",
-        help="two runs: MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE; with --all, any number of runs "
-        "(default: all)",
+        help="two runs: MODEL, SOURCE/MODEL, SOURCE/MODEL:RECIPE or a run's file; one run, to "
+        "compare it in two stores; with --all, any number of runs (default: all)",
     )
     add(
         "--all",
@@ -63,14 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also compare runs on pictures with different fingerprints; pictures are matched by "
         "name",
     )
-    add_store(parser)
+    add_stores(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the comparison; 1 if damaged runs had to be left out."""
     from benchmarking.predictions.selection import problems, whole_runs
 
-    store = chosen_store(args)
+    store = chosen_stores(args)
     if not args.all:
         print(_two(args, store), end="")
         return 0
@@ -79,18 +79,24 @@ def run(args: argparse.Namespace) -> int:
     return warn_of_left_out([], [*damaged, *problems(store, args.images)])
 
 
-def _two(args: argparse.Namespace, store: Store) -> str:
+def _two(args: argparse.Namespace, store: Stores) -> str:
     from benchmarking.errors import BenchmarkError
-    from benchmarking.predictions.selection import the_run
+    from benchmarking.predictions.selection import in_both, the_run
     from benchmarking.scoring.compare import compare
 
-    if len(args.models) != 2:
-        raise BenchmarkError(f"compare takes two runs, not {len(args.models)}; or --all.")
-    first, second = (the_run(store, pattern, args.images) for pattern in args.models)
-    (right,) = label_sets(args, [args.labels], store.rows(first.images)).values()
+    if len(args.models) == 1 and len(store.members) == 2:
+        first, second = in_both(store, args.models[0], args.images)
+    elif len(args.models) == 2:
+        first, second = (the_run(store, pattern, args.images) for pattern in args.models)
+    else:
+        raise BenchmarkError(
+            f"compare takes two runs, not {len(args.models)}; or --all, or one run that is in each "
+            "of two stores."
+        )
+    (right,) = label_sets(args, [args.labels], store.rows_of(first)).values()
     pictures: Literal["any", "same"] = "any" if args.mix_pictures else "same"
     found = compare(store, first, second, labels=right, pictures=pictures)
-    print_notes(right.notes)
+    print_notes([*right.notes, *store.legend])
     parts = [
         *_heading(args, store, [first, second], found.pair.n),
         *_numbers(found.pair),
@@ -99,10 +105,15 @@ def _two(args: argparse.Namespace, store: Store) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _all(args: argparse.Namespace, store: Store, runs: Sequence[Run]) -> str:
+def _all(args: argparse.Namespace, store: Stores, runs: Sequence[Run]) -> str:
     from benchmarking.errors import BenchmarkError
     from benchmarking.reports.grid import aligned
-    from benchmarking.scoring.compare import check_same_pictures, every_pair, first_guesses
+    from benchmarking.scoring.compare import (
+        check_same_pictures,
+        every_pair,
+        first_guesses,
+        in_rows_of,
+    )
 
     sets = sorted({run.images for run in runs})
     if len(sets) > 1:
@@ -111,9 +122,12 @@ def _all(args: argparse.Namespace, store: Store, runs: Sequence[Run]) -> str:
         raise BenchmarkError(f"there is one run on {sets[0]}; a comparison needs two.")
     if not args.mix_pictures:
         check_same_pictures(store, runs)
-    (right,) = label_sets(args, [args.labels], store.rows(sets[0])).values()
-    print_notes(right.notes)
-    guesses = sorted((first_guesses(store, r, right) for r in runs), key=lambda one: -one.share)
+    rows = store.rows_by_run(runs)
+    first = rows[runs[0]]
+    (right,) = label_sets(args, [args.labels], first).values()
+    print_notes([*right.notes, *store.notes(sets[0])])
+    found = [first_guesses(store, run, in_rows_of(right, first, rows[run])) for run in runs]
+    guesses = sorted(found, key=lambda one: -one.share)
     pairs = every_pair(guesses)
     lines = [
         *(["A", "B", "A - B [95 % interval]", "A only", "B only", "p", "Holm", "kappa", "same"],),
@@ -126,7 +140,7 @@ def _all(args: argparse.Namespace, store: Store, runs: Sequence[Run]) -> str:
 
 
 def _heading(
-    args: argparse.Namespace, store: Store, runs: Sequence[Run], n: int, images: str = ""
+    args: argparse.Namespace, store: Stores, runs: Sequence[Run], n: int, images: str = ""
 ) -> list[str]:
     from benchmarking.io.printable import printable
 
@@ -179,7 +193,7 @@ def _classes(changes: Sequence[ClassChange]) -> list[str]:
 def _line(pair: Pair) -> list[str]:
     low, high = pair.interval
     return [
-        *(f"{run.source}/{run.model}" for run in (pair.first, pair.second)),
+        *(run.full_name for run in (pair.first, pair.second)),
         f"{100 * pair.difference:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]",
         *(f"{pair.first_only}", f"{pair.second_only}"),
         *(f"{pair.p_value:.2g}", f"{pair.adjusted:.2g}"),

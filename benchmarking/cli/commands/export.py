@@ -11,9 +11,9 @@ import argparse
 
 from benchmarking.cli.options import (
     add_selection,
-    add_store,
+    add_stores,
     add_weights,
-    chosen_store,
+    chosen_stores,
     runs_meant,
     warn_of_left_out,
 )
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--to", choices=("npy", "csv"), required=True, help="format of the files")
     add_selection(parser)
     add_weights(parser, "'random' exports the runs of 'predict --weights random' instead")
-    add_store(parser)
+    add_stores(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking.predictions.import_export import export_arrays, export_tables
     from benchmarking.predictions.selection import problems
 
-    store = chosen_store(args)
+    store = chosen_stores(args)
     runs = runs_meant(args, store)
     write = export_arrays if args.to == "npy" else export_tables
     written = list(bar(write(store, runs, args.folder), title="export", total=len(runs)))

@@ -57,9 +57,10 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking.predictions.arrays_2019 import IMAGES, ArrayFolders, folders_below
     from benchmarking.predictions.import_export import import_run, rows_of
 
+    store = chosen_store(args)
     places = args.folders or [cache_folder("predictions-2019")]
     folders = [found for place in places for found in folders_below(place)]
-    arrays, store = ArrayFolders(tuple(folders)), chosen_store(args)
+    arrays = ArrayFolders(tuple(folders))
     stored, failures = [], 0
     for images in arrays.image_sets():
         given = args.labels and images != IMAGES

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarking.cli.options import add_store, add_weights, chosen_store
+from benchmarking.cli.options import add_stores, add_weights, chosen_stores
 
 NAME = "show"
 HELP = "show how a stored run was made"
@@ -14,10 +14,12 @@ HELP = "show how a stored run was made"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("pattern", metavar="RUN", help="MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE")
+    parser.add_argument(
+        "pattern", metavar="RUN", help="MODEL, SOURCE/MODEL, SOURCE/MODEL:RECIPE, or the run's file"
+    )
     parser.add_argument("--images", metavar="NAME", help="the image set of the run")
     add_weights(parser, "'random' shows a run of 'predict --weights random'")
-    add_store(parser)
+    add_stores(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking.io.printable import printable
     from benchmarking.predictions.selection import the_run
 
-    store = chosen_store(args)
+    store = chosen_stores(args)
     found = the_run(store, args.pattern, args.images)
     document = {"run": str(found), "file": str(store.path(found))}
     made = asdict(store.provenance(found))

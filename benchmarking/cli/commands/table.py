@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from benchmarking.cli.options import (
     add_labels,
-    add_store,
+    add_stores,
     add_weights,
-    chosen_store,
+    chosen_stores,
     label_sets,
     print_notes,
     subset,
@@ -27,7 +27,7 @@ from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     from benchmarking.labels.label_set import LabelSet
-    from benchmarking.predictions.store import Store
+    from benchmarking.predictions.stores import Stores
     from benchmarking.scoring.table import AccuracyTable
 
 NAME = "table"
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show runs on pictures with different fingerprints in one table",
     )
     add_weights(parser, "'random' shows the runs of 'predict --weights random' instead")
-    add_store(parser)
+    add_stores(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,21 +76,23 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking.io import files
     from benchmarking.reports.formats import format_of, reports
 
-    store = chosen_store(args)
-    known = store.image_sets()
+    stores = chosen_stores(args)
+    known = stores.image_sets()
     if not known:
         raise StoreError(
-            f"there are no stored predictions in {store.folder}. Make some with "
+            f"there are no stored predictions in {stores.folders}. Make some with "
             "'imagenet-benchmark predict demo', or name another folder with --store."
         )
     if args.images not in (None, *known):
         raise StoreError(
-            f"{store.folder} has no image set {args.images!r}; it has {', '.join(known)}."
+            f"{stores.folders} has no image set {args.images!r}; it has {', '.join(known)}."
         )
     tables: list[AccuracyTable] = []
     broken: list[str] = []
     others: dict[str, str] = {}
-    for images in known if args.images is None else [args.images]:
+    chosen = known if args.images is None else [args.images]
+    parts = {images: stores.parts(images) for images in chosen}
+    for images, store in ((images, part) for images, found in parts.items() for part in found):
         try:
             labels = _labels(args, store, images)
             tables.append(_table(args, store, images, labels))
@@ -100,6 +102,12 @@ def run(args: argparse.Namespace) -> int:
             others[images] = str(error)
     if not tables:
         raise BenchmarkError("\n".join([*dict.fromkeys(others.values()), *broken]))
+    print_notes(
+        f"note: {images} has {len(found)} tables, because its pictures or their classes differ "
+        "between the stores"
+        for images, found in parts.items()
+        if len(found) > 1
+    )
     print_notes(f"note: {images} is left out: {reason}" for images, reason in others.items())
     print_notes(note for table in tables for note in table.notes)
     if args.output is None:
@@ -110,14 +118,14 @@ def run(args: argparse.Namespace) -> int:
     return warn_of_left_out(tables, broken)
 
 
-def _labels(args: argparse.Namespace, store: Store, images: str) -> dict[str, LabelSet] | None:
+def _labels(args: argparse.Namespace, store: Stores, images: str) -> dict[str, LabelSet] | None:
     """What counts in an image set; BenchmarkError if the labels are not about it."""
     plain = not (args.labels or args.only or args.without)
     return None if plain else label_sets(args, args.labels or ["original"], store.rows(images))
 
 
 def _table(
-    args: argparse.Namespace, store: Store, images: str, labels: dict[str, LabelSet] | None
+    args: argparse.Namespace, store: Stores, images: str, labels: dict[str, LabelSet] | None
 ) -> AccuracyTable:
     from functools import partial
 
@@ -131,4 +139,5 @@ def _table(
         pictures="any" if args.mix_pictures else "same",
     )
     left_out = (*table.left_out, *store.problems(images))
-    return replace(table, subset=subset(args), left_out=left_out)
+    notes = (*table.notes, *store.notes(images))
+    return replace(table, subset=subset(args), left_out=left_out, notes=notes)

@@ -14,7 +14,13 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmarking.cli.options import add_store, chosen_store, runs_meant, warn_of_left_out
+from benchmarking.cli.options import (
+    add_stores,
+    chosen_stores,
+    print_notes,
+    runs_meant,
+    warn_of_left_out,
+)
 
 if TYPE_CHECKING:
     from benchmarking.scoring.verify import Verification
@@ -30,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="*",
         metavar="RUN",
-        help="models, sources, SOURCE/MODEL or SOURCE/MODEL:RECIPE, with wildcards (default: all)",
+        help="models, sources, SOURCE/MODEL or SOURCE/MODEL:RECIPE, with wildcards, or runs' files "
+        "(default: all)",
     )
     add("--images", metavar="NAME", help="only runs on this image set (default: all)")
     add("--recipe", metavar="NAME", help="only runs with this recipe (default: all)")
@@ -39,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="exit status 1 also if a run has no reference, so that every run is judged",
     )
-    add_store(parser)
+    add_stores(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,9 +54,12 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking.predictions.selection import problems, whole_runs
     from benchmarking.scoring.verify import Verdict, verify
 
-    store = chosen_store(args)
+    store = chosen_stores(args)
     runs, damaged = whole_runs(store, runs_meant(args, store))
     findings = verify(store, runs)
+    print_notes(
+        note for images in sorted({run.images for run in runs}) for note in store.notes(images)
+    )
     print("\n".join([_table(findings), *_causes(findings), _summary(findings)]))
     status = warn_of_left_out([], [*damaged, *problems(store, args.images)])
     failing = {Verdict.NOT_REPRODUCED}
@@ -59,10 +69,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(findings: Sequence[Verification]) -> str:
+    from benchmarking.predictions.stored_run import place_of
     from benchmarking.reports.grid import aligned
 
+    several = any(place_of(found.run) for found in findings)
     headings = ["Images", "Source", "Model", "Verdict", "Acc@1", "Published", "Difference"]
-    lines = [[*headings, "ECE [%]", "Reason"]]
+    lines = [[*headings, "ECE [%]", *["Store"] * several, "Reason"]]
     for found in findings:
         published = f"{found.published.acc1:.2f}" if found.published else ""
         difference = f"{100 * found.difference:+.2f}" if found.difference is not None else ""
@@ -70,6 +82,7 @@ def _table(findings: Sequence[Verification]) -> str:
             [
                 *(found.run.images, found.run.source, found.run.model, found.verdict.value),
                 *(f"{100 * found.acc1:.2f}", published, difference, f"{100 * found.ece:.1f}"),
+                *[place_of(found.run)] * several,
                 found.reason,
             ]
         )

@@ -40,6 +40,7 @@ def _row(row: Row) -> dict[str, Any]:
     scores = {name: {"share": s.share, **asdict(s)} for name, s in row.scores.items()}
     return {
         **{"source": row.run.source, "model": row.run.model, "recipe": row.run.recipe},
+        **({"store": row.store} if row.store else {}),
         "platform": row.platform,
         "scores": scores,
         "place": asdict(row.place) if row.place else None,
