@@ -19,6 +19,7 @@ from benchmarking.cli.scripts_2019.predictions import KERAS, PYTORCH
 from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows, wnids
 from benchmarking.pictures.image_set import FilePart, Picture, difference
 from benchmarking.predictions.provenance import imported
+from benchmarking.predictions.run_index import own_folder
 
 ROOT = Path(__file__).parents[2]
 LABELS = validation_labels()[validation_rows()].astype(np.int64)
@@ -481,7 +482,9 @@ def test_the_scripts_predict_and_then_export(monkeypatch, tree, script, given, p
     assert [word for word in predict.split() if word not in first] == []
     assert ("--gpu" in first) is ("--gpu" in predict)
     assert second[:4] == ["export", exported, "--to", "npy"]
-    assert second[4:10] == first[2:8]
+    assert second[4:12] == first[2:10]
+    store = "s" if "--store" in given else str(own_folder())
+    assert second[12:] == ["--store", store]
 
 
 @pytest.mark.parametrize("words", ["-b 0", "-b x", "-g x", "-m resnet5"])

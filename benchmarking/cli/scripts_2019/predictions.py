@@ -13,6 +13,7 @@ from benchmarking.cli.options import add_store, add_weights
 from benchmarking.io.user_folders import expanded
 from benchmarking.pictures.sets import default_name, open_pictures
 from benchmarking.predictions.arrays_2019 import names_2019
+from benchmarking.predictions.run_index import own_folder
 
 _DESCRIPTION = """\
 Run the {n} {title} models of 2019 on ImageNet's validation pictures, or on a part of them.
@@ -58,17 +59,19 @@ def _run(script: Script, args: argparse.Namespace) -> int:
     images = default_name(args.val_dir, open_pictures(args.val_dir).pictures)
     models = f"{script.source}/{args.model or '*'}"
     which = ["--images", images, "--models", models, "--recipe", args.recipe]
-    which += ["--weights", args.weights, *_given({"--store": args.store})]
+    which += ["--weights", args.weights]
+    given = [text for folder in args.store or () for text in ("--store", str(folder))]
     how = {
         "--batch-size": args.batch_size,
         "--gpu": None if args.gpu == "0" else args.gpu,  # GPU 0 if there is one, as in 2019
         "--weights-dir": args.weights_dir,
     }
     everything = ["--save-all-probs"] * args.save_all_probs
-    predicted = cli.main(["predict", args.val_dir, *which, *_given(how), *everything])
+    predicted = cli.main(["predict", args.val_dir, *which, *given, *_given(how), *everything])
     if predicted not in (0, 1):
         return predicted
-    exported = cli.main(["export", str(args.output_dir), "--to", "npy", *which])
+    store = given or ["--store", str(own_folder())]  # without it, other stores are read as well
+    exported = cli.main(["export", str(args.output_dir), "--to", "npy", *which, *store])
     return max(predicted, exported)
 
 
