@@ -20,7 +20,7 @@ DEMO = [
     "foolbox",
 ]
 DEV = [
-    *("check-jsonschema", "hypothesis", "mypy", "pytest", "pytest-xdist", "ruff"),
+    *("check-jsonschema", "hypothesis", "jsonschema", "mypy", "pytest", "pytest-xdist", "ruff"),
     *("setuptools>=77", "twine", "zizmor"),
 ]
 DOCS = ["mkdocstrings-python", "zensical"]
@@ -55,7 +55,7 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["benchmarking", "benchmarking.*"]),
-    package_data={"benchmarking": ["data/*", "py.typed"]},
+    package_data={"benchmarking": ["data/*", "data/schemas/*", "py.typed"]},
     install_requires=[
         "filelock",
         "msgspec",

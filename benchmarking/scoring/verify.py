@@ -56,7 +56,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Cause:
-    """A likely cause of a wrong accuracy, and its evidence."""
+    """A likely cause of a wrong accuracy, and its evidence.
+
+    Attributes:
+        what: the cause.
+        evidence: what was measured or recorded.
+    """
 
     what: str
     evidence: str

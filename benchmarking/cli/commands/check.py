@@ -17,6 +17,7 @@ from benchmarking.cli.options import (
     chosen_stores,
     runs_meant,
 )
+from benchmarking.cli.output import add_output, check_output, deliver
 
 if TYPE_CHECKING:
     from benchmarking.predictions.integrity import Checked
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_selection(parser)
     add_weights(parser, "'random' checks the runs of 'predict --weights random' instead")
+    add_output(parser, ".json")
     add_stores(parser)
 
 
@@ -41,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking.predictions.integrity import check_runs
     from benchmarking.predictions.selection import problems
 
+    check_output(args)
     stores = chosen_stores(args)
     by_store = stores.by_store(runs_meant(args, stores))
     checks = ((name, one) for name, item in by_store.items() for one in check_runs(*item))
@@ -50,26 +53,41 @@ def run(args: argparse.Namespace) -> int:
         seen[name].append(one)
     everything = not (args.models or args.recipe)
     damaged = [one.problem for found in seen.values() for one in found if one.problem]
-    damaged += problems(stores, args.images) if everything else []
+    others = problems(stores, args.images) if everything else []
+    damaged += others
+    left_over = _strays(stores) if everything and not args.images else []
     lines = [f"damaged: {problem}" for problem in damaged]
-    lines += _strays(stores) if everything and not args.images else []
+    lines += [f"left over: {path}{advice}" for path, advice in left_over]
     lines += _without_digests([one for found in seen.values() for one in found])
     for name, found in seen.items():
         lines.append(f"{name}: {_summary(found)}" if len(seen) > 1 else _summary(found))
-    print("\n".join(lines))
+
+    def as_json() -> str:
+        from benchmarking.reports.documents import as_json
+        from benchmarking.reports.documents.check import CheckDocument, LeftOver, checked_store
+
+        checked = (
+            checked_store(name, by_store[name][0], found, is_alone=len(seen) == 1)
+            for name, found in seen.items()
+        )
+        files = (LeftOver(path, advice.lstrip("; ")) for path, advice in left_over)
+        return as_json(CheckDocument(not damaged, tuple(checked), tuple(others), tuple(files)))
+
+    deliver(args, "\n".join(lines), {".json": as_json})
     return 1 if damaged else 0
 
 
-def _strays(stores: Stores) -> list[str]:
+def _strays(stores: Stores) -> list[tuple[str, str]]:
+    """Files that belong to no run, and what to do with each."""
     from benchmarking.io.printable import printable
 
-    lines = []
+    found = []
     for store in stores.members.values():
         for path in store.strays():
             run = store.misplaced(path)
             advice = f" {run}" if run else "; no run is kept in it, remove it if nobody needs it"
-            lines.append(f"left over: {printable(str(path))}{advice}")
-    return lines
+            found.append((printable(str(path)), advice))
+    return found
 
 
 def _without_digests(seen: Sequence[Checked]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from benchmarking.cli.options import (
@@ -20,6 +21,7 @@ from benchmarking.cli.options import (
     subset,
     warn_of_left_out,
 )
+from benchmarking.cli.output import add_output, check_output, deliver
 
 if TYPE_CHECKING:
     from benchmarking.predictions.run import Run
@@ -63,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also compare runs on pictures with different fingerprints; pictures are matched by "
         "name",
     )
+    add_output(parser, ".json")
     add_stores(parser)
 
 
@@ -70,16 +73,51 @@ def run(args: argparse.Namespace) -> int:
     """Print the comparison; 1 if damaged runs had to be left out."""
     from benchmarking.predictions.selection import problems, whole_runs
 
+    check_output(args)
     store = chosen_stores(args)
-    if not args.all:
-        print(_two(args, store), end="")
-        return 0
-    runs, damaged = whole_runs(store, runs_meant(args, store))
-    print(_all(args, store, runs), end="")
-    return warn_of_left_out([], [*damaged, *problems(store, args.images)])
+    left_out: list[str] = []
+    if args.all:
+        runs, damaged = whole_runs(store, runs_meant(args, store))
+        left_out = [*damaged, *problems(store, args.images)]
+        found = _all(args, store, runs)
+    else:
+        found = _two(args, store)
+    print_notes(found.notes)
+    deliver(args, found.text, {".json": lambda: _as_json(args, store, found, left_out)})
+    return warn_of_left_out([], left_out)
 
 
-def _two(args: argparse.Namespace, store: Stores) -> str:
+@dataclass(frozen=True)
+class _Compared:
+    """Pairs of runs, as text and as numbers; the classes only for two runs."""
+
+    text: str
+    runs: Sequence[Run]
+    pairs: Sequence[Pair]
+    classes: Sequence[ClassChange] | None
+    notes: Sequence[str]
+
+
+def _as_json(
+    args: argparse.Namespace, store: Stores, found: _Compared, left_out: Sequence[str]
+) -> str:
+    from benchmarking.reports.documents import as_json
+    from benchmarking.reports.documents.compare import CompareDocument, compared, compared_classes
+
+    document = CompareDocument(
+        images=found.runs[0].images,
+        fingerprints=tuple(sorted({store.provenance(run).fingerprint for run in found.runs})),
+        labels=args.labels,
+        subset=subset(args),
+        pairs=tuple(map(compared, found.pairs)),
+        classes=None if found.classes is None else compared_classes(found.classes),
+        left_out=tuple(left_out),
+        notes=tuple(found.notes),
+    )
+    return as_json(document)
+
+
+def _two(args: argparse.Namespace, store: Stores) -> _Compared:
     from benchmarking.errors import BenchmarkError
     from benchmarking.predictions.selection import in_both, the_run
     from benchmarking.scoring.compare import compare
@@ -96,16 +134,16 @@ def _two(args: argparse.Namespace, store: Stores) -> str:
     (right,) = label_sets(args, [args.labels], store.rows_of(first)).values()
     pictures: Literal["any", "same"] = "any" if args.mix_pictures else "same"
     found = compare(store, first, second, labels=right, pictures=pictures)
-    print_notes([*right.notes, *store.legend])
     parts = [
         *_heading(args, store, [first, second], found.pair.n),
         *_numbers(found.pair),
         *_classes(found.classes),
     ]
-    return "\n".join(parts) + "\n"
+    notes = [*right.notes, *store.legend]
+    return _Compared("\n".join(parts), (first, second), [found.pair], found.classes, notes)
 
 
-def _all(args: argparse.Namespace, store: Stores, runs: Sequence[Run]) -> str:
+def _all(args: argparse.Namespace, store: Stores, runs: Sequence[Run]) -> _Compared:
     from benchmarking.errors import BenchmarkError
     from benchmarking.reports.grid import aligned
     from benchmarking.scoring.compare import (
@@ -125,7 +163,6 @@ def _all(args: argparse.Namespace, store: Stores, runs: Sequence[Run]) -> str:
     rows = store.rows_by_run(runs)
     first = rows[runs[0]]
     (right,) = label_sets(args, [args.labels], first).values()
-    print_notes([*right.notes, *store.notes(sets[0])])
     found = [first_guesses(store, run, in_rows_of(right, first, rows[run])) for run in runs]
     guesses = sorted(found, key=lambda one: -one.share)
     pairs = every_pair(guesses)
@@ -136,7 +173,8 @@ def _all(args: argparse.Namespace, store: Stores, runs: Sequence[Run]) -> str:
     unsure = sum(pair.adjusted >= _LEVEL for pair in pairs)
     heading = _heading(args, store, [], len(right), sets[0])
     summary = f"{len(pairs)} pairs, {unsure} not significant at 5 % after Holm's adjustment"
-    return "\n".join([*heading, aligned(lines, left=2), summary]) + "\n"
+    text = "\n".join([*heading, aligned(lines, left=2), summary])
+    return _Compared(text, runs, pairs, None, [*right.notes, *store.notes(sets[0])])
 
 
 def _heading(

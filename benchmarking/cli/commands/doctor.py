@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.options import add_class_folders
-from benchmarking.io.user_folders import expanded
+from benchmarking.cli.output import add_output, check_output, deliver
 
 if TYPE_CHECKING:
     from benchmarking.pictures.doctor import Finding, Report
@@ -34,25 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="check only names and sizes; read no picture"
     )
-    parser.add_argument(
-        "-o", "--output", type=expanded, metavar="FILE.json", help="write the full report as JSON"
-    )
+    add_output(parser, ".json")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print facts and findings; 1 if there are findings."""
-    import json
     import warnings
 
-    from benchmarking.errors import BenchmarkError
-    from benchmarking.io import files
     from benchmarking.io.printable import printable
     from benchmarking.io.progress import bar, notice
     from benchmarking.pictures.doctor import checkups, look, report
     from benchmarking.pictures.layout import note
 
-    if args.output and args.output.suffix.lower() != ".json":
-        raise BenchmarkError(f"{args.output} must end in .json, the only format of a report.")
+    check_output(args)
     layout = look(args.pictures, class_folders=args.class_folders)
     if layout.left_out:
         notice(f"note: {note(layout.left_out)}")
@@ -64,10 +58,14 @@ def run(args: argparse.Namespace) -> int:
             files_read, n = checkups(layout.files), len(layout.files)
             checked = list(bar(files_read, title="doctor", total=n, unit=" images"))
     found = report(args.pictures, layout, checked)
-    if args.output:
-        data = {"place": args.pictures} | found.as_data()
-        files.write_output(args.output, json.dumps(data, indent=1).encode() + b"\n")
-    print("\n".join(printable(line) for line in _lines(found)))
+
+    def as_json() -> str:
+        from benchmarking.reports.documents import as_json
+        from benchmarking.reports.documents.doctor import doctor_document
+
+        return as_json(doctor_document(args.pictures, found))
+
+    deliver(args, "\n".join(printable(line) for line in _lines(found)), {".json": as_json})
     return 1 if found.findings else 0
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarking.cli.output import add_output, check_output, deliver
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     from benchmarking.models.spec import ModelSpec
+    from benchmarking.reports.documents.models import Model
 
 NAME = "models"
 HELP = "list the models that can run, and their weights"
@@ -37,87 +38,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder with the files of weights (default: where each framework keeps them)",
     )
+    add_output(parser, ".json")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each model, then details that do not fit the columns."""
     from benchmarking.models.sources import all_specs, select
+    from benchmarking.reports.documents import as_json
+    from benchmarking.reports.documents.models import models_document
 
+    check_output(args)
     specs = select(args.models) if args.models else all_specs()
-    if args.weights:
-        _list_weights(specs, args.weights_dir)
-    else:
-        _list_models(specs, args.weights_dir)
+    document = models_document(specs, args.weights_dir, check_weights=args.weights)
+    text = (_weights if args.weights else _models)(specs, document.models)
+    deliver(args, text, {".json": lambda: as_json(document)})
     return 0
 
 
-def _list_models(specs: Sequence[ModelSpec], folder: Path | None) -> None:
-    from benchmarking.errors import MissingDependency, WeightsError
-    from benchmarking.models.sources import check_installed, framework_of, weights_path
+def _models(specs: Sequence[ModelSpec], models: Sequence[Model]) -> str:
     from benchmarking.reports.grid import aligned
 
     lines = [["Platform", "Model", "Weights", "Input", "Parameters", "Acc@1", "Acc@5"]]
     notes: dict[str, None] = {}  # in order, without duplicates
-    for spec in specs:
-        state = "here"
-        try:
-            weights_path(spec, folder)
-        except WeightsError as error:
-            state = "missing"
-            if not spec.weights.url:
-                notes[str(error)] = None
-        try:
-            check_installed(spec)
-        except MissingDependency as error:
-            notes[str(error)] = None
+    for spec, model in zip(specs, models, strict=True):
+        if model.weights.advice and not model.weights.url:
+            notes[model.weights.advice] = None
+        if model.missing_library:
+            notes[model.missing_library] = None
         side = "/".join(sorted({str(recipe.crop) for recipe in spec.recipes.values()}))
         lines.append(
             [
-                *(framework_of(spec).TITLE, spec.full_name, state, side),
+                *(model.platform, spec.full_name, model.weights.state, side),
                 *(f"{spec.parameters:,}", *_published(spec)),
             ]
         )
-    print(aligned(lines, left=3), end="")
-    print("\n" + "\n".join([*_citations(specs), *_recipes(specs), *notes]))
+    details = [*_citations(specs), *_recipes(specs), *notes]
     if any("missing" in line for line in lines):
-        print("missing weights: 'imagenet-benchmark models --weights' says where to get them")
+        details.append(
+            "missing weights: 'imagenet-benchmark models --weights' says where to get them"
+        )
+    return aligned(lines, left=3) + "\n" + "\n".join(details)
 
 
-def _list_weights(specs: Sequence[ModelSpec], folder: Path | None) -> None:
+def _weights(specs: Sequence[ModelSpec], models: Sequence[Model]) -> str:
     from benchmarking.reports.grid import aligned
 
     lines = [["Model", "State", "MiB", "Published digest", "File and folder, address"]]
-    for spec in specs:
-        weights = spec.weights
-        size = f"{weights.megabytes:.0f}" if weights.megabytes else "-"
-        state, place = _state(spec, folder)
-        name = spec.full_name
-        lines.append([name, state, size, weights.published_digest, place])
-    print(aligned(lines, left=5), end="")
-
-
-def _state(spec: ModelSpec, folder: Path | None) -> tuple[str, str]:
-    """State of a model's weight file, and its path, or its address and folder if it is missing."""
-    from benchmarking.errors import BenchmarkError, WeightsError
-    from benchmarking.models.sources import source_of, weights_path
-    from benchmarking.models.weights import verified_sha256
-
-    try:
-        path = weights_path(spec, folder)
-    except WeightsError as error:
-        try:
-            place = folder or source_of(spec).weights_folder(spec)
-        except BenchmarkError:
-            return "missing", str(error)
-        if not spec.weights.url:
-            return "missing", str(error)
-        return "missing", f"{place / spec.weights.file} from {spec.weights.url}"
-    try:
-        verified_sha256(path, spec.weights)
-    except WeightsError:
-        return "not the published file", str(path)
-    known = spec.weights.published_digest != "none"
-    return "here, checked" if known else "here, no digest published", str(path)
+    for spec, model in zip(specs, models, strict=True):
+        weights = model.weights
+        size = f"{weights.mebibytes:.0f}" if weights.mebibytes else "-"
+        place = weights.path or weights.advice or ""
+        lines.append([spec.full_name, weights.state, size, spec.weights.published_digest, place])
+    return aligned(lines, left=5).rstrip("\n")
 
 
 def _published(spec: ModelSpec) -> tuple[str, str]:

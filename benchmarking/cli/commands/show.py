@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarking.cli.options import add_stores, add_weights, chosen_stores
+from benchmarking.cli.output import add_output, check_output, deliver
 
 NAME = "show"
 HELP = "show how a stored run was made"
@@ -19,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--images", metavar="NAME", help="the image set of the run")
     add_weights(parser, "'random' shows a run of 'predict --weights random'")
+    add_output(parser, ".json")
     add_stores(parser)
 
 
@@ -29,15 +31,25 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking.io.printable import printable
     from benchmarking.predictions.selection import the_run
 
+    check_output(args)
     store = chosen_stores(args)
     found = the_run(store, args.pattern, args.images)
     document = {"run": str(found), "file": str(store.path(found))}
-    made = asdict(store.provenance(found))
+    provenance = store.provenance(found)
+    made = asdict(provenance)
     if not made["incidents"]:
         del made["incidents"]  # none happened; that is not the same as unknown
     lines = list(_lines({**document, **made}))
     width = max(len(name) for name, _ in lines)
-    print("\n".join(printable(f"{name:{width}}  {text}") for name, text in lines))
+    text = "\n".join(printable(f"{name:{width}}  {text}") for name, text in lines)
+
+    def as_json() -> str:
+        from benchmarking.reports.documents import as_json, named
+        from benchmarking.reports.documents.show import ShowDocument
+
+        return as_json(ShowDocument(named(found), document["file"], provenance))
+
+    deliver(args, text, {".json": as_json})
     return 0
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.options import (
@@ -21,6 +22,7 @@ from benchmarking.cli.options import (
     runs_meant,
     warn_of_left_out,
 )
+from benchmarking.cli.output import add_output, check_output, deliver
 
 if TYPE_CHECKING:
     from benchmarking.scoring.verify import Verification
@@ -46,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="exit status 1 also if a run has no reference, so that every run is judged",
     )
+    add_output(parser, ".json", ".xml", what=" (JUnit, for CI services)")
     add_stores(parser)
 
 
@@ -54,18 +57,35 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking.predictions.selection import problems, whole_runs
     from benchmarking.scoring.verify import Verdict, verify
 
+    check_output(args)
+    begun = monotonic()
     store = chosen_stores(args)
     runs, damaged = whole_runs(store, runs_meant(args, store))
     findings = verify(store, runs)
-    print_notes(
-        note for images in sorted({run.images for run in runs}) for note in store.notes(images)
-    )
-    print("\n".join([_table(findings), *_causes(findings), _summary(findings)]))
-    status = warn_of_left_out([], [*damaged, *problems(store, args.images)])
-    failing = {Verdict.NOT_REPRODUCED}
+    sets = sorted({run.images for run in runs})
+    print_notes(note for images in sets for note in store.notes(images))
+    left_out = [*damaged, *problems(store, args.images)]
+    failing = frozenset({Verdict.NOT_REPRODUCED})
     if args.require_reference:
-        failing.add(Verdict.NO_REFERENCE)
-    return 1 if any(found.verdict in failing for found in findings) else status
+        failing |= {Verdict.NO_REFERENCE}
+    status = 1 if left_out or any(found.verdict in failing for found in findings) else 0
+
+    def as_json() -> str:
+        from benchmarking.reports import documents
+        from benchmarking.reports.documents.verify import verify_document
+
+        document = verify_document(store, findings, left_out, passed=not status)
+        return documents.as_json(document)
+
+    def as_xml() -> str:
+        from benchmarking.reports.junit import junit
+
+        return junit(findings, left_out, failing=failing, seconds=monotonic() - begun)
+
+    text = "\n".join([_table(findings), *_causes(findings), _summary(findings)])
+    deliver(args, text, {".json": as_json, ".xml": as_xml})
+    warn_of_left_out([], left_out)
+    return status
 
 
 def _table(findings: Sequence[Verification]) -> str:

@@ -6,9 +6,8 @@ import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 from benchmarking.errors import PictureError
 from benchmarking.io.prefetch import prefetched
@@ -90,10 +89,6 @@ class Report:
             return "no findings"
         kinds = ", ".join(found.kind for found in self.findings)
         return f"{len(self.findings)} finding{'s' * (len(self.findings) > 1)}: {kinds}"
-
-    def as_data(self) -> dict[str, Any]:
-        """The report as dicts, lists, numbers and text."""
-        return asdict(self) | {"verdict": self.verdict}
 
 
 def quick(where: str, *, pictures: Sequence[Picture] = ()) -> list[Finding]:
