@@ -55,9 +55,11 @@ def deliver(args: argparse.Namespace, text: str, writers: Writers) -> None:
     if str(args.output) in _STANDARD_OUTPUT:
         print(document, end="")
         return
-    print(text)
-    files.write_output(args.output, document.encode())
-    print(f"wrote {args.output}", file=sys.stderr)
+    try:
+        files.write_output(args.output, document.encode())
+        print(f"wrote {args.output}", file=sys.stderr)
+    finally:
+        print(text)  # last, because the reader of a pipe may have stopped
 
 
 def _suffix(path: Path, suffixes: tuple[str, ...]) -> str:
