@@ -266,7 +266,7 @@ def test_its_runs_are_in_the_table_with_and_without_the_distribution(example, st
         assert done.returncode == 0, done.stderr
         assert "fruit-sqlite, 8 pictures" in done.stdout
         row = done.stdout.splitlines()[-1].split()
-        assert row[:4] == ["NumPy", "nearest-colour", "published", "87.50"]
+        assert row[:4] == ["NumPy", "nearest-colour", "87.50", "±"]
 
 
 def test_a_table_is_written_in_the_format_of_the_distribution(example, stored, tmp_path):

@@ -1,77 +1,37 @@
-"""Tables as cells of text: headings, then a line per run."""
+"""Tables as cells of text: headings, then a line per run; and their captions."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 
 from benchmarking.io.printable import printable
-from benchmarking.scoring.table import AccuracyTable, Row, Score, rank_of
-
-SHARES = frozenset(("ECE",))
-"""Measures from 0 to 1 that people read in percent, as they read accuracies."""
+from benchmarking.reports.columns import Column, constant_recipe, shown
+from benchmarking.scoring.table import AccuracyTable
 
 
-def cells(table: AccuracyTable) -> list[list[str]]:
+def cells(table: AccuracyTable, columns: Sequence[Column] | None = None) -> list[list[str]]:
     """A table as text: a line of headings, then a line per run; scores and ECE in percent.
 
-    If any published accuracy is known, there are columns for it and for the measured acc@1 minus
-    the published one.
+    Args:
+        table: the table.
+        columns: its columns; None for those that its view selects, or all.
     """
-    headings = ["Platform", "Model", "Recipe"]
-    headings += [f"{name} [95 % interval]" for name in table.columns]
-    headings += [rank_of(name) for name in table.columns]
-    placed = any(row.place for row in table.rows)
-    compared = any(row.published for row in table.rows)
-    measures = list(dict.fromkeys(name for row in table.rows for name in row.measures))
-    headings += ["Tier", "Ranks"] * placed + [f"{prefix}n" for prefix in table.sizes]
-    titles_of_measures = [f"{name} [%]" if name in SHARES else name for name in measures]
-    lines = [headings + ["Published", "Difference"] * compared + titles_of_measures]
-    lines[0] += ["Store"] * (len(table.stores) > 1)
-    sources = {(row.platform, row.run.model, row.run.recipe, row.run.source) for row in table.rows}
-    titles = Counter(title[:3] for title in sources)
-    for row in table.rows:
-        run = row.run
-        alone = titles[row.platform, run.model, run.recipe] == 1
-        scores = [row.scores[name] for name in table.columns]
-        lines.append(
-            [row.platform, run.model if alone else f"{run.source}/{run.model}", run.recipe]
-            + [_percent(score) for score in scores]
-            + [str(score.rank) for score in scores]
-            + _place(row) * placed
-            + [str(n) for n in table.sizes.values()]
-            + _published(row) * compared
-            + [_measure(name, row.measures.get(name)) for name in measures]
-            + [row.store] * (len(table.stores) > 1)
-        )
-    return lines
+    chosen = shown(table) if columns is None else columns
+    headings = [column.heading for column in chosen]
+    return [headings, *([column.cell(row) for column in chosen] for row in table.rows)]
 
 
-def caption(table: AccuracyTable) -> str:
-    """Caption of a table: image set, size and fingerprint."""
+def caption(table: AccuracyTable, columns: Sequence[Column] = ()) -> str:
+    """Caption of a table: image set, size and fingerprint.
+
+    Args:
+        table: the table.
+        columns: its columns; if these do not show the recipe, the caption does.
+    """
     subset = f", {table.subset}" if table.subset else ""
     text = f"{table.images}, {table.n} pictures{subset}, fingerprint {table.fingerprint[:12]}"
+    recipe = constant_recipe(table)
+    if columns and recipe and all(column.heading != "Recipe" for column in columns):
+        text += f", recipe {recipe}"
     text += f", store {table.stores[0]}" if len(table.stores) == 1 else ""
     return printable(text)
-
-
-def _place(row: Row) -> list[str]:
-    if row.place is None:
-        return ["", ""]
-    return [str(row.place.tier), f"{row.place.best}-{row.place.worst}"]
-
-
-def _published(row: Row) -> list[str]:
-    reference, score = row.published, row.scores.get("Acc@1")
-    if reference is None or score is None:
-        return ["", ""]
-    return [f"{reference.acc1:.2f}", f"{100 * score.share - reference.acc1:+.2f}"]
-
-
-def _measure(name: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{100 * value:.1f}" if name in SHARES else f"{value:.4f}"
-
-
-def _percent(score: Score) -> str:
-    return f"{100 * score.share:.2f} [{100 * score.low:.2f}, {100 * score.high:.2f}]"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmarking.errors import requires
-from benchmarking.reports.records import lines
+from benchmarking.reports.columns import lines
 from benchmarking.scoring.table import AccuracyTable
 
 if TYPE_CHECKING:

@@ -1,18 +1,14 @@
-"""Tables as lines of named values, for programs: the columns of 2019, then new ones."""
+"""Rows of tables as named values, for programs: the columns of 2019, then new ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from benchmarking.scoring.table import AccuracyTable, Row, rank_of
 
 
-def lines(tables: Sequence[AccuracyTable]) -> list[Mapping[str, object]]:
-    """A line per run, with shares in [0, 1] as in 2019; only with the values of its own table."""
-    return [_line(table, row) for table in tables for row in table.rows]
-
-
-def _line(table: AccuracyTable, row: Row) -> Mapping[str, object]:
+def record(table: AccuracyTable, row: Row) -> Mapping[str, object]:
+    """All values of a row by name, with shares in [0, 1] as in 2019; unknown values are absent."""
     run, scores = row.run, row.scores
     line: dict[str, object] = {"Platform": row.platform, "Model": run.model}
     line |= {name: score.share for name, score in scores.items()}

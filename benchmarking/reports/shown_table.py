@@ -26,6 +26,7 @@ from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores, as_stores
 from benchmarking.reports.cells import caption, cells
+from benchmarking.reports.columns import is_asymmetric, narrow, shown
 from benchmarking.reports.data_frame import pandas_frame
 from benchmarking.reports.formats import format_of, reports
 from benchmarking.scoring.aggregate import aggregate
@@ -44,13 +45,15 @@ class Table(AccuracyTable):
     def __str__(self) -> str:
         left_out = [f"left out: {reason}" for reason in self.left_out]
         text = reports()["text"].render([self]).rstrip("\n")
-        return "\n".join([text, *left_out, *map(printable, self.notes)])
+        asymmetric = is_asymmetric(self, shown(self, narrow))
+        note = "note: the intervals are not symmetric; to_pandas() has both ends"
+        return "\n".join([text, *[note] * asymmetric, *left_out, *map(printable, self.notes)])
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        """HTML for notebooks, with the same cells as the text."""
+        """HTML for notebooks, with all columns."""
         headings, *lines = cells(self)
         head = "".join(f"<th>{escape(cell)}</th>" for cell in headings)
         rows = "".join(

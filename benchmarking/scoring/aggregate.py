@@ -108,6 +108,7 @@ def aggregate(
         rows,
         tuple(left_out),
         notes=tuple(dict.fromkeys([*notes, *_near_chance(rows)])),
+        label_sets=tuple(_name(*found, right) for found in label_sets.items()),
     )
 
 
@@ -162,6 +163,15 @@ def _is_plain(labels: LabelSet | None, right: NDArray[np.int64]) -> bool:
         and np.array_equal(labels.rows, np.arange(len(right)))
         and np.array_equal(labels.classes[:, 0], right)
     )
+
+
+def _name(prefix: str, labels: LabelSet, right: NDArray[np.int64]) -> str:
+    """Name of a label set in a table; see `AccuracyTable.label_sets`."""
+    if prefix.strip():
+        return prefix.strip()
+    single = labels.classes.shape[1] == 1
+    stored = single and np.array_equal(labels.classes[:, 0], right[labels.rows])
+    return "original" if stored else "given"
 
 
 def _compared(run: Counts) -> Counts:

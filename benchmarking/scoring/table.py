@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +103,21 @@ class Row:
 
 
 @dataclass(frozen=True)
+class View:
+    """How a table is shown; it changes no number.
+
+    Attributes:
+        columns: names of the columns to show, in this order; see `reports.columns`. "default"
+            stands for the choice of each output format, "wide" for all columns, and "2019" for all
+            columns in the layout of `imagenet_benchmarking.py`.
+        command: the command that made the table; empty if it was made in Python.
+    """
+
+    columns: tuple[str, ...] | Literal["default", "wide", "2019"] = "default"
+    command: str = ""
+
+
+@dataclass(frozen=True)
 class AccuracyTable:
     """Runs on one image set, best first.
 
@@ -114,6 +130,9 @@ class AccuracyTable:
         left_out: why runs are left out: they cannot be read, or are on other pictures.
         subset: description of the pictures that count; empty for all.
         notes: lines to show with the table; each starts with "note: " or "warning: ".
+        label_sets: names of the label sets, in the order of the columns; "original" stands for the
+            classes that are stored with the image set, and "given" for others without a name.
+        view: how it is shown.
     """
 
     images: str
@@ -124,6 +143,8 @@ class AccuracyTable:
     left_out: tuple[str, ...] = ()
     subset: str = ""
     notes: tuple[str, ...] = ()
+    label_sets: tuple[str, ...] = ()
+    view: View = View()
 
     @property
     def stores(self) -> list[str]:

@@ -80,7 +80,7 @@ def test_the_table_shows_what_predict_stored(predict, store, capsys):
     predict()
     capsys.readouterr()
     assert call("table", "--store", store.folder) == 0
-    assert "Arithmetic  steady  published   83.33 [43.65, 96.99]" in capsys.readouterr().out
+    assert "Arithmetic  steady    83.33 ± 26.67" in capsys.readouterr().out
 
 
 def test_a_complete_run_is_skipped_unless_again(predict, store, capsys):

@@ -219,8 +219,9 @@ def test_a_file_whose_name_is_invalid_for_a_run_is_left_out_and_named(store, cal
     status, out, err = call("table")
     assert (status, out) == (1, without[()])
     assert err.startswith(f"left out: {path} is not named like a stored run: ")
+    reason = err.splitlines()[0].removeprefix("left out: ")
     status, out, _ = call("check")
-    assert (status, out.splitlines()[0]) == (1, f"damaged: {err.removeprefix('left out: ')}"[:-1])
+    assert (status, out.splitlines()[0]) == (1, f"damaged: {reason}")
 
 
 def test_if_every_run_is_broken_all_are_named_and_there_is_no_table(store, call):

@@ -1,15 +1,19 @@
 """Print the accuracy table of stored predictions.
 
-There is one table per image set, with the best model first. Each accuracy has its 95 % Wilson
-interval. A tier contains the models that are not significantly worse than its first model (exact
-McNemar test, Holm, 5 %). Ranks is the range of plausible ranks. The command needs no pictures, no
-network and no framework.
+There is one table per image set, with the best model first. After ± is half of the 95 % Wilson
+interval. Rank is the order of the measured accuracies. A tier contains the models that are not
+significantly worse than its first model (exact McNemar test, Holm, 5 %). Ranks and tiers are among
+the runs shown, also with --models.
+
+The table fits 80 characters; --wide shows all columns, with both ends of each interval and the
+range of plausible ranks. The command needs no pictures, no network and no framework.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,10 +27,12 @@ from benchmarking.cli.options import (
     subset,
     warn_of_left_out,
 )
+from benchmarking.cli.table_view import add_view, as_asked, asymmetric_intervals, selected_runs
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     from benchmarking.labels.label_set import LabelSet
+    from benchmarking.predictions.run import Run
     from benchmarking.predictions.stores import Stores
     from benchmarking.scoring.table import AccuracyTable
 
@@ -36,7 +42,7 @@ HELP = "print the accuracy table of stored predictions"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--images", metavar="NAME", help="only this image set (default: all)")
+    add_view(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -87,21 +93,25 @@ def run(args: argparse.Namespace) -> int:
         raise StoreError(
             f"{stores.folders} has no image set {args.images!r}; it has {', '.join(known)}."
         )
+    runs = selected_runs(args, stores)
     tables: list[AccuracyTable] = []
     broken: list[str] = []
     others: dict[str, str] = {}
-    chosen = known if args.images is None else [args.images]
-    parts = {images: stores.parts(images) for images in chosen}
-    for images, store in ((images, part) for images, found in parts.items() for part in found):
+    parts = _parts(stores, known if args.images is None else [args.images], runs)
+    for images in known:
+        if args.images in (None, images) and images not in parts:
+            others[images] = "it has no run that was selected."
+    for images, store, chosen in ((i, *each) for i, found in parts.items() for each in found):
         try:
             labels = _labels(args, store, images)
-            tables.append(_table(args, store, images, labels))
+            tables.append(_table(args, store, images, labels, chosen))
         except StoreError as error:
             broken += [str(error), *store.problems(images)]
         except BenchmarkError as error:
             others[images] = str(error)
     if not tables:
         raise BenchmarkError("\n".join([*dict.fromkeys(others.values()), *broken]))
+    tables = as_asked(args, tables)
     print_notes(
         f"note: {images} has {len(found)} tables, because its pictures or their classes differ "
         "between the stores"
@@ -115,7 +125,25 @@ def run(args: argparse.Namespace) -> int:
     else:
         files.write_output(args.output, format_of(args.output).render(tables).encode())
         print(f"wrote {args.output}", file=sys.stderr)
-    return warn_of_left_out(tables, broken)
+    status = warn_of_left_out(tables, broken)
+    if args.output is None:
+        print_notes(asymmetric_intervals(tables))
+    return status
+
+
+def _parts(
+    stores: Stores, known: Sequence[str], runs: dict[str, list[Run]] | None
+) -> dict[str, list[tuple[Stores, list[Run] | None]]]:
+    """Stores with equal lists of pictures, and their selected runs, by image set.
+
+    Args:
+        stores: all stores.
+        known: names of the image sets that are shown.
+        runs: the selected runs, by image set; None for all.
+    """
+    if runs is None:
+        return {images: [(part, None) for part in stores.parts(images)] for images in known}
+    return {images: [*stores.split(chosen)] for images, chosen in runs.items()}
 
 
 def _labels(args: argparse.Namespace, store: Stores, images: str) -> dict[str, LabelSet] | None:
@@ -125,7 +153,11 @@ def _labels(args: argparse.Namespace, store: Stores, images: str) -> dict[str, L
 
 
 def _table(
-    args: argparse.Namespace, store: Stores, images: str, labels: dict[str, LabelSet] | None
+    args: argparse.Namespace,
+    store: Stores,
+    images: str,
+    labels: dict[str, LabelSet] | None,
+    runs: list[Run] | None,
 ) -> AccuracyTable:
     from functools import partial
 
@@ -135,6 +167,7 @@ def _table(
         store,
         images,
         labels=labels,
+        runs=runs,
         measure=partial(calibration, store) if args.calibration else None,
         pictures="any" if args.mix_pictures else "same",
     )

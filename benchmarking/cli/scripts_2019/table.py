@@ -26,7 +26,7 @@ from benchmarking.labels.row_order import Placed, UnknownOrder, placed
 from benchmarking.predictions.arrays_2019 import IMAGES, ArrayFolders, classes_of, names_2019
 from benchmarking.reports.formats import format_of, reports
 from benchmarking.scoring.aggregate import aggregate
-from benchmarking.scoring.table import AccuracyTable, Row
+from benchmarking.scoring.table import AccuracyTable, Row, View
 
 PROGRAM = "imagenet_benchmarking.py"
 _PLATFORMS = ("keras", "pytorch")
@@ -248,7 +248,8 @@ def _check_pictures(val_dir: str, images: str, labels: NDArray[np.int64]) -> Non
 
 
 def _titled(table: AccuracyTable) -> AccuracyTable:
-    """Rename the image set to "imagenet-val" if no run in the table is from 2019."""
+    """Show all columns, and name the set "imagenet-val" if no run in the table is from 2019."""
+    table = replace(table, view=View("2019"))
     if table.images != IMAGES or any(row.run.source.startswith("2019-") for row in table.rows):
         return table
     rows = (replace(row, run=replace(row.run, images="imagenet-val")) for row in table.rows)

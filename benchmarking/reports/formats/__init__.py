@@ -24,7 +24,11 @@ class Report(Protocol):
         """Suffix of its files, in lower case, such as ".md"; no other format may have it."""
 
     def render(self, tables: Sequence[AccuracyTable]) -> str:
-        """All tables as one text, since some formats put several image sets into one file."""
+        """All tables as one text, since some formats put several image sets into one file.
+
+        The view of a table may choose columns: `reports.cells.cells` and `reports.columns.lines`
+        return only these.
+        """
 
 
 def reports() -> dict[str, Report]:

@@ -10,7 +10,7 @@ import io
 from collections.abc import Sequence
 
 from benchmarking.io.printable import csv_cell
-from benchmarking.reports.records import lines
+from benchmarking.reports.columns import lines
 from benchmarking.scoring.table import AccuracyTable
 
 NAME = "csv"

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarking import __version__
+from benchmarking.reports.columns import lines
 from benchmarking.scoring.table import AccuracyTable, Row
 
 NAME = "json"
@@ -15,7 +16,10 @@ SUFFIX = ".json"
 
 
 def render(tables: Sequence[AccuracyTable]) -> str:
-    """A document with a list of tables; shares in [0, 1], published accuracies in percent."""
+    """A document with a list of tables; shares in [0, 1], published accuracies in percent.
+
+    If columns were chosen, each row has only these, with the names and shares of a .csv file.
+    """
     document = {
         "made_by": f"imagenet-benchmarking {__version__}",
         "tables": list(map(_one, tables)),
@@ -30,10 +34,15 @@ def _one(table: AccuracyTable) -> dict[str, Any]:
         "subset": table.subset,
         "fingerprint": table.fingerprint,
         "columns": table.columns,
-        "rows": [_row(row) for row in table.rows],
+        "rows": _rows(table),
         "left_out": table.left_out,
         "notes": table.notes,
     }
+
+
+def _rows(table: AccuracyTable) -> list[Any]:
+    chosen = isinstance(table.view.columns, tuple)
+    return list(lines([table])) if chosen else [_row(row) for row in table.rows]
 
 
 def _row(row: Row) -> dict[str, Any]:

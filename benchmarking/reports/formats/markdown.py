@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from benchmarking.io.printable import printable
 from benchmarking.reports.cells import caption, cells
+from benchmarking.reports.columns import shown
 from benchmarking.scoring.table import AccuracyTable
 
 NAME = "markdown"
@@ -23,10 +24,11 @@ def render(tables: Sequence[AccuracyTable]) -> str:
 
 
 def _one(table: AccuracyTable) -> str:
-    headings, *lines = cells(table)
-    rule = ["---"] * 3 + ["---:"] * (len(headings) - 3)
+    columns = shown(table)
+    headings, *lines = cells(table, columns)
+    rule = ["---" if column.left else "---:" for column in columns]
     rows = "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in (headings, rule, *lines))
-    return f"## {_escaped(caption(table))}\n\n{rows}"
+    return f"## {_escaped(caption(table, columns))}\n\n{rows}"
 
 
 def _escaped(text: str) -> str:
