@@ -26,6 +26,7 @@ from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores, as_stores
 from benchmarking.reports.cells import caption, cells
+from benchmarking.reports.citation import Form, cite
 from benchmarking.reports.columns import is_asymmetric, narrow, shown
 from benchmarking.reports.data_frame import pandas_frame
 from benchmarking.reports.formats import format_of, reports
@@ -73,6 +74,15 @@ class Table(AccuracyTable):
             MissingDependency: pandas is not installed.
         """
         return pandas_frame([self])
+
+    def cite(self, form: Form = "bibtex") -> str:
+        """What a paper should cite for this table, and how its accuracies were computed.
+
+        Args:
+            form: "bibtex" for entries of BibTeX after a comment with the methods, or "text" for
+                the methods and a list of references.
+        """
+        return cite([self], form)
 
     def save(self, path: Path | str) -> None:
         """Write the table in the format of the path's suffix: .md, .csv, .tex, .json or .txt.
