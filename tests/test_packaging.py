@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+import benchmarking
+from benchmarking.reports.bibliography import RELEASED, THIS_PACKAGE
+
 ROOT = Path(__file__).parents[1]
+CITATION = ROOT / "CITATION.cff"
 NAME = "imagenet-benchmarking"
 SCRIPTS = {
     "imagenet_benchmarking.py",
@@ -308,6 +312,28 @@ def test_the_classifiers_name_no_python_that_the_workflow_does_not_run(wheel, gi
     told = zipfile.ZipFile(wheel).read(name).decode().partition("\n\n")[0]
     versions = re.findall(r"^Classifier: Programming Language :: Python :: (3\.\d+)$", told, re.M)
     assert all(f'python-version: "{version}"' in workflow(github) for version in versions)
+
+
+def test_the_citation_file_is_valid_and_complete():
+    run(
+        tool("check-jsonschema"), "--builtin-schema=vendor.citation-file-format", CITATION, cwd=ROOT
+    )
+    names = set(re.findall(r"^([a-z-]+):", CITATION.read_text(), re.MULTILINE))
+    assert names >= {
+        *("cff-version", "title", "message", "abstract", "type", "authors", "version"),
+        *("date-released", "license", "keywords", "references"),
+    }
+
+
+def test_package_citation_and_changelog_agree_about_the_version_and_its_date():
+    """The first heading of the changelog with a date is the last released version."""
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    released = re.search(r"^## (\d+\.\d+\.\d+) \((\d{4}-\d\d-\d\d)\)$", changelog, re.MULTILINE)
+    assert released.groups() == (benchmarking.__version__, RELEASED)
+    fields = dict(re.findall(r'^([a-z-]+): "?(.+?)"?$', CITATION.read_text(), re.MULTILINE))
+    assert (fields["version"], fields["date-released"]) == released.groups()
+    assert fields["title"] == THIS_PACKAGE.title
+    assert f"- name: {THIS_PACKAGE.authors[0]}" in CITATION.read_text()
 
 
 def test_pre_commit_runs_the_checks_of_the_makefile():
