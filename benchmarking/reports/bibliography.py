@@ -15,15 +15,11 @@ from functools import cache
 from benchmarking import __version__
 from benchmarking.io.files import shipped_rows
 from benchmarking.models.published import weights_source
+from benchmarking.reports.latex_text import escaped
 
 RELEASED = "2026-11-26"
 """Date of the release of this version, as in CITATION.cff."""
 
-_ESCAPES = {
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-    **{"<": r"\textless{}", ">": r"\textgreater{}"},
-}
 # Combining characters, and the commands of LaTeX for them.
 _ACCENTS = {
     **{"\N{COMBINING ACUTE ACCENT}": "'", "\N{COMBINING GRAVE ACCENT}": "`"},
@@ -160,7 +156,7 @@ def _escaped_character(character: str) -> str:
     base, accent = decomposed[:1], decomposed[1:]
     if accent in _ACCENTS:
         return f"{{\\{_ACCENTS[accent]}{base}}}"
-    return _ESCAPES.get(character, character)
+    return escaped(character)
 
 
 def _initials(author: str) -> str:

@@ -256,6 +256,8 @@ def test_a_damaged_run_is_left_out_and_named(call, write):
     assert err.startswith(f"left out: {path}")
     assert "predictions of 1 model on the 10 pictures" in flat(out)
     assert "mine/damaged" not in out
+    path.rename(path.with_name("no run.safetensors"))
+    assert "no run.safetensors is not named like a stored run" in call(store, status=1)[1]
 
 
 def test_python_gives_what_the_command_gives(call):

@@ -17,17 +17,11 @@ from benchmarking.reports.columns import (
     narrow,
     shown,
 )
+from benchmarking.reports.latex_text import escaped
 from benchmarking.scoring.table import AccuracyTable
 
 NAME = "latex"
 SUFFIX = ".tex"
-
-_ESCAPES = {
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
-    **{"\N{MINUS SIGN}": "$-$", "±": r"$\pm$"},
-}
 
 
 def render(tables: Sequence[AccuracyTable]) -> str:
@@ -41,13 +35,6 @@ def render(tables: Sequence[AccuracyTable]) -> str:
             labels[label := _label(table, labels)] = None
             texts.append(_one(table, label))
     return "\n".join(texts)
-
-
-def escaped(text: str) -> str:
-    """Text in which every character that LaTeX would read as a command is escaped."""
-    return "".join(_ESCAPES.get(character, character) for character in printable(text)).replace(
-        "--", "-{}-"
-    )
 
 
 def _one(table: AccuracyTable, label: str) -> str:
