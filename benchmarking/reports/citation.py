@@ -56,10 +56,10 @@ def works(tables: Sequence[AccuracyTable]) -> Iterator[Work]:
     for table in tables:
         known = [_OF_LABELS[name] for name in table.label_sets if name in _OF_LABELS]
         found |= dict.fromkeys(map(work, known))
-    runs = [row.run for table in tables for row in table.rows]
-    if any(run.source.startswith("2019-") for run in runs):
+    rows = [row for table in tables for row in table.rows]
+    if any(row.run.source.startswith("2019-") for row in rows):
         found[work("northcutt2019benchmarking")] = None
-    papers = {paper for run in runs for paper in papers_of(run.source, run.model)}
+    papers = {paper for row in rows for paper in _papers(row)}
     found |= dict.fromkeys(sorted(papers, key=lambda paper: paper.key))
     yield from found
 
@@ -178,9 +178,15 @@ def _statistics(table: AccuracyTable) -> str:
 
 def _unknown_papers(tables: Sequence[AccuracyTable]) -> str:
     """The models whose architecture has no known paper, each once."""
-    runs = [row.run for table in tables for row in table.rows]
-    names = (f"{one.source}/{one.model}" for one in runs if not papers_of(one.source, one.model))
-    return ", ".join(dict.fromkeys(names))
+    rows = [row for table in tables for row in table.rows if not _papers(row)]
+    return ", ".join(dict.fromkeys(f"{row.run.source}/{row.run.model}" for row in rows))
+
+
+def _papers(row: Row) -> tuple[Work, ...]:
+    """The papers of a model's architecture; for a checkpoint, of the architecture that it names."""
+    architecture = str(row.provenance.weights.get("architecture", ""))
+    source, _, model = architecture.partition("/")
+    return papers_of(source, model) if model else papers_of(row.run.source, row.run.model)
 
 
 def _wrapped(text: str) -> str:

@@ -165,6 +165,13 @@ def test_a_model_without_a_known_paper_is_named_and_nothing_is_invented(call, wr
     assert list(parsed(out)) == [THIS_PACKAGE.key, "russakovsky2015imagenet"]
 
 
+def test_a_checkpoint_is_cited_by_its_architecture(call, write):
+    weights = {"name": "checkpoint", "file": "mine.pth", "architecture": "torchvision/resnet50"}
+    out, _ = call(write("mine", source="checkpoint", weights=weights))
+    assert "he2016deep" in parsed(out)
+    assert "No paper is known" not in out
+
+
 def test_the_methods_say_what_was_recorded(call):
     run = "efficientnet-lite-pytorch/efficientnet-lite0"
     out, _ = call(SHIPPED, run, "--images", "demo", "--format", "text")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.options import (
@@ -23,6 +22,7 @@ from benchmarking.cli.options import (
     subset,
     warn_of_left_out,
 )
+from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     from benchmarking.predictions.run import Run
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "-o",
         "--output",
-        type=Path,
+        type=expanded,
         metavar="FILE",
         help="write to a file instead; .bib is BibTeX, .txt and .md are text",
     )
