@@ -40,9 +40,9 @@ def add_view(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sort",
         metavar="COLUMN",
-        help="sort by this column: accuracies from high to low, all others from low to high. "
-        "--sort=-COLUMN reverses this; COLUMN:asc or COLUMN:desc gives the order. Rows without a "
-        "value come last. The ranks and tiers do not change",
+        help="sort by this column: accuracies and differences from high to low, others from low to "
+        "high. --sort=-COLUMN reverses this; COLUMN:asc or COLUMN:desc gives the order. Rows "
+        "without a value come last. The ranks and tiers do not change",
     )
 
 
@@ -52,16 +52,11 @@ def selected_runs(args: argparse.Namespace, stores: Stores) -> dict[str, list[Ru
     Raises:
         StoreError: one of the names has no run.
     """
-    from benchmarking.predictions.selection import chosen_runs
+    from benchmarking.predictions.selection import runs_by_images
 
     if not (args.models or args.recipe):
         return None
-    found: dict[str, dict[Run, None]] = {}
-    for name in args.models or [None]:
-        patterns = [name] if name else []
-        for run in chosen_runs(stores, patterns, images=args.images, recipe=args.recipe):
-            found.setdefault(run.images, {})[run] = None
-    return {images: list(runs) for images, runs in found.items()}
+    return runs_by_images(stores, args.models or (), images=args.images, recipe=args.recipe)
 
 
 def as_asked(args: argparse.Namespace, tables: Sequence[AccuracyTable]) -> list[AccuracyTable]:

@@ -60,6 +60,25 @@ def chosen_runs(
     return runs
 
 
+def runs_by_images(
+    store: Stores | Store,
+    patterns: Sequence[str] = (),
+    *,
+    images: str | None = None,
+    recipe: str | None = None,
+) -> dict[str, list[Run]]:
+    """Stored runs that match one of several patterns, by image set; see `chosen_runs`.
+
+    Raises:
+        StoreError: no run matches, or one of the patterns matches none.
+    """
+    found: dict[str, dict[Run, None]] = {}
+    for each in [[pattern] for pattern in patterns] or [[]]:
+        for run in chosen_runs(store, each, images=images, recipe=recipe):
+            found.setdefault(run.images, {})[run] = None
+    return {name: list(runs) for name, runs in found.items()}
+
+
 def problems(store: Stores | Store, images: str | None = None) -> list[str]:
     """Why some runs may be missing, on one image set or on all."""
     sets = store.image_sets() if images is None else [images]

@@ -63,8 +63,8 @@ def wide(table: AccuracyTable) -> list[Column]:
 def narrow(table: AccuracyTable) -> list[Column]:
     """The columns that fit a terminal of 80 characters.
 
-    Columns are added if the rows differ in recipe or store, if fewer pictures count than the image set has,
-    and for the label sets and measures that the table was asked for.
+    Columns are added if the rows differ in recipe or store, if fewer pictures count than the image
+    set has, and for the label sets and measures that the table was asked for.
     """
     *names, recipe = _names(table)
     first = [name for name in table.columns if name.endswith("Acc@1")]

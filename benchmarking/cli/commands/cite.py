@@ -15,18 +15,16 @@ from typing import TYPE_CHECKING
 
 from benchmarking.cli.options import (
     add_labels,
-    add_store,
-    chosen_store,
-    label_sets,
+    add_stores,
+    chosen_stores,
     print_notes,
-    subset,
     warn_of_left_out,
 )
+from benchmarking.cli.scored_tables import scored_tables
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
-    from benchmarking.predictions.run import Run
-    from benchmarking.predictions.store import Store
+    from benchmarking.predictions.stores import Stores
     from benchmarking.reports.citation import Form
     from benchmarking.scoring.table import AccuracyTable
 
@@ -67,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write to a file instead; .bib is BibTeX, .txt and .md are text",
     )
-    add_store(parser)
+    add_stores(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,8 +74,7 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking.reports.citation import cite
 
     form = _form(args)
-    store = chosen_store(args)
-    tables, broken = _tables(args, store)
+    tables, broken = _tables(args, chosen_stores(args))
     text = cite(tables, form)
     if args.output is None:
         print(text, end="")
@@ -104,50 +101,16 @@ def _form(args: argparse.Namespace) -> Form:
     return found
 
 
-def _tables(args: argparse.Namespace, store: Store) -> tuple[list[AccuracyTable], list[str]]:
+def _tables(args: argparse.Namespace, stores: Stores) -> tuple[list[AccuracyTable], list[str]]:
     """A table per image set of the chosen runs, and why runs are missing.
 
     Raises:
         BenchmarkError: a pattern matches no run, or none of the runs can be scored.
     """
-    from benchmarking.errors import BenchmarkError, StoreError
+    from benchmarking.predictions.selection import runs_by_images
 
-    if not store.image_sets() and not args.patterns and not args.images:
-        print_notes([f"note: there are no stored runs in {store.folder}"])
+    if not stores.image_sets() and not args.patterns and not args.images:
+        print_notes([f"note: there are no stored runs in {stores.folders}"])
         return [], []
-    tables, broken, others = [], [], {}
-    for images, runs in _runs(args, store).items():
-        try:
-            tables.append(_table(args, store, images, runs))
-        except StoreError as error:
-            broken.append(str(error))
-        except BenchmarkError as error:
-            others[images] = str(error)
-    if not tables:
-        raise BenchmarkError("\n".join([*dict.fromkeys(others.values()), *broken]))
-    print_notes(f"note: {images} is left out: {reason}" for images, reason in others.items())
-    return tables, broken
-
-
-def _runs(args: argparse.Namespace, store: Store) -> dict[str, list[Run]]:
-    """The runs that each pattern selects, by image set."""
-    from benchmarking.predictions.selection import chosen_runs
-
-    found: dict[str, dict[Run, None]] = {}
-    for pattern in args.patterns or [None]:
-        for run in chosen_runs(store, [pattern] if pattern else [], images=args.images):
-            found.setdefault(run.images, {})[run] = None
-    return {images: list(runs) for images, runs in found.items()}
-
-
-def _table(args: argparse.Namespace, store: Store, images: str, runs: list[Run]) -> AccuracyTable:
-    from dataclasses import replace
-
-    from benchmarking.scoring.aggregate import aggregate
-
-    plain = not (args.labels or args.only or args.without)
-    rows = store.rows(images)
-    labels = None if plain else label_sets(args, args.labels or ["original"], rows)
-    table = aggregate(store, images, labels=labels, runs=runs)
-    left_out = (*table.left_out, *store.problems(images))
-    return replace(table, subset=subset(args), left_out=left_out)
+    runs = runs_by_images(stores, args.patterns, images=args.images)
+    return scored_tables(args, stores, [*runs], runs)

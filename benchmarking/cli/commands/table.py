@@ -13,28 +13,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from benchmarking.cli.options import (
     add_labels,
     add_stores,
     add_weights,
     chosen_stores,
-    label_sets,
     print_notes,
-    subset,
     warn_of_left_out,
 )
+from benchmarking.cli.scored_tables import scored_tables
 from benchmarking.cli.table_view import add_view, as_asked, asymmetric_intervals, selected_runs
 from benchmarking.io.user_folders import expanded
-
-if TYPE_CHECKING:
-    from benchmarking.labels.label_set import LabelSet
-    from benchmarking.predictions.run import Run
-    from benchmarking.predictions.stores import Stores
-    from benchmarking.scoring.table import AccuracyTable
 
 NAME = "table"
 HELP = "print the accuracy table of stored predictions"
@@ -78,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print or write the table; 1 if runs had to be left out."""
-    from benchmarking.errors import BenchmarkError, StoreError
+    from benchmarking.errors import StoreError
     from benchmarking.io import files
     from benchmarking.reports.formats import format_of, reports
 
@@ -94,31 +84,8 @@ def run(args: argparse.Namespace) -> int:
             f"{stores.folders} has no image set {args.images!r}; it has {', '.join(known)}."
         )
     runs = selected_runs(args, stores)
-    tables: list[AccuracyTable] = []
-    broken: list[str] = []
-    others: dict[str, str] = {}
-    parts = _parts(stores, known if args.images is None else [args.images], runs)
-    for images in known:
-        if args.images in (None, images) and images not in parts:
-            others[images] = "it has no run that was selected."
-    for images, store, chosen in ((i, *each) for i, found in parts.items() for each in found):
-        try:
-            labels = _labels(args, store, images)
-            tables.append(_table(args, store, images, labels, chosen))
-        except StoreError as error:
-            broken += [str(error), *store.problems(images)]
-        except BenchmarkError as error:
-            others[images] = str(error)
-    if not tables:
-        raise BenchmarkError("\n".join([*dict.fromkeys(others.values()), *broken]))
+    tables, broken = scored_tables(args, stores, known if not args.images else [args.images], runs)
     tables = as_asked(args, tables)
-    print_notes(
-        f"note: {images} has {len(found)} tables, because its pictures or their classes differ "
-        "between the stores"
-        for images, found in parts.items()
-        if len(found) > 1
-    )
-    print_notes(f"note: {images} is left out: {reason}" for images, reason in others.items())
     print_notes(note for table in tables for note in table.notes)
     if args.output is None:
         print(reports()["text"].render(tables), end="")
@@ -129,48 +96,3 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         print_notes(asymmetric_intervals(tables))
     return status
-
-
-def _parts(
-    stores: Stores, known: Sequence[str], runs: dict[str, list[Run]] | None
-) -> dict[str, list[tuple[Stores, list[Run] | None]]]:
-    """Stores with equal lists of pictures, and their selected runs, by image set.
-
-    Args:
-        stores: all stores.
-        known: names of the image sets that are shown.
-        runs: the selected runs, by image set; None for all.
-    """
-    if runs is None:
-        return {images: [(part, None) for part in stores.parts(images)] for images in known}
-    return {images: [*stores.split(chosen)] for images, chosen in runs.items()}
-
-
-def _labels(args: argparse.Namespace, store: Stores, images: str) -> dict[str, LabelSet] | None:
-    """What counts in an image set; BenchmarkError if the labels are not about it."""
-    plain = not (args.labels or args.only or args.without)
-    return None if plain else label_sets(args, args.labels or ["original"], store.rows(images))
-
-
-def _table(
-    args: argparse.Namespace,
-    store: Stores,
-    images: str,
-    labels: dict[str, LabelSet] | None,
-    runs: list[Run] | None,
-) -> AccuracyTable:
-    from functools import partial
-
-    from benchmarking.scoring.aggregate import aggregate, calibration
-
-    table = aggregate(
-        store,
-        images,
-        labels=labels,
-        runs=runs,
-        measure=partial(calibration, store) if args.calibration else None,
-        pictures="any" if args.mix_pictures else "same",
-    )
-    left_out = (*table.left_out, *store.problems(images))
-    notes = (*table.notes, *store.notes(images))
-    return replace(table, subset=subset(args), left_out=left_out, notes=notes)
