@@ -113,7 +113,7 @@ def test_a_run_in_two_stores_with_different_predictions_is_shown_twice(put, call
     status, out, _ = call("table", "--store", "a", "--store", "b")
     lines = [line.split() for line in out.splitlines()[2:]]
     assert status == 0
-    assert [(line[1], line[3], line[-1]) for line in lines] == [
+    assert [(line[1], line[2], line[-1]) for line in lines] == [
         ("even", "50.00", "a"),
         ("even", "41.67", "b"),
     ]
@@ -131,6 +131,7 @@ def test_sets_of_one_name_with_other_pictures_have_a_table_each(put, call):
     assert err == (
         "note: sixty has 2 tables, because its pictures or their classes differ between the "
         "stores\n"
+        "note: the intervals on sixty are not symmetric; see --wide\n"
     )
     with pytest.raises(StoreError, match="not the same in the stores a and b; choose one"):
         score(Stores("a", "b"))
