@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +84,7 @@ class Numbering:
 
 def numbers_of(keys: Sequence[str]) -> NDArray[np.intp] | None:
     """Number of each validation picture; None if a name is not a validation picture's."""
-    numbers = [validation_number(PurePosixPath(key).name) for key in keys]
+    numbers = [validation_number(key.rpartition("/")[2]) for key in keys]
     return None if None in numbers else np.array(numbers, dtype=np.intp)
 
 

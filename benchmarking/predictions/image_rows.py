@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class ImageRows:
         return len(self.keys)
 
 
+@lru_cache(maxsize=2)  # an import reads the same list for each of its runs
 def parsed(data: bytes) -> ImageRows:
     """Parse the contents of images.csv.
 
@@ -49,6 +51,7 @@ def parsed(data: bytes) -> ImageRows:
         rows = ImageRows(tuple(keys), np.array(labels, dtype=np.int64))
     except (csv.Error, OverflowError) as error:
         raise ValueError(str(error)) from error
+    rows.labels.setflags(write=False)
     if rows.labels.min() < 0 or rows.labels.max() > LARGEST_CLASS:
         raise ValueError(f"there is a class below 0 or above {LARGEST_CLASS}")
     return rows
@@ -56,11 +59,13 @@ def parsed(data: bytes) -> ImageRows:
 
 def written(images: ImageSet) -> bytes:
     """The contents of images.csv for an image set."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["key", "class"])
-    writer.writerows((picture.key, picture.label) for picture in images.pictures)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    rows = [("key", "class"), *((picture.key, picture.label) for picture in images.pictures)]
+    lines = "".join([f"{key},{label}\n" for key, label in rows])
+    if lines.count(",") > len(rows) or '"' in lines:  # a key has to be quoted
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        lines = text.getvalue()
+    return lines.encode("utf-8", "surrogateescape")
 
 
 def digest(data: bytes) -> str:

@@ -1,4 +1,6 @@
+import csv
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -20,7 +22,9 @@ from safetensors.numpy import load_file, save_file
 import benchmarking
 from benchmarking.errors import StoreError
 from benchmarking.inference.checkpoints import Checkpoints
+from benchmarking.pictures.image_set import FilePart, ImageSet, Picture
 from benchmarking.pictures.recipe import Preprocessing, Scaling, recipe_from
+from benchmarking.predictions import image_rows
 from benchmarking.predictions.digests import digests_of, sealed
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store, bytes_needed
@@ -466,3 +470,15 @@ def test_first_writes_at_the_same_moment_never_mix_pictures_of_one_name(tmp_path
         assert len(store.runs("three")) == len(stored)
         assert all(store.provenance(run).fingerprint == stored[0] for run in store.runs("three"))
         assert [path.name for path in store.folder.glob("three/.*")] == []
+
+
+@pytest.mark.parametrize("key", ["a.png", "a,b.png", 'a"b.png', "ä b.png", "a\udc80.png"])
+def test_a_list_of_pictures_is_written_as_csv_and_read_back(key):
+    pictures = [Picture(key, 3, FilePart("")), Picture("z", 7, FilePart(""))]
+    data = image_rows.written(ImageSet("two", tuple(pictures), "f"))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([("key", "class"), (key, 3), ("z", 7)])
+    assert data == text.getvalue().encode("utf-8", "surrogateescape")
+    rows = image_rows.parsed(data)
+    assert (rows.keys, rows.labels.tolist()) == ((key, "z"), [3, 7])

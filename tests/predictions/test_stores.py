@@ -247,8 +247,8 @@ def test_check_reads_every_file_of_every_store(put, call):
     assert status == 1
     assert out.startswith(f"damaged: {copy} is damaged")
     assert out.splitlines()[-2:] == [
-        "a: 1 runs on 1 image set: all as they were written",
-        "b: 1 runs on 1 image set: 1 damaged",
+        "a: 1 run on 1 image set: all as they were written",
+        "b: 1 run on 1 image set: 1 damaged",
     ]
 
 
@@ -301,7 +301,7 @@ def test_a_file_can_be_shown_verified_checked_and_exported(put, call):
     assert "no reference  50.00" in call("verify", "copy.safetensors")[1]
     assert call("check", "--models", "copy.safetensors")[:2] == (
         0,
-        "1 runs on 1 image set: all as they were written\n",
+        "1 run on 1 image set: all as they were written\n",
     )
     call("export", "out", "--to", "csv", "--models", "copy.safetensors")
     call("export", "expected", "--to", "csv", "--store", "s")

@@ -105,4 +105,4 @@ def _summary(seen: Sequence[Checked]) -> str:
     n = len(seen) - sets
     wrong = sum(bool(one.problem) for one in seen if not isinstance(one.what, str))
     fine = "all as they were written" if not wrong else f"{wrong} damaged"
-    return f"{n} runs on {sets} image set{'s' * (sets != 1)}: {fine}"
+    return f"{n} run{'s' * (n != 1)} on {sets} image set{'s' * (sets != 1)}: {fine}"
