@@ -187,3 +187,21 @@ def test_a_missing_gpu_is_an_error(asked, visible, seen):
 @pytest.mark.parametrize("module", frameworks.frameworks().values(), ids=lambda module: module.NAME)
 def test_every_framework_has_a_batch_size_for_each_kind_of_device(module):
     assert module.BATCH_SIZES.keys() == {"cpu", "gpu"}
+
+
+WITHOUT_HOME = """
+import os, pwd
+def unknown(number):
+    raise KeyError(number)
+pwd.getpwuid = unknown
+os.environ.pop("HOME", None)
+os.environ.pop("KERAS_HOME", None)
+from benchmarking.models.frameworks import NO_GPU, keras
+keras.prepare(NO_GPU)
+"""
+
+
+@pytest.mark.models
+def test_keras_makes_no_folder_here_if_there_is_no_home_folder(tmp_path):
+    subprocess.run([sys.executable, "-c", WITHOUT_HOME], cwd=tmp_path, check=True)
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +50,8 @@ def prepare(gpu: int | None, precision: str = "float32") -> Device:
         MissingDependency: Keras or TensorFlow is not installed.
     """
     os.environ["KERAS_BACKEND"] = _BACKEND
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 - Keras would make a folder with this name
+        os.environ.setdefault("KERAS_HOME", str(Path(tempfile.gettempdir()) / ".keras"))
     with requires(EXTRA):
         import keras
         import tensorflow as tf
