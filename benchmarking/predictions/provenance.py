@@ -11,6 +11,9 @@ from benchmarking.io.names import UNKNOWN
 RANDOM = "random"
 """Name of random weights."""
 
+NOT_GIVEN = "not given"
+"""Recorded in place of the probabilities of an imported run that has classes alone."""
+
 _LEVELS = 20  # maximum depth of a document; far more than needed, and safe for recursion
 
 
@@ -34,7 +37,8 @@ class Provenance:
         started: date and time in UTC, ISO 8601.
         seconds: wall-clock time, loading included.
         arguments: the command's arguments, with absolute paths shortened to their last part.
-        origin: the files that an imported run comes from, with their sha256.
+        origin: the files that an imported run comes from, with their sha256; of a user's own
+            outputs also how they were understood.
         incidents: events during the run, such as an interruption, in words.
     """
 
@@ -80,6 +84,11 @@ class Provenance:
     def is_random(self) -> bool:
         """Whether the weights were random, so that the predictions are meaningless."""
         return bool(self.weights.get("name") == RANDOM)
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the probabilities of its classes are known; if not, zeros are stored."""
+        return self.origin.get("probabilities") != NOT_GIVEN
 
     @property
     def fingerprint(self) -> str:

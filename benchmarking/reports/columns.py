@@ -13,7 +13,7 @@ from typing import Literal
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.reports.records import record
-from benchmarking.scoring.table import AccuracyTable, Row, rank_of
+from benchmarking.scoring.table import AccuracyTable, Row, Score, rank_of
 
 HALF = "± 95 % CI"
 """What follows the name of an accuracy in a heading if half of its interval is shown."""
@@ -179,7 +179,7 @@ def lines(tables: Iterable[AccuracyTable]) -> list[Mapping[str, object]]:
 def is_asymmetric(table: AccuracyTable, columns: Iterable[Column]) -> bool:
     """Whether half of an interval, as these columns show it, misrepresents both of its ends."""
     shown_halves = {column.csv[0] for column in columns if column.heading.endswith(HALF)}
-    scores = [row.scores[name] for row in table.rows for name in shown_halves]
+    scores = [row.scores[name] for row in table.rows for name in shown_halves if name in row.scores]
     return any(
         abs(score.low + score.high - 2 * score.share) > _ASYMMETRIC * (score.high - score.low)
         for score in scores
@@ -203,28 +203,38 @@ def _names(table: AccuracyTable) -> list[Column]:
     ]
 
 
+def _of_score(name: str, text: Callable[[Score], str]) -> Callable[[Row], str]:
+    """The cell of a score, which is empty if a run has too few guesses per picture for it."""
+
+    def cell(row: Row) -> str:
+        score = row.scores.get(name)
+        return text(score) if score else ""
+
+    return cell
+
+
 def _accuracy(name: str) -> Column:
-    return Column(name, lambda row: f"{100 * row.scores[name].share:.2f}", (name,))
+    return Column(name, _of_score(name, lambda score: f"{100 * score.share:.2f}"), (name,))
 
 
 def _with_interval(name: str) -> Column:
-    def cell(row: Row) -> str:
-        score = row.scores[name]
+    def text(score: Score) -> str:
         return f"{100 * score.share:.2f} [{100 * score.low:.2f}, {100 * score.high:.2f}]"
 
-    return Column(f"{name} [95 % interval]", cell, (name, f"{name} low", f"{name} high"))
+    return Column(
+        f"{name} [95 % interval]", _of_score(name, text), (name, f"{name} low", f"{name} high")
+    )
 
 
 def _with_half(name: str) -> Column:
-    def cell(row: Row) -> str:
-        score = row.scores[name]
+    def text(score: Score) -> str:
         return f"{100 * score.share:.2f} ± {50 * (score.high - score.low):.2f}"
 
-    return Column(f"{name} {HALF}", cell, (name, f"{name} low", f"{name} high"))
+    return Column(f"{name} {HALF}", _of_score(name, text), (name, f"{name} low", f"{name} high"))
 
 
 def _rank(name: str, heading: str) -> Column:
-    return Column(heading, lambda row: str(row.scores[name].rank), (rank_of(name),))
+    return Column(heading, _of_score(name, lambda score: str(score.rank)), (rank_of(name),))
 
 
 def _sizes(table: AccuracyTable) -> list[Column]:

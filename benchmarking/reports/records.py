@@ -8,11 +8,15 @@ from benchmarking.scoring.table import AccuracyTable, Row, rank_of
 
 
 def record(table: AccuracyTable, row: Row) -> Mapping[str, object]:
-    """All values of a row by name, with shares in [0, 1] as in 2019; unknown values are absent."""
+    """All values of a row by name, with shares in [0, 1] as in 2019.
+
+    Unknown values are absent, or None.
+    """
     run, scores = row.run, row.scores
     line: dict[str, object] = {"Platform": row.platform, "Model": run.model}
-    line |= {name: score.share for name, score in scores.items()}
-    line |= {rank_of(name): score.rank for name, score in scores.items()}
+    found = {name: scores.get(name) for name in table.columns}
+    line |= {name: score and score.share for name, score in found.items()}
+    line |= {rank_of(name): score and score.rank for name, score in found.items()}
     line |= {"Source": run.source, "Recipe": run.recipe, "Images": run.images}
     for name, score in scores.items():
         line |= {f"{name} low": score.low, f"{name} high": score.high}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal, Protocol
 
@@ -23,6 +24,7 @@ from benchmarking.predictions.top_k import Classes
 from benchmarking.scoring.metrics import (
     PROPORTIONS,
     Correct,
+    TooFewGuesses,
     brier_score,
     expected_calibration_error,
     negative_log_likelihood,
@@ -115,11 +117,14 @@ def aggregate(
 def calibration(store: Stores | Store, run: Run, right: LabelSet) -> dict[str, float]:
     """Calibration of a run: ECE; NLL and Brier score if all probabilities were kept.
 
+    An imported run that has classes alone has no calibration.
     NLL and Brier score also need one right class per picture, which the model must know.
 
     Raises:
         StoreError: the run is broken.
     """
+    if not store.provenance(run).has_probabilities:
+        return {}
     found = {"ECE": expected_calibration_error(store.read(run), right)}
     if right.classes.shape[1] > 1 or not store.keeps_all_probabilities(run):
         return found
@@ -151,7 +156,12 @@ def _count(
     predicted, provenance = stored.classes_and_provenance(run)
     if len(predicted) != len(right):
         raise StoreError(f"{run} has {len(predicted)} rows for {len(right)} pictures.")
-    hits = {name: correct(predicted, labels) for name, (correct, labels) in columns.items()}
+    hits = {}
+    for name, (correct, labels) in columns.items():
+        with suppress(TooFewGuesses):
+            hits[name] = correct(predicted, labels)
+    if sorted_by not in hits:
+        raise StoreError(f"{run} has too few guesses per picture for {sorted_by}.")
     counted = {name: (int(np.count_nonzero(found)), len(found)) for name, found in hits.items()}
     return Counts(run, provenance, counted, np.packbits(hits[sorted_by]))
 
@@ -183,7 +193,8 @@ def _compared(run: Counts) -> Counts:
 def _near_chance(rows: Sequence[Row]) -> Iterator[str]:
     """Warnings of models with trained weights that are right about as often as by chance."""
     for name in rows[0].scores if rows else ():
-        low = [row for row in rows if row.scores[name].high < CHANCE and name.endswith("Acc@1")]
+        scored = [row for row in rows if name in row.scores and name.endswith("Acc@1")]
+        low = [row for row in scored if row.scores[name].high < CHANCE]
         low = [row for row in low if not row.provenance.is_random]
         if low:
             first = low[0]

@@ -12,6 +12,11 @@ from benchmarking.labels.label_set import LabelSet
 from benchmarking.models.spec import Probabilities
 from benchmarking.predictions.top_k import Classes, TopK
 
+
+class TooFewGuesses(BenchmarkError):
+    """A metric needs more guesses per picture than a run has."""
+
+
 Correct = Callable[[Classes, LabelSet], NDArray[np.bool_]]
 
 
@@ -22,7 +27,12 @@ def correct(predicted: Classes, right: LabelSet, k: int) -> NDArray[np.bool_]:
         predicted: (n, at least k) classes of each picture, best first.
         right: the rows that count, and the right classes of each.
         k: number of guesses per picture.
+
+    Raises:
+        TooFewGuesses: there are fewer than k.
     """
+    if predicted.shape[1] < k:
+        raise TooFewGuesses(f"there are {predicted.shape[1]} guesses per picture, not {k}.")
     guesses = right.of(predicted)
     hits = np.zeros(len(right), dtype=np.bool_)
     for guess in guesses.T[:k]:

@@ -76,7 +76,7 @@ class Row:
     Attributes:
         run: the run.
         provenance: how it was made.
-        scores: its scores by column.
+        scores: its scores by column; a run with too few guesses per picture lacks some.
         published: published accuracy of the same weights on the same labels, if there is one.
         place: uncertainty of its rank by the column that sorts the table; None if there are more
             than MOST_PLACED runs.
@@ -154,8 +154,13 @@ class AccuracyTable:
     @property
     def sizes(self) -> dict[str, int]:
         """Number of pictures that count, by the prefix before "Acc@" in the columns' names."""
-        scores = self.rows[0].scores if self.rows else {}
-        return {name.partition("Acc@")[0]: score.n for name, score in scores.items()}
+        found = [
+            (name, row.scores[name])
+            for name in self.columns
+            for row in self.rows
+            if name in row.scores
+        ]
+        return {name.partition("Acc@")[0]: score.n for name, score in found}
 
 
 def rank_of(column: str) -> str:
@@ -174,7 +179,8 @@ class Counts:
     Attributes:
         run: the run.
         provenance: how it was made.
-        right: number of pictures that it got right and number of pictures, by column.
+        right: number of pictures that it got right and number of pictures, by column; without
+            the columns for which it has too few guesses.
         hits: which pictures it got right in the column that sorts the table, as packed bits.
         published: see `Row`.
         measures: see `Row`.
@@ -193,9 +199,8 @@ def tabulate(counts: Sequence[Counts], sorted_by: str) -> tuple[Row, ...]:
 
     They are sorted by one column, then by the others, then by the run's name.
     """
-    others = [name for name in counts[0].right if name != sorted_by] if counts else []
-    columns = [sorted_by, *others] if counts else []
-    ranks = {name: competition_ranks([run.right[name][0] for run in counts]) for name in columns}
+    columns = list(dict.fromkeys([sorted_by, *(name for run in counts for name in run.right)]))
+    ranks = {name: _ranks(counts, name) for name in columns}
     best_first = sorted(
         enumerate(counts),
         key=lambda found: (*(ranks[name][found[0]] for name in columns), found[1].run),
@@ -212,6 +217,11 @@ def tabulate(counts: Sequence[Counts], sorted_by: str) -> tuple[Row, ...]:
         )
         for (number, run), place in zip(best_first, places, strict=True)
     )
+
+
+def _ranks(counts: Sequence[Counts], column: str) -> Sequence[int]:
+    """Rank of each run by a column; a run without a score gets the rank after all others."""
+    return competition_ranks([run.right.get(column, (-1, 0))[0] for run in counts])
 
 
 def _places(best_first: Sequence[Counts], sorted_by: str) -> Sequence[Place | None]:

@@ -76,7 +76,7 @@ class Verification:
         platform: its framework.
         acc1: measured acc@1, in [0, 1].
         n: number of pictures.
-        ece: expected calibration error, in [0, 1].
+        ece: expected calibration error, in [0, 1]; None if the run has classes alone.
         published: the published accuracy; None if there is none.
         verdict: result of the comparison.
         causes: likely causes of a difference, the most conclusive first.
@@ -87,7 +87,7 @@ class Verification:
     platform: str
     acc1: float
     n: int
-    ece: float
+    ece: float | None
     published: Published | None
     verdict: Verdict
     causes: tuple[Cause, ...]
@@ -136,7 +136,7 @@ class _Measured:
     provenance: Provenance
     acc1: float
     n: int
-    ece: float
+    ece: float | None
     known: Published | None
     pictures: _Pictures
 
@@ -203,7 +203,9 @@ def verify(
         low = _low_sources(measured)
         for one in measured:
             if one.run in chosen:
-                others = [other.ece for other in measured if other is not one]
+                others = [
+                    other.ece for other in measured if other is not one and other.ece is not None
+                ]
                 findings.append(_verification(one, others, low))
     return findings
 
@@ -216,7 +218,7 @@ def _measure(store: Stores, run: Run, pictures: _Pictures) -> _Measured:
         made,
         accuracy(predicted.classes, pictures.right, k=1),
         len(pictures.right),
-        expected_calibration_error(predicted, pictures.right),
+        expected_calibration_error(predicted, pictures.right) if made.has_probabilities else None,
         known,
         pictures,
     )
@@ -259,7 +261,7 @@ def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str])
             )
         )
     typical = median(other_eces) if len(other_eces) >= ECE_RUNS else None
-    if typical is not None and one.ece > ECE_FACTOR * typical:
+    if typical is not None and one.ece is not None and one.ece > ECE_FACTOR * typical:
         causes.append(
             Cause(
                 "wrong scaling or padding",

@@ -97,11 +97,12 @@ def _table(findings: Sequence[Verification]) -> str:
     lines = [[*headings, "ECE [%]", *["Store"] * several, "Reason"]]
     for found in findings:
         published = f"{found.published.acc1:.2f}" if found.published else ""
+        ece = "" if found.ece is None else f"{100 * found.ece:.1f}"
         difference = f"{100 * found.difference:+.2f}" if found.difference is not None else ""
         lines.append(
             [
                 *(found.run.images, found.run.source, found.run.model, found.verdict.value),
-                *(f"{100 * found.acc1:.2f}", published, difference, f"{100 * found.ece:.1f}"),
+                *(f"{100 * found.acc1:.2f}", published, difference, ece),
                 *[place_of(found.run)] * several,
                 found.reason,
             ]

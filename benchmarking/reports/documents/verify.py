@@ -43,7 +43,8 @@ class VerifiedRun:
         interval: 95 % Wilson interval of acc1.
         published: the published accuracy; null if there is none, or it does not apply.
         difference: measured minus published acc@1; null if there is no published accuracy.
-        ece: expected calibration error of the top-1 probability, a share.
+        ece: expected calibration error of the top-1 probability, a share; null if the run has no
+            probabilities.
         causes: likely causes of a difference, the most conclusive first.
         weights_sha256: digest of the file of weights; null if it was not recorded.
         fingerprint: fingerprint of the pictures.
@@ -58,7 +59,7 @@ class VerifiedRun:
     interval: tuple[float, float]
     published: Reference | None
     difference: float | None
-    ece: float
+    ece: float | None
     causes: tuple[Cause, ...]
     weights_sha256: str | None
     fingerprint: str
