@@ -27,7 +27,7 @@ DOCS = ["mkdocstrings-python", "zensical"]
 # Needed by the tests of the example notebooks.
 NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
 # Independent implementations that tests compare with.
-REFERENCES = ["pandas", "scikit-learn", "scipy", "statsmodels", "timm"]
+REFERENCES = ["pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
 
 setup(
     name="imagenet-benchmarking",
@@ -69,6 +69,7 @@ setup(
         "pytorch": PYTORCH,
         "keras": KERAS,
         "pandas": ["pandas"],
+        "parquet": ["pyarrow"],
         "demo": DEMO,
         "dev": [*DEV, *NOTEBOOKS, *REFERENCES],
         "docs": DOCS,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from benchmarking.pictures.recipe import SCALINGS, Preprocessing, Scaling
     from benchmarking.pictures.recipe import Preprocessing as Recipe
     from benchmarking.pictures.sets import open_images
+    from benchmarking.predictions.own_outputs import import_outputs
     from benchmarking.predictions.run import Run
     from benchmarking.predictions.store import Store
     from benchmarking.predictions.stores import Stores
@@ -56,6 +57,7 @@ _PLACES = {
     "Verification": "scoring.verify",
     "compare": "scoring.compare",
     "evaluate": "reports.shown_table",
+    "import_outputs": "predictions.own_outputs",
     "load_model": "inference.model",
     "open_images": "pictures.sets",
     "predict": "inference.verbs",
@@ -86,6 +88,7 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "import_outputs",
     "load_model",
     "open_images",
     "predict",

@@ -7,7 +7,7 @@ import math
 import os
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,18 @@ def read_integers(path: Path) -> NDArray[np.int64]:
     return found.astype(np.int64)
 
 
+def read_member(stream: IO[bytes], size: int) -> NDArray[Any]:
+    """Read an array from a member of an archive, which has so many bytes.
+
+    Raises:
+        EOFError, ValueError: it is broken, needs pickle, or its header overstates the size.
+    """
+    _header_that_fits(io.BytesIO(stream.read(_HEADER)), size)
+    stream.seek(0)
+    found: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+    return found
+
+
 def write_array(path: Path, array: NDArray[Any] | None) -> None:
     """Write an array atomically; if it is None, remove the file.
 
@@ -91,16 +103,26 @@ def _mapped(path: Path) -> NDArray[Any]:
     with files.open_regular(path) as file:
         start = io.BytesIO(file.read(_HEADER))  # a longer header is cut off here
         size = file.seek(0, os.SEEK_END)
+    shape, is_fortran, dtype = _header_that_fits(start, size)
+    if not math.prod(shape):
+        return np.zeros(shape, dtype)
+    order: Literal["C", "F"] = "F" if is_fortran else "C"
+    return np.asarray(np.memmap(path, dtype, "r", start.tell(), shape, order))
+
+
+def _header_that_fits(start: io.BytesIO, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The header at the start of a file of so many bytes, which must hold all of the array.
+
+    Raises:
+        ValueError: the header is invalid, needs pickle, or overstates the size.
+    """
     shape, is_fortran, dtype = _header(start)
     if dtype.hasobject or not dtype.itemsize:
         raise ValueError(f"it holds {dtype}")
     needed = math.prod(shape) * dtype.itemsize
     if needed > size - start.tell():
         raise ValueError(f"{dtype} of shape {shape} are {needed} bytes, and it has fewer")
-    if not needed:
-        return np.zeros(shape, dtype)
-    order: Literal["C", "F"] = "F" if is_fortran else "C"
-    return np.asarray(np.memmap(path, dtype, "r", start.tell(), shape, order))
+    return shape, is_fortran, dtype
 
 
 def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

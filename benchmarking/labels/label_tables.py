@@ -129,7 +129,7 @@ def picture_column(text: str, is_picture: IsPicture, is_known: IsPicture) -> lis
     if not lines:
         return []
     headings = _headings(lines[0], is_picture)
-    at = _names_at(headings) if headings else 0
+    at = column_of_names(headings) if headings else 0
     if not headings and all(len(line) > 1 for line in lines) and not is_picture(lines[0][0]):
         at = next((at for at, cell in enumerate(lines[0]) if is_picture(cell)), 0)
     return [line[at or 0] for line in lines[bool(headings) :] if len(line) > (at or 0)]
@@ -142,14 +142,14 @@ def _headings(line: Sequence[str], is_picture: IsPicture) -> tuple[str, ...]:
         line = line if line[0] else line[1:]
     elif any(map(is_picture, line)) or any(map(_is_class, line)):
         return ()
-    known = [_is_name_heading(cell) or _is_class_heading(cell) for cell in line]
+    known = [is_name_heading(cell) or is_class_heading(cell) for cell in line]
     return tuple(line) if any(known) or len(line) > 1 else ()
 
 
 def _by_heading(
     headings: tuple[str, ...], columns: Sequence[Sequence[str]], is_picture: IsPicture
 ) -> LabelTable:
-    names_at = _names_at(headings)
+    names_at = column_of_names(headings)
     if names_at is None or not any(map(is_picture, columns[names_at])):
         pictures = [at for at, cells in enumerate(columns) if all(map(is_picture, cells))]
         names_at = pictures[0] if len(pictures) == 1 else names_at
@@ -193,9 +193,9 @@ def _without_headings(columns: Sequence[Sequence[str]], is_picture: IsPicture) -
     return LabelTable(tuple(columns[names_at]), _of_several(rest, parsed))
 
 
-def _names_at(headings: Sequence[str]) -> int | None:
+def column_of_names(headings: Sequence[str]) -> int | None:
     """Which column has the names: of several, the one whose heading speaks of files."""
-    found = [at for at, name in enumerate(headings) if _is_name_heading(name)]
+    found = [at for at, name in enumerate(headings) if is_name_heading(name)]
     telling = [
         at for at in found if re.search("file|path|name|image|img|key", _plain(headings[at]))
     ]
@@ -205,9 +205,9 @@ def _names_at(headings: Sequence[str]) -> int | None:
 def _classes_at(headings: Sequence[str], names_at: int | None) -> list[int]:
     """Columns of classes: those with such a heading; else numbered ones, if they are all others."""
     others = [at for at, name in enumerate(headings) if at != names_at and name]
-    plain = [at for at in others if _is_class_heading(headings[at]) and not _number(headings[at])]
+    plain = [at for at in others if is_class_heading(headings[at]) and not _number(headings[at])]
     stems = {_plain(headings[at]) for at in others}
-    numbered = [at for at in others if _number(headings[at]) and _is_class_heading(headings[at])]
+    numbered = [at for at in others if _number(headings[at]) and is_class_heading(headings[at])]
     if len(stems) == 1 and len(numbered) == len(others) - len(plain):
         return others
     if numbered and not plain:
@@ -261,11 +261,13 @@ def _is_class(cell: str) -> bool:
         return False
 
 
-def _is_class_heading(name: str) -> bool:
+def is_class_heading(name: str) -> bool:
+    """Whether a heading is that of a column of classes, such as label or class_0."""
     return _CLASSES.fullmatch(_plain(name)) is not None
 
 
-def _is_name_heading(name: str) -> bool:
+def is_name_heading(name: str) -> bool:
+    """Whether a heading is that of a column of pictures, such as filename or image_id."""
     return _NAMES.fullmatch(_plain(name)) is not None
 
 

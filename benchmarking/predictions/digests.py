@@ -12,12 +12,15 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import StoreError
+from benchmarking.io.files import open_regular
 
 
 class Damaged(StoreError):
@@ -97,6 +100,12 @@ def crc32(data: bytes | NDArray[Any]) -> str:
 def sha256(data: bytes | NDArray[Any]) -> str:
     """SHA-256 in hex; for an array, of its bytes in row-major order."""
     return hashlib.sha256(_bytes(data)).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a regular file, in hex, read in parts; OSError if it cannot be read."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest()
 
 
 def _bytes(data: bytes | NDArray[Any]) -> Any:

@@ -73,8 +73,17 @@ def top_k(probabilities: Probabilities, k: int = 5) -> TopK:
     array([[1, 2]])
     """
     check_probabilities(probabilities)
-    classes = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    classes = most_probable(probabilities, k)
     return TopK(classes, np.take_along_axis(probabilities, classes, axis=1))
+
+
+def most_probable(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
+    """The classes with the k largest scores of each row, best first; ties go to the lower class.
+
+    >>> most_probable(np.array([[0.2, 0.4, 0.4]]), k=2)
+    array([[1, 2]])
+    """
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
 
 
 def best_first(classes: Classes, probabilities: Probabilities) -> TopK:

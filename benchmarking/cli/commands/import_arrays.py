@@ -1,6 +1,11 @@
-"""Store the arrays of the 2019 benchmark as runs, beside your own.
+"""Store predictions that other programs made as runs: your own outputs, or arrays of 2019.
 
-DIR contains pairs of files such as vgg16_pytorch_imagenet_top5preds.npy and
+With --model and --images, FILE has the logits or probabilities of a model of yours, a row for each
+picture and a column for each of the 1,000 classes, or its predicted classes: a .npy, .npz, .pt,
+.parquet or .csv file. Rows are assigned to pictures by names, in the file or in --names; without
+names, by their order, which is compared with the labels. The run has the source "imported".
+
+Otherwise, DIR contains pairs of files such as vgg16_pytorch_imagenet_top5preds.npy and
 vgg16_pytorch_imagenet_top5probs.npy, or folders with such pairs. They become runs of the sources
 2019-pytorch and 2019-keras, with the recipe northcutt2019, on the image set imagenet-val-2019.
 Values that were not recorded stay unknown.
@@ -14,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarking.cli.arguments import place
 from benchmarking.cli.options import add_store, chosen_store, print_notes
 from benchmarking.io.user_folders import expanded
 
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
     from benchmarking.predictions.run import Run
 
 NAME = "import"
-HELP = "store the arrays of the 2019 benchmark as runs"
+HELP = "store your own outputs, or the arrays of the 2019 benchmark, as runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "folders",
-        metavar="DIR",
+        metavar="FILE|DIR",
         type=expanded,
         nargs="*",
-        help="a folder with arrays, or with folders of arrays (default: the files that "
-        "'imagenet-benchmark fetch predictions-2019' downloaded)",
+        help="with --model, a file of outputs; else a folder with arrays, or with folders of "
+        "arrays (default: the files that 'imagenet-benchmark fetch predictions-2019' downloaded)",
     )
     add(
         "-l",
@@ -46,11 +52,105 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=".npy file with the true class of each row, for a set other than ImageNet's",
     )
+    _add_own_outputs(parser.add_argument_group("your own outputs"))
     add_store(parser)
 
 
+def _add_own_outputs(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--model", metavar="NAME", help="name of the model that the outputs in FILE are of")
+    add(
+        "--images",
+        type=place,
+        metavar="SET",
+        help="the pictures that they are of: an image set in the store, imagenet-val, or a place "
+        "of pictures as for 'predict'",
+    )
+    add(
+        "--names",
+        type=expanded,
+        metavar="FILE",
+        help="the name of the picture of each row, in a .txt, .csv, .npy or .json file",
+    )
+    add(
+        "--order",
+        choices=("rows", "files"),
+        help="the order of rows without names: that of the set's rows, which are sorted by class, "
+        "or that of the numbers of validation pictures (default: the one that fits the labels)",
+    )
+    add(
+        "--outputs",
+        choices=("logits", "probabilities", "classes"),
+        help="what the numbers are (default: found out; of logits a softmax is taken)",
+    )
+    add("--array", metavar="NAME", help="which array to read, of a file with several")
+    add(
+        "--recipe",
+        metavar="NAME",
+        help="name of the recipe that they were made with (default: unknown)",
+    )
+    add(
+        "--save-all-probs",
+        action="store_true",
+        help="store the probabilities of all classes, not only of the five most probable ones",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
-    """Import every run on every image set; 1 if some cannot be imported."""
+    """Import your own outputs, or every run on every image set; 1 if some cannot be imported."""
+    if args.model is not None:
+        return _import_outputs(args)
+    _refuse_files(args)
+    return _import_folders(args)
+
+
+def _import_outputs(args: argparse.Namespace) -> int:
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.io.names import UNKNOWN
+    from benchmarking.predictions.own_outputs import import_outputs
+
+    if args.labels is not None:
+        raise BenchmarkError(
+            f"-l {args.labels} is for arrays of 2019; your own outputs have the labels of --images."
+        )
+    if len(args.folders) != 1 or args.images is None:
+        raise BenchmarkError(
+            f"--model {args.model} needs one file of outputs and --images SET, the pictures that "
+            "they are of."
+        )
+    store = chosen_store(args)
+    stored = import_outputs(
+        args.folders[0],
+        model=args.model,
+        images=args.images,
+        store=store,
+        names=args.names,
+        order=args.order,
+        outputs=args.outputs,
+        array=args.array,
+        recipe=args.recipe or UNKNOWN,
+        keep="all" if args.save_all_probs else "top5",
+        tell=lambda note: print_notes([note]),
+    )
+    print(f"{stored} is in {store.folder}")
+    return 0
+
+
+def _refuse_files(args: argparse.Namespace) -> None:
+    """Refuse a file, and options for files, where the model has no name."""
+    from benchmarking.errors import BenchmarkError
+
+    options = ("images", "names", "order", "outputs", "array", "recipe", "save_all_probs")
+    given = [f"--{name.replace('_', '-')}" for name in options if getattr(args, name)]
+    files = [str(path) for path in args.folders if path.is_file()]
+    if files or given:
+        raise BenchmarkError(
+            f"{', '.join([*files, *given])}: to import your own outputs, add --model NAME and "
+            "--images SET."
+        )
+
+
+def _import_folders(args: argparse.Namespace) -> int:
     from benchmarking.errors import BenchmarkError
     from benchmarking.io.downloads import cache_folder
     from benchmarking.io.progress import bar
@@ -59,7 +159,7 @@ def run(args: argparse.Namespace) -> int:
 
     store = chosen_store(args)
     places = args.folders or [cache_folder("predictions-2019")]
-    folders = [found for place in places for found in folders_below(place)]
+    folders = [found for folder in places for found in folders_below(folder)]
     arrays = ArrayFolders(tuple(folders))
     stored, failures = [], 0
     for images in arrays.image_sets():

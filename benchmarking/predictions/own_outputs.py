@@ -1,0 +1,290 @@
+"""Import of a user's own outputs: logits, probabilities or classes that another program stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarking.errors import BenchmarkError, PictureError, StoreError
+from benchmarking.io.names import UNKNOWN
+from benchmarking.io.progress import notice
+from benchmarking.io.user_folders import expanded
+from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
+from benchmarking.models.spec import Probabilities
+from benchmarking.pictures.image_set import ImageSet, without_pictures
+from benchmarking.pictures.sets import open_images
+from benchmarking.predictions.arrays_2019 import IMAGES
+from benchmarking.predictions.digests import file_sha256
+from benchmarking.predictions.output_files import about, read_outputs
+from benchmarking.predictions.output_files.outputs import Outputs, Wanted
+from benchmarking.predictions.output_kinds import (
+    KINDS,
+    Kind,
+    first_guesses,
+    kind_of,
+    predictions_of,
+    scanned,
+    top_of_classes,
+)
+from benchmarking.predictions.output_rows import (
+    ORDERS,
+    Entries,
+    Order,
+    by_labels,
+    by_names,
+    by_order,
+    checked_agreement,
+    most_entries,
+    names_in,
+    without_counts,
+)
+from benchmarking.predictions.provenance import NOT_GIVEN, imported
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.predictions.stores import default_stores
+from benchmarking.predictions.top_k import TopK
+
+SOURCE = "imported"
+"""Source of the runs of such outputs, and their platform in tables."""
+
+_VALIDATION = ("imagenet-val", IMAGES)
+"""Names of the whole validation set, whose pictures and labels are known."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """Predictions of each picture of a set, in its order, and what is recorded of them."""
+
+    top: TopK
+    everything: Probabilities | None
+    kind: Kind
+    has_probabilities: bool
+    order: str
+    notes: tuple[str, ...]
+
+
+def import_outputs(
+    path: Path | str,
+    *,
+    model: str,
+    images: ImageSet | str,
+    store: Store | str | Path,
+    names: Path | str | None = None,
+    order: Order | None = None,
+    outputs: Kind | None = None,
+    array: str | None = None,
+    recipe: str = UNKNOWN,
+    keep: Literal["top5", "all"] = "top5",
+    tell: Callable[[str], None] = notice,
+) -> Run:
+    """Store a model's outputs that another program computed, and return their run.
+
+    The source of the run is "imported". If the store has this run from the same file, nothing is
+    changed.
+
+    Args:
+        path: a .npy, .npz, .pt, .parquet, .csv, .tsv or .txt file with logits or probabilities,
+            (n, 1000), or with the most probable classes, (n,) or (n, k), best first.
+        model: name of the run's model.
+        images: an image set; or the name of one in the store, "imagenet-val", or a place of
+            pictures as in `open_images`.
+        store: the store.
+        names: file with the name of the picture of each row, if `path` has no names.
+        order: the order of the rows if there are no names: "rows", that of the image set, or
+            "files", that of the numbers of validation pictures; None to find it out by comparison
+            with the labels.
+        outputs: "logits", "probabilities" or "classes"; None to find out. A softmax is taken of
+            logits, in float64.
+        array: name of the array to read, if the file has several.
+        recipe: name of the recipe that the outputs were made with.
+        keep: "top5", or "all" to store the probabilities of all classes as well.
+        tell: function that gets notes and warnings, a line each.
+
+    Raises:
+        MissingDependency: the library that reads such files is not installed.
+        BenchmarkError: the file has no such outputs, or they cannot be assigned to the pictures
+            with certainty.
+        StoreError: the store has this run from another file.
+    """
+    path, store = expanded(path), store if isinstance(store, Store) else Store(store)
+    listed = None if names is None else expanded(names)
+    _check_choices(outputs, order, keep)
+    rows = _image_set(images, store)
+    run = Run(rows.name, SOURCE, model, recipe)
+    origin = {"files": _digests(path, *([] if listed is None else [listed]))}
+    given = None if listed is None else names_in(listed, rows)
+    # Pictures that are there twice are named, if they are not too many.
+    read = read_outputs(path, Wanted(2 * most_entries(rows), array, outputs))
+    try:
+        found = _predicted(read, rows, given, order, outputs, keep_all=keep == "all")
+    except (BenchmarkError, ValueError) as error:
+        raise about(path, error) from error
+    for note in (*read.notes, *found.notes):
+        tell(note.replace(": ", f": {path.name}: ", 1))
+    made = replace(
+        imported(SOURCE, rows.name, origin),
+        images={"name": rows.name, "n": len(rows), "fingerprint": rows.fingerprint},
+        origin={
+            **origin,
+            "pictures": "as stated by the user",
+            "order": found.order,
+            "outputs": found.kind,
+            "probabilities": _how(found),
+        },
+    )
+    if store.path(run).exists():
+        stored = store.provenance(run)
+        has_all = found.everything is None or store.keeps_all_probabilities(run)
+        if stored.origin != made.origin:
+            raise StoreError(
+                f"{store.path(run)} was imported from another file, or otherwise; choose another "
+                "--model, or move it away first."
+            )
+        if has_all:
+            store.admit(rows)
+            tell(f"note: {run} was imported from {path.name} before; nothing is changed")
+            return run
+    store.write(run, rows, found.top, made, probabilities=found.everything)
+    return run
+
+
+def _how(found: _Read) -> str:
+    """How the stored probabilities were computed, in words."""
+    if not found.has_probabilities:
+        return NOT_GIVEN
+    return "softmax of the logits in the file" if found.kind == "logits" else "as in the file"
+
+
+def _check_choices(outputs: str | None, order: str | None, keep: str) -> None:
+    for what, value, known in (
+        ("outputs", outputs, (None, *KINDS)),
+        ("order", order, (None, *ORDERS)),
+        ("keep", keep, ("top5", "all")),
+    ):
+        if value not in known:
+            raise BenchmarkError(f"{what}={value!r} is unknown; choose from {known}.")
+
+
+def _image_set(images: ImageSet | str, store: Store) -> ImageSet:
+    """The image set that a user means: in the store, the validation set, or a place of pictures."""
+    if isinstance(images, ImageSet):
+        return images
+    for each in _read_with(store):
+        if images in each.image_sets():
+            stored = each.rows(images)
+            found = without_pictures(images, stored.keys, stored.labels)
+            return replace(found, fingerprint=_fingerprint(each, images))
+    if images in _VALIDATION:
+        keys = [validation_key(row + 1) for row in validation_rows().tolist()]
+        return without_pictures(images, keys, validation_labels()[validation_rows()])
+    try:
+        return open_images(images)
+    except PictureError as error:
+        known = ", ".join(dict.fromkeys([*store.image_sets(), _VALIDATION[0]]))
+        raise BenchmarkError(
+            f"{images!r} is neither an image set in {store.folder} nor imagenet-val ({known}), and "
+            f"no place of pictures either: {error}"
+        ) from error
+
+
+def _read_with(store: Store) -> list[Store]:
+    """The store, and those that are read beside it if it is the user's own."""
+    with suppress(BenchmarkError):  # the user's own store is unknown
+        if store.folder == Store().folder:
+            return [store, *default_stores().values()]
+    return [store]
+
+
+def _fingerprint(store: Store, images: str) -> str:
+    """Fingerprint of the pictures of a stored set, by its first run that can be read."""
+    for run in store.runs(images):
+        try:
+            return store.provenance(run).fingerprint
+        except StoreError:
+            continue
+    return UNKNOWN
+
+
+def _digests(*paths: Path) -> dict[str, str]:
+    """The sha256 of each file by its name."""
+    found = {}
+    for path in paths:
+        try:
+            found[path.name] = file_sha256(path)
+        except OSError as error:
+            raise BenchmarkError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return found
+
+
+def _predicted(
+    read: Outputs,
+    rows: ImageSet,
+    names: tuple[str, ...] | None,
+    order: Order | None,
+    said: str | None,
+    *,
+    keep_all: bool,
+) -> _Read:
+    scan = None if read.scores is None else scanned(read.scores)
+    if said is not None and (scan is None) is not (said == "classes"):
+        found = "classes" if scan is None else "scores of all classes"
+        raise BenchmarkError(f"it has {found}, not {said}")
+    guesses = first_guesses(read) if scan is None else scan.first
+    entries = _entries(read, rows, guesses, names, order)
+    _check_labels(read, entries, rows)
+    notes = (*entries.notes, *checked_agreement(guesses[entries.of_rows], rows))
+    if scan is None or read.scores is None:
+        top, more = top_of_classes(read, entries.of_rows, rows.labels)
+        return _Read(
+            top, None, "classes", read.probabilities is not None, entries.how, (*notes, *more)
+        )
+    kind, more = kind_of(scan, said)
+    top, everything = predictions_of(read.scores, entries.of_rows, kind, keep_all=keep_all)
+    return _Read(top, everything, kind, True, entries.how, (*notes, *more))
+
+
+def _check_labels(read: Outputs, entries: Entries, rows: ImageSet) -> None:
+    """Refuse a file whose labels, if it has any, differ from those of the set."""
+    labels = None if read.labels is None else read.labels[entries.of_rows]
+    if labels is not None and not np.array_equal(labels, rows.labels):
+        wrong = np.flatnonzero(labels != rows.labels)
+        raise BenchmarkError(
+            f"its labels differ from those of {rows.name} for {len(wrong):,} of {len(rows):,} "
+            f"pictures, such as {rows.keys[wrong[0]]!r}: {labels[wrong[0]]}, not "
+            f"{rows.labels[wrong[0]]}"
+        )
+
+
+def _entries(
+    read: Outputs,
+    rows: ImageSet,
+    guesses: NDArray[np.int64],
+    names: tuple[str, ...] | None,
+    order: Order | None,
+) -> Entries:
+    """The entry of each picture: by names, if there are any, or by the order."""
+    if names is not None and len(names) != len(read):
+        raise BenchmarkError(f"it has {len(read):,} outputs, and --names has {len(names):,} names")
+    found = read.names if names is None else names
+    counted = None if found is None else without_counts(found, rows)
+    if found is not None and counted is None:
+        if order is not None:
+            raise BenchmarkError("its pictures have names, so that --order is not used; leave it")
+        in_order = by_names(found, rows)
+        ignored = names is not None and read.names is not None
+        more = (
+            ("note: the names in the file are not used, but those of --names",) if ignored else ()
+        )
+        return replace(in_order, notes=(*more, *in_order.notes))
+    listed = np.arange(len(read)) if counted is None else counted
+    if read.labels is not None and order is None:
+        in_order = by_labels(read.labels[listed], rows)
+    else:
+        in_order = by_order(guesses[listed], rows, order)
+    return replace(in_order, of_rows=listed[in_order.of_rows])
