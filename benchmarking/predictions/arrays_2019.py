@@ -4,7 +4,7 @@
     {model}_{platform}_{set}_top5probs.npy   float32 or float16 (n, 5): a probability for each
     {model}_{platform}_{set}_probs.npy       float (n, classes), if all were kept
     {model}_{platform}_{set}_labels.npy      int64 (n,): true classes, if they were kept
-    {model}_{platform}_{set}_provenance.json how the run was made; only this project writes it
+    {model}_{platform}_{set}_provenance.json see `exported`; only this project writes it
 
 The set "imagenet" is the whole validation set, sorted by class, then file name. If classes are
 equally probable, the one in the earlier column is the first guess, as in 2019. One run, resnet152,
@@ -13,11 +13,10 @@ was stored in half precision and has seven such ties; one of them decides if a p
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.io import files
 from benchmarking.io.downloads import collections
 from benchmarking.io.names import UNKNOWN
 from benchmarking.io.npy_files import read_array, read_integers, write_array
 from benchmarking.labels.imagenet import validation_labels, validation_number, validation_rows
 from benchmarking.models.spec import Probabilities
+from benchmarking.predictions.exported import Exported, read_document, write_document
 from benchmarking.predictions.provenance import Provenance, imported
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.top_k import Classes, TopK, best_first
@@ -43,6 +42,7 @@ IMAGES = "imagenet-val-2019"
 _TITLES = {"keras": "Keras", "pytorch": "PyTorch"}
 _NAME = re.compile(r"(?P<model>.+)_(?P<platform>keras|pytorch)_(?P<set>.+)_top5(preds|probs)\.npy")
 _WHOLE_SET = "imagenet"
+_KINDS = ("top5preds.npy", "top5probs.npy", "probs.npy", "labels.npy")
 _TOP = 5
 
 
@@ -69,7 +69,10 @@ class ArrayFolders:
         """
         found: dict[Run, Path] = {}
         for stem in (stem for folder in self.folders for stem in self._stems_in(folder)):
-            run = _run(stem)
+            try:
+                run = _run(stem)
+            except StoreError:
+                continue  # `problems` names it
             if run in found and not stem.parent.samefile(found[run].parent):
                 raise StoreError(f"{stem} and {found[run]} are the same run; leave out one folder.")
             found[run] = stem
@@ -80,6 +83,30 @@ class ArrayFolders:
         for stem in _stems_in(folder):
             if platform is None or f"_{platform}_" in stem.name:
                 yield stem
+
+    def problems(self) -> list[str]:
+        """Why arrays are not read: their names are not understood; sorted.
+
+        Raises:
+            StoreError: a folder cannot be read.
+        """
+        found = []
+        for folder in self.folders:
+            stems = list(_stems_in(folder))
+            for stem in stems:
+                try:
+                    _run(stem)
+                except StoreError as error:
+                    found.append(str(error))
+            ours = {_file(stem, kind).name for stem in stems for kind in _KINDS}
+            others = (name for name in _names_in(folder) if name.endswith(".npy"))
+            found += [
+                f"{folder / name} is not named as the arrays of 2019; expected "
+                "MODEL_PLATFORM_SET_top5preds.npy, and keras or pytorch as the platform"
+                for name in others
+                if name not in ours
+            ]
+        return sorted(found)
 
     def image_sets(self) -> list[str]:
         """Names of the image sets of all runs, sorted."""
@@ -156,12 +183,36 @@ class ArrayFolders:
             StoreError: the document next to the arrays is broken.
         """
         stem = self._stems[run]
-        document = _document(stem)
-        if document:
-            return Provenance.from_document(document["provenance"])
+        if found := self.exported(run):
+            return found.provenance
         arrays = [_file(stem, f"top5{kind}.npy").name for kind in ("preds", "probs")]
         title = _TITLES[run.source.removeprefix("2019-")]
         return imported(title, run.images, {"files": dict.fromkeys(arrays, UNKNOWN)})
+
+    def exported(self, run: Run) -> Exported | None:
+        """The document beside the arrays, if this project wrote them; else None.
+
+        Raises:
+            StoreError: the document is broken.
+        """
+        return read_document(_file(self._stems[run], "provenance.json"))
+
+    def probabilities(self, run: Run) -> Probabilities | None:
+        """The probabilities of all classes, (n, classes), as they are stored; None without any.
+
+        Raises:
+            StoreError: the array is broken.
+        """
+        path = _file(self._stems[run], "probs.npy")
+        return read_array(path, "f") if path.exists() else None
+
+    def own_labels(self, run: Run) -> NDArray[np.int64]:
+        """True class of each row, as stored with a run.
+
+        Raises:
+            StoreError: the array is missing or broken.
+        """
+        return read_integers(_file(self._stems[run], "labels.npy"))
 
     def classes_and_provenance(self, run: Run) -> tuple[Classes, Provenance]:
         """The results of `classes` and `provenance`; StoreError if a file is missing or broken."""
@@ -214,6 +265,7 @@ def save(
     labels: NDArray[np.int64],
     provenance: Provenance,
     *,
+    keys: Sequence[str],
     probabilities: Probabilities | None = None,
 ) -> Path:
     """Write a run as arrays that the scripts of 2019 read, and return the path of its classes.
@@ -224,12 +276,12 @@ def save(
         top: its predictions.
         labels: true class of each row.
         provenance: how it was made.
+        keys: names of its pictures.
         probabilities: probabilities of all classes, if they were kept.
 
     Raises:
         BenchmarkError: the folder cannot be written.
     """
-    document = {"run": asdict(run), "provenance": asdict(provenance)}
     # The classes are removed first and written last, so no reader sees a mix of two runs.
     arrays: dict[str, NDArray[Any] | None] = {
         "top5preds.npy": None,
@@ -239,8 +291,14 @@ def save(
     }
     for kind, array in arrays.items():
         write_array(_file(stem, kind), array)
-    files.write(_file(stem, "provenance.json"), json.dumps(document, indent=1).encode())
-    write_array(_file(stem, "top5preds.npy"), top.classes.astype(np.int64))
+    classes = top.classes.astype(np.int64)
+    parts = {kind: array for kind, array in arrays.items() if array is not None}
+    write_document(
+        _file(stem, "provenance.json"),
+        *(run, provenance, tuple(keys)),
+        parts | {"top5preds.npy": classes},
+    )
+    write_array(_file(stem, "top5preds.npy"), classes)
     return _file(stem, "top5preds.npy")
 
 
@@ -262,13 +320,17 @@ def stem_of(run: Run, keys: Sequence[str], provenance: Provenance) -> str:
     return f"{old.get(run.model.casefold(), run.model)}_{platform}_{images}"
 
 
-def _stems_in(folder: Path) -> Iterator[Path]:
+def _names_in(folder: Path) -> list[str]:
+    """Names of the files in a folder, sorted."""
     try:
         # macOS adds hidden files to copied ones, whose names begin with a dot.
-        names = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
+        return sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
     except OSError as error:
         raise StoreError(f"{folder} cannot be read: {error.strerror}.") from error
-    found = (_NAME.fullmatch(name) for name in names)
+
+
+def _stems_in(folder: Path) -> Iterator[Path]:
+    found = (_NAME.fullmatch(name) for name in _names_in(folder))
     stems = (f"{m['model']}_{m['platform']}_{m['set']}" for m in found if m)
     yield from map(folder.joinpath, dict.fromkeys(stems))
 
@@ -282,21 +344,9 @@ def _run(stem: Path) -> Run:
     assert match  # noqa: S101 - tells mypy; stems come from names that match
     images = IMAGES if match["set"] == _WHOLE_SET else match["set"]
     with suppress(StoreError):  # a broken document is reported when the run is read
-        if document := _document(stem):
-            return Run(**{**document["run"], "images": images})
+        if found := read_document(_file(stem, "provenance.json")):
+            return replace(found.run, images=images)
     try:
         return Run(images, f"2019-{match['platform']}", match["model"], RECIPE)
     except BenchmarkError as error:
         raise StoreError(f"{ascii(str(stem))}: {error}") from error
-
-
-def _document(stem: Path) -> dict[str, Any]:
-    path = _file(stem, "provenance.json")
-    try:
-        found: dict[str, Any] = json.loads(files.read_regular(path))
-        Run(**found["run"]), Provenance.from_document(found["provenance"])
-        return found
-    except FileNotFoundError:
-        return {}
-    except (OSError, LookupError, ValueError, TypeError, RecursionError, BenchmarkError) as error:
-        raise StoreError(f"{path} is broken: {error}") from error

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,23 @@ from benchmarking.labels.imagenet import validation_key, validation_rows
 from benchmarking.models.sources import all_specs
 from benchmarking.pictures.image_set import ImageSet, without_pictures
 from benchmarking.predictions.arrays_2019 import IMAGES, RECIPE, ArrayFolders, save, stem_of
-from benchmarking.predictions.image_rows import LARGEST_CLASS
+from benchmarking.predictions.exported import (
+    Exported,
+    check_unchanged,
+    read_document,
+    take_back,
+    write_document,
+)
+from benchmarking.predictions.image_rows import LARGEST_CLASS, ImageRows
+from benchmarking.predictions.output_files import read_outputs
+from benchmarking.predictions.output_files.outputs import Wanted
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
+from benchmarking.predictions.stored_run import identity
 from benchmarking.predictions.stores import Stores, as_stores
+from benchmarking.predictions.top_k import TopK
+
+_TABLE = "table"
 
 
 def rows_of(images: str, labels: NDArray[np.int64]) -> ImageSet:
@@ -55,12 +69,9 @@ def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Store) -> 
     Raises:
         BenchmarkError: a file is broken, or the store has this run from other files.
     """
+    if (exported := arrays.exported(run)) is not None:
+        return _take_back(arrays, run, exported, store)
     made = arrays.provenance(run)
-    if not made.origin:
-        raise StoreError(
-            f"{arrays.paths(run)[0]} was exported from a store; copy the run's .safetensors file "
-            "instead, which has the names of the pictures as well."
-        )
     predicted = arrays.read(run)
     made = replace(
         made,
@@ -99,21 +110,30 @@ def export_arrays(store: Stores | Store, runs: Sequence[Run], folder: Path) -> I
         predicted, made = store.read(run), store.provenance(run)
         all_of_them = store.keeps_all_probabilities(run)
         everything = store.read_probabilities(run) if all_of_them else None
-        labels = rows[run].labels
-        yield save(folder / stems[run], run, predicted, labels, made, probabilities=everything)
+        yield save(
+            folder / stems[run],
+            *(identity(run), predicted, rows[run].labels, made),
+            keys=rows[run].keys,
+            probabilities=everything,
+        )
 
 
 def export_tables(store: Stores | Store, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
     """Write runs as comma-separated values, one line per picture; yield each path.
+
+    Beside each table, a .provenance.json tells what is needed to import it again.
 
     Raises:
         BenchmarkError: a run is broken, or the folder cannot be written.
     """
     paths = {run: Path(run.images, run.source, f"{run.model}.{run.recipe}.csv") for run in runs}
     _refuse_repeated(paths)
-    for run, path in paths.items():
-        files.write(folder / path, _table(store, run).encode())
-        yield folder / path
+    for run, name in paths.items():
+        path, rows, made = folder / name, store.rows_of(run), store.provenance(run)
+        table = _table(rows, store.read(run), with_probabilities=made.has_probabilities).encode()
+        write_document(_document_of(path), identity(run), made, rows.keys, {_TABLE: table})
+        files.write(path, table)
+        yield path
 
 
 def _refuse_repeated(names: Mapping[Run, str | Path]) -> None:
@@ -127,13 +147,57 @@ def _refuse_repeated(names: Mapping[Run, str | Path]) -> None:
             )
 
 
-def _table(store: Stores | Store, run: Run) -> str:
-    rows, predicted = store.rows_of(run), store.read(run)
+def tables_below(folder: Path) -> list[Path]:
+    """The tables in a folder that `export_tables` wrote, sorted."""
+    return sorted(path for path in folder.rglob("*.csv") if _document_of(path).is_file())
+
+
+def import_table(path: Path, store: Store) -> bool:
+    """Import a table that `export_tables` wrote; False if the store has its run already.
+
+    Raises:
+        BenchmarkError: a file is broken or was changed, or the store has this run from elsewhere.
+    """
+    exported = read_document(_document_of(path))
+    if exported is None:
+        raise StoreError(f"{_document_of(path)} is missing; without it {path} is of no known run.")
+    found = read_outputs(path, Wanted(len(exported.pictures)))
+    check_unchanged(exported, _TABLE, files.read_regular(path), path)
+    if found.classes is None or found.labels is None:
+        raise StoreError(f"{path} has no classes, or no labels.")
+    sure = np.zeros(found.classes.shape) if found.probabilities is None else found.probabilities
+    top = TopK(found.classes, sure.astype(np.float32))
+    return take_back(exported, top, found.labels, store)
+
+
+def _document_of(table: Path) -> Path:
+    return table.with_suffix(".provenance.json")
+
+
+def _take_back(arrays: ArrayFolders, run: Run, exported: Exported, store: Store) -> bool:
+    """Import a run from exported arrays."""
+    top, labels, everything = arrays.read(run), arrays.own_labels(run), arrays.probabilities(run)
+    preds, _ = arrays.paths(run)
+    parts: dict[str, NDArray[Any]] = {
+        "top5preds.npy": top.classes.astype(np.int64),
+        "top5probs.npy": top.probabilities.astype(np.float32),
+        "labels.npy": labels,
+        **({} if everything is None else {"probs.npy": everything}),
+    }
+    for name, part in parts.items():
+        check_unchanged(
+            exported, name, part, preds.with_name(preds.name.replace("top5preds.npy", name))
+        )
+    return take_back(exported, top, labels, store, probabilities=everything)
+
+
+def _table(rows: ImageRows, predicted: TopK, *, with_probabilities: bool) -> str:
     places = range(1, predicted.classes.shape[1] + 1)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     guesses = [f"class{place}" for place in places]
-    writer.writerow(["key", "label", *guesses, *(f"probability{place}" for place in places)])
+    sure = [f"probability{place}" for place in places] if with_probabilities else []
+    writer.writerow(["key", "label", *guesses, *sure])
     for key, label, classes, probabilities in zip(
         rows.keys,
         rows.labels.tolist(),
@@ -141,7 +205,8 @@ def _table(store: Stores | Store, run: Run) -> str:
         predicted.probabilities,
         strict=True,
     ):
-        writer.writerow([csv_cell(key), label, *classes, *map(str, probabilities)])
+        numbers = map(str, probabilities) if with_probabilities else ()
+        writer.writerow([csv_cell(key), label, *classes, *numbers])
     return text.getvalue()
 
 

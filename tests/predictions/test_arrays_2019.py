@@ -276,7 +276,15 @@ def saved(folder, a_provenance, images, model="MobileNetV2", **more):
     run = Run(images.name, "keras", model, "published")
     made = replace(a_provenance(images), platform="Keras")
     said = top_k(np.random.default_rng(1).dirichlet(np.ones(9), 3).astype(np.float32))
-    save(folder / stem_of(run, images.keys, made), run, said, images.labels, made, **more)
+    save(
+        folder / stem_of(run, images.keys, made),
+        run,
+        said,
+        images.labels,
+        made,
+        keys=images.keys,
+        **more,
+    )
     return said, made
 
 
@@ -358,10 +366,15 @@ def test_hidden_files_of_macos_are_not_arrays(folder):
     assert ArrayFolders((folder,)).runs("cifar10") == [CIFAR]
 
 
-def test_an_invalid_name_is_reported_with_its_path(folder):
-    (folder / "my model_pytorch_cifar10_top5preds.npy").write_bytes(b"?")
-    with pytest.raises(StoreError, match=r"my model_pytorch_cifar10.*cannot name anything here"):
-        ArrayFolders((folder,)).image_sets()
+def test_an_array_whose_name_is_not_understood_is_left_out_and_named(folder):
+    for name in ("my model_pytorch_cifar10_top5preds.npy", "vgg16_caffe_cifar10_top5preds.npy"):
+        (folder / name).write_bytes(b"?")
+    arrays = ArrayFolders((folder,))
+    assert arrays.image_sets() == ["cifar10"]
+    first, second = arrays.problems()
+    assert "my model_pytorch_cifar10" in first
+    assert "cannot name anything here" in first
+    assert "vgg16_caffe_cifar10_top5preds.npy is not named as the arrays of 2019" in second
 
 
 def test_only_the_platform_of_a_folder_is_read(tmp_path):

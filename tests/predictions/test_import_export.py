@@ -1,6 +1,7 @@
 """Import of runs from arrays into the store, and export for other tools."""
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 from benchmarking.cli import main
 from benchmarking.cli.scripts_2019 import table
 from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
+from benchmarking.pictures.image_set import without_pictures
 from benchmarking.predictions.arrays_2019 import IMAGES, ArrayFolders, folders_below
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
-from benchmarking.predictions.top_k import top_k
+from benchmarking.predictions.top_k import TopK, top_k
 from benchmarking.reports.formats import format_of
 from benchmarking.scoring.aggregate import aggregate
 
@@ -249,8 +251,87 @@ def test_two_runs_for_one_file_are_refused(stored, tmp_path, three_pictures, cap
     assert call(*common, "--recipe", "northcutt2019") == 0
 
 
-def test_exported_runs_are_not_imported_as_runs_of_2019(stored, tmp_path, capsys):
+def contents(store) -> dict[Path, bytes]:
+    found = store.folder.rglob("*.safetensors")
+    return {path.relative_to(store.folder): path.read_bytes() for path in found}
+
+
+def test_exported_arrays_are_imported_as_the_runs_that_they_were(stored, tmp_path, capsys):
+    folder, other = tmp_path / "arrays", Store(tmp_path / "other")
+    call("export", folder, "--to", "npy", "--store", stored.folder)
+    assert call("import", folder, "--store", other.folder) == 0
+    assert contents(other) == contents(stored)
+    assert other.rows("three").keys == stored.rows("three").keys
+    assert call("import", folder, "--store", other.folder) == 0
+    assert "0 runs stored" in capsys.readouterr().out
+
+
+def test_an_exported_validation_set_keeps_its_name(tmp_path, a_provenance):
+    keys = [validation_key(row + 1) for row in validation_rows().tolist()]
+    images = without_pictures("imagenet-val", keys, validation_labels()[validation_rows()])
+    store, other = Store(tmp_path / "store"), Store(tmp_path / "other")
+    top = TopK(np.tile(np.arange(5), (50_000, 1)), np.full((50_000, 5), 0.2, np.float32))
+    run = Run("imagenet-val", "torchvision", "vgg16", "published")
+    store.write(run, images, top, replace(a_provenance(images), platform="PyTorch"))
+    call("export", tmp_path / "arrays", "--to", "npy", "--store", store.folder)
+    assert call("import", tmp_path / "arrays", "--store", other.folder) == 0
+    assert contents(other) == contents(store)
+
+
+def test_exported_tables_are_imported_as_the_runs_that_they_were(stored, tmp_path, capsys):
+    folder, other = tmp_path / "tables", Store(tmp_path / "other")
+    call("export", folder, "--to", "csv", "--store", stored.folder)
+    assert call("import", folder, "--store", other.folder) == 0
+    assert "2 runs stored" in capsys.readouterr().out
+    for run in stored.runs("three"):
+        found, expected = other.read(run), stored.read(run)
+        assert (found.classes == expected.classes).all()
+        assert (found.probabilities == expected.probabilities).all()
+        assert other.provenance(run) == stored.provenance(run)
+    assert call("import", folder, "--store", stored.folder) == 0
+    assert "0 runs stored" in capsys.readouterr().out
+
+
+def test_exported_files_that_were_changed_are_not_the_run_any_more(stored, tmp_path, capsys):
+    arrays, tables = tmp_path / "arrays", tmp_path / "tables"
+    call("export", arrays, "--to", "npy", "--store", stored.folder)
+    call("export", tables, "--to", "csv", "--store", stored.folder)
+    np.save(arrays / "vgg16_keras_three_labels.npy", np.array([1, 1, 4]))
+    path = tables / "three" / "keras" / "vgg16.published.csv"
+    path.write_text(path.read_text().replace("a,1,", "a,2,"))
+    for folder in (arrays, tables):
+        other = Store(tmp_path / f"from-{folder.name}")
+        assert call("import", folder, "--store", other.folder) == 1
+        assert "was changed after the export, so it is not keras/vgg16" in capsys.readouterr().err
+        assert [run.source for run in other.runs("three")] == ["torchvision"]
+
+
+def test_exported_arrays_do_not_replace_another_run(stored, tmp_path, three_pictures, capsys):
     folder = tmp_path / "arrays"
     call("export", folder, "--to", "npy", "--store", stored.folder)
+    run = Run("three", "keras", "vgg16", "published")
+    other = TopK(stored.classes(run)[::-1], stored.read(run).probabilities[::-1])
+    stored.write(run, three_pictures, other, stored.provenance(run))
+    assert call("import", folder, "--store", stored.folder) == 1
+    assert "has other predictions, or was made otherwise" in capsys.readouterr().err
+
+
+def test_arrays_of_an_earlier_version_have_no_names_of_pictures(stored, tmp_path, capsys):
+    folder = tmp_path / "arrays"
+    call("export", folder, "--to", "npy", "--store", stored.folder)
+    for path in folder.glob("*_provenance.json"):
+        document = json.loads(path.read_text())
+        path.write_text(json.dumps({part: document[part] for part in ("run", "provenance")}))
     assert call("import", folder, "--store", tmp_path / "other") == 1
-    assert "was exported from a store; copy the run's .safetensors" in capsys.readouterr().err
+    assert "without the names of its pictures; export it again" in capsys.readouterr().err
+
+
+def test_an_array_whose_name_is_not_understood_is_left_out_of_an_import(tmp_path, capsys):
+    folder = few(tmp_path / "a")
+    few(folder, model="my model")
+    np.save(folder / "vgg16_caffe_few_top5preds.npy", np.zeros((4, 5), int))
+    assert call("import", folder, "--store", tmp_path / "store") == 1
+    out, err = capsys.readouterr()
+    assert "1 runs stored" in out
+    assert "my model_pytorch_few" in err
+    assert "vgg16_caffe_few_top5preds.npy is not named as the arrays of 2019" in err

@@ -8,19 +8,18 @@ names, by their order, which is compared with the labels. The run has the source
 Otherwise, DIR contains pairs of files such as vgg16_pytorch_imagenet_top5preds.npy and
 vgg16_pytorch_imagenet_top5probs.npy, or folders with such pairs. They become runs of the sources
 2019-pytorch and 2019-keras, with the recipe northcutt2019, on the image set imagenet-val-2019.
-Values that were not recorded stay unknown.
+Values that were not recorded stay unknown. What 'export' wrote becomes the run that it was.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.arguments import place
-from benchmarking.cli.options import add_store, chosen_store, print_notes
+from benchmarking.cli.options import add_store, chosen_store, print_notes, warn_of_left_out
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
@@ -155,31 +154,45 @@ def _import_folders(args: argparse.Namespace) -> int:
     from benchmarking.io.downloads import cache_folder
     from benchmarking.io.progress import bar
     from benchmarking.predictions.arrays_2019 import IMAGES, ArrayFolders, folders_below
-    from benchmarking.predictions.import_export import import_run, rows_of
+    from benchmarking.predictions.import_export import (
+        import_run,
+        import_table,
+        rows_of,
+        tables_below,
+    )
 
     store = chosen_store(args)
     places = args.folders or [cache_folder("predictions-2019")]
-    folders = [found for folder in places for found in folders_below(folder)]
+    tables: list[Path] = []
+    folders: list[Path] = []
+    for folder in places:
+        found = tables_below(folder)
+        tables += found
+        with suppress(BenchmarkError) if found else nullcontext():
+            folders += folders_below(folder)
     arrays = ArrayFolders(tuple(folders))
-    stored, failures = [], 0
+    stored, left_out = [], arrays.problems()
+    for path in tables:
+        try:
+            stored.append(import_table(path, store))
+        except BenchmarkError as error:
+            left_out.append(str(error))
     for images in arrays.image_sets():
         given = args.labels and images != IMAGES
         try:
             labels = _given(args.labels, arrays, images) if given else arrays.labels(images)
             rows = rows_of(images, labels)
         except BenchmarkError as error:
-            failures += 1
-            print(f"left out: {error}", file=sys.stderr)
+            left_out.append(str(error))
             continue
         known = arrays.runs(images)
         for each in bar(known, title=images, total=len(known)):
             try:
                 stored.append(import_run(arrays, each, rows, store))
             except BenchmarkError as error:
-                failures += 1
-                print(f"left out: {error}", file=sys.stderr)
+                left_out.append(str(error))
     print(f"{sum(stored)} runs stored in {store.folder}, {len(stored) - sum(stored)} there before")
-    return 1 if failures else 0
+    return warn_of_left_out([], left_out)
 
 
 def _given(path: Path, arrays: ArrayFolders, images: str) -> NDArray[np.int64]:

@@ -70,7 +70,7 @@ def _run(args: argparse.Namespace) -> int:
     if images == IMAGES:
         for note in _notes(table.rows):
             print(f"note: {note}", file=sys.stderr)
-    return warn_of_left_out([table])
+    return warn_of_left_out([table], arrays.problems())
 
 
 def _parser() -> argparse.ArgumentParser:
