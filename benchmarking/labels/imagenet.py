@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.io.files import shipped_rows
+from benchmarking.labels.picture_suffixes import PICTURE_SUFFIXES
 
-# As image-net.org names them, and with the class behind the number, as Hugging Face does.
+# image-net.org has names without the class; Hugging Face adds the class after the number.
 _VALIDATION_NAME = re.compile(
-    r"ILSVRC2012_val_(\d{8})(?:_(n\d{8}))?\.(?:jpe?g|jpe|jfif|png|webp|bmp|gif|tiff?|ppm|jp2|avif)",
+    rf"ILSVRC2012_val_(\d{{8}})(?:_(n\d{{8}}))?(?:{'|'.join(map(re.escape, PICTURE_SUFFIXES))})",
     re.IGNORECASE,
 )
 
@@ -80,8 +81,8 @@ def is_validation_set(labels: NDArray[np.integer]) -> bool:
 def validation_number(name: str) -> int | None:
     """Number of the validation picture with this file name; None if it is not one.
 
-    The suffix may be that of any kind of picture. A name with another class than the picture's own
-    is no validation picture's.
+    The suffix may be any of PICTURE_SUFFIXES. A name that contains a WordNet id other than that of
+    the picture is not accepted.
 
     >>> validation_number("ILSVRC2012_val_00000293.JPEG"), validation_number("tench.jpg")
     (293, None)

@@ -12,11 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.labels.imagenet import class_of_wnid, validation_number
-
-SUFFIXES = frozenset(
-    (".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
-)
-"""Of pictures, in lower case; names that differ in nothing else are the same."""
+from benchmarking.labels.picture_suffixes import PICTURE_SUFFIXES
 
 
 class PictureNames:
@@ -130,7 +126,7 @@ def rows_named(names: Sequence[str], known: PictureNames) -> tuple[dict[str, int
 def looks_like_a_picture(name: str) -> bool:
     """Whether a name has a suffix of pictures, or is that of a validation picture."""
     last = _parts(name)[-1]
-    return PurePosixPath(last).suffix.lower() in SUFFIXES or _number(last) is not None
+    return PurePosixPath(last).suffix.lower() in PICTURE_SUFFIXES or _number(last) is not None
 
 
 def _parts(name: str) -> tuple[str, ...]:
@@ -140,7 +136,7 @@ def _parts(name: str) -> tuple[str, ...]:
 
 def _stem(name: str) -> str:
     path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in SUFFIXES else name
+    return path.stem if path.suffix.lower() in PICTURE_SUFFIXES else name
 
 
 def _number(name: str) -> int | None:

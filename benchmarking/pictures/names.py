@@ -17,6 +17,7 @@ from benchmarking.labels.imagenet import (
     validation_number,
     wnids,
 )
+from benchmarking.labels.picture_suffixes import SUFFIXES_BY_FORMAT
 
 ClassFolders = Literal["wnid", "index"]
 """How folders are named after their classes: by WordNet id, or by index, 0 to 999."""
@@ -29,13 +30,11 @@ NO_CLASS = -1
 """The label of a file whose place tells no class."""
 
 FORMATS: Mapping[str, Collection[str]] = {
-    **dict.fromkeys([".jpeg", ".jpg", ".jpe", ".jfif"], ("JPEG", "MPO")),
-    **dict.fromkeys([".tif", ".tiff"], ("TIFF",)),
-    **dict.fromkeys([".ppm", ".pgm", ".pnm"], ("PPM",)),
-    **dict.fromkeys([".jp2", ".j2k", ".jpx"], ("JPEG2000",)),
-    **{f".{name.lower()}": (name,) for name in ("PNG", "BMP", "GIF", "WEBP", "AVIF")},
+    suffix: ("JPEG", "MPO") if name == "JPEG" else (name,)
+    for name, suffixes in SUFFIXES_BY_FORMAT.items()
+    for suffix in suffixes
 }
-"""Pillow's formats by the suffix of a picture; a file without any suffix can be in each."""
+"""Pillow's names of the formats that a picture with each file name suffix may have."""
 
 # What browsers and other programs call a file until they have all of it.
 _PARTIAL = (

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.labels.imagenet import validation_key
+from benchmarking.labels.imagenet import validation_key, validation_number
 from benchmarking.labels.label_files import labels_from, rows_of
-from benchmarking.labels.picture_names import PictureNames
+from benchmarking.labels.picture_names import PictureNames, looks_like_a_picture
+from benchmarking.labels.picture_suffixes import PICTURE_SUFFIXES
+from benchmarking.pictures.names import FORMATS
 
 SAME = ("n01440764/0.jpg", "n01443537/0.jpg", "n01443537/1.jpg", "n01484850/x.png")
 CLASSES = np.array([0, 1, 1, 2])
@@ -60,6 +62,17 @@ def test_a_picture_in_the_folder_of_another_class_is_another_picture():
 )
 def test_a_validation_picture_is_told_by_its_number(name):
     assert PictureNames(VALIDATION, np.array([16, 22, 28, 32])).find(name) == 1
+
+
+def test_labels_and_pictures_use_the_same_list_of_suffixes():
+    assert FORMATS.keys() == PICTURE_SUFFIXES
+
+
+@pytest.mark.parametrize("suffix", sorted(FORMATS))
+def test_every_suffix_of_a_picture_is_accepted_in_names(suffix):
+    assert validation_number(f"ILSVRC2012_val_00000128{suffix}") == 128
+    assert looks_like_a_picture(f"a{suffix}")
+    assert PictureNames(SAME).find(f"n01484850/x{suffix}") == 3
 
 
 @pytest.mark.parametrize("form", ["n01440764/0.jpg\n", "file\nn01440764/0.jpg\n", "n01440764/0,7"])
