@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarking.errors import PictureError
+from benchmarking.pictures.entries import Entry
 from benchmarking.pictures.image_set import FilePart
-from benchmarking.pictures.layout import Entry, Reading, read, usable
+from benchmarking.pictures.layout import Reading, read, usable
 from benchmarking.pictures.names import (
     NO_CLASS,
     ClassFolders,

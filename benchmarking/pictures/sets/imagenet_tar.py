@@ -8,8 +8,9 @@ from pathlib import Path
 
 from benchmarking.errors import PictureError
 from benchmarking.io import tar_members
+from benchmarking.pictures.entries import Entry
 from benchmarking.pictures.image_set import FilePart
-from benchmarking.pictures.layout import Entry, Reading, read, usable
+from benchmarking.pictures.layout import Reading, read, usable
 from benchmarking.pictures.names import ClassFolders
 from benchmarking.pictures.sets import Contents, Match
 from benchmarking.pictures.sets._forms import compressed

@@ -1,0 +1,241 @@
+"""Findings because of which a layout is refused."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from benchmarking.labels.imagenet import class_names, wnids
+from benchmarking.pictures.entries import Entry, Groups
+from benchmarking.pictures.findings import Finding, finding
+from benchmarking.pictures.names import (
+    NO_CLASS,
+    ClassFolders,
+    class_of_folder,
+    is_index,
+    is_like_a_class,
+    is_of_the_test_set,
+    told_by,
+)
+
+
+def refusals(groups: Groups, naming: ClassFolders) -> list[Finding]:
+    """Findings because of which a place cannot be used; [] if it can."""
+    return [
+        *_unknown_folders(groups, naming),
+        *_unknown_names(groups, naming),
+        *_misplaced(groups),
+        *_contradictions(groups, naming),
+        *finding(
+            "closed-folder",
+            "folders that cannot be read: {n}",
+            groups.closed,
+            "mend their permissions",
+        ),
+        *finding(
+            "odd-member",
+            "links, devices or sparse files in place of pictures or of class folders: {n}",
+            groups.odd,
+            "put the files themselves in their place",
+        ),
+    ]
+
+
+def _root(folder: str) -> str:
+    return folder.rpartition("/")[0]
+
+
+def _last(folder: str) -> str:
+    return folder.rpartition("/")[2]
+
+
+def _unknown_folders(groups: Groups, naming: ClassFolders) -> list[Finding]:
+    """Folders with pictures in them whose names should tell a class and do not."""
+    roots = {_root(folder) for folder in groups.class_folders}
+    beside = [e.folder for e in groups.no_class if e.folder and _root(e.folder) in roots]
+    numbered = [e for e in groups.no_class if is_index(_last(e.folder))]
+    numbered += [e for e, _ in groups.by_name if is_index(_last(e.folder))]
+    numbers = {e.folder for e in numbered}
+    if naming == "index":  # a number within a file's name does not make up for them
+        beside += [
+            e.folder
+            for e, _ in groups.by_name
+            if class_of_folder(_last(e.folder), "wnid") is not None
+        ]
+    others = {name for name in (*groups.unknown, *beside) if name not in numbers}
+    advice = "name folders by WordNet id, such as n01440764, and move what is no class elsewhere"
+    if naming == "index":
+        advice = "name folders by the index of their class, 0 to 999, or leave --class-folders out"
+    elif meant := _by_name(others):
+        advice += "; " + meant
+    return [
+        *finding(
+            "numbered-folders",
+            "folders that are numbers, which can stand for classes in several orders: {n}",
+            numbers,
+            _advice_on_numbers(numbered, naming),
+        ),
+        *finding(
+            "unknown-folder",
+            "folders with pictures that name no ImageNet class: {n}",
+            others,
+            advice,
+        ),
+    ]
+
+
+def _by_name(folders: Iterable[str]) -> str:
+    """What the first folder would be that has the English name of one class; "" if none has."""
+    plain = [_plain(name) for name in class_names()]
+    for folder in sorted(folders):
+        name = _plain(_last(folder))
+        if plain.count(name) == 1:
+            return f"{folder!r} would be {wnids()[plain.index(name)]}"
+    return ""
+
+
+def _plain(name: str) -> str:
+    return " ".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
+
+
+def _advice_on_numbers(files: Sequence[Entry], naming: ClassFolders) -> str:
+    """What numbers mean as far as the names of the pictures in them tell."""
+    rename = "rename each to the WordNet id of its class"
+    if naming == "index":
+        return f"an index is one of 0 to 999; {rename}"
+    told = [(int(_last(e.folder)), told_by(e.name).label) for e in files]
+    known = [(number, label) for number, label in told if label != NO_CLASS]
+    option = '--class-folders index (in Python class_folders="index")'
+    wrong = min(((number, label) for number, label in known if number != label), default=None)
+    if wrong:
+        offset = {number - label for number, label in known}
+        return (
+            f"they do not follow the sorted WordNet ids: {wrong[0]} holds pictures of class "
+            f"{wrong[1]}, {wnids()[wrong[1]]}{', as they begin at 1' if offset == {1} else ''}; "
+            f"{rename}"
+        )
+    if known:
+        return (
+            f"add {option}: the names of {len(known):,} pictures in them say the same, that 0 is "
+            "n01440764 and 999 is n15075141"
+        )
+    if max((number for number, _ in told), default=0) > len(wnids()) - 1:
+        return f"they do not end at 999, so perhaps they begin at 1; {rename}"
+    return (
+        f"if they follow the sorted WordNet ids, 0 for n01440764 and 999 for n15075141, add "
+        f"{option}; else {rename}"
+    )
+
+
+def _unknown_names(groups: Groups, naming: ClassFolders) -> list[Finding]:
+    """Files outside class folders whose names tell no class."""
+    roots = {_root(folder) for folder in groups.class_folders}
+    in_classes = any(groups.in_classes)
+    untold = [
+        e.path
+        for e in groups.no_class
+        if not in_classes
+        and not is_index(_last(e.folder))
+        and not (e.folder and _root(e.folder) in roots)
+    ]
+    tests = {path for path in untold if is_of_the_test_set(_last(path))}
+    others = [path for path in untold if path not in tests]
+    by = "the index of their class" if naming == "index" else "WordNet id"
+    webdataset = any(path.endswith(".cls") for path in groups.left_out)
+    return [
+        *finding(
+            "test-set",
+            "pictures of the test set, whose labels are not published: {n}",
+            tests,
+            "give the validation set, whose files are named ILSVRC2012_val_XXXXXXXX.JPEG",
+        ),
+        *finding(
+            "unknown-name",
+            "files outside class folders whose names tell no class: {n}",
+            others,
+            "this seems to be a WebDataset, with classes in .cls files, which are not read; sort "
+            "the pictures into folders by WordNet id"
+            if webdataset and others
+            else f"sort them into folders by {by}, or name them ILSVRC2012_val_XXXXXXXX.JPEG",
+        ),
+    ]
+
+
+def _misplaced(groups: Groups) -> list[Finding]:
+    """Pictures that are in the right kind of folder, or of none, and at the wrong place."""
+    roots = sorted({_root(entry.folder) for entry, _, _ in groups.in_classes})
+    loose = [*(e for e, _ in groups.by_name), *groups.no_class] if roots else []
+    unknown = {e.folder for e in groups.no_class if e.folder and _root(e.folder) in roots}
+    beside = [e for e in loose if e.folder in roots]
+    elsewhere = {e.folder for e in loose}.difference(roots, unknown)
+    several = {*roots, *elsewhere} if len(roots) > 1 or elsewhere else set()
+    twice = defaultdict(list)
+    for folder, label in groups.class_folders.items():
+        twice[_root(folder), label].append(folder)
+    return [
+        *finding(
+            "mixed-layout",
+            "pictures beside folders, not in them: {n}",
+            [e.path for e in beside],
+            "put each into the folder of its class, or move it elsewhere",
+        ),
+        *finding(
+            "several-sets",
+            "folders that each hold pictures of their own: {n}",
+            [folder or "." for folder in several],
+            "unpack them, and give one of the folders",
+        ),
+        *finding(
+            "nested-folders",
+            "folders within class folders, where nothing is read: {n}",
+            {_within(path) for path in groups.nested},
+            "move their pictures up into the class's folder",
+        ),
+        *finding(
+            "same-class",
+            "classes that several folders are named after: {n}",
+            [" = ".join(sorted(folders)) for folders in twice.values() if len(folders) > 1],
+            "keep one folder of each class",
+        ),
+    ]
+
+
+def _within(path: str) -> str:
+    """The folder within a class's folder that a path leads through, or is."""
+    parts = path.split("/")
+    at = next((n for n, part in enumerate(parts) if is_like_a_class(part)), 0)
+    return "/".join(parts[: at + 2])
+
+
+def _contradictions(groups: Groups, naming: ClassFolders) -> list[Finding]:
+    """Pictures whose number is of another class than their folder, or than their name says.
+
+    In folders named by index the start of a name is as good as a number, since what is wrong then
+    is the order of the folders.
+    """
+    wrong = {
+        entry.path: told.label
+        for entry, label, told in groups.in_classes
+        if (told.number or naming == "index") and told.label not in (label, NO_CLASS)
+    }
+    names = [e.path for e, _, told in groups.in_classes if told.contradicts and told.number]
+    names += [e.path for e, told in groups.by_name if told.contradicts]
+    advice = "put each into the folder of its own class"
+    if naming == "index":
+        advice = "these folders do not follow the sorted WordNet ids; rename each to its own id"
+    for path in sorted(wrong)[:1]:
+        advice += f"; {path} is of class {wrong[path]}, {wnids()[wrong[path]]}"
+    return [
+        *finding(
+            "wrong-folder",
+            "pictures in the folder of another class than their name tells: {n}",
+            wrong,
+            advice,
+        ),
+        *finding(
+            "wrong-name",
+            "pictures whose number and WordNet id are of two classes: {n}",
+            names,
+            "get the original pictures: their names were changed",
+        ),
+    ]
