@@ -83,7 +83,7 @@ class Numbering:
 
 
 def numbers_of(keys: Sequence[str]) -> NDArray[np.intp] | None:
-    """Number of each validation picture; None if a name is not a validation picture's."""
+    """Number of each validation picture; None if any name is not that of a validation picture."""
     numbers = [validation_number(key.rpartition("/")[2]) for key in keys]
     return None if None in numbers else np.array(numbers, dtype=np.intp)
 
@@ -92,8 +92,8 @@ def agreement(classes: NDArray[np.integer], known: NDArray[np.integer]) -> Agree
     """Compare the entries of a list with the known class of each.
 
     Args:
-        classes: (n, w) classes of each entry, filled up with NO_CLASS.
-        known: (n,) class of the picture that each is taken to belong to.
+        classes: (n, w) classes of each entry, padded with NO_CLASS.
+        known: (n,) known class of the picture to which each entry is assumed to belong.
     """
     filled = (classes != NO_CLASS).any(axis=1)
     classes, known = classes[filled], known[filled]
@@ -120,11 +120,11 @@ def understood(
     are renumbered. If they agree only by chance, a warning is returned.
 
     Args:
-        classes: (n, w) classes of some pictures, filled up with NO_CLASS.
+        classes: (n, w) classes of some pictures, padded with NO_CLASS.
         keys: names of these pictures.
         known: (n,) known class of each.
         what: name of the file.
-        known_as: what the known classes are.
+        known_as: name of the known classes, for the notes.
 
     Returns:
         (n, w) classes, and notes that start with "note: " or "warning: ".
@@ -166,12 +166,12 @@ def chance_warning(
 def numbering(classes: NDArray[np.int64], known: NDArray[np.integer]) -> Numbering | None:
     """Find out whether a list uses another numbering of the same classes.
 
-    Classes counted from 1 become those from 0. Any other one-to-one numbering, such as that of the
-    ILSVRC development kit, is found where there are several pictures of each class.
+    Classes counted from 1 are recognised. Any other one-to-one numbering, such as that of the
+    ILSVRC development kit, is found if there are several pictures of each class.
 
     Args:
-        classes: (n, w) numbers, filled up with NO_CLASS.
-        known: (n,) class of the picture that each belongs to.
+        classes: (n, w) numbers, padded with NO_CLASS.
+        known: (n,) known class of the picture to which each entry belongs.
     """
     if len(classes) and (classes[:, 0] > 0).sum() >= FEW:
         less = np.arange(-1, int(classes.max()), dtype=np.int64)
@@ -189,7 +189,7 @@ def _one_to_one(classes: NDArray[np.int64], known: NDArray[np.integer]) -> Numbe
         return None
     width = int(known.max()) + 1
     pairs, counts = np.unique(places * width + known[single], return_counts=True)
-    rising = np.argsort(counts, kind="stable")  # of equal keys, the last one stays in a dict
+    rising = np.argsort(counts, kind="stable")  # a dict keeps the last of equal keys
     most = dict(zip((pairs // width)[rising].tolist(), rising.tolist(), strict=True))
     chosen = np.array([most[place] for place in range(len(seen))])
     best = pairs[chosen] % width
@@ -200,4 +200,4 @@ def _one_to_one(classes: NDArray[np.int64], known: NDArray[np.integer]) -> Numbe
     meant[seen] = best
     whole = (int(seen[0]), int(seen[-1]), len(seen)) == (1, 1000, 1000)
     name = "the class numbers of the ILSVRC development kit, 1 to 1000"
-    return Numbering(name if whole else "classes in an order of their own", meant)
+    return Numbering(name if whole else "classes in an unknown order", meant)

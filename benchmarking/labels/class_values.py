@@ -1,4 +1,4 @@
-"""Classes as files have them: numbers, WordNet ids, lists, and arrays of 0 and 1."""
+"""Parse classes from files: numbers, WordNet ids, lists, and one-hot arrays."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from benchmarking.labels.imagenet import class_of_wnid
 from benchmarking.labels.label_set import NO_CLASS
 
 LARGEST_CLASS = 2**16 - 1
-"""That a store can hold."""
+"""The largest class that a store can hold."""
 MOST_CLASSES = 1000
-"""Of one picture; for so many there is room in the lines of all others."""
+"""Largest number of classes of one picture; the lines of all others are padded to the same width.
+"""
 
 NOTHING = frozenset(("", "none", "null", "nan", "na", "n/a"))
-"""What stands for no class, in lower case."""
+"""Texts that mean "no class", in lower case."""
 
 _WNID = re.compile(r"n[0-9]{8}", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?", re.IGNORECASE)
-_BOX = 4  # numbers after each WordNet id, where a cell has boxes
-_BLOCK = 1000  # rows
+_BOX = 4  # numbers of a bounding box, which may follow each WordNet id in a cell
+_BLOCK = 1000  # rows of an array that are checked at a time
 
 
 def is_wnid(text: str) -> bool:
@@ -33,11 +34,11 @@ def is_wnid(text: str) -> bool:
 
 
 def classes_in(found: Any) -> list[int]:
-    """Classes from a number, a WordNet id, a cell of text, or a list of these; none for -1.
+    """Parse a number, a WordNet id, a cell of text, or a list of these; -1 gives no class.
 
     Raises:
-        KeyError: a WordNet id is none of ImageNet's 1,000.
-        TypeError, ValueError, OverflowError: it is something else.
+        KeyError: a WordNet id is not one of ImageNet's 1,000.
+        TypeError, ValueError, OverflowError: a value is not a class.
     """
     if isinstance(found, str):
         return classes_in_cell(found)
@@ -47,7 +48,7 @@ def classes_in(found: Any) -> list[int]:
 
 
 def classes_in_cell(text: str) -> list[int]:
-    """Classes from a cell of a table; they may be in brackets, or each before a box.
+    """Parse a cell of a table; classes may be in brackets, or each followed by a bounding box.
 
     >>> classes_in_cell(" 65.0"), classes_in_cell("[3, 5]"), classes_in_cell("")
     ([65], [3, 5], [])
@@ -55,8 +56,8 @@ def classes_in_cell(text: str) -> list[int]:
     [0]
 
     Raises:
-        KeyError: a WordNet id is none of ImageNet's 1,000.
-        ValueError: it has something else.
+        KeyError: a WordNet id is not one of ImageNet's 1,000.
+        ValueError: a word is not a class.
     """
     text = text.strip()
     inner = re.fullmatch(r"[\[({](.*)[\])}]", text)
@@ -70,10 +71,10 @@ def classes_in_cell(text: str) -> list[int]:
 
 
 def padded(lists: Iterable[Sequence[int]]) -> NDArray[np.int64]:
-    """Lists of classes as an array, (n, w), filled up with NO_CLASS.
+    """Convert lists of classes to an array, (n, w), padded with NO_CLASS.
 
     Raises:
-        ValueError: one has more classes than any picture can have.
+        ValueError: a list has more than MOST_CLASSES classes.
     """
     rows = list(lists)
     width = max(map(len, rows), default=0)
@@ -86,13 +87,13 @@ def padded(lists: Iterable[Sequence[int]]) -> NDArray[np.int64]:
 
 
 def classes_in_array(found: NDArray[Any]) -> NDArray[np.int64]:
-    """Classes of each row of an array, (n, w), filled up with NO_CLASS.
+    """Classes of each row of an array, (n, w), padded with NO_CLASS.
 
-    A row has a class, several, or a 0 or 1 for every class. Of numbers with a point only whole
-    ones are classes, and NaN is none.
+    A row contains one class, several classes, or a 0 or 1 for every class (one-hot). Floats must be
+    whole numbers; NaN means no class.
 
     Raises:
-        ValueError: it holds something else.
+        ValueError: the array contains something else.
     """
     if found.ndim not in (1, 2) or 0 in found.shape[1:]:
         raise ValueError(f"it holds {found.dtype} of shape {found.shape}")
@@ -104,7 +105,7 @@ def classes_in_array(found: NDArray[Any]) -> NDArray[np.int64]:
     if found.ndim == 2 and found.shape[1] > 1 and _is_zero_or_one(found):
         return padded(np.flatnonzero(row).tolist() for row in found)
     if found.dtype.kind == "b":
-        raise ValueError("it holds one True or False for each picture, which are no classes")
+        raise ValueError("it holds one True or False for each picture, not classes")
     if found.ndim == 2 and found.shape[1] > MOST_CLASSES:
         raise ValueError(f"{found.shape[1]} classes for one picture; at most {MOST_CLASSES}")
     return _left_aligned(_whole(found if found.ndim == 2 else found[:, None]))
@@ -116,17 +117,17 @@ def _whole(found: NDArray[Any]) -> NDArray[np.int64]:
         if not np.array_equal(found, np.floor(found)):
             wrong = found[found != np.floor(found)].flat[0]
             raise ValueError(
-                f"{wrong} is no class; of scores of all classes take the best first, with "
-                "np.argmax(scores, axis=1)"
+                f"{wrong} is not a class; if these are scores of all classes, save "
+                "np.argmax(scores, axis=1) instead"
             )
     low, high = (int(found.min()), int(found.max())) if found.size else (0, 0)
     if low < NO_CLASS or high > LARGEST_CLASS:
-        raise ValueError(f"{low if low < NO_CLASS else high} is no class")
+        raise ValueError(f"{low if low < NO_CLASS else high} is not a class")
     return found.astype(np.int64)
 
 
 def _left_aligned(classes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """With the classes of each row before what stands for none."""
+    """Move the padding of each row behind its classes."""
     if classes.shape[1] < 2 or (classes >= 0).all():
         return classes
     order = np.argsort(classes == NO_CLASS, axis=1, kind="stable")
@@ -134,7 +135,7 @@ def _left_aligned(classes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _is_zero_or_one(found: NDArray[Any]) -> bool:
-    """Whether all is 0 or 1; an array can be larger than memory, so it is looked at in parts."""
+    """Whether all values are 0 or 1; checked in blocks, as the array may exceed the memory."""
     if not len(found) or found.dtype.kind == "b":
         return bool(len(found))
     parts = (found[start : start + _BLOCK] for start in range(0, len(found), _BLOCK))
@@ -142,13 +143,13 @@ def _is_zero_or_one(found: NDArray[Any]) -> bool:
 
 
 def _class(one: Any) -> int:
-    """A class; -1 for none."""
+    """Parse one class; NO_CLASS if the value means "no class"."""
     if isinstance(one, str):
         text = one.strip()
         if text.lower().startswith("n") and text.lower() not in NOTHING:
             return class_of_wnid()[text.lower()]
         if not _NUMBER.fullmatch(text):
-            raise ValueError(f"{one!r} is no class")
+            raise ValueError(f"{one!r} is not a class")
         value: float = float(text) if re.search("[.eE]", text) else int(text)
     else:
         value = one
@@ -156,5 +157,5 @@ def _class(one: Any) -> int:
         return NO_CLASS
     number = int(value)
     if number != float(value) or not NO_CLASS <= number <= LARGEST_CLASS:
-        raise ValueError(f"{one!r} is no class")
+        raise ValueError(f"{one!r} is not a class")
     return number

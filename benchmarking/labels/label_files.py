@@ -1,4 +1,4 @@
-"""Label sets by name or from files, and subsets of pictures."""
+"""Label sets by name or from files, and selections of pictures."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ def prefix_of(name: str) -> str:
 def real_labels(path: Path, keys: Sequence[str]) -> LabelSet:
     """ReaL labels: all classes that people saw in a picture; pictures without any are left out.
 
-    Source: L. Beyer et al. (2020), Are we done with ImageNet? real.json has a list of classes for
-    validation picture 1, 2 and so on.
+    Source: L. Beyer et al. (2020), Are we done with ImageNet? real.json contains a list of classes
+    for each validation picture, in the order of the file numbers.
 
     Raises:
         BenchmarkError: the file is broken, or a picture is not in the validation set.
@@ -139,19 +139,19 @@ def labels_from(
 ) -> LabelSet:
     """Read labels from a file; pictures that it does not name are left out.
 
-    A table (.csv, .tsv, .txt) has the name of a picture and its class or classes on each line; with
-    headings, in the columns that are called so. A .json has an object of names and classes. Lists
-    have no names: a class, or several, for each picture, as in a .json or .txt, or an .npy array,
-    which can also have a 0 or 1 for every class. Classes are numbers or WordNet ids.
+    Each line of a table (.csv, .tsv, .txt) contains the name of a picture and its classes. If the
+    table has headings, they identify the columns. A .json file contains an object with a name and
+    its classes for each picture. A list (.json, .txt or .npy) has no names, only the class or the
+    classes of each picture; an .npy array may also be one-hot. Classes are numbers or WordNet ids.
 
-    Names are those of the image set; see `picture_names`. The order of a list for validation
-    pictures is found by comparison; see `row_order`.
+    `picture_names` describes how names are compared with those of the image set. `row_order`
+    describes how the order of a list is found.
 
     Args:
-        path: of the file.
+        path: path of the file.
         keys: name of each picture of the image set.
-        original: (n,) class of each, to compare the labels with; by default ImageNet's own, where
-            all are validation pictures.
+        original: (n,) class of each picture, to compare the labels with. The default is ImageNet's
+            labels, if all pictures are validation pictures.
 
     Raises:
         BenchmarkError: the file is broken, names pictures or classes that do not exist, or is a
@@ -166,7 +166,9 @@ def labels_from(
         found = _READERS[path.suffix.lower()](path, PictureNames(keys, original))
         labels = _of_table(found, str(path), keys, known)
         if labels.classes.max() >= limit:
-            raise BenchmarkError(f"{labels.classes.max()} is no class; expected 0 to {limit - 1}")
+            raise BenchmarkError(
+                f"{labels.classes.max()} is not a class; expected 0 to {limit - 1}"
+            )
         return labels
     except KeyError as error:
         raise BenchmarkError(
@@ -181,21 +183,21 @@ def labels_from(
 
 
 def list_from(path: Path) -> NDArray[np.int64]:
-    """Classes of each entry of a list without names, (length, w), filled up with NO_CLASS.
+    """Read the classes of a list without names, (length, w), padded with NO_CLASS.
 
     Raises:
-        BenchmarkError: the file is broken, or is no such list.
+        BenchmarkError: the file is broken, or does not contain such a list.
     """
     try:
         return classes_in_array(read_array(path, _KINDS))
     except _BROKEN as error:
         raise BenchmarkError(f"{path}: {error}.") from error
     except KeyError as error:
-        raise BenchmarkError(f"{path}: {error.args[0]!r} is no class.") from error
+        raise BenchmarkError(f"{path}: {error.args[0]!r} is not a class.") from error
 
 
 def single_classes(classes: NDArray[np.int64], path: Path) -> NDArray[np.int64]:
-    """The only class of each entry of a list, (n,), as an image set's own labels have to be.
+    """The class of each entry of a list, (n,), for labels that allow only one class each.
 
     Raises:
         BenchmarkError: an entry has several classes.
@@ -211,7 +213,7 @@ def rows_of(
     """Rows that are selected by WordNet ids, names of pictures, or files of names or row numbers.
 
     Raises:
-        BenchmarkError: a name is neither, or a file names a picture or row that does not exist.
+        BenchmarkError: an argument is none of these, or a picture or row does not exist.
     """
     return np.unique(np.concatenate([_rows(name, keys, original) for name in names]))
 
@@ -224,7 +226,7 @@ class _Votes:
 
 @dataclass(frozen=True)
 class _Judged:
-    """An entry of imagenet_mturk.json: a picture whose label people have judged."""
+    """An entry of imagenet_mturk.json: the votes of people on the label of a picture."""
 
     id: int
     our_guessed_label: int
@@ -234,7 +236,7 @@ class _Judged:
 _EXPECTED = "a .csv, .txt, .json or .npy file of pictures and their classes"
 # Errors from converting unexpected data to a LabelSet; JSON numbers may be infinite.
 _BROKEN = (TypeError, ValueError, OverflowError)
-_KINDS = "iufbUS"  # of arrays: numbers, 0 and 1, and text such as WordNet ids
+_KINDS = "iufbUS"  # kinds of NumPy arrays: numbers, True and False, and text such as WordNet ids
 _TEXTS = (".csv", ".tsv", ".txt")
 
 
@@ -244,9 +246,9 @@ def _rows(name: str, keys: Sequence[str], original: NDArray[np.int64]) -> NDArra
     path, known = expanded(name), PictureNames(keys, original)
     if not path.is_file() and not looks_like_a_picture(name):
         raise BenchmarkError(
-            f"{name!r} is neither a WordNet id such as n01440764 nor a picture of the set nor a "
-            "file; give a .npy file of row numbers, or a .txt, .csv or .json file of pictures' "
-            "names."
+            f"{name!r} is neither a WordNet id such as n01440764, nor a picture of the set, nor a "
+            "file; give a .npy file of row numbers, or a .txt, .csv or .json file of names of "
+            "pictures."
         )
     try:
         if looks_like_a_picture(name):
@@ -271,7 +273,7 @@ def _rows(name: str, keys: Sequence[str], original: NDArray[np.int64]) -> NDArra
 
 @contextmanager
 def _made_of(path: Path, name: str) -> Iterator[None]:
-    """Turn errors from unexpected content of a published file into one that names the file."""
+    """Replace errors about the content of a published file by one that names the file."""
     try:
         yield
     except (*_BROKEN, LookupError) as error:
@@ -281,7 +283,7 @@ def _made_of(path: Path, name: str) -> Iterator[None]:
 
 
 def _compared(labels: LabelSet, original: NDArray[np.int64], what: str) -> LabelSet:
-    """The same labels, with a warning if they agree with the set's own by chance alone."""
+    """The same labels, with a warning if they agree with the set's own only by chance."""
     found = agreement(labels.classes, original[labels.rows])
     return replace(labels, notes=chance_warning(found, what))
 
@@ -290,7 +292,7 @@ def _fetched(collection: str, file: str) -> Path:
     path = cache_folder(collection) / file
     if not path.is_file():
         raise BenchmarkError(
-            f"{path} is not there; run 'imagenet-benchmark fetch {collection}' once."
+            f"{path} is missing; run 'imagenet-benchmark fetch {collection}' once."
         )
     return path
 
@@ -299,7 +301,7 @@ def _published(path: Path, kind: type[T], name: str) -> T:
     """Decode a published JSON file.
 
     Raises:
-        BenchmarkError: it cannot be read, or its content is of another type.
+        BenchmarkError: the file cannot be read, or its content has another type.
     """
     import msgspec
 
@@ -319,10 +321,10 @@ def _json(path: Path) -> Any:
 
 
 def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object with unique names; the default is to keep the last of several values."""
+    """Refuse a JSON object with repeated names; `json` would keep only the last value of each."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError(f"{len(pairs) - len(found)} names are there more than once")
+        raise ValueError(f"{len(pairs) - len(found)} names occur more than once")
     return found
 
 
@@ -332,14 +334,14 @@ def _numbers(keys: Sequence[str], what: str) -> list[int]:
     if numbers is None:
         stranger = next(key for key in keys if numbers_of([key]) is None)
         raise BenchmarkError(
-            f"{what} are of ImageNet's validation pictures, and {stranger!r} is none; choose "
-            "another image set with --images, or other labels."
+            f"{what} exist only for ImageNet's validation pictures, and {stranger!r} is not one; "
+            "choose another image set with --images, or other labels."
         )
     return [int(number) for number in numbers]
 
 
 def _of_lists(classes: Mapping[int, Any]) -> LabelSet:
-    """A label set from the class or list of classes of each row; rows without any are left out."""
+    """A label set from the class or classes of each row; rows without a class are left out."""
     rows = sorted(classes)
     return _without_empty(
         np.array(rows, dtype=np.int64), padded(classes_in(classes[r]) for r in rows)
@@ -356,7 +358,7 @@ def _without_empty(
 def _of_table(
     found: _Entries, what: str, keys: Sequence[str], known: NDArray[np.integer] | None
 ) -> LabelSet:
-    """A label set from what a file has: entries with names, or a list."""
+    """A label set from the entries of a file, with or without names."""
     if found.names is None:
         _refuse_counted(found.classes, numbers_of(keys))
         if known is None:
@@ -367,16 +369,16 @@ def _of_table(
         return _without_empty(
             np.arange(len(keys)), in_order.classes, (*found.notes, *in_order.notes)
         )
-    rows, elsewhere = rows_named(found.names, PictureNames(keys, known))
+    rows, outside = rows_named(found.names, PictureNames(keys, known))
     if len(set(rows.values())) < len(rows):
-        raise ValueError(f"{len(rows) - len(set(rows.values()))} pictures are there more than once")
+        raise ValueError(f"{len(rows) - len(set(rows.values()))} pictures occur more than once")
     kept = [at for at, name in enumerate(found.names) if name in rows]
     numbers = np.array([rows[found.names[at]] for at in kept], dtype=np.int64)
     order = np.argsort(numbers)
     numbers, classes = numbers[order], found.classes[kept][order]
     notes = found.notes
-    if elsewhere:
-        notes += (f"note: {what}: {elsewhere:,} validation pictures are not in this set",)
+    if outside:
+        notes += (f"note: {what}: {outside:,} validation pictures are not in this set",)
     if known is not None:
         classes, more = understood(classes, [keys[row] for row in numbers], known[numbers], what)
         notes += more
@@ -384,20 +386,20 @@ def _of_table(
 
 
 def _refuse_counted(classes: NDArray[np.int64], numbers: NDArray[np.intp] | None) -> None:
-    """Refuse a list with a column that numbers its pictures: it would be taken for classes."""
+    """Refuse a list with a column of picture numbers, which would be read as classes."""
     n = len(classes)
     counts = [np.arange(n), np.arange(1, n + 1), *([] if numbers is None else [np.sort(numbers)])]
     for at, column in enumerate(np.sort(classes, axis=0).T if 1 < classes.shape[1] < n else ()):
         if any(np.array_equal(column, count) for count in counts):
             raise BenchmarkError(
-                f"its column {at} has the number of each picture, which is no class; leave the "
+                f"its column {at} has the number of each picture, not a class; keep only the "
                 "column of classes"
             )
 
 
 @dataclass(frozen=True, eq=False)
 class _Entries:
-    """What a file of labels has: (m, w) classes, of so many names or of a list without."""
+    """The entries of a label file: (m, w) classes, and m names or None for a list."""
 
     names: tuple[str, ...] | None
     classes: NDArray[np.int64]
@@ -405,14 +407,14 @@ class _Entries:
 
 
 def _entries(path: Path, table: LabelTable, known: PictureNames) -> _Entries:
-    """What a table has; numbers in place of names, 0, 1, 2 and so on, are those of a list."""
+    """The entries of a table; names that only number the lines make it a list without names."""
     classes, names = padded(table.classes), table.names
     notes: tuple[str, ...] = ()
     if table.unused:
         unused = ", ".join(map(repr, table.unused))
         notes = (f"note: {path}: columns that were not read: {unused}",)
     if names is not None and len(set(names)) < len(names):
-        raise ValueError(f"{len(names) - len(set(names))} names are there more than once")
+        raise ValueError(f"{len(names) - len(set(names))} names occur more than once")
     are_numbers = all(re.fullmatch("[0-9]{1,9}", name) for name in names or ())
     if names and are_numbers and not any(map(_is_known(known), names)):
         numbers = np.array([int(name) for name in names])
@@ -424,7 +426,7 @@ def _entries(path: Path, table: LabelTable, known: PictureNames) -> _Entries:
 
 
 def _is_known(known: PictureNames) -> Callable[[str], bool]:
-    """Whether a cell is the name of a picture of the set, or of several."""
+    """A function that tells whether a cell is the name of one or more pictures of the set."""
 
     def is_known(cell: str) -> bool:
         try:
@@ -436,7 +438,7 @@ def _is_known(known: PictureNames) -> Callable[[str], bool]:
 
 
 def _is_picture(known: PictureNames) -> Callable[[str], bool]:
-    """Whether a cell is the name of a picture, of the set or not; a number alone is a class."""
+    """A function that tells whether a cell is the name of any picture; plain numbers are not."""
     is_known = _is_known(known)
 
     def is_picture(cell: str) -> bool:
@@ -467,7 +469,7 @@ def _from_json(path: Path, known: PictureNames) -> _Entries:
 
 
 def _is_one_hot(found: Sequence[Any]) -> bool:
-    """Whether each entry has a 0 or 1 for every class."""
+    """Whether each entry is a list with a 0 or 1 for every class."""
     lengths = {len(one) if isinstance(one, list) else 0 for one in found}
     if len(lengths) != 1 or not 1 < next(iter(lengths)) <= MOST_CLASSES:
         return False

@@ -118,10 +118,10 @@ class LabelSet:
         order = np.argsort(self.rows)
         found = np.searchsorted(self.rows, rows, sorter=order)
         places: NDArray[np.int64] = order[np.minimum(found, len(self) - 1)]
-        strangers = rows[self.rows[places] != rows]
-        if strangers.size:
+        unknown = rows[self.rows[places] != rows]
+        if unknown.size:
             raise BenchmarkError(
-                f"row {strangers[0]} is none of the {len(self)} rows, "
+                f"row {unknown[0]} is not one of the {len(self)} rows, "
                 f"{self.rows.min()} to {self.rows.max()}."
             )
         return places

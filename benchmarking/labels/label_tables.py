@@ -1,4 +1,4 @@
-"""Tables of pictures and their classes as text: which column has which, by its heading."""
+"""Read text tables of pictures and their classes; headings identify the columns."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from benchmarking.labels.class_values import NOTHING, classes_in_cell, is_wnid
 _NAMES = re.compile(
     r"(?!s?$)(image|img|picture|photo|sample|file)?(file)?(name|path|id|key|uri|url)?s?"
 )
-"""Headings of the column of pictures, in lower case and without anything but letters."""
+"""Headings of the column of pictures, reduced to letters in lower case."""
 
 _CLASSES = re.compile(
     r"(true|given|original|corrected|correct|new|gt|groundtruth)?"
     r"(label|class|category|target|wnid|synset)(id|idx|index|number|num|no)?(e?s)?"
     r"|categories|y|ytrue|gt|groundtruth|truth|true|lbl|cls|predictionstring"
 )
-"""Headings of a column of classes, likewise; Kaggle's solutions have PredictionString."""
+"""Headings of a column of classes, reduced in the same way; Kaggle uses PredictionString."""
 
-_FEW = 4  # lines, from which a column can be told to count them
+_FEW = 4  # smallest number of lines at which a column is recognised as a line counter
 _HOT = {"0": False, "0.0": False, "1": True, "1.0": True}
 
 IsPicture = Callable[[str], bool]
@@ -31,12 +31,12 @@ IsPicture = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class LabelTable:
-    """Classes of pictures, as a table has them.
+    """The pictures and classes in a table.
 
     Attributes:
-        names: of the pictures; None if the table has none and is a list.
-        classes: of each line.
-        unused: headings of columns that were not read.
+        names: names of the pictures, one per line; None if the table is a list without names.
+        classes: the classes of each line.
+        unused: headings of the columns that were not read.
     """
 
     names: tuple[str, ...] | None
@@ -45,27 +45,28 @@ class LabelTable:
 
 
 def decoded(data: bytes) -> str:
-    """Text of a file: UTF-8, or what a byte order mark says.
+    """Decode the text of a file: UTF-8, or UTF-16 if it has that byte order mark.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the bytes are not such a text.
     """
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     return data.decode("utf-16" if wide else "utf-8-sig")
 
 
 def cells_of(text: str) -> list[list[str]]:
-    """Lines of cells, without what is around them; separated by what every line has.
+    """Split a text into lines of cells, without blanks around each cell.
 
-    Separators are a tab, a semicolon, a comma or blanks, in this order.
+    The separator is the first of tab, semicolon and comma that occurs in every line. If there is
+    none, it is a comma that occurs in any line, or else a blank.
 
     Raises:
-        csv.Error: a cell has no end.
+        csv.Error: a quoted cell does not end.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     found = next((one for one in "\t;," if all(one in line for line in lines)), None)
     if found is None and any("," in line for line in lines):
-        found = ","  # some lines have a single cell
+        found = ","  # some lines have only one cell
     separator = found or " "
     body = text if found else re.sub(r"[ \t]+", " ", text)
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=True)
@@ -74,16 +75,16 @@ def cells_of(text: str) -> list[list[str]]:
 
 
 def label_table(text: str, is_picture: IsPicture) -> LabelTable:
-    """The pictures and classes of a table, with or without headings.
+    """Read the pictures and classes of a table, with or without headings.
 
     Args:
         text: the table.
-        is_picture: whether a cell is the name of a picture.
+        is_picture: tells whether a cell is the name of a picture.
 
     Raises:
-        KeyError, ValueError, OverflowError: a cell is no class, or columns can be taken in more
-            than one way.
-        csv.Error: a cell has no end.
+        KeyError, ValueError, OverflowError: a cell is not a class, or the meaning of the columns
+            is ambiguous.
+        csv.Error: a quoted cell does not end.
     """
     lines = cells_of(text)
     if not lines:
@@ -92,7 +93,7 @@ def label_table(text: str, is_picture: IsPicture) -> LabelTable:
     body = lines[1:] if headings else lines
     body = [line for line in body if not line[0].startswith("# ")]
     if not body:
-        raise ValueError("it has headings alone")
+        raise ValueError("it has only headings")
     width = max(map(len, [headings, *body]))
     columns = [[line[at] if at < len(line) else "" for line in body] for at in range(width)]
     if headings:
@@ -101,10 +102,10 @@ def label_table(text: str, is_picture: IsPicture) -> LabelTable:
 
 
 def record_table(records: Sequence[Any], is_picture: IsPicture) -> LabelTable:
-    """The same from a list of objects, whose keys are headings.
+    """Read the pictures and classes of a list of JSON objects, whose keys are the headings.
 
     Raises:
-        KeyError, TypeError, ValueError: as above.
+        KeyError, TypeError, ValueError: as for `label_table`.
     """
     headings = tuple(dict.fromkeys(str(name) for record in records for name in record))
     columns = [[_cell(record.get(name)) for record in records] for name in headings]
@@ -112,15 +113,15 @@ def record_table(records: Sequence[Any], is_picture: IsPicture) -> LabelTable:
 
 
 def picture_column(text: str, is_picture: IsPicture, is_known: IsPicture) -> list[str]:
-    """Names of pictures, one on each line of a text, or in the column of a table.
+    """Read names of pictures: one per line of a text, or one column of a table.
 
     Args:
-        text: of the file.
-        is_picture: whether a cell is the name of a picture.
-        is_known: whether it is that of a picture of the set.
+        text: the text of the file.
+        is_picture: tells whether a cell is the name of a picture.
+        is_known: tells whether a cell is the name of a picture of the set.
 
     Raises:
-        csv.Error: a cell has no end.
+        csv.Error: a quoted cell does not end.
     """
     whole = [line.strip() for line in text.split("\n") if line.strip()]
     if whole and all(map(is_known, whole)):
@@ -136,7 +137,7 @@ def picture_column(text: str, is_picture: IsPicture, is_known: IsPicture) -> lis
 
 
 def _headings(line: Sequence[str], is_picture: IsPicture) -> tuple[str, ...]:
-    """The first line, if it is one of headings: it has neither a picture nor a class."""
+    """The first line if it contains headings, neither pictures nor classes; else ()."""
     if line and line[0].startswith("#"):
         line = [line[0].lstrip("# "), *line[1:]]
         line = line if line[0] else line[1:]
@@ -155,11 +156,11 @@ def _by_heading(
         names_at = pictures[0] if len(pictures) == 1 else names_at
     meant = _classes_at(headings, names_at)
     if not meant:
-        raise ValueError(f"none of its headings, {_listed(headings)}, is that of classes")
+        raise ValueError(f"none of its headings, {_listed(headings)}, is a heading of classes")
     at = [one for one in meant if _has_classes(columns[one])]
     if not at:
         raise ValueError(
-            f"{columns[meant[0]][0]!r} is no class; classes are numbers or WordNet ids"
+            f"{columns[meant[0]][0]!r} is not a class; classes are numbers or WordNet ids"
         )
     classes = _joined(headings, [columns[one] for one in at], at)
     used = {*at, names_at}
@@ -168,7 +169,7 @@ def _by_heading(
         counted = [one for one, name in enumerate(headings) if _is_index(name, columns[one])]
         rest = set(range(len(headings))) - {*at, *counted}
         if rest and any(is_picture(columns[one][0]) for one in rest):
-            raise ValueError(f"none of its headings, {_listed(headings)}, is that of pictures")
+            raise ValueError(f"none of its headings, {_listed(headings)}, is a heading of pictures")
         return LabelTable(None, classes, unused)
     return LabelTable(tuple(columns[names_at]), classes, unused)
 
@@ -179,22 +180,22 @@ def _without_headings(columns: Sequence[Sequence[str]], is_picture: IsPicture) -
     names_at = next((at for at, cells in enumerate(columns) if all(map(is_picture, cells))), 0)
     rest = [cells for at, cells in enumerate(columns) if at != names_at]
     if not rest:
-        raise ValueError("it has names of pictures alone")
+        raise ValueError("it has only names of pictures, and no classes")
     counted = [cells for cells in rest if _counts(cells)]
-    if len(counted) < len(rest):  # such as the first column of MXNet's lists
+    if len(counted) < len(rest):  # MXNet's lists, for example, have a counter as their first column
         rest = [cells for cells in rest if cells not in counted]
     parsed = [[classes_in_cell(cell) for cell in cells] for cells in rest]
     with_ids = [any(map(is_wnid, cells)) for cells in rest]
     if any(with_ids) and not all(with_ids) and any(one != parsed[0] for one in parsed):
         raise ValueError(
             f"{len(rest)} columns beside the names are WordNet ids and numbers; write headings, or "
-            "leave one column of classes"
+            "keep only one column of classes"
         )
     return LabelTable(tuple(columns[names_at]), _of_several(rest, parsed))
 
 
 def column_of_names(headings: Sequence[str]) -> int | None:
-    """Which column has the names: of several, the one whose heading speaks of files."""
+    """Index of the column of names: the first whose heading mentions files, or else the first."""
     found = [at for at, name in enumerate(headings) if is_name_heading(name)]
     telling = [
         at for at in found if re.search("file|path|name|image|img|key", _plain(headings[at]))
@@ -203,7 +204,10 @@ def column_of_names(headings: Sequence[str]) -> int | None:
 
 
 def _classes_at(headings: Sequence[str], names_at: int | None) -> list[int]:
-    """Columns of classes: those with such a heading; else numbered ones, if they are all others."""
+    """Indices of the columns of classes, found by their headings.
+
+    Numbered columns, such as label1 and label2, are used together if there are no other columns.
+    """
     others = [at for at, name in enumerate(headings) if at != names_at and name]
     plain = [at for at in others if is_class_heading(headings[at]) and not _number(headings[at])]
     stems = {_plain(headings[at]) for at in others}
@@ -212,8 +216,8 @@ def _classes_at(headings: Sequence[str], names_at: int | None) -> list[int]:
         return others
     if numbered and not plain:
         raise ValueError(
-            f"of its headings, {_listed(headings)}, only some are those of classes; leave the name "
-            "of the picture and its classes"
+            f"only some of its headings, {_listed(headings)}, are headings of classes; keep only "
+            "the name of the picture and its classes"
         )
     return plain
 
@@ -221,7 +225,7 @@ def _classes_at(headings: Sequence[str], names_at: int | None) -> list[int]:
 def _joined(
     headings: Sequence[str], columns: Sequence[Sequence[str]], at: Sequence[int]
 ) -> tuple[tuple[int, ...], ...]:
-    """Classes of several columns: of numbered ones all, of others those on which all agree."""
+    """Combine several columns of classes: join numbered columns; other columns must be equal."""
     parsed = [[tuple(classes_in_cell(cell)) for cell in cells] for cells in columns]
     if any(_number(headings[one]) for one in at):
         return _of_several(columns, parsed)
@@ -233,8 +237,8 @@ def _joined(
     ):
         names = _listed([headings[one] for one in at])
         raise ValueError(
-            f"its columns {names} have different classes; leave the name of the picture and one "
-            "column of classes"
+            f"its columns {names} have different classes; keep only the name of the picture and "
+            "one column of classes"
         )
     return tuple(first)
 
@@ -242,7 +246,7 @@ def _joined(
 def _of_several(
     columns: Sequence[Sequence[str]], parsed: Sequence[Sequence[Sequence[int]]]
 ) -> tuple[tuple[int, ...], ...]:
-    """Classes of several columns; of a 0 or 1 for every class, those that have 1."""
+    """Join the classes of several columns; one-hot columns give the classes that have a 1."""
     if len(columns) > 2 and all(cell in _HOT for cells in columns for cell in cells):
         lines = zip(*columns, strict=True)
         return tuple(tuple(at for at, cell in enumerate(line) if _HOT[cell]) for line in lines)
@@ -250,7 +254,7 @@ def _of_several(
 
 
 def _has_classes(cells: Sequence[str]) -> bool:
-    """Whether a column can be one of classes, and not of their names."""
+    """Whether a column can contain classes rather than names of classes."""
     return any(_is_class(cell) for cell in cells) or all(cell.lower() in NOTHING for cell in cells)
 
 
@@ -272,14 +276,14 @@ def is_name_heading(name: str) -> bool:
 
 
 def _is_index(name: str, cells: Sequence[str]) -> bool:
-    """Whether a column without a heading counts the lines, as pandas writes it."""
+    """Whether a column without a heading counts the lines, like the index column of pandas."""
     if name and not name.lower().startswith("unnamed"):
         return False
     return all(cell == str(at) for at, cell in enumerate(cells))
 
 
 def _counts(cells: Sequence[str]) -> bool:
-    """Whether a column of some lines counts them, from 0 or from 1, in any order."""
+    """Whether a column numbers the lines from 0 or from 1, in any order."""
     if len(cells) < _FEW or not all(re.fullmatch("[0-9]{1,9}", cell) for cell in cells):
         return False
     numbers = sorted(map(int, cells))
@@ -310,7 +314,7 @@ def _cell(value: Any) -> str:
 
 
 def _without_empty_ends(line: list[str], separator: str) -> list[str]:
-    """A blank at the end of a line is no cell."""
+    """Remove the empty cells that blanks at the end of a line produce."""
     while separator == " " and len(line) > 1 and not line[-1]:
         line = line[:-1]
     return line

@@ -1,4 +1,4 @@
-"""Which rows of an image set are meant by names of pictures, as people write them."""
+"""Find the rows of an image set by names of pictures, in the forms that label files use."""
 
 from __future__ import annotations
 
@@ -16,46 +16,49 @@ from benchmarking.labels.picture_suffixes import PICTURE_SUFFIXES
 
 
 class PictureNames:
-    """The names of an image set's pictures, to be asked for what others call them.
+    """The names of an image set's pictures, with a search that ignores differences in form.
 
-    A name means the picture with which it shares the longest tail of folders and file. Backslashes
-    are slashes, and another suffix of pictures, or none, is no difference. A validation picture is
-    told by its number, whatever folder it is in.
+    A name matches the picture whose path has the most parts in common with it, counted from the
+    file name upwards. Backslashes count as slashes. A picture's suffix may differ or be missing. A
+    validation picture is identified by its number, in any folder.
     """
 
     def __init__(self, keys: Sequence[str], original: NDArray[np.integer] | None = None) -> None:
-        """Names by row, and the class of each row if it is known."""
+        """Take the names of the pictures, one per row, and the class of each row if known."""
         self._keys = keys
         self._original = original
         self._rows = {key: row for row, key in enumerate(keys)}
 
     def find(self, name: str) -> int | None:
-        """The row of a picture; None if there is none of that name.
+        """The row of the picture with this name; None if there is no such picture.
 
         Raises:
-            BenchmarkError: the name is that of several pictures.
+            BenchmarkError: several pictures have this name.
         """
         row = self._rows.get(name)
         return self._of_parts(_parts(name)) if row is None else row
 
     def has(self, key: str) -> bool:
-        """Whether this is exactly the name of a picture in the set."""
+        """Whether a picture of the set has exactly this name."""
         return key in self._rows
 
-    def is_elsewhere(self, name: str) -> bool:
-        """Whether a name is that of a validation picture, of which the set has only some."""
+    def is_outside(self, name: str) -> bool:
+        """Whether this is a name of a validation picture, and the set has only such pictures."""
         return bool(self._numbers) and _number(_parts(name)[-1]) is not None
 
     @cached_property
     def _numbers(self) -> dict[int, int]:
-        """Row of each validation picture, by its number; empty unless all pictures are such."""
+        """Rows by file number; empty unless all pictures of the set are validation pictures."""
         numbers = [_number(PurePosixPath(key).name) for key in self._keys]
         rows = {number: row for row, number in enumerate(numbers) if number is not None}
         return rows if len(rows) == len(self._keys) else {}
 
     @cached_property
     def _tails(self) -> dict[tuple[str, ...], list[int]]:
-        """Rows by the last parts of their names, of any number, without suffixes of pictures."""
+        """Rows by the last parts of their paths, for every number of parts.
+
+        File names are included both with and without their suffix.
+        """
         found: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for row, key in enumerate(self._keys):
             parts = _parts(key)
@@ -76,7 +79,7 @@ class PictureNames:
         return None
 
     def _only(self, rows: Sequence[int], parts: tuple[str, ...]) -> int | None:
-        """The one row of several that a name means; None if all are of other classes."""
+        """The one row that a name means; None if all rows are in folders of other classes."""
         folder = class_of_wnid().get(parts[-2].lower()) if len(parts) > 1 else None
         if folder is not None:
             rows = [row for row in rows if self._class_of(row) in (None, folder)]
@@ -90,7 +93,7 @@ class PictureNames:
         return next(iter(rows), None)
 
     def _class_of(self, row: int) -> int | None:
-        """Class of a row, which its folder or the set tells."""
+        """Class of a row: that of its folder, or else its known class; None if unknown."""
         parts = _parts(self._keys[row])
         folder = class_of_wnid().get(parts[-2].lower()) if len(parts) > 1 else None
         if folder is None and self._original is not None:
@@ -99,32 +102,32 @@ class PictureNames:
 
 
 def rows_named(names: Sequence[str], known: PictureNames) -> tuple[dict[str, int], int]:
-    """The row of each name, and how many are of validation pictures that the set has not.
+    """The row of each name, and the number of validation pictures that the set does not have.
 
     Raises:
-        ValueError: a name is that of no picture.
-        BenchmarkError: a name is that of several pictures.
+        ValueError: a name does not match any picture, or no name matches.
+        BenchmarkError: a name matches several pictures.
     """
-    found, elsewhere, unknown = {}, 0, []
+    found, outside, unknown = {}, 0, []
     for name in names:
         row = known.find(name)
         if row is not None:
             found[name] = row
-        elif known.is_elsewhere(name):
-            elsewhere += 1
+        elif known.is_outside(name):
+            outside += 1
         else:
             unknown.append(name)
     if unknown or not found:
-        example = f", as {unknown[0]!r}" if unknown else ""
+        example = f", such as {unknown[0]!r}" if unknown else ""
         raise ValueError(
-            f"{len(unknown) or len(names)} of {len(names)} names are no pictures of the set"
+            f"{len(unknown) or len(names)} of {len(names)} names match no picture of the set"
             f"{example}"
         )
-    return found, elsewhere
+    return found, outside
 
 
 def looks_like_a_picture(name: str) -> bool:
-    """Whether a name has a suffix of pictures, or is that of a validation picture."""
+    """Whether a name has the suffix of a picture, or is the name of a validation picture."""
     last = _parts(name)[-1]
     return PurePosixPath(last).suffix.lower() in PICTURE_SUFFIXES or _number(last) is not None
 
@@ -140,5 +143,5 @@ def _stem(name: str) -> str:
 
 
 def _number(name: str) -> int | None:
-    """Number of a validation picture, whatever the suffix of its name."""
+    """Number of a validation picture, with any suffix or none; None if it is not one."""
     return validation_number(f"{_stem(name)}.JPEG")

@@ -1,8 +1,8 @@
-"""To which pictures do the entries of a list without names belong?
+"""The row order of a list without names, found by comparison with known classes.
 
-A list of labels, or of a model's outputs, for ImageNet's validation pictures can be in the order of
-the rows, by class and then by file, or in the order of the files' numbers. It is compared with
-classes that are known in both orders; only the right one agrees with them.
+A list of labels or of a model's outputs for validation pictures can be in row order (by class, then
+by file name) or in the order of the file numbers. Both orders are compared with the known classes
+of the pictures. Only the right order agrees with them.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ ROWS, NUMBERS = "the order of rows", "the order of file numbers"
 
 
 class UnknownOrder(BenchmarkError):
-    """A list agrees with what is known in none of its orders, or in several."""
+    """A list agrees with the known classes in neither order, or in both."""
 
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """A way in which the entries of a list can belong to the rows of an image set.
+    """A possible order of a list: which entry belongs to which row of an image set.
 
     Attributes:
-        name: in words.
-        entries: (n,) place in the list of the entry of each row.
-        agreement: with what is known of the rows.
+        name: name of the order, for messages.
+        entries: (n,) index in the list of the entry of each row.
+        agreement: agreement of the list in this order with the known classes.
     """
 
     name: str
@@ -50,12 +50,13 @@ class Order:
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A list whose entries were brought into the order of the rows of an image set.
+    """A list in the row order of an image set.
 
     Attributes:
-        classes: (n, w) classes of each row, filled up with NO_CLASS.
-        entries: (n,) place in the list of the entry of each row, to bring all else into order.
-        notes: what was found out, a line each, which starts with "note: " or "warning: ".
+        classes: (n, w) classes of each row, padded with NO_CLASS.
+        entries: (n,) index in the list of the entry of each row. Other arrays in the order of the
+            list can be sorted with it.
+        notes: messages for the user; each starts with "note: " or "warning: ".
     """
 
     classes: NDArray[np.int64]
@@ -70,22 +71,23 @@ def placed(
     what: str,
     known_as: str = OWN,
 ) -> Placed:
-    """Bring a list without names into the order of the rows of an image set.
+    """Sort a list without names into the row order of an image set.
 
-    Serves labels, and a model's first guesses, (length, 1), alike. Validation pictures are tried in
-    the order of rows and in that of file numbers, and in another numbering of the classes if need
-    be. A list for other pictures is in the order of rows.
+    The list may contain labels, or the most probable classes of a model, (length, 1). A list for
+    validation pictures is compared in row order and in the order of the file numbers. If neither
+    agrees, another numbering of the classes is tried. A list for other pictures is assumed to be in
+    row order.
 
     Args:
-        classes: (length, w) classes of each entry of the list, filled up with NO_CLASS.
+        classes: (length, w) classes of each entry of the list, padded with NO_CLASS.
         keys: names of the pictures, one per row.
-        known: (n,) class of each row.
+        known: (n,) known class of each row.
         what: name of the list, for the notes.
-        known_as: what the known classes are, for the notes.
+        known_as: name of the known classes, for the notes.
 
     Raises:
-        UnknownOrder: the list agrees with the known classes in none of its orders, or in both.
-        BenchmarkError: it has too few entries, or too many.
+        UnknownOrder: the list agrees with the known classes in neither order, or in both.
+        BenchmarkError: the list has too few or too many entries.
     """
     try:
         order = best_order(classes, keys, known)
@@ -100,27 +102,27 @@ def placed(
     if order.name == NUMBERS:
         share = agreement(renumbered, known)
         notes = (
-            f"note: {what} is in {NUMBERS}, not of rows: so used, it agrees with {known_as} in "
-            f"{share} pictures",
+            f"note: {what} is in {NUMBERS}, not of rows; in this order, it agrees with {known_as} "
+            f"in {share} pictures",
             *notes,
         )
     if len(classes) != len(order.entries):
         part = f"{len(order.entries):,} of its {len(classes):,} entries"
-        notes = (*notes, f"note: {what}: {part} are of this set")
+        notes = (*notes, f"note: {what}: {part} belong to this set")
     return Placed(renumbered, order.entries, notes)
 
 
 def orders(length: int, keys: Sequence[str]) -> dict[str, NDArray[np.intp]]:
-    """Every order in which a list can be of some pictures: the entry of each row, by its name.
+    """Every possible order of a list: its name, and the index of the entry of each row.
 
-    A list for all validation pictures serves a part of them as well.
+    A list for the whole validation set can also be used for a part of it.
 
     Args:
-        length: of the list.
+        length: number of entries of the list.
         keys: names of the pictures, one per row.
 
     Raises:
-        BenchmarkError: there is none.
+        BenchmarkError: the list has too few or too many entries.
     """
     numbers = numbers_of(keys)
     found: dict[str, NDArray[np.intp]] = {}
@@ -141,19 +143,20 @@ def orders(length: int, keys: Sequence[str]) -> dict[str, NDArray[np.intp]]:
 def best_order(
     classes: NDArray[np.integer], keys: Sequence[str], known: NDArray[np.integer]
 ) -> Order:
-    """The order in which a list belongs to some pictures, by what is known of their classes.
+    """The order in which a list agrees with the known classes of some pictures.
 
-    Serves labels, and a model's first guesses, (n, 1), alike. Where there is only one order, it is
-    returned whether it agrees or not.
+    The list may contain labels, or the most probable classes of a model, (length, 1). If only one
+    order is possible, it is returned without a comparison.
 
     Args:
-        classes: (length, w) classes of each entry of the list, filled up with NO_CLASS.
+        classes: (length, w) classes of each entry of the list, padded with NO_CLASS.
         keys: names of the pictures, one per row.
-        known: (n,) class of each row.
+        known: (n,) known class of each row.
 
     Raises:
-        UnknownOrder: the list agrees in none of its orders, or in both, and they differ.
-        BenchmarkError: it has too few entries, or too many.
+        UnknownOrder: the list agrees with the known classes in neither order, or in both, and the
+            two orders give different classes.
+        BenchmarkError: the list has too few or too many entries.
     """
     found = [
         Order(name, entries, agreement(classes[entries], known))
@@ -170,8 +173,8 @@ def best_order(
     shares = " and ".join(f"in {one.name} for {one.agreement}" for one in found)
     fit = "both" if other.agreement.fits else "neither"
     raise UnknownOrder(
-        f"it has no names, and agrees with the known classes {shares} entries; {fit} can be "
-        "right. Write a .csv with the name of each picture"
+        "it has no names, so its order is found by comparison with the known classes. It agrees "
+        f"{shares} entries; {fit} can be right. Write a .csv with the name of each picture"
     )
 
 
@@ -181,9 +184,10 @@ def _is_clear(
     best: NDArray[np.intp],
     other: NDArray[np.intp],
 ) -> bool:
-    """Whether one order agrees much more often than another, by the entries that tell them apart.
+    """Whether one order agrees significantly more often than another.
 
-    Source: McNemar's test, with its normal approximation.
+    Only rows on which exactly one of the orders agrees count. Source: McNemar's test, with its
+    normal approximation.
     """
     ours, theirs = ((classes[entries] == known[:, None]).any(axis=1) for entries in (best, other))
     more, less = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())

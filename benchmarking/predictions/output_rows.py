@@ -69,7 +69,7 @@ def by_names(names: Sequence[str], images: ImageSet) -> Entries:
     found = {entry: known.find(name) for entry, name in enumerate(names)}
     rows = {entry: row for entry, row in found.items() if row is not None}
     others = [names[entry] for entry, row in found.items() if row is None]
-    foreign = [name for name in others if not known.is_elsewhere(name)]
+    foreign = [name for name in others if not known.is_outside(name)]
     counted = Counter(rows.values())
     problems = {
         "of no picture of the set": foreign,

@@ -11,7 +11,7 @@ from benchmarking.labels.imagenet import (
 )
 
 
-def test_validation_labels_are_those_of_the_class_folders(validation_paths):
+def test_validation_labels_agree_with_the_class_folders(validation_paths):
     for path in validation_paths:
         wnid, name = path.split("/")
         number = validation_number(name)
@@ -36,14 +36,14 @@ def test_crane_and_maillot_each_name_two_classes():
     assert len(names) == 998
 
 
-def test_only_real_validation_names_have_a_number():
+def test_only_names_of_existing_validation_pictures_have_a_number():
     assert validation_number("ILSVRC2012_val_00050000.JPEG") == 50_000
     assert validation_number("ILSVRC2012_val_00000001.jpg") == 1
     for name in ("ILSVRC2012_val_00000000.JPEG", "ILSVRC2012_val_00050001.JPEG", "val_1.JPEG"):
         assert validation_number(name) is None
 
 
-def test_a_name_with_the_class_behind_the_number_is_that_of_the_same_picture():
+def test_a_validation_name_may_contain_the_class_after_the_number():
     assert validation_number("ILSVRC2012_val_00000293_n01440764.JPEG") == 293
     assert validation_number("ilsvrc2012_val_00000293_N01440764.png") == 293
     for name in ("ILSVRC2012_val_00000293_n01443537.JPEG", "ILSVRC2012_val_00000293.txt"):

@@ -1,4 +1,4 @@
-"""Label sets by name and from files, and subsets."""
+"""Label sets by name and from files, and selections of pictures."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ CLASSES = np.array([0, 0, 1, 7])
 
 
 def lists(labels):
-    """The right classes by row."""
+    """Map each row to its right classes."""
     return {
         int(row): [int(one) for one in classes if one != NO_CLASS]
         for row, classes in zip(labels.rows, labels.classes, strict=True)
@@ -51,7 +51,7 @@ def published():
     return DATA / "imagenet_val"
 
 
-def test_real_labels_are_those_of_each_picture(published, keys):
+def test_real_labels_belong_to_the_right_pictures(published, keys):
     labels = real_labels(published / "real.json", keys)
     assert len(labels) == 46_837
     found, published_lists = lists(labels), json.loads((published / "real.json").read_text())
@@ -59,7 +59,7 @@ def test_real_labels_are_those_of_each_picture(published, keys):
         assert found.get(row, []) == published_lists[int(key[-13:-5]) - 1]
 
 
-def test_real_accuracies_of_the_34_are_those_of_an_independent_count(
+def test_real_accuracies_of_the_34_models_equal_an_independent_count(
     published, keys, imported_2019
 ):
     labels = {"ReaL ": real_labels(published / "real.json", keys)}
@@ -77,7 +77,7 @@ def test_real_accuracies_of_the_34_are_those_of_an_independent_count(
     } == expected
 
 
-def test_a_file_in_file_order_gives_the_accuracies_of_the_rows(
+def test_a_list_in_the_order_of_file_numbers_gives_the_right_accuracies(
     published, keys, original, imported_2019, tmp_path
 ):
     """resnet50 of 2019 has 81.98 % with ReaL labels and 75.06 % with ImageNet's own."""
@@ -114,7 +114,7 @@ def test_corrected_labels_follow_from_the_votes(published, keys, original, conse
     ("consensus", "published_share"),
     [(3, 0.8373008512129269), (4, 0.8447621457489879), (5, 0.8517513780980077)],
 )
-def test_corrected_accuracy_is_close_to_that_of_the_studys_authors(
+def test_corrected_accuracy_is_close_to_that_of_the_authors_of_the_study(
     published, keys, original, imported_2019, consensus, published_share
 ):
     """Source: imagenet_benchmarks/cleaned_and_corrected_*.csv of 2019, with fewer votes."""
@@ -126,7 +126,7 @@ def test_corrected_accuracy_is_close_to_that_of_the_studys_authors(
 
 
 def test_published_labels_apply_only_to_validation_pictures(published):
-    with pytest.raises(BenchmarkError, match=r"validation pictures, and 'a.png' is none"):
+    with pytest.raises(BenchmarkError, match=r"validation pictures, and 'a.png' is not one"):
         real_labels(published / "real.json", KEYS)
 
 
@@ -166,7 +166,7 @@ FILES = {
 
 
 @pytest.mark.parametrize(("name", "text", "expected"), FILES.values(), ids=FILES)
-def test_labels_come_from_files_of_names_and_classes(tmp_path, name, text, expected):
+def test_labels_are_read_from_files_of_names_and_classes(tmp_path, name, text, expected):
     (tmp_path / name).write_text(text)
     assert lists(labels_from(tmp_path / name, KEYS)) == expected
 
@@ -179,7 +179,7 @@ def test_labels_come_from_files_of_names_and_classes(tmp_path, name, text, expec
         (np.array([[1, 2], [3, -1], [-1, -1], [4, 5]]), {0: [1, 2], 1: [3], 3: [4, 5]}),
     ],
 )
-def test_labels_come_from_arrays_with_a_line_for_each_row(tmp_path, array, expected):
+def test_labels_are_read_from_arrays_with_one_line_per_row(tmp_path, array, expected):
     np.save(tmp_path / "l.npy", array)
     assert lists(labels_from(tmp_path / "l.npy", KEYS)) == expected
 
@@ -196,15 +196,15 @@ WRONG = {
     "unknown picture": (
         "l.csv",
         "e.png,3\n",
-        "1 of 1 names are no pictures of the set",
+        "1 of 1 names match no picture of the set",
     ),
-    "no number": ("l.csv", "a.png,1\nb.png,tench\n", "'tench' is no class"),
+    "no number": ("l.csv", "a.png,1\nb.png,tench\n", "'tench' is not a class"),
     "unknown wnid": ("l.csv", "a.png,n99999999\n", "'n99999999' is unknown"),
-    "twice": ("l.csv", "a.png,3\na.png,4\n", "1 names are there more than once"),
-    "twice in JSON": ("l.json", '{"a.png": 3, "a.png": 4}', "1 names are there more than once"),
-    "two names of one": ("l.csv", "a.png,3\nx/a.png,4\n", "1 pictures are there more than once"),
-    "half a class": ("l.json", "[1, 2.5, 3, 4]", "2.5 is no class"),
-    "below 0": ("l.json", "[1, -2, 3, 4]", "-2 is no class"),
+    "twice": ("l.csv", "a.png,3\na.png,4\n", "1 names occur more than once"),
+    "twice in JSON": ("l.json", '{"a.png": 3, "a.png": 4}', "1 names occur more than once"),
+    "two names of one": ("l.csv", "a.png,3\nx/a.png,4\n", "1 pictures occur more than once"),
+    "half a class": ("l.json", "[1, 2.5, 3, 4]", "2.5 is not a class"),
+    "below 0": ("l.json", "[1, -2, 3, 4]", "-2 is not a class"),
     "too few": ("l.json", "[1, 2]", "2 labels for 4 pictures"),
     "no JSON": ("l.json", "{", "is no whole .json file"),
     "nothing": ("l.json", "[[], [], [], []]", "at least one row"),
@@ -215,7 +215,7 @@ WRONG = {
     "nested": ("l.json", "[[[1]], 2, 3, 4]", "expected a .csv, .txt, .json or .npy file"),
     "infinite": ("l.json", "[1, Infinity, 3, 4]", "cannot convert float infinity to integer"),
     "endless": ("l.json", f"[1, {10**400}, 3, 4]", "int too large to convert to float"),
-    "too high": ("l.json", "[1, 65536, 3, 4]", "65536 is no class"),
+    "too high": ("l.json", "[1, 65536, 3, 4]", "65536 is not a class"),
     "one text": ("l.json", '"1234"', "neither an object nor a list"),
     "many": ("l.json", f"[{[1] * 1001}, 2, 3, 4]", "1001 classes for one picture; at most 1000"),
     "no end": ("l.csv", 'a.png,"' + "7" * 200_000, "field larger than field limit"),
@@ -226,7 +226,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("name", "content", "message"), WRONG.values(), ids=WRONG)
-def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path, name, content, message):
+def test_a_wrong_file_is_named_with_the_reason(tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(BenchmarkError, match=message) as refusal:
@@ -239,7 +239,7 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path, name, content, messa
     [
         ("[[Infinity]]", "is not real.json: JSON is malformed"),
         (f"[[{10**400}]]", "is not real.json: OverflowError"),
-        ("[[70000]]", "is not real.json: .*70000 is no class"),
+        ("[[70000]]", "is not real.json: .*70000 is not a class"),
         ('"7"', "is not real.json: Expected `array`, got `str`"),
         ("[]", "is not real.json: IndexError"),
         ("[[]]", "real.json: a set of labels needs at least one row"),
@@ -260,7 +260,7 @@ def test_a_file_of_real_labels_with_other_content_is_named(tmp_path, text, messa
         ("Infinity", "is not imagenet_mturk.json: JSON is malformed"),
         (str(10**30), "is not imagenet_mturk.json: ValueError"),
         ("2.5", "is not imagenet_mturk.json: Expected `int`, got `float`"),
-        ("-2", "is not imagenet_mturk.json: .*-2 is no class"),
+        ("-2", "is not imagenet_mturk.json: .*-2 is not a class"),
         ("-1", "imagenet_mturk.json: a set of labels needs at least one row"),
     ],
 )
@@ -287,7 +287,7 @@ def test_labels_that_are_neither_known_nor_a_file_are_refused():
         ("rows.npy", np.array([3, 0]), [0, 3]),
     ],
 )
-def test_rows_come_from_files(tmp_path, name, content, rows):
+def test_rows_are_selected_by_files(tmp_path, name, content, rows):
     path = tmp_path / name
     if isinstance(content, str):
         path.write_text(content)
@@ -296,7 +296,7 @@ def test_rows_come_from_files(tmp_path, name, content, rows):
     assert rows_of([str(path)], KEYS, CLASSES).tolist() == rows
 
 
-def test_rows_come_from_wordnet_ids():
+def test_rows_are_selected_by_wordnet_ids():
     assert rows_of([wnids()[0], wnids()[7]], KEYS, CLASSES).tolist() == [0, 1, 3]
 
 
@@ -307,7 +307,7 @@ def test_rows_come_from_wordnet_ids():
         ("rows.npy", np.array([-1]), "a row is not among the 4 rows"),
         ("rows.npy", np.array([0.5]), "holds float64; expected whole numbers"),
         ("rows.npy", np.array([True]), r"holds a mask of True and False; save np.flatnonzero"),
-        ("rows.txt", "e.png\n", "1 of 1 names are no pictures of the set"),
+        ("rows.txt", "e.png\n", "1 of 1 names match no picture of the set"),
         ("rows.json", "7", "not iterable"),
     ],
 )
@@ -321,6 +321,6 @@ def test_wrong_rows_are_refused(tmp_path, name, content, message):
         rows_of([str(path)], KEYS, CLASSES)
 
 
-def test_a_name_that_is_no_wordnet_id_is_refused():
-    with pytest.raises(BenchmarkError, match="'n123' is neither a WordNet id .* nor a file"):
+def test_a_name_that_is_not_a_wordnet_id_is_refused():
+    with pytest.raises(BenchmarkError, match="'n123' is neither a WordNet id .*, nor a file"):
         rows_of(["n123"], KEYS, CLASSES)

@@ -1,4 +1,4 @@
-"""Tables of labels as people have them: headings, separators, suffixes, and what is refused."""
+"""Tables of labels in common formats: headings, separators, suffixes; what is refused."""
 
 import json
 
@@ -75,7 +75,7 @@ WHOLE = {
 
 @pytest.mark.parametrize("text", WHOLE.values(), ids=WHOLE)
 @pytest.mark.parametrize("suffix", [".csv", ".txt"])
-def test_tables_as_people_have_them_give_the_class_of_each_picture(tmp_path, text, suffix):
+def test_tables_in_common_formats_give_the_class_of_each_picture(tmp_path, text, suffix):
     path = tmp_path / f"labels{suffix}"
     path.write_bytes(text.encode())
     labels = labels_from(path, KEYS)
@@ -83,7 +83,7 @@ def test_tables_as_people_have_them_give_the_class_of_each_picture(tmp_path, tex
     assert labels.classes.tolist() == [[label] for label in CLASSES]
 
 
-def test_text_of_a_spreadsheet_is_read(tmp_path):
+def test_utf_16_text_of_a_spreadsheet_is_read(tmp_path):
     path = tmp_path / "labels.txt"
     path.write_bytes(table("{}\t{}", "file\tlabel").encode("utf-16"))
     assert labels_from(path, KEYS).classes[:, 0].tolist() == CLASSES
@@ -100,14 +100,14 @@ def test_text_of_a_spreadsheet_is_read(tmp_path):
         table("{},{}|5", "file,labels"),
     ],
 )
-def test_several_classes_count_where_all_columns_are_of_classes(tmp_path, text):
+def test_several_classes_are_read_if_all_other_columns_contain_classes(tmp_path, text):
     (tmp_path / "l.csv").write_text(text)
     labels = labels_from(tmp_path / "l.csv", KEYS)
     assert labels.classes.tolist() == [[label, 5] for label in CLASSES]
 
 
 @pytest.mark.parametrize("with_headings", [False, True])
-def test_a_0_or_1_for_every_class_is_the_class_that_has_1(tmp_path, with_headings):
+def test_one_hot_columns_give_the_class_that_has_a_1(tmp_path, with_headings):
     heading = ",".join(["file", *(f"class_{label}" for label in range(1000))])
     lines = [
         ",".join([key, *(str(int(at == label)) for at in range(1000))])
@@ -118,7 +118,7 @@ def test_a_0_or_1_for_every_class_is_the_class_that_has_1(tmp_path, with_heading
     assert labels.classes.tolist() == [[label] for label in CLASSES]
 
 
-def test_columns_that_are_not_read_are_named(tmp_path):
+def test_a_note_names_the_columns_that_are_not_read(tmp_path):
     path = tmp_path / "l.csv"
     path.write_text(WHOLE["a prediction"])
     assert labels_from(path, KEYS).notes == (
@@ -129,42 +129,45 @@ def test_columns_that_are_not_read_are_named(tmp_path):
 REFUSED = {
     "predictions alone": (
         table("{},{}", "file,predicted"),
-        "none of its headings, 'file', 'predicted', is that of classes",
+        "none of its headings, 'file', 'predicted', is a heading of classes",
     ),
     "some columns of classes": (
         table("{},{},5,0.5", "file,class_0,class_1,score"),
-        "'file', 'class_0', 'class_1', 'score', only some are those of classes",
+        "only some of its headings, 'file', 'class_0', 'class_1', 'score', are headings of",
     ),
     "two labels": (
         table("{0},{1},{4}", "file,given_label,corrected_label"),
         "its columns 'given_label', 'corrected_label' have different classes",
     ),
-    "names of classes": (table("{0},tench", "file,label"), "'tench' is no class; classes are"),
-    "a probability": (table("{0},{1},0.7"), "'0.7' is no class"),
+    "names of classes": (table("{0},tench", "file,label"), "'tench' is not a class; classes are"),
+    "a probability": (table("{0},{1},0.7"), "'0.7' is not a class"),
     "ids and numbers": (table("{0},{2},1,2,3,4"), "are WordNet ids and numbers; write headings"),
     "no class of the validation set": (
         table("{0},{1}", classes=[*CLASSES[:3], 999]).replace("999", "1000"),
-        "1000 is no class; expected 0 to 999",
+        "1000 is not a class; expected 0 to 999",
     ),
-    "a decimal comma": (table("{0};{1},0"), "is no class"),
-    "a line without a class": (f"{KEYS[0]},3\n{KEYS[1]},tench\n", "'tench' is no class"),
-    "a first line without a class": (f"{KEYS[0]},tench\n{KEYS[1]},3\n", "'tench' is no class"),
-    "names alone": ("\n".join(KEYS), "it has names of pictures alone"),
-    "headings alone": ("file,label\n", "it has headings alone"),
+    "a decimal comma": (table("{0};{1},0"), "is not a class"),
+    "a line without a class": (f"{KEYS[0]},3\n{KEYS[1]},tench\n", "'tench' is not a class"),
+    "a first line without a class": (f"{KEYS[0]},tench\n{KEYS[1]},3\n", "'tench' is not a class"),
+    "names alone": ("\n".join(KEYS), "it has only names of pictures, and no classes"),
+    "headings alone": ("file,label\n", "it has only headings"),
     "nothing": ("\n\n", "it is empty"),
-    "no pictures": (table("{3},{1}", "file,label", names=KEYS) + "x.png,3\n", "no pictures of"),
-    "a digit and a line": (f"{KEYS[0]},6_5\n", "'6_5' is no class"),
+    "no pictures": (
+        table("{3},{1}", "file,label", names=KEYS) + "x.png,3\n",
+        "match no picture of",
+    ),
+    "a digit and a line": (f"{KEYS[0]},6_5\n", "'6_5' is not a class"),
 }
 
 
 @pytest.mark.parametrize(("text", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_can_be_taken_in_two_ways_is_refused(tmp_path, text, message):
+def test_ambiguous_and_wrong_tables_are_refused(tmp_path, text, message):
     (tmp_path / "l.csv").write_text(text)
     with pytest.raises(BenchmarkError, match=message):
         labels_from(tmp_path / "l.csv", KEYS)
 
 
-def test_a_named_table_counted_from_1_is_mapped_and_said(tmp_path):
+def test_classes_counted_from_1_in_a_table_with_names_are_mapped_with_a_note(tmp_path):
     path = tmp_path / "l.csv"
     path.write_text(table("{0},{4}"))
     labels = labels_from(path, KEYS)
@@ -172,7 +175,7 @@ def test_a_named_table_counted_from_1_is_mapped_and_said(tmp_path):
     assert labels.notes[0].startswith(f"note: {path} has classes counted from 1: mapped to")
 
 
-def test_labels_that_agree_by_chance_alone_are_told(tmp_path):
+def test_labels_that_agree_only_by_chance_are_a_warning(tmp_path):
     path = tmp_path / "l.csv"
     path.write_text(table("{0},{1}", classes=[500, 600, 700, 800]))
     labels = labels_from(path, KEYS)
@@ -183,12 +186,12 @@ def test_labels_that_agree_by_chance_alone_are_told(tmp_path):
     )
 
 
-def test_one_picture_with_another_class_is_no_reason_to_warn(tmp_path):
+def test_one_picture_with_another_class_gives_no_warning(tmp_path):
     (tmp_path / "l.csv").write_text(f"{KEYS[0]},500\n")
     assert labels_from(tmp_path / "l.csv", KEYS).notes == ()
 
 
-def test_objects_in_json_are_lines_of_a_table(tmp_path):
+def test_json_objects_are_read_like_lines_of_a_table(tmp_path):
     records = [
         {"file_name": key, "label": label} for key, label in zip(STEMS, CLASSES, strict=True)
     ]
@@ -203,7 +206,7 @@ def test_objects_in_json_are_lines_of_a_table(tmp_path):
         *("no_suffix.csv", "one_based.csv", "prediction_column.csv", "with_bom.csv"),
     ],
 )
-def test_files_that_people_have_sent_are_read(name):
+def test_label_files_from_common_sources_are_read(name):
     path = DATA / "odd_inputs" / "labels" / name
     if not path.is_file():
         pytest.skip(f"{path} is missing: label files as people have them")

@@ -1,4 +1,4 @@
-"""Which pictures are meant by names as people write them."""
+"""Names of pictures in label files are matched with the pictures of an image set."""
 
 import numpy as np
 import pytest
@@ -34,11 +34,11 @@ VALIDATION = tuple(map(validation_key, (198, 128, 88, 37)))
         ("", None),
     ],
 )
-def test_a_name_means_the_picture_with_the_longest_tail_in_common(name, row):
+def test_a_name_matches_the_picture_with_the_most_path_parts_in_common(name, row):
     assert PictureNames(SAME).find(name) == row
 
 
-def test_a_bare_name_of_several_pictures_is_refused_with_all_of_them():
+def test_a_file_name_of_several_pictures_is_refused_and_all_are_named():
     message = r"'0.jpg' is the name of 2 pictures \('n01440764/0.jpg', 'n01443537/0.jpg'\); write"
     with pytest.raises(BenchmarkError, match=message):
         PictureNames(SAME).find("0.jpg")
@@ -47,10 +47,10 @@ def test_a_bare_name_of_several_pictures_is_refused_with_all_of_them():
     assert PictureNames(("a.png", "a.jpg")).find("a.jpg") == 1
 
 
-def test_a_picture_in_the_folder_of_another_class_is_another_picture():
+def test_the_same_file_name_in_the_folder_of_another_class_does_not_match():
     assert PictureNames(("0.jpg",), np.array([5])).find("n01440764/0.jpg") is None
     assert PictureNames(("0.jpg",), np.array([0])).find("n01440764/0.jpg") == 0
-    assert PictureNames(("0.jpg",)).find("n01440764/0.jpg") == 0  # nothing says otherwise
+    assert PictureNames(("0.jpg",)).find("n01440764/0.jpg") == 0  # its class is unknown
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_picture_in_the_folder_of_another_class_is_another_picture():
         *("n02119789/ILSVRC2012_val_00000128.JPEG", r"val\ILSVRC2012_val_00000128.JPEG"),
     ],
 )
-def test_a_validation_picture_is_told_by_its_number(name):
+def test_a_validation_picture_is_identified_by_its_number(name):
     assert PictureNames(VALIDATION, np.array([16, 22, 28, 32])).find(name) == 1
 
 
@@ -76,25 +76,25 @@ def test_every_suffix_of_a_picture_is_accepted_in_names(suffix):
 
 
 @pytest.mark.parametrize("form", ["n01440764/0.jpg\n", "file\nn01440764/0.jpg\n", "n01440764/0,7"])
-def test_only_takes_the_picture_that_is_written(tmp_path, form):
+def test_only_the_picture_with_the_given_folder_is_selected(tmp_path, form):
     (tmp_path / "only.txt").write_text(form)
     assert rows_of([str(tmp_path / "only.txt")], SAME, CLASSES).tolist() == [0]
 
 
-def test_pictures_can_be_named_without_a_file():
+def test_pictures_can_be_selected_by_name_without_a_file():
     assert rows_of(["n01443537/0.jpg", "x.png"], SAME, CLASSES).tolist() == [1, 3]
     with pytest.raises(BenchmarkError, match="0.jpg: '0.jpg' is the name of 2 pictures"):
         rows_of(["0.jpg"], SAME, CLASSES)
-    with pytest.raises(BenchmarkError, match="9.jpg: 1 of 1 names are no pictures of the set"):
+    with pytest.raises(BenchmarkError, match="9.jpg: 1 of 1 names match no picture of the set"):
         rows_of(["9.jpg"], SAME, CLASSES)
 
 
-def test_a_list_with_classes_serves_to_choose_pictures(tmp_path):
+def test_a_label_file_can_be_used_to_select_pictures(tmp_path):
     (tmp_path / "val.txt").write_text("ILSVRC2012_val_00000037.JPEG 32\nILSVRC2012_val_00000088 5")
     assert rows_of([str(tmp_path / "val.txt")], VALIDATION, CLASSES).tolist() == [2, 3]
 
 
-def test_names_of_validation_pictures_that_a_set_has_not_are_told(tmp_path):
+def test_a_note_counts_the_validation_pictures_that_are_not_in_the_set(tmp_path):
     path = tmp_path / "val.txt"
     path.write_text("".join(f"{validation_key(n)} {n % 7}\n" for n in range(1, 129)))
     labels = labels_from(path, VALIDATION)
@@ -102,7 +102,7 @@ def test_names_of_validation_pictures_that_a_set_has_not_are_told(tmp_path):
     assert labels.notes[0] == f"note: {path}: 125 validation pictures are not in this set"
 
 
-def test_labels_of_a_bare_name_that_several_pictures_have_are_refused(tmp_path):
+def test_a_label_for_a_file_name_of_several_pictures_is_refused(tmp_path):
     (tmp_path / "l.csv").write_text("0.jpg,3\n")
     with pytest.raises(BenchmarkError, match="'0.jpg' is the name of 2 pictures"):
         labels_from(tmp_path / "l.csv", SAME)

@@ -1,4 +1,4 @@
-"""Lists without names: in which order they are, and what the numbers in them stand for."""
+"""Lists without names: their row order and their numbering of the classes."""
 
 import json
 
@@ -27,40 +27,40 @@ def column(numbers):
 
 
 @pytest.mark.parametrize("order", ["rows", "numbers"])
-def test_a_list_of_validation_pictures_is_used_in_the_order_in_which_it_agrees(order):
+def test_a_list_for_validation_pictures_is_used_in_the_order_that_agrees(order):
     given = {"rows": BY_ROW, "numbers": BY_NUMBER}[order]
     found = placed(column(given), KEYS, BY_ROW, "l.npy")
     assert (found.classes[:, 0] == BY_ROW).all()
     assert (given[found.entries] == BY_ROW).all()
     note = (
-        "note: l.npy is in the order of file numbers, not of rows: so used, it agrees with the "
-        "set's own in 100.0 % of 50000 pictures"
+        "note: l.npy is in the order of file numbers, not of rows; in this order, it agrees with "
+        "the set's own in 100.0 % of 50000 pictures"
     )
     assert found.notes == {"rows": (), "numbers": (note,)}[order]
 
 
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
-def test_guesses_of_a_poor_model_are_brought_into_order_too(share):
-    """What one has computed oneself, in the order of a flat folder."""
+def test_predictions_of_a_poor_model_are_sorted_into_row_order_too(share):
+    """A list of predictions made from a flat folder is in the order of the file numbers."""
     random = np.random.default_rng(3)
     guesses = np.where(random.random(50_000) < share, BY_NUMBER, random.integers(0, 1000, 50_000))
     found = placed(column(guesses), KEYS, BY_ROW, "mine.npy")
     assert (found.entries == ORDER).all()
 
 
-def test_a_list_that_fits_neither_order_is_refused_with_both_shares():
+def test_a_list_that_agrees_in_neither_order_is_refused_with_both_shares():
     mixed = np.random.default_rng(0).permutation(BY_ROW)
     with pytest.raises(UnknownOrder, match=r"rows for 0\.1 % of 50000 and in .*; neither can be"):
         placed(column(mixed), KEYS, BY_ROW, "l.npy")
 
 
-def test_a_list_that_fits_both_orders_is_refused():
-    """Four pictures of which each order gets the same two right."""
+def test_a_list_that_agrees_equally_in_both_orders_is_refused():
+    """Each order agrees for two of the four pictures."""
     with pytest.raises(UnknownOrder, match="50.0 % of 4 and .* 50.0 % of 4 entries; both can be"):
         placed(column([16, 28, 22, 32]), FOUR, np.array([16, 22, 28, 32]), "l.npy")
 
 
-def test_a_list_that_is_the_same_in_both_orders_needs_no_choice():
+def test_a_list_that_is_the_same_in_both_orders_is_accepted():
     found = placed(column(np.full(50_000, 7)), KEYS, BY_ROW, "l.npy")
     assert (found.classes == 7).all()
     (warning,) = found.notes
@@ -70,21 +70,21 @@ def test_a_list_that_is_the_same_in_both_orders_needs_no_choice():
     )
 
 
-def test_of_four_pictures_a_list_in_the_order_of_numbers_is_told():
+def test_four_pictures_are_enough_to_recognise_the_order_of_file_numbers():
     found = placed(column([32, 28, 22, 16]), FOUR, np.array([16, 22, 28, 32]), "l.npy")
     assert found.classes[:, 0].tolist() == [16, 22, 28, 32]
 
 
 @pytest.mark.parametrize("order", ["rows", "numbers"])
-def test_a_list_of_all_validation_pictures_serves_a_part_of_them(order):
+def test_a_list_for_the_whole_validation_set_is_used_for_a_part_of_it(order):
     given = {"rows": BY_ROW, "numbers": BY_NUMBER}[order]
     few = KEYS[::1000]
     found = placed(column(given), few, BY_ROW[::1000], "l.npy")
     assert (found.classes[:, 0] == BY_ROW[::1000]).all()
-    assert found.notes[-1] == "note: l.npy: 50 of its 50,000 entries are of this set"
+    assert found.notes[-1] == "note: l.npy: 50 of its 50,000 entries belong to this set"
 
 
-def test_other_pictures_have_the_order_of_rows_alone_and_chance_is_told():
+def test_lists_for_other_pictures_are_in_row_order_and_chance_agreement_is_a_warning():
     mixed = np.random.default_rng(1).permutation(CLASSES)
     found = placed(column(mixed), OTHERS, CLASSES, "l.npy")
     assert (found.classes[:, 0] == mixed).all()
@@ -94,7 +94,7 @@ def test_other_pictures_have_the_order_of_rows_alone_and_chance_is_told():
     assert placed(column(CLASSES), OTHERS, CLASSES, "l.npy").notes == ()
 
 
-def test_classes_counted_from_1_of_other_pictures_are_told_and_not_mapped():
+def test_classes_counted_from_1_for_other_pictures_are_a_warning_and_not_mapped():
     found = placed(column(CLASSES + 1), OTHERS, CLASSES, "l.npy")
     assert (found.classes[:, 0] == CLASSES + 1).all()
     assert found.notes[0].endswith("by chance: they look like classes counted from 1")
@@ -118,7 +118,7 @@ def test_classes_counted_from_1_are_mapped_with_a_note(given):
 
 
 def test_the_numbering_of_the_development_kit_is_recognised_and_mapped(tmp_path):
-    """Any one-to-one numbering from 1 to 1000 stands for it here; its own is another one."""
+    """A random one-to-one numbering from 1 to 1000 takes the place of the real one."""
     own = np.random.default_rng(5).permutation(1000) + 1
     path = tmp_path / "ILSVRC2012_validation_ground_truth.txt"
     path.write_text("".join(f"{own[label]}\n" for label in BY_NUMBER))
@@ -128,7 +128,7 @@ def test_the_numbering_of_the_development_kit_is_recognised_and_mapped(tmp_path)
     assert "has the class numbers of the ILSVRC development kit, 1 to 1000" in labels.notes[1]
 
 
-def test_two_numbers_for_one_class_are_no_numbering():
+def test_a_numbering_with_two_numbers_for_one_class_is_not_accepted():
     own = np.arange(1000)
     own[999] = 998
     assert numbering(column(own[BY_ROW] + 1), BY_ROW).name == "classes counted from 1"
@@ -137,7 +137,7 @@ def test_two_numbers_for_one_class_are_no_numbering():
     assert numbering(column(shuffled[BY_ROW]), BY_ROW) is None
 
 
-def test_few_pictures_of_a_class_do_not_tell_its_number():
+def test_a_numbering_is_not_inferred_from_too_few_pictures_per_class():
     known = np.repeat(np.arange(20), 4)
     own = np.random.default_rng(0).permutation(20)
     assert numbering(column(own[known]), known) is None
@@ -147,7 +147,7 @@ def test_few_pictures_of_a_class_do_not_tell_its_number():
     ]
 
 
-def test_agreement_is_that_counted_one_by_one():
+def test_agreement_equals_a_count_picture_by_picture():
     random = np.random.default_rng(2)
     for _ in range(50):
         n, width = random.integers(1, 30), random.integers(1, 4)
@@ -183,7 +183,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize(("name", "content"), FORMS.values(), ids=FORMS)
-def test_lists_of_every_form_are_compared_in_both_orders(tmp_path, name, content):
+def test_lists_in_every_file_format_are_compared_in_both_orders(tmp_path, name, content):
     path = tmp_path / name
     if isinstance(content, str):
         path.write_text(content)
@@ -196,7 +196,7 @@ def test_lists_of_every_form_are_compared_in_both_orders(tmp_path, name, content
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, bool, np.float32, np.int64])
-def test_a_0_or_1_for_every_class_is_the_class_that_has_1(tmp_path, dtype):
+def test_one_hot_arrays_give_the_classes_that_have_a_1(tmp_path, dtype):
     hot = np.zeros((4, 1000), dtype)
     hot[[0, 1, 2, 2], [16, 22, 28, 5]] = 1
     np.save(tmp_path / "hot.npy", hot)
@@ -205,7 +205,7 @@ def test_a_0_or_1_for_every_class_is_the_class_that_has_1(tmp_path, dtype):
     assert labels.classes.tolist() == [[16, -1], [22, -1], [5, 28]]
 
 
-def test_a_0_or_1_for_every_class_in_json_likewise(tmp_path):
+def test_one_hot_lists_in_json_give_the_classes_that_have_a_1(tmp_path):
     hot = [[0] * 1000 for _ in range(4)]
     for row, label in enumerate((16, 22, 28, 32)):
         hot[row][label] = 1
@@ -217,17 +217,17 @@ def test_a_0_or_1_for_every_class_in_json_likewise(tmp_path):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.full((4, 1000), 0.001), "0.001 is no class; of scores of all classes take the best"),
+        (np.full((4, 1000), 0.001), "0.001 is not a class; if these are scores of all classes"),
         (np.array([True, False, True, True]), "one True or False for each picture"),
         (np.array([[198, 16], [128, 22], [88, 28], [37, 32]]), "its column 0 has the number of"),
         (np.array([[16, 1], [22, 2], [28, 3], [32, 4]]), "its column 1 has the number of each"),
-        (np.array([1000, 22, 28, 32]), "1000 is no class; expected 0 to 999"),
+        (np.array([1000, 22, 28, 32]), "1000 is not a class; expected 0 to 999"),
         (np.array([16, 22, 28, 1j]), "holds complex128; expected whole numbers"),
         (np.zeros((4, 2, 2), int), r"it holds int64 of shape \(4, 2, 2\)"),
         (np.tile(np.arange(1001), (4, 1)), "1001 classes for one picture; at most 1000"),
     ],
 )
-def test_arrays_that_are_no_classes_are_refused(tmp_path, array, message):
+def test_arrays_that_do_not_contain_classes_are_refused(tmp_path, array, message):
     np.save(tmp_path / "l.npy", array)
     with pytest.raises(BenchmarkError, match=message):
         labels_from(tmp_path / "l.npy", FOUR)
@@ -241,19 +241,19 @@ def real():
     return path
 
 
-def test_the_official_file_of_real_labels_is_used_in_its_own_order(real):
+def test_the_official_file_of_real_labels_is_used_in_the_order_of_file_numbers(real):
     labels = labels_from(real, KEYS, BY_ROW)
     published = json.loads(real.read_text())
     assert len(labels) == 46_837
     for row, line in zip(labels.rows.tolist(), labels.classes.tolist(), strict=True):
         assert set(line) - {NO_CLASS} == set(published[ORDER[row]])
     assert labels.notes == (
-        f"note: {real} is in the order of file numbers, not of rows: so used, it agrees with the "
-        "set's own in 90.0 % of 46837 pictures",
+        f"note: {real} is in the order of file numbers, not of rows; in this order, it agrees with "
+        "the set's own in 90.0 % of 46837 pictures",
     )
 
 
-def test_an_array_without_a_class_for_any_picture_is_refused(tmp_path):
+def test_an_array_without_columns_is_refused(tmp_path):
     np.save(tmp_path / "empty.npy", np.zeros((4, 0), np.int64))
     with pytest.raises(BenchmarkError, match=r"empty\.npy: it holds int64 of shape \(4, 0\)"):
         labels_from(tmp_path / "empty.npy", [f"{row}.png" for row in range(4)])

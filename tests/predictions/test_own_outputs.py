@@ -315,7 +315,7 @@ def test_tables_of_classes_are_read_by_their_headings(text, take, store):
         (lines("filename,class", KEYS, LABELS), "may be the true class or the predicted one"),
         (lines("filename,pred,top1", KEYS, LABELS, LABELS), "may both be predictions"),
         (lines("filename,label,pred", KEYS, LABELS + 1, GUESSES), "its labels differ from those"),
-        (lines("filename,prediction", KEYS, ["tench"] * N), "line 2: 'tench' is no class"),
+        (lines("filename,prediction", KEYS, ["tench"] * N), "line 2: 'tench' is not a class"),
         (lines("filename,prediction", KEYS, [""] * N), "line 2 has 0 predicted classes"),
         (lines("filename,pred,p", KEYS, GUESSES, ["0;5"] * N), "could not convert"),
         ("filename,prediction\n", "it has headings alone"),

@@ -131,7 +131,7 @@ def test_subsets_and_other_labels_are_compared_and_named(store, tmp_path, capsys
         (["--all", "even"], "there is one run on sixty; a comparison needs two"),
         (["even", "third", "--only", "n1"], "'n1' is neither a WordNet id"),
         (["even", "third", "--only", "n15075141"], "no labelled picture is left with only n1"),
-        (["even", "third", "--labels", "real"], "is not there; run 'imagenet-benchmark fetch"),
+        (["even", "third", "--labels", "real"], "is missing; run 'imagenet-benchmark fetch"),
     ],
 )
 def test_what_cannot_be_compared_says_why(store, capsys, arguments, message, monkeypatch, tmp_path):

@@ -365,7 +365,7 @@ def test_sets_that_labels_are_not_about_are_left_out_by_name(two_sets, tmp_path,
     out, err = capsys.readouterr()
     assert [line for line in out.splitlines() if "pictures" in line][0].startswith("val, 3 ")
     assert "ten, " not in out
-    assert f"note: ten is left out: {labels}: 2 of 2 names are no pictures of the set" in err
+    assert f"note: ten is left out: {labels}: 2 of 2 names match no picture of the set" in err
 
 
 def test_a_subset_that_a_set_has_nothing_of_leaves_it_out_by_name(two_sets, capsys):

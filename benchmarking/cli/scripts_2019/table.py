@@ -219,7 +219,7 @@ def _relabelled(path: Path, left: LabelSet, images: str) -> LabelSet:
         found = Placed(classes, np.arange(len(classes)), warning)
     if found.classes.max(initial=0) >= limit:
         raise BenchmarkError(
-            f"{path}: {found.classes.max()} is no class; expected 0 to {limit - 1}."
+            f"{path}: {found.classes.max()} is not a class; expected 0 to {limit - 1}."
         )
     try:
         return replace(left, classes=found.classes, notes=found.notes)
