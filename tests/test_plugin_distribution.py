@@ -197,7 +197,7 @@ def test_a_label_that_is_none_of_the_classes_of_the_picture_set_is_refused(examp
     place = a_database(tmp_path / "fruit.sqlite", [(948, GREEN), (7, RED)])
     done = example("predict", place, "--models", "fruit", "--store", tmp_path / "store")
     assert done.returncode == 2
-    assert "has pictures of class 7, which is none of its 4 classes" in done.stderr
+    assert "has pictures of class 7, which is not one of its 4 classes" in done.stderr
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarking.io.printable import printable
 
 SHOWN = 5
+"""Largest number of examples that are shown."""
 
 
 @dataclass(frozen=True)
@@ -15,10 +16,10 @@ class Finding:
     """One kind of problem, with everything that it affects.
 
     Attributes:
-        kind: its name, such as "truncated".
+        kind: name of the kind, such as "truncated".
         what: the problem in a sentence without a full stop.
         count: number of pictures, folders or numbers that are affected.
-        names: their names, in order, or a shorter form such as ranges of numbers.
+        names: their names, sorted, or a shorter form such as ranges of numbers.
         advice: what to do.
     """
 
@@ -30,7 +31,7 @@ class Finding:
 
     @property
     def examples(self) -> tuple[str, ...]:
-        """The first few names, to be shown."""
+        """The first names, up to SHOWN."""
         return self.names[:SHOWN]
 
     def __str__(self) -> str:
@@ -50,5 +51,5 @@ def finding(kind: str, what: str, names: Iterable[str], advice: str) -> list[Fin
     ordered = sorted(names)
     if not ordered:
         return []
-    told = what.replace("{n}", f"{len(ordered):,}")
-    return [Finding(kind, told, len(ordered), tuple(ordered), advice)]
+    text = what.replace("{n}", f"{len(ordered):,}")
+    return [Finding(kind, text, len(ordered), tuple(ordered), advice)]

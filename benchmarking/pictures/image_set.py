@@ -1,4 +1,4 @@
-"""Image sets: one exact ordered list of pictures with a name and a fingerprint."""
+"""Image sets: exact ordered lists of pictures with a name and a fingerprint."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Place(Protocol):
     """Where a picture's bytes are: a file, a part of a file, or a row of some other store."""
 
     def __str__(self) -> str:
-        """Its name in messages, such as the path of its file."""
+        """Name of the place in messages, such as the path of the file."""
 
     def read(self) -> bytes:
-        """The bytes; PictureError if they cannot be read."""
+        """Read the bytes; PictureError if they cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ class FilePart:
                     size = os.fstat(file.fileno()).st_size - self.offset
                 if size > MOST_BYTES:
                     raise PictureError(
-                        f"{self.file} has {size:,} bytes, and a picture at most {MOST_BYTES:,}."
+                        f"{self.file} has {size:,} bytes; a picture may have at most "
+                        f"{MOST_BYTES:,}."
                     )
                 file.seek(self.offset)
                 data = file.read(size)
@@ -86,7 +87,7 @@ class Picture:
     """One labelled picture.
 
     Attributes:
-        key: its name within an image set.
+        key: name of the picture within an image set.
         label: index of its true class.
         place: where its bytes are stored.
     """
@@ -121,10 +122,10 @@ class ImageSet:
     """Labelled pictures in the order in which predictions are stored.
 
     Attributes:
-        name: its name in tables.
+        name: name of the image set in tables.
         pictures: the pictures, ordered by class, then key.
         fingerprint: sha256 over the sorted lines "key sha256-of-bytes", in hex; or UNKNOWN.
-        classes: the classes that its pictures can have: all 1,000, or those of a restricted set.
+        classes: the classes that its pictures may have: all 1,000, or fewer.
 
     Raises:
         BenchmarkError: the name is not valid.
@@ -144,17 +145,17 @@ class ImageSet:
         broken = next((key for key in self.keys if not {"\n", "\r"}.isdisjoint(key)), None)
         if broken is not None:
             raise PictureError(
-                f"{ascii(broken)} has a line break in its name, and a fingerprint a line for each "
-                "name; rename the picture."
+                f"{ascii(broken)} has a line break in its name, but the fingerprint needs each "
+                "name in one line; rename the picture."
             )
         repeated = [key for key, n in Counter(self.keys).items() if n > 1]
         if repeated:
             raise PictureError(f"{len(repeated)} picture names repeat, such as {repeated[0]!r}.")
-        strangers = {picture.label for picture in self.pictures}.difference(self.classes)
-        if strangers:
+        unknown = {picture.label for picture in self.pictures}.difference(self.classes)
+        if unknown:
             raise PictureError(
-                f"image set {self.name!r} has pictures of class {min(strangers)}, which is none of "
-                f"its {len(self.classes)} classes."
+                f"image set {self.name!r} has pictures of class {min(unknown)}, which is not one "
+                f"of its {len(self.classes)} classes."
             )
 
     @property
@@ -186,7 +187,7 @@ class ImageSet:
 
 
 def without_pictures(name: str, keys: Sequence[str], labels: NDArray[np.integer]) -> ImageSet:
-    """An image set of which only names and labels are known; it has no files or fingerprint."""
+    """An image set of which only names and labels are known, without files or a fingerprint."""
     rows = zip(keys, labels.tolist(), strict=True)
     pictures = tuple(Picture(key, label, FilePart("")) for key, label in rows)
     return ImageSet(name, pictures, UNKNOWN, _classes_of(labels))
@@ -221,8 +222,8 @@ def difference(expected: Sequence[Picture], found: Sequence[Picture]) -> str:
     ours, theirs = ({_identity(p.key): p for p in rows} for rows in (expected, found))
     for kind, names in (("missing", ours.keys() - theirs), ("too many", theirs.keys() - ours)):
         if names:
-            one = min(map(str, names))
-            return f"{len(found)} pictures for {len(expected)} rows, {len(names)} {kind}, as {one}"
+            one = f"{len(names)} {kind}, such as {min(map(str, names))}"
+            return f"{len(found)} pictures for {len(expected)} rows, {one}"
     if len(expected) != len(found):
         return f"{len(found)} pictures for {len(expected)} rows, some more than once"
     for name, picture in ours.items():

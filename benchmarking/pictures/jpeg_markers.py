@@ -1,7 +1,8 @@
 """Markers of a JPEG file: the coding, the scans and the end.
 
-Only the markers that a decoder reads are counted. Bytes inside a segment are no markers (an EXIF
-thumbnail contains some), nor are bytes after the end of the picture.
+Only the markers that a decoder reads are counted. Bytes inside a segment are not markers, even if
+they look like some (an EXIF thumbnail is a JPEG itself). Bytes after the end of the picture are not
+markers either.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ MOST_MARKERS = 10_000
 MOST_PADDING = 2**16
 """Largest number of bytes between the segments of a header; usually there are none."""
 
-_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # not 0 and restarts, which are parts of a scan
+_MARKER = re.compile(
+    rb"\xff[\x01-\xcf\xd8-\xfe]"
+)  # without 0 and the restarts, which belong to a scan
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _HUFFMAN = (0xC0, 0xC1, 0xC2)
 _WITHOUT_LENGTH = (0x01, 0xD8)
@@ -31,7 +34,7 @@ def is_jpeg(data: bytes) -> bool:
 
 
 def is_ended(data: bytes) -> bool:
-    """Whether a JPEG has its end marker, with or without data after it; if not, it is truncated."""
+    """Whether a JPEG has its end marker; if not, it is truncated. Data may follow the marker."""
     return data.rfind(END) > data.rfind(SCAN) or END[1] in _markers(data)
 
 
@@ -43,7 +46,7 @@ def is_huffman_coded(data: bytes) -> bool:
 def has_endless_header(data: bytes) -> bool:
     """Whether a JPEG has more than MOST_MARKERS or MOST_PADDING before its first scan.
 
-    Pillow reads them one by one in Python: 64 MB of them would take half a minute.
+    Pillow reads each of them in Python, so 64 MB of them would take half a minute.
     """
     padding = 0
     for number, (skipped, marker) in enumerate(_segments(data)):
@@ -75,7 +78,10 @@ def _markers(data: bytes) -> Iterator[int]:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Bytes before each marker that belong to no segment, and its second byte; 0 at the end."""
+    """For each marker, the number of bytes between it and the last segment, and its second byte.
+
+    At the end of the data, the second byte is 0.
+    """
     at = len(START)
     for _ in range(MOST_MARKERS + 1):
         found = _MARKER.search(data, at)

@@ -1,7 +1,7 @@
-"""The layout of labelled pictures: which of the things in a place are pictures, and of which class.
+"""The layout of a picture set: which files are pictures, and of which class.
 
-A reader of a form, such as a folder or a tar, lists what is there. This module decides what it
-means, so that one layout is the same image set in every form.
+The picture sets, such as `folder` and `tar`, list the entries of a place. This module interprets
+the entries, so that the same layout gives the same image set in every form.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ EXPECTED = (
     "ILSVRC2012_val_00000001.JPEG to ILSVRC2012_val_00050000.JPEG"
 )
 
-_SHOWN = 10  # kinds of files that are no pictures, in a line
-_MANY = 3  # files of a suffix, which are named together
-_REPEATED = frozenset({"thumbs.db", "desktop.ini"})  # better known by their whole names
+_SHOWN = 10  # largest number of kinds of files that a note names
+_MANY = 3  # smallest number of files that a note groups by their suffix
+_REPEATED = frozenset({"thumbs.db", "desktop.ini"})  # grouped by their whole names
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the things in a place mean.
+    """The interpretation of the entries of a place.
 
     Attributes:
-        pictures: in the order of an image set; () if the place cannot be used.
-        files: all that are there to be pictures, if the place cannot be used, by their paths
-            within it; with NO_CLASS where nothing tells their class.
-        left_out: paths of files and folders that are no pictures of the set.
-        refusals: why the place cannot be used, the plainest first; () if it can.
-        findings: what is wrong with it all the same.
+        pictures: the pictures, in the row order of an image set; () if the place is refused.
+        files: if the place is refused, all files that are probably pictures, with their paths
+            within the place as keys; the label is NO_CLASS if the class is unknown.
+        left_out: paths of files and folders that are not pictures of the set.
+        refusals: the reasons why the place is refused, the clearest first; () if it is not.
+        findings: other problems; the pictures can be used nevertheless.
     """
 
     pictures: tuple[Picture, ...]
@@ -50,13 +50,15 @@ class Reading:
 
 
 def read(entries: Iterable[Entry], naming: ClassFolders = "wnid") -> Reading:
-    """What the things in a place mean, in whichever form they came.
+    """Interpret the entries of a place.
 
-    Pictures are in folders of their classes, which lie in one folder, or their own names tell
-    their classes. Folders stand for classes by their names, never by their place in a sorted list.
+    Either all pictures are in class folders with the same parent folder, or their file names
+    contain their classes. The class of a folder is identified by its name, never by its position
+    in a sorted list.
 
     Args:
-        entries: all of the place; of folders that are no classes' it is enough what is in them.
+        entries: all entries of the place. Folders that are not class folders need not be listed;
+            see `Entry`.
         naming: how folders are named after their classes.
     """
     groups = grouped(entries, naming)
@@ -74,27 +76,27 @@ def usable(where: str, reading: Reading) -> tuple[Picture, ...]:
     """The pictures of a place.
 
     Raises:
-        PictureError: there are none, or names do not tell their classes.
+        PictureError: the place is refused, or it has no pictures.
     """
     if reading.refusals:
         first, *more = reading.refusals
         also = " 'imagenet-benchmark doctor' lists the other problems." if more else ""
-        raise PictureError(f"{where}: {_plainly(first)}; {first.advice}.{also}")
+        raise PictureError(f"{where}: {_without_kind(first)}; {first.advice}.{also}")
     if not reading.pictures:
-        there = [f"{_plainly(one)}; {one.advice}" for one in reading.findings]
-        there += [note(reading.left_out)] if reading.left_out else []
-        besides = "".join(f" It has {one}." for one in there)
-        raise PictureError(f"{where} holds no pictures; {EXPECTED}.{besides}")
+        present = [f"{_without_kind(one)}; {one.advice}" for one in reading.findings]
+        present += [note(reading.left_out)] if reading.left_out else []
+        more_text = "".join(f" It has {one}." for one in present)
+        raise PictureError(f"{where} holds no pictures; {EXPECTED}.{more_text}")
     return reading.pictures
 
 
-def _plainly(found: Finding) -> str:
-    """A finding without the name of its kind."""
+def _without_kind(found: Finding) -> str:
+    """The text of a finding without its kind."""
     return str(found).partition(": ")[2]
 
 
 def note(left_out: Sequence[str]) -> str:
-    """One line that names what was left out; many of one kind are named together.
+    """One line that names the files and folders that were left out, grouped by kind.
 
     >>> note(["LICENSE", "@eaDir/", "a/._x.JPEG", "a/._y.JPEG", "a/Thumbs.db", "b/Thumbs.db"])
     'files that are no pictures, left out: LICENSE, @eaDir/, ._* (2), Thumbs.db (2)'
@@ -102,13 +104,13 @@ def note(left_out: Sequence[str]) -> str:
     suffixes = Counter(_suffix(path) for path in left_out)
     kinds = Counter(_kind(path, suffixes) for path in left_out)
     named = {_kind(path, suffixes): path for path in left_out}
-    told = [f"{kind} ({n:,})" if n > 1 else named[kind] for kind, n in kinds.items()]
-    more = f" and {len(told) - _SHOWN} more kinds" if len(told) > _SHOWN else ""
-    return printable(f"files that are no pictures, left out: {', '.join(told[:_SHOWN])}{more}")
+    texts = [f"{kind} ({n:,})" if n > 1 else named[kind] for kind, n in kinds.items()]
+    more = f" and {len(texts) - _SHOWN} more kinds" if len(texts) > _SHOWN else ""
+    return printable(f"files that are no pictures, left out: {', '.join(texts[:_SHOWN])}{more}")
 
 
 def repeats(pictures: Iterable[Picture]) -> list[Finding]:
-    """Findings about pictures that seem to be there more than once, by their names."""
+    """Findings about pictures that occur more than once, according to their names."""
     by_number, by_name = defaultdict(list), defaultdict(list)
     copies = []
     for picture in pictures:
@@ -141,22 +143,25 @@ def repeats(pictures: Iterable[Picture]) -> list[Finding]:
 
 
 def _place(entry: Entry) -> FilePart:
-    assert entry.place is not None  # noqa: S101 - tells mypy; only files come this far
+    assert entry.place is not None  # noqa: S101 - for mypy: every file here has a place
     return entry.place
 
 
 def _files(groups: Groups) -> tuple[Picture, ...]:
     return (
         *(Picture(e.path, label, _place(e)) for e, label, _ in groups.in_classes),
-        *(Picture(e.path, told.label, _place(e)) for e, told in groups.by_name),
+        *(Picture(e.path, info.label, _place(e)) for e, info in groups.by_name),
         *(Picture(e.path, NO_CLASS, _place(e)) for e in groups.no_class),
     )
 
 
 def _pictures(groups: Groups) -> tuple[Picture, ...]:
-    """Pictures by their names within an image set; none has another's."""
-    found = [(e, label, told.key) for e, label, told in groups.in_classes]
-    found += [(e, told.label, told.key) for e, told in groups.by_name]
+    """The pictures of the image set.
+
+    Pictures that would get the same key in a class keep their file names.
+    """
+    found = [(e, label, info.key) for e, label, info in groups.in_classes]
+    found += [(e, info.label, info.key) for e, info in groups.by_name]
     taken = Counter((label, key) for _, label, key in found)
     return in_order(
         (
@@ -186,7 +191,7 @@ def _findings(groups: Groups) -> list[Finding]:
 
 
 def _kind(path: str, suffixes: Counter[str]) -> str:
-    """What paths that are named together have in common."""
+    """The kind of a path in a note: a folder, "._*", a suffix, or the file name."""
     name = path.rstrip("/").rpartition("/")[2]
     if path.endswith("/"):
         return f"{name}/"
@@ -197,7 +202,7 @@ def _kind(path: str, suffixes: Counter[str]) -> str:
 
 
 def _suffix(path: str) -> str:
-    """Of a file, such as ".cls" or ":Zone.Identifier"; "" if it has none or is hidden."""
+    """Suffix of a file, such as ".cls" or ":Zone.Identifier"; "" if it has none or is hidden."""
     name = path.rpartition("/")[2]
     if ":" in name:
         return f":{name.partition(':')[2]}"

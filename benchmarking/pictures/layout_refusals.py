@@ -1,4 +1,4 @@
-"""Findings because of which a layout is refused."""
+"""Reasons to refuse a layout, as findings with advice."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from benchmarking.pictures.names import (
     NO_CLASS,
     ClassFolders,
     class_of_folder,
+    info_from_name,
     is_index,
-    is_like_a_class,
-    is_of_the_test_set,
-    told_by,
+    is_test_picture,
+    may_be_class_folder,
 )
 
 
 def refusals(groups: Groups, naming: ClassFolders) -> list[Finding]:
-    """Findings because of which a place cannot be used; [] if it can."""
+    """The reasons why a place is refused, the clearest first; [] if it is not."""
     return [
         *_unknown_folders(groups, naming),
         *_unknown_names(groups, naming),
@@ -29,14 +29,14 @@ def refusals(groups: Groups, naming: ClassFolders) -> list[Finding]:
         *finding(
             "closed-folder",
             "folders that cannot be read: {n}",
-            groups.closed,
-            "mend their permissions",
+            groups.unreadable,
+            "correct their permissions",
         ),
         *finding(
             "odd-member",
             "links, devices or sparse files in place of pictures or of class folders: {n}",
             groups.odd,
-            "put the files themselves in their place",
+            "replace them with the files themselves",
         ),
     ]
 
@@ -50,22 +50,22 @@ def _last(folder: str) -> str:
 
 
 def _unknown_folders(groups: Groups, naming: ClassFolders) -> list[Finding]:
-    """Folders with pictures in them whose names should tell a class and do not."""
+    """Folders with pictures that are not named after a class."""
     roots = {_root(folder) for folder in groups.class_folders}
     beside = [e.folder for e in groups.no_class if e.folder and _root(e.folder) in roots]
     numbered = [e for e in groups.no_class if is_index(_last(e.folder))]
     numbered += [e for e, _ in groups.by_name if is_index(_last(e.folder))]
     numbers = {e.folder for e in numbered}
-    if naming == "index":  # a number within a file's name does not make up for them
+    if naming == "index":  # a class in the file names is not enough here
         beside += [
             e.folder
             for e, _ in groups.by_name
             if class_of_folder(_last(e.folder), "wnid") is not None
         ]
     others = {name for name in (*groups.unknown, *beside) if name not in numbers}
-    advice = "name folders by WordNet id, such as n01440764, and move what is no class elsewhere"
+    advice = "name folders by WordNet id, such as n01440764, and move all other folders elsewhere"
     if naming == "index":
-        advice = "name folders by the index of their class, 0 to 999, or leave --class-folders out"
+        advice = "name folders by the index of their class, 0 to 999, or omit --class-folders"
     elif meant := _by_name(others):
         advice += "; " + meant
     return [
@@ -85,7 +85,7 @@ def _unknown_folders(groups: Groups, naming: ClassFolders) -> list[Finding]:
 
 
 def _by_name(folders: Iterable[str]) -> str:
-    """What the first folder would be that has the English name of one class; "" if none has."""
+    """The WordNet id for the first folder with the English name of a class, as advice, or ""."""
     plain = [_plain(name) for name in class_names()]
     for folder in sorted(folders):
         name = _plain(_last(folder))
@@ -99,28 +99,28 @@ def _plain(name: str) -> str:
 
 
 def _advice_on_numbers(files: Sequence[Entry], naming: ClassFolders) -> str:
-    """What numbers mean as far as the names of the pictures in them tell."""
+    """Advice on folders named by numbers, based on the classes in their pictures' names."""
     rename = "rename each to the WordNet id of its class"
     if naming == "index":
         return f"an index is one of 0 to 999; {rename}"
-    told = [(int(_last(e.folder)), told_by(e.name).label) for e in files]
-    known = [(number, label) for number, label in told if label != NO_CLASS]
+    labels = [(int(_last(e.folder)), info_from_name(e.name).label) for e in files]
+    known = [(number, label) for number, label in labels if label != NO_CLASS]
     option = '--class-folders index (in Python class_folders="index")'
     wrong = min(((number, label) for number, label in known if number != label), default=None)
     if wrong:
-        offset = {number - label for number, label in known}
+        from_1 = {number - label for number, label in known} == {1}
         return (
             f"they do not follow the sorted WordNet ids: {wrong[0]} holds pictures of class "
-            f"{wrong[1]}, {wnids()[wrong[1]]}{', as they begin at 1' if offset == {1} else ''}; "
+            f"{wrong[1]}, {wnids()[wrong[1]]}{'; they are counted from 1' if from_1 else ''}; "
             f"{rename}"
         )
     if known:
         return (
-            f"add {option}: the names of {len(known):,} pictures in them say the same, that 0 is "
+            f"add {option}: the names of {len(known):,} pictures in them confirm that 0 is "
             "n01440764 and 999 is n15075141"
         )
-    if max((number for number, _ in told), default=0) > len(wnids()) - 1:
-        return f"they do not end at 999, so perhaps they begin at 1; {rename}"
+    if max((number for number, _ in labels), default=0) > len(wnids()) - 1:
+        return f"they go beyond 999, so they are perhaps counted from 1; {rename}"
     return (
         f"if they follow the sorted WordNet ids, 0 for n01440764 and 999 for n15075141, add "
         f"{option}; else {rename}"
@@ -128,18 +128,18 @@ def _advice_on_numbers(files: Sequence[Entry], naming: ClassFolders) -> str:
 
 
 def _unknown_names(groups: Groups, naming: ClassFolders) -> list[Finding]:
-    """Files outside class folders whose names tell no class."""
+    """Files outside class folders whose names contain no class."""
     roots = {_root(folder) for folder in groups.class_folders}
     in_classes = any(groups.in_classes)
-    untold = [
+    unknown = [
         e.path
         for e in groups.no_class
         if not in_classes
         and not is_index(_last(e.folder))
         and not (e.folder and _root(e.folder) in roots)
     ]
-    tests = {path for path in untold if is_of_the_test_set(_last(path))}
-    others = [path for path in untold if path not in tests]
+    tests = {path for path in unknown if is_test_picture(_last(path))}
+    others = [path for path in unknown if path not in tests]
     by = "the index of their class" if naming == "index" else "WordNet id"
     webdataset = any(path.endswith(".cls") for path in groups.left_out)
     return [
@@ -151,7 +151,7 @@ def _unknown_names(groups: Groups, naming: ClassFolders) -> list[Finding]:
         ),
         *finding(
             "unknown-name",
-            "files outside class folders whose names tell no class: {n}",
+            "files outside class folders whose names contain no class: {n}",
             others,
             "this seems to be a WebDataset, with classes in .cls files, which are not read; sort "
             "the pictures into folders by WordNet id"
@@ -162,7 +162,7 @@ def _unknown_names(groups: Groups, naming: ClassFolders) -> list[Finding]:
 
 
 def _misplaced(groups: Groups) -> list[Finding]:
-    """Pictures that are in the right kind of folder, or of none, and at the wrong place."""
+    """Pictures and class folders in the wrong place: beside or within class folders, or twice."""
     roots = sorted({_root(entry.folder) for entry, _, _ in groups.in_classes})
     loose = [*(e for e, _ in groups.by_name), *groups.no_class] if roots else []
     unknown = {e.folder for e in groups.no_class if e.folder and _root(e.folder) in roots}
@@ -175,13 +175,13 @@ def _misplaced(groups: Groups) -> list[Finding]:
     return [
         *finding(
             "mixed-layout",
-            "pictures beside folders, not in them: {n}",
+            "pictures beside class folders instead of in them: {n}",
             [e.path for e in beside],
             "put each into the folder of its class, or move it elsewhere",
         ),
         *finding(
             "several-sets",
-            "folders that each hold pictures of their own: {n}",
+            "several folders with pictures of their own: {n}",
             [folder or "." for folder in several],
             "unpack them, and give one of the folders",
         ),
@@ -189,11 +189,11 @@ def _misplaced(groups: Groups) -> list[Finding]:
             "nested-folders",
             "folders within class folders, where nothing is read: {n}",
             {_within(path) for path in groups.nested},
-            "move their pictures up into the class's folder",
+            "move their pictures up into the class folder",
         ),
         *finding(
             "same-class",
-            "classes that several folders are named after: {n}",
+            "classes with more than one folder: {n}",
             [" = ".join(sorted(folders)) for folders in twice.values() if len(folders) > 1],
             "keep one folder of each class",
         ),
@@ -201,25 +201,25 @@ def _misplaced(groups: Groups) -> list[Finding]:
 
 
 def _within(path: str) -> str:
-    """The folder within a class's folder that a path leads through, or is."""
+    """The part of a path down to the first folder within a class folder."""
     parts = path.split("/")
-    at = next((n for n, part in enumerate(parts) if is_like_a_class(part)), 0)
+    at = next((n for n, part in enumerate(parts) if may_be_class_folder(part)), 0)
     return "/".join(parts[: at + 2])
 
 
 def _contradictions(groups: Groups, naming: ClassFolders) -> list[Finding]:
-    """Pictures whose number is of another class than their folder, or than their name says.
+    """Pictures whose file number contradicts their folder, or the WordNet id in their name.
 
-    In folders named by index the start of a name is as good as a number, since what is wrong then
-    is the order of the folders.
+    In folders named by index, a WordNet id at the start of a file name counts like a number: if it
+    contradicts the folder, the order of the folders is wrong.
     """
     wrong = {
-        entry.path: told.label
-        for entry, label, told in groups.in_classes
-        if (told.number or naming == "index") and told.label not in (label, NO_CLASS)
+        entry.path: info.label
+        for entry, label, info in groups.in_classes
+        if (info.number or naming == "index") and info.label not in (label, NO_CLASS)
     }
-    names = [e.path for e, _, told in groups.in_classes if told.contradicts and told.number]
-    names += [e.path for e, told in groups.by_name if told.contradicts]
+    names = [e.path for e, _, info in groups.in_classes if info.contradicts and info.number]
+    names += [e.path for e, info in groups.by_name if info.contradicts]
     advice = "put each into the folder of its own class"
     if naming == "index":
         advice = "these folders do not follow the sorted WordNet ids; rename each to its own id"
@@ -228,13 +228,13 @@ def _contradictions(groups: Groups, naming: ClassFolders) -> list[Finding]:
     return [
         *finding(
             "wrong-folder",
-            "pictures in the folder of another class than their name tells: {n}",
+            "pictures whose name belongs to a different class than their folder: {n}",
             wrong,
             advice,
         ),
         *finding(
             "wrong-name",
-            "pictures whose number and WordNet id are of two classes: {n}",
+            "pictures whose name contains two different classes: {n}",
             names,
             "get the original pictures: their names were changed",
         ),

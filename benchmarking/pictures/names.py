@@ -1,6 +1,6 @@
-"""What the name of one file or folder tells: whether it is a picture, of which class and number.
+"""Rules for names of files and folders: is it a picture, of which class, with which file number?
 
-Every form of a place, such as a folder or a tar, goes by these rules.
+The same rules apply to every form of a picture set, such as a folder or a tar.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from benchmarking.labels.imagenet import (
 from benchmarking.labels.picture_suffixes import SUFFIXES_BY_FORMAT
 
 ClassFolders = Literal["wnid", "index"]
-"""How folders are named after their classes: by WordNet id, or by index, 0 to 999."""
+"""How class folders are named: by WordNet id, or by class index, 0 to 999."""
 
-FileKind = Literal["picture", "bare", "partial", "other"]
-"""What a file is by its name: a picture, perhaps one (it has no suffix), half of one, or neither.
+FileKind = Literal["picture", "no-suffix", "partial", "other"]
+"""Kind of a file according to its name.
+
+A file without a suffix may be a picture. A partial file is an unfinished download or copy.
 """
 
 NO_CLASS = -1
-"""The label of a file whose place tells no class."""
+"""The label of a file whose class is unknown."""
 
 FORMATS: Mapping[str, Collection[str]] = {
     suffix: ("JPEG", "MPO") if name == "JPEG" else (name,)
@@ -36,12 +38,12 @@ FORMATS: Mapping[str, Collection[str]] = {
 }
 """Pillow's names of the formats that a picture with each file name suffix may have."""
 
-# What browsers and other programs call a file until they have all of it.
+# Suffixes that browsers and other programs give to unfinished downloads.
 _PARTIAL = (
     *(".part", ".partial", ".crdownload", ".download", ".opdownload", ".filepart", ".aria2"),
     *(".tmp", ".temp"),
 )
-# What systems and programs keep beside pictures; whatever begins with a dot is hidden as well.
+# Files and folders of operating systems and programs; names that begin with a dot are not listed.
 _OF_SYSTEMS = frozenset(
     {
         *("__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@tmp", "lost+found"),
@@ -49,7 +51,7 @@ _OF_SYSTEMS = frozenset(
         *("__pycache__", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini"),
     }
 )
-# Files without a suffix that are text.
+# Text files without a suffix.
 _NOTES = frozenset(
     {
         *("readme", "license", "licence", "copying", "copyright", "notice", "authors", "citation"),
@@ -82,15 +84,15 @@ _COPY = re.compile(
 )
 
 
-class Told(NamedTuple):
-    """What a picture's own name tells of it.
+class NameInfo(NamedTuple):
+    """What the file name of a picture says about it.
 
     Attributes:
-        label: its class; NO_CLASS if the name tells none.
-        number: of the validation picture; 0 if it is none.
-        key: its name within an image set. Hugging Face's names of validation pictures become the
-            usual ones, so that both are the same image set.
-        contradicts: whether the name tells two classes.
+        label: class of the picture; NO_CLASS if the name contains no class.
+        number: file number of the validation picture; 0 if it is not one.
+        key: name of the picture within an image set. Hugging Face's names of validation pictures
+            are replaced by the original ones, so that both give the same image set.
+        contradicts: whether the name contains two different classes.
     """
 
     label: int
@@ -100,16 +102,16 @@ class Told(NamedTuple):
 
 
 def kind_of_file(name: str) -> FileKind:
-    """What a file is by its name alone.
+    """Kind of a file according to its name.
 
     >>> [kind_of_file(name) for name in ("a.JPEG", "a", "a.JPEG.part", "a.txt", "._a.JPEG")]
-    ['picture', 'bare', 'partial', 'other', 'other']
+    ['picture', 'no-suffix', 'partial', 'other', 'other']
     """
-    if is_of_a_system(name):
+    if is_system_name(name):
         return "other"
     stem, dot, end = name.rpartition(".")
     if not dot:
-        return "other" if name.strip().casefold() in _NOTES else "bare"
+        return "other" if name.strip().casefold() in _NOTES else "no-suffix"
     suffix = f".{end.strip().lower()}"
     if suffix in FORMATS:
         stream = ":" in name and _has_picture_suffix(name.partition(":")[0])
@@ -117,59 +119,63 @@ def kind_of_file(name: str) -> FileKind:
     return "partial" if suffix in _PARTIAL and stem else "other"
 
 
-def is_of_a_system(name: str) -> bool:
-    """Whether a file or folder is hidden, or is what a system keeps for itself.
+def is_system_name(name: str) -> bool:
+    """Whether a file or folder is hidden, or belongs to the operating system.
 
-    >>> [is_of_a_system(name) for name in (".DS_Store", "@eaDir", "lost+found", "n01440764")]
+    >>> [is_system_name(name) for name in (".DS_Store", "@eaDir", "lost+found", "n01440764")]
     [True, True, True, False]
     """
     return name.startswith(".") or name.casefold() in _OF_SYSTEMS
 
 
-def is_half_a_picture(name: str) -> bool:
-    """Whether a partial file, once it is whole, will be a picture.
+def is_partial_picture(name: str) -> bool:
+    """Whether a file is an unfinished download or copy of a picture.
 
-    >>> is_half_a_picture("a.JPEG.part"), is_half_a_picture("ILSVRC2012_img_val.tar.part")
+    >>> is_partial_picture("a.JPEG.part"), is_partial_picture("ILSVRC2012_img_val.tar.part")
     (True, False)
     """
     return kind_of_file(name) == "partial" and _has_picture_suffix(name.rpartition(".")[0])
 
 
-def told_by(name: str) -> Told:
-    """What a picture's own name tells of it, whatever folder it is in.
+def info_from_name(name: str) -> NameInfo:
+    """What the file name of a picture says about it; its folder is ignored.
 
-    >>> told_by("ILSVRC2012_val_00000293_n01440764.JPEG")
-    Told(label=0, number=293, key='ILSVRC2012_val_00000293.JPEG', contradicts=False)
-    >>> told_by("ILSVRC2012_val_00000293 (1).JPEG").number, told_by("n01440764_10026.JPEG").label
-    (293, 0)
+    >>> info_from_name("ILSVRC2012_val_00000293_n01440764.JPEG")
+    NameInfo(label=0, number=293, key='ILSVRC2012_val_00000293.JPEG', contradicts=False)
+    >>> info_from_name("ILSVRC2012_val_00000293 (1).JPEG").number
+    293
+    >>> info_from_name("n01440764_10026.JPEG").label
+    0
     """
     number = validation_number(name)
     if number:
         key = validation_key(number) if _WNID.search(name) else name
-        return Told(_labels()[number - 1], number, key, contradicts=False)
+        return NameInfo(_labels()[number - 1], number, key, contradicts=False)
     number = number_within(name)
     if number:
         label = _labels()[number - 1]
         other = [wnid.lower() for wnid in _WNID.findall(name)]
-        return Told(label, number, name, contradicts=any(one != wnids()[label] for one in other))
+        return NameInfo(
+            label, number, name, contradicts=any(one != wnids()[label] for one in other)
+        )
     start = _OF_CLASS.match(name)
     label = class_of_wnid().get(start[1].lower(), NO_CLASS) if start else NO_CLASS
     behind = _WNID.search(name, start.end() - 1) if start else None
     contradicts = bool(start and behind and behind[1].lower() != start[1].lower())
-    return Told(label, 0, name, contradicts and label != NO_CLASS)
+    return NameInfo(label, 0, name, contradicts and label != NO_CLASS)
 
 
-def told_by_usual_name(name: str) -> Told | None:
-    """The same as `told_by`, at once, of the names that 50,000 pictures have; None of any other."""
+def info_from_usual_name(name: str) -> NameInfo | None:
+    """A faster `info_from_name` for original names of validation pictures; None for all others."""
     match = _USUAL.fullmatch(name)
     number = int(match[1]) if match else 0
     if 0 < number <= len(_labels()):
-        return Told(_labels()[number - 1], number, name, contradicts=False)
+        return NameInfo(_labels()[number - 1], number, name, contradicts=False)
     return None
 
 
 def number_within(name: str) -> int:
-    """Number of the validation picture that a name is of, be it a copy's; 0 if there is none.
+    """Number of the validation picture, or of its copy, that has this name; 0 if it is neither.
 
     >>> number_within("Copy of ILSVRC2012_val_00000037.JPEG"), number_within("tench.jpg")
     (37, 0)
@@ -179,13 +185,13 @@ def number_within(name: str) -> int:
     return number if number <= len(_labels()) else 0
 
 
-def is_of_the_test_set(name: str) -> bool:
+def is_test_picture(name: str) -> bool:
     """Whether this is a picture of the test set, whose labels are not published."""
     return _TEST.match(name) is not None
 
 
 def original_of(name: str) -> str:
-    """The name that a copy was made of; the same name if it is not that of a copy.
+    """Name of the file of which a file is a copy; the same name if it is not a copy.
 
     >>> original_of("a (1).JPEG"), original_of("a copy.JPEG"), original_of("Copy of a.JPEG")
     ('a.JPEG', 'a.JPEG', 'a.JPEG')
@@ -198,7 +204,7 @@ def original_of(name: str) -> str:
 
 
 def class_of_folder(name: str, naming: ClassFolders) -> int | None:
-    """The class that a folder is named after; None if it is not.
+    """The class that a folder is named after; None if the name is not that of a class.
 
     >>> [class_of_folder(name, "wnid") for name in ("n01440764", "N01440764-tench", "0", "tench")]
     [0, 0, None, None]
@@ -215,12 +221,12 @@ def class_of_folder(name: str, naming: ClassFolders) -> int | None:
 
 
 def is_index(name: str) -> bool:
-    """Whether a folder's name is a number that can be meant as the index of a class."""
+    """Whether a folder's name is a number that could be the index of a class, from 0 or from 1."""
     return name.isascii() and name.isdecimal() and len(name) <= 4 and int(name) <= len(wnids())
 
 
-def is_like_a_class(name: str) -> bool:
-    """Whether a folder can be one of a class, whichever way folders are named."""
+def may_be_class_folder(name: str) -> bool:
+    """Whether a folder could be a class folder, named by WordNet id or by index."""
     return class_of_folder(name, "wnid") is not None or is_index(name)
 
 

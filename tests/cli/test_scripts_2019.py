@@ -411,7 +411,7 @@ def test_pictures_are_checked_against_the_rows(call, one_model, val, capsys):
     renamed.touch()
     assert status == 2
     assert (
-        f"{val} is not what the rows stand for: 49999 pictures for 50000 rows, 1 missing, as "
+        f"{val} is not what the rows stand for: 49999 pictures for 50000 rows, 1 missing, such as "
         "ILSVRC2012_val_00000293.JPEG"
     ) in capsys.readouterr().err
 
@@ -438,8 +438,8 @@ def test_lists_of_pictures_differ_in_names_classes_or_order():
         for name, label in zip("abc", (1, 1, 2), strict=True)
     )
     assert difference([one, two], [one, two]) == ""
-    assert "1 missing, as b.png" in difference([one, two], [one])
-    assert "1 too many, as c.png" in difference([one, two], [one, two, three])
+    assert "1 missing, such as b.png" in difference([one, two], [one])
+    assert "1 too many, such as c.png" in difference([one, two], [one, two, three])
     other = replace(two, label=5)
     assert difference([one, two], [one, other]) == "b.png is in class 5, not 1"
     assert difference([one, two], [two, one]) == "row 0 is a.png, but picture 0 is b.png"

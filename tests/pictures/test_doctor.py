@@ -1,4 +1,4 @@
-"""Every planted fault gives its finding, and a clean set gives none."""
+"""Tests that every fault gives its finding, and a clean set gives none."""
 
 import io
 import json
@@ -128,19 +128,19 @@ def test_500_original_pictures_give_no_finding_and_the_fingerprint_of_predict(
     assert said.endswith(f"\nno findings\nfingerprint: {expected}\n")
 
 
-def test_a_part_of_the_validation_set_is_no_finding(tmp_path):
+def test_a_part_of_the_validation_set_gives_no_finding(tmp_path):
     assert findings(numbered(tmp_path / "a", range(1, 90)), "--quick") == {}
     assert findings(numbered(tmp_path / "b", of_classes(3, 8)), "--quick") == {}
     assert findings(numbered(tmp_path / "c", of_classes(7)[:25], flat=False), "--quick") == {}
 
 
-def test_notes_and_hidden_files_are_no_finding(val):
+def test_notes_and_hidden_files_give_no_finding(val):
     (val / "readme.txt").write_text("where these are from")
     (val / ".DS_Store").write_bytes(b"")
     assert findings(val) == {}
 
 
-# Planted faults that show in names
+# Faults in names
 
 
 def test_missing_pictures_of_whole_classes(tmp_path):
@@ -150,7 +150,7 @@ def test_missing_pictures_of_whole_classes(tmp_path):
     assert findings(place, "--quick") == {"missing-pictures": (2, lacking)}
 
 
-def test_missing_pictures_of_a_set_that_is_nearly_whole():
+def test_missing_pictures_of_a_nearly_complete_set():
     there = [n for n in range(1, 50_001) if n != 40 and not 7 <= n <= 9]
     labels = validation_labels()
     pictures = [Picture(validation_key(n), int(labels[n - 1]), FilePart("v", 0, 1)) for n in there]
@@ -164,25 +164,25 @@ def test_missing_pictures_of_a_set_that_is_nearly_whole():
     assert quick("v", pictures=pictures[:25_000]) == []
 
 
-def test_an_unknown_folder_with_the_id_that_its_name_means(val, capsys):
+def test_the_advice_for_a_folder_with_the_name_of_a_class_gives_its_id(val, capsys):
     (val / "n01440764").rename(val / "tench")
     assert findings(val)["unknown-folder"] == (1, ["tench"])
     assert "elsewhere; 'tench' would be n01440764" in capsys.readouterr().out
 
 
-def test_a_folder_above_the_right_one_names_the_right_one(val, capsys):
+def test_the_advice_for_a_parent_folder_names_the_right_folder(val, capsys):
     assert findings(val.parent) == {"unknown-folder": (1, ["val"])}
     assert f"give the folder in it: {val}" in capsys.readouterr().out
 
 
-def test_a_class_folder_for_the_whole_names_the_one_above(val, capsys):
+def test_the_advice_for_a_class_folder_names_its_parent(val, capsys):
     (picture,) = (val / "n01440764").iterdir()
     picture.rename(picture.with_name("tench.JPEG"))
     assert findings(val / "n01440764")["unknown-name"][0] == 1
     assert "give the folder above this one" in capsys.readouterr().out
 
 
-def test_folders_that_are_numbers(val, capsys):
+def test_folders_named_by_numbers(val, capsys):
     for index, folder in enumerate(sorted(val.iterdir())):
         folder.rename(val / str(index + 5))
     assert findings(val) == {"numbered-folders": (7, ["10", "11", "5", "6", "7", "8", "9"])}
@@ -230,7 +230,7 @@ def test_a_class_folder_without_pictures(val):
     assert findings(val) == {"empty-folder": (1, [wnids()[999]])}
 
 
-def test_pictures_beside_folders_and_folders_within_them(val, seven):
+def test_pictures_beside_class_folders_and_folders_within_them(val, seven):
     shutil.copy(seven[0], val / "more.JPEG")
     seven[1].write_bytes(seven[1].read_bytes())
     (seven[1].parent / "deeper").mkdir()
@@ -242,17 +242,17 @@ def test_pictures_beside_folders_and_folders_within_them(val, seven):
     }
 
 
-def test_a_class_folder_that_may_not_be_read(val, monkeypatch):
+def test_a_class_folder_that_cannot_be_read(val, monkeypatch):
     close(val / "n01440764", monkeypatch)
     assert findings(val, "--quick") == {"closed-folder": (1, ["n01440764"])}
 
 
-def test_half_of_a_file_is_no_picture(val, seven):
+def test_a_partial_file_is_not_a_picture(val, seven):
     (seven[0].parent / "left.tmp").write_bytes(b"half")
     assert findings(val, "--quick") == {"partial-download": (1, ["n01440764/left.tmp"])}
 
 
-def test_an_empty_file_is_reported_once_before_any_is_read(val, seven):
+def test_an_empty_file_is_reported_once_and_before_any_file_is_read(val, seven):
     seven[2].write_bytes(b"")
     seven[3].write_bytes(b"")
     expected = {"empty-file": (2, [f"{path.parent.name}/{path.name}" for path in seven[2:4]])}
@@ -260,7 +260,7 @@ def test_an_empty_file_is_reported_once_before_any_is_read(val, seven):
     assert findings(val) == expected
 
 
-def test_a_link_that_leads_nowhere(val, seven):
+def test_a_broken_link(val, seven):
     seven[2].unlink()
     seven[2].symlink_to("gone")
     expected = {"unreadable-file": (1, [f"{seven[2].parent.name}/{seven[2].name}"])}
@@ -304,7 +304,7 @@ def test_a_tar_with_other_members(tmp_path):
     }
 
 
-# Planted faults that show in the data
+# Faults in the data
 
 
 def test_a_truncated_jpeg(val, seven):
@@ -312,30 +312,30 @@ def test_a_truncated_jpeg(val, seven):
     assert findings(val)["truncated"] == (1, [f"{seven[4].parent.name}/{seven[4].name}"])
 
 
-def test_a_jpeg_without_its_last_bytes_is_cut_even_if_it_decodes(val, seven):
+def test_a_jpeg_without_its_last_bytes_is_truncated_even_if_it_decodes(val, seven):
     for path in seven:
         path.write_bytes(path.read_bytes()[:-2])
     assert findings(val)["truncated"][0] == 7
 
 
-def test_a_jpeg_cut_in_its_header_is_damaged_not_something_else(val, seven):
+def test_a_jpeg_truncated_in_its_header_is_damaged_not_another_format(val, seven):
     seven[4].write_bytes(seven[4].read_bytes()[:20])
     assert findings(val) == {"undecodable": (1, [f"{seven[4].parent.name}/{seven[4].name}"])}
 
 
-def test_a_text_under_the_name_of_a_picture(val, seven):
+def test_a_text_with_the_name_of_a_picture(val, seven):
     seven[5].write_text("404 not found")
     assert findings(val) == {"no-picture": (1, [f"{seven[5].parent.name}/{seven[5].name}"])}
 
 
 @pytest.mark.parametrize("format_", ["PNG", "BMP", "GIF", "WEBP"])
-def test_another_format_under_the_name_of_a_jpeg(val, seven, format_):
+def test_another_format_with_the_name_of_a_jpeg(val, seven, format_):
     seven[5].write_bytes(encoded(Image.open(seven[5]), format_))
     name = f"{seven[5].parent.name}/{seven[5].name} is {format_}"
     assert findings(val)["other-format"] == (1, [name])
 
 
-def test_transparency_under_the_name_of_a_jpeg(val, seven):
+def test_transparency_with_the_name_of_a_jpeg(val, seven):
     seven[5].write_bytes(encoded(Image.open(seven[5]).convert("RGBA"), "PNG"))
     found = findings(val)
     assert found.keys() == {"other-format", "odd-colours"}
@@ -351,7 +351,7 @@ def test_transparency_under_the_name_of_a_jpeg(val, seven):
         ("float32", "TIFF", "", "F"),
     ],
 )
-def test_grey_of_more_than_8_bits_under_any_name(val, seven, kind, form, suffix, mode):
+def test_grey_of_more_than_8_bits_with_any_name(val, seven, kind, form, suffix, mode):
     seven[4].write_bytes(encoded(Image.fromarray(np.ones((50, 40), kind)), form))
     path = seven[4].rename(seven[4].with_suffix(suffix))
     found = findings(val)
@@ -359,12 +359,12 @@ def test_grey_of_more_than_8_bits_under_any_name(val, seven, kind, form, suffix,
     assert "odd-colours" not in found
 
 
-def test_data_after_the_end_of_a_jpeg_is_no_finding(val, seven):
+def test_data_after_the_end_of_a_jpeg_gives_no_finding(val, seven):
     seven[1].write_bytes(seven[1].read_bytes() + b"\xff\xda" * 500)
     assert findings(val) == {}
 
 
-def test_grey_and_cmyk_pictures_and_honest_pngs_are_facts(val, seven):
+def test_grey_and_cmyk_pictures_and_correctly_named_pngs_are_only_counted(val, seven):
     seven[0].write_bytes(encoded(Image.open(seven[0]).convert("L")))
     seven[1].write_bytes(encoded(Image.open(seven[1]).convert("CMYK")))
     seven[2].write_bytes(encoded(Image.open(seven[2]).convert("RGBA"), "PNG"))
@@ -374,7 +374,7 @@ def test_grey_and_cmyk_pictures_and_honest_pngs_are_facts(val, seven):
     assert found["facts"]["colours"] == {"RGB": 4, "CMYK": 1, "L": 1, "RGBA": 1}
 
 
-def test_rotation_by_exif_is_a_fact(val, seven):
+def test_rotation_by_exif_is_only_counted(val, seven):
     exif = Image.Exif()
     exif[0x0112] = 6
     seven[0].write_bytes(encoded(Image.open(seven[0]), exif=exif))
@@ -382,12 +382,12 @@ def test_rotation_by_exif_is_a_fact(val, seven):
 
 
 @pytest.mark.parametrize("exif", [b"Exif\x00\x00no TIFF", b"Exif\x00\x00II*\x00\x08\x00\xff\xff12"])
-def test_broken_exif_is_no_finding(val, seven, exif):
+def test_broken_exif_gives_no_finding(val, seven, exif):
     seven[0].write_bytes(encoded(Image.open(seven[0]), exif=exif, dpi=(72, 72)))
     assert findings(val) == {}
 
 
-def test_a_png_that_is_cut(val, seven):
+def test_a_truncated_png(val, seven):
     seven[0].with_suffix(".png").write_bytes(encoded(Image.open(seven[0]), "PNG")[:-5000])
     assert findings(val) == {"truncated": (1, ["n01440764/n01440764_tench.png"])}
 
@@ -487,7 +487,7 @@ def test_pictures_that_became_progressive(sixty):
 
 
 @pytest.mark.parametrize("where", ["comment", "exif"])
-def test_pictures_with_the_mark_of_one_program_whatever_its_version(sixty, where):
+def test_pictures_with_the_mark_of_one_program_in_any_version(sixty, where):
     for quality, path in enumerate(sixty[:30], 60):
         exif = Image.Exif()
         exif[0x0131] = f"Shrinker {quality}.1"
@@ -498,7 +498,7 @@ def test_pictures_with_the_mark_of_one_program_whatever_its_version(sixty, where
     assert "30 of 60 pictures were written by Shrinker; no" in found[0]["what"]
 
 
-def test_pngs_have_no_quantisation_tables_to_share(sixty):
+def test_pngs_are_not_compared_by_quantisation_tables(sixty):
     for path in sixty:
         with Image.open(path) as picture:
             path.with_suffix(".png").write_bytes(encoded(picture, "PNG", compress_level=1))
@@ -518,7 +518,7 @@ def test_the_demo_pictures_are_an_altered_copy(capsys):
 # The command
 
 
-def test_what_cannot_be_opened_at_all_is_an_error(tmp_path, capsys):
+def test_a_place_that_cannot_be_opened_is_an_error(tmp_path, capsys):
     assert main(["doctor", str(tmp_path / "no")]) == 2
     assert "no' does not exist; " in capsys.readouterr().err
     assert main(["doctor", str(tmp_path)]) == 2
@@ -538,7 +538,7 @@ def test_a_report_in_another_format_is_refused_before_anything_is_read(val, caps
     assert "report.csv has no known suffix; use .json." in capsys.readouterr().err
 
 
-def test_ctrl_c_ends_it_without_a_report(val, monkeypatch, tmp_path):
+def test_ctrl_c_ends_the_doctor_without_a_report(val, monkeypatch, tmp_path):
     def interrupted(data):
         raise KeyboardInterrupt
 
@@ -557,7 +557,7 @@ def test_file_names_cannot_steer_the_terminal(val, seven, capsys):
     assert said.isascii()
 
 
-def test_quick_reads_no_picture_and_gives_what_is_printed_before_a_run(val, seven, monkeypatch):
+def test_quick_reads_no_picture_and_gives_the_warnings_of_predict(val, seven, monkeypatch):
     seven[0].write_bytes(b"")
     monkeypatch.setattr(
         "benchmarking.pictures.image_set.Picture.read", lambda picture: pytest.fail("read")
@@ -582,7 +582,7 @@ def test_50000_headers_of_a_sparse_tar(tmp_path):
     assert quick(str(path)) == []
 
 
-def test_a_folder_that_may_not_be_read_is_an_error_not_a_crash(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_read_is_an_error_not_a_crash(tmp_path, monkeypatch):
     close(tmp_path, monkeypatch)
     with pytest.raises(BenchmarkError, match="cannot be read: Permission denied"):
         quick(str(tmp_path))

@@ -1,7 +1,7 @@
-"""Layouts as people have them, in every form: a folder and a tar of one layout are one image set.
+"""Common layouts in every form: a folder and a tar of the same layout give the same image set.
 
-A layout is a list of paths. A form is a function that makes a place of it, so that a form to come
-is a line in FORMS, and goes through every test here.
+A layout is a list of paths. A form is a function that creates a folder or a tar with these paths.
+The tests of layouts run for every form in FORMS.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def wnid(number: int) -> str:
 
 
 def content(path: str) -> bytes:
-    """Of a file: that of its picture, whatever its name, so that layouts can be compared."""
+    """The content of a file, which depends only on its picture, so that layouts can be compared."""
     for number in NUMBERS:
         if str(number).zfill(8) in path:
             return f"picture {number}".encode()
@@ -85,7 +85,7 @@ FORMS: Mapping[str, Callable[[Path, Iterable[str]], Path]] = {
 
 @pytest.fixture(params=FORMS)
 def form(request, tmp_path) -> Callable[[Iterable[str]], Path]:
-    """Makes a place of a layout."""
+    """A function that creates a place with a layout."""
     return lambda paths: FORMS[request.param](tmp_path / "place", paths)
 
 
@@ -124,7 +124,7 @@ def fingerprint(place: Path, **options) -> str:
 
 
 @pytest.mark.parametrize("layout", SAME.values(), ids=SAME)
-def test_a_layout_is_the_same_image_set_as_the_usual_one(form, layout, tmp_path):
+def test_every_layout_gives_the_same_image_set_as_the_usual_one(form, layout, tmp_path):
     place = form(layout)
     pictures = open_pictures(str(place)).pictures
     assert [(p.key, p.label) for p in pictures] == sorted(
@@ -134,13 +134,13 @@ def test_a_layout_is_the_same_image_set_as_the_usual_one(form, layout, tmp_path)
     assert quick(str(place)) == []
 
 
-def test_the_keys_of_other_names_are_the_names_of_their_files(form):
+def test_the_keys_of_other_pictures_are_their_file_names(form):
     names = ["n01440764/ILSVRC2012_val_00000293.jpg", "n01440764/n01440764_1_n01440764.JPEG"]
     found = {p.key for p in open_pictures(str(form([*names, "n01440764/a.PNG"]))).pictures}
     assert found == {"ILSVRC2012_val_00000293.jpg", "n01440764_1_n01440764.JPEG", "a.PNG"}
 
 
-def test_the_whole_set_under_the_names_of_hugging_face_is_called_imagenet_val(tmp_path):
+def test_the_whole_validation_set_with_names_of_hugging_face_is_called_imagenet_val(tmp_path):
     with tarfile.open(tmp_path / "val.tar", "w") as tar:
         for number in range(1, 50_001):
             tar.addfile(tarfile.TarInfo(f"ILSVRC2012_val_{number:08d}_{wnid(number)}.JPEG"))
@@ -148,7 +148,7 @@ def test_the_whole_set_under_the_names_of_hugging_face_is_called_imagenet_val(tm
     assert default_name("x", pictures) == "imagenet-val"
 
 
-def test_names_of_the_training_set_tell_their_classes_side_by_side(form):
+def test_the_class_of_training_pictures_in_one_folder_follows_from_their_names(form):
     names = ["n01440764_10026.JPEG", "n15075141_1.jpeg", "n01440764_10027_n01440764.JPEG"]
     found = [(p.key, p.label) for p in open_pictures(str(form(names))).pictures]
     assert found == [(names[0], 0), (names[2], 0), (names[1], 999)]
@@ -165,14 +165,12 @@ WRITTEN = {
 
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
 @pytest.mark.parametrize("layout", [USUAL, FLAT], ids=["in class folders", "flat"])
-def test_however_a_program_wrote_the_paths_of_a_tar_they_are_the_same_set(
-    layout, written, tmp_path
-):
+def test_every_way_to_write_the_paths_of_a_tar_gives_the_same_set(layout, written, tmp_path):
     place = as_tar(tmp_path / "place", [*map(written, layout), "README"])
     assert fingerprint(place) == fingerprint(as_folder(tmp_path / "usual", USUAL))
 
 
-# What lies beside the pictures
+# Other files beside the pictures
 
 BESIDE = {
     "a script": ["valprep.sh"],
@@ -194,7 +192,7 @@ BESIDE = {
 
 @pytest.mark.parametrize("flat", [False, True], ids=["in class folders", "flat"])
 @pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE)
-def test_what_is_no_picture_is_left_out_and_named(form, beside, flat):
+def test_files_that_are_not_pictures_are_left_out_and_named(form, beside, flat):
     usual = FLAT if flat else USUAL
     beside = [p for p in beside if not flat or p.split("/")[0] not in dict.fromkeys(wnids())]
     contents = open_pictures(str(form([*usual, *beside])))
@@ -206,7 +204,7 @@ def test_what_is_no_picture_is_left_out_and_named(form, beside, flat):
     assert "\n" not in contents.note
 
 
-def test_every_command_names_it_in_one_line(tmp_path, capsys, light):
+def test_every_command_names_the_left_out_files_in_one_line(tmp_path, capsys, light):
     place = as_folder(
         tmp_path / "val", ["README.md", "valprep.sh", "@eaDir/x.jpg", "n01440764/b.py"]
     )
@@ -222,7 +220,7 @@ def test_every_command_names_it_in_one_line(tmp_path, capsys, light):
     assert capsys.readouterr().err == f"{line}valprep.sh\n"
 
 
-def test_many_of_a_kind_are_named_together(form):
+def test_many_left_out_files_of_a_kind_are_named_together(form):
     streams = [f"{path}:Zone.Identifier" for path in USUAL]
     doubles = [path.replace("/", "/._") for path in USUAL]
     thumbs = [f"{path.split('/')[0]}/Thumbs.db" for path in USUAL]
@@ -232,14 +230,14 @@ def test_many_of_a_kind_are_named_together(form):
         assert kind in found
 
 
-def test_the_doctor_writes_every_name_into_its_report(tmp_path):
+def test_the_report_of_the_doctor_contains_every_left_out_file(tmp_path):
     place = as_folder(tmp_path / "val", [*USUAL, *(f"{n}.txt" for n in range(40))])
     found = look(str(place))
     assert len(found.left_out) == 40
     assert open_pictures(str(place)).left_out == found.left_out
 
 
-def test_the_store_may_lie_within_the_folder_of_pictures(tmp_path, light, capsys):
+def test_the_store_may_be_in_the_folder_of_pictures(tmp_path, light, capsys):
     place = tmp_path / "val"
     for number in (1, 2):
         path = place / wnids()[number] / f"{number}.png"
@@ -253,7 +251,7 @@ def test_the_store_may_lie_within_the_folder_of_pictures(tmp_path, light, capsys
     assert len(open_pictures(str(place)).pictures) == 2
 
 
-# Copies, and halves of files
+# Copies and partial files
 
 COPIES = [
     *("{} (1).JPEG", "{} copy.JPEG", "{} copy 2.JPEG", "Copy of {}.JPEG", "{} - Copy.JPEG"),
@@ -264,7 +262,7 @@ COPIES = [
 
 @pytest.mark.parametrize("copy", COPIES)
 @pytest.mark.parametrize("flat", [False, True], ids=["in class folders", "flat"])
-def test_a_copy_of_a_validation_picture_is_warned_of(form, copy, flat, tmp_path, capsys):
+def test_a_copy_of_a_validation_picture_gives_a_warning(form, copy, flat, tmp_path, capsys):
     folder = "" if flat else f"{wnid(37)}/"
     name = f"{folder}{copy.format('ILSVRC2012_val_00000037', wnid=wnid(37))}"
     place = form([*(FLAT if flat else USUAL), name])
@@ -277,14 +275,14 @@ def test_a_copy_of_a_validation_picture_is_warned_of(form, copy, flat, tmp_path,
     assert [line for line in contents.remarks if line.startswith("warning: repeated-number: ")]
 
 
-def test_a_copy_of_another_picture_is_warned_of_beside_its_original_alone(form):
+def test_a_copy_of_another_picture_gives_a_warning_only_beside_its_original(form):
     names = ["n01440764/a.JPEG", "n01440764/a (1).JPEG", "n01440764/b 2.JPEG"]
     (found,) = quick(str(form(names)))
     assert (found.kind, found.count) == ("copied-file", 1)
     assert found.names[0].replace("n01440764/", "") == "a (1).JPEG of a.JPEG"
 
 
-def test_python_is_told_of_copies_too(tmp_path, capsys):
+def test_open_images_warns_of_copies_too(tmp_path, capsys):
     for name in ("a.png", "a (1).png"):
         path = tmp_path / "val" / "n01440764" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -297,7 +295,7 @@ def test_python_is_told_of_copies_too(tmp_path, capsys):
     "suffix", [".part", ".partial", ".crdownload", ".download", ".tmp", ".filepart", ".aria2"]
 )
 @pytest.mark.parametrize("flat", [False, True], ids=["in class folders", "flat"])
-def test_half_of_a_download_is_never_a_picture(form, suffix, flat):
+def test_a_partial_download_is_never_a_picture(form, suffix, flat):
     usual = FLAT if flat else USUAL
     place = form([*usual, f"{usual[0]}{suffix}"])
     contents = open_pictures(str(place))
@@ -315,7 +313,7 @@ def by_index(digits: int = 0, files: Iterable[str] = FLAT) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("digits", [0, 3, 4])
-def test_index_folders_are_the_same_image_set_if_they_are_named_so(form, digits, tmp_path):
+def test_index_folders_give_the_same_image_set_with_the_option(form, digits, tmp_path):
     place = form(by_index(digits))
     usual = as_folder(tmp_path / "usual", USUAL)
     assert fingerprint(place, class_folders="index") == fingerprint(usual)
@@ -337,17 +335,22 @@ NAMES = ("a.JPEG", "b.JPEG", "c.JPEG", "d.JPEG")
         ),
         (
             in_folders(lambda number: str(LABELS[number - 1] + 1)),
-            r"do not follow the sorted .*: 17 holds pictures of class 16, n01560419, as they begi",
+            r"do not follow the sorted .*: 17 holds pictures of class 16, n01560419; they are",
         ),
         (
             in_folders(lambda number: str(999 - LABELS[number - 1])),
             r"they do not follow the sorted WordNet ids: \d+ holds pictures of class \d+, n\d{8};",
         ),
-        (["1/a.jpg", "1000/b.jpg"], "they do not end at 999, so perhaps they begin at 1; rename"),
+        (
+            ["1/a.jpg", "1000/b.jpg"],
+            "they go beyond 999, so they are perhaps counted from 1; rename",
+        ),
     ],
     ids=["silent names", "from 1", "another order", "1000"],
 )
-def test_without_being_told_index_folders_are_refused_by_what_is_in_them(form, layout, message):
+def test_index_folders_are_refused_without_the_option_with_advice_from_their_pictures(
+    form, layout, message
+):
     with pytest.raises(PictureError, match=message):
         open_pictures(str(form(layout)))
 
@@ -364,20 +367,24 @@ def test_without_being_told_index_folders_are_refused_by_what_is_in_them(form, l
     ],
     ids=["number", "training name", "1000"],
 )
-def test_index_folders_that_say_otherwise_than_their_pictures_are_refused(form, layout, message):
+def test_index_folders_that_contradict_the_names_of_their_pictures_are_refused(
+    form, layout, message
+):
     with pytest.raises(PictureError, match=message):
         open_pictures(str(form(layout)), class_folders="index")
 
 
-def test_folders_by_wordnet_id_are_no_index_folders(tmp_path):
+def test_folders_named_by_wordnet_id_are_refused_as_index_folders(tmp_path):
     place = as_folder(tmp_path / "val", USUAL)
-    with pytest.raises(PictureError, match="leave --class-folders out"):
+    with pytest.raises(PictureError, match="omit --class-folders"):
         open_pictures(str(place), class_folders="index")
-    with pytest.raises(PictureError, match="picture set demo knows no class folders named by"):
+    with pytest.raises(
+        PictureError, match="picture set demo does not support class folders named by"
+    ):
         open_pictures("demo", class_folders="index")
 
 
-def test_index_folders_in_every_command_and_in_python(tmp_path, light, capsys):
+def test_index_folders_work_in_every_command_and_in_python(tmp_path, light, capsys):
     place = tmp_path / "val"
     for number in (1, 2):
         path = place / str(number) / f"{number}.png"
@@ -397,21 +404,27 @@ def test_index_folders_in_every_command_and_in_python(tmp_path, light, capsys):
 REFUSED = {
     "a class in its name that is not its own": (
         ["ILSVRC2012_val_00000293_n01443537.JPEG"],
-        r"number and WordNet id are of two classes: 1 \(.*00000293_n01443537.JPEG\)",
+        r"contains two different classes: 1 \(.*00000293_n01443537.JPEG\)",
     ),
     "Hugging Face's name in another class": (
         ["n01443537/ILSVRC2012_val_00000293_n01440764.JPEG"],
-        "another class than their name tells.* is of class 0, n01440764",
+        "to a different class than their folder.* is of class 0, n01440764",
     ),
-    "a training name of two classes": (["n01440764_1_n01443537.JPEG"], "are of two classes: 1"),
+    "a training name of two classes": (
+        ["n01440764_1_n01443537.JPEG"],
+        "contains two different classes: 1",
+    ),
     "the test set": (
         ["ILSVRC2012_test_00000001.JPEG", "ILSVRC2012_test_00000002.JPEG"],
         "pictures of the test set, whose labels are not published: 2",
     ),
-    "half sorted": ([*USUAL[:2], FLAT[2]], "pictures beside folders, not in them: 1 .*00000128"),
+    "half sorted": (
+        [*USUAL[:2], FLAT[2]],
+        "pictures beside class folders instead of in them: 1 .*00128",
+    ),
     "an unknown picture beside": (
         [*USUAL, "all.png"],
-        r"beside folders, not in them: 1 \(.*all.png",
+        r"beside class folders instead of in them: 1 \(.*all.png",
     ),
     "a folder by its English name": (
         ["tench/a.jpg", "n01443537/b.jpg"],
@@ -420,7 +433,7 @@ REFUSED = {
     "a folder within a class": (["n01440764/images/a.jpg", *USUAL], "n01440764/images"),
     "a copied folder": (
         ["n01440764/a.jpg", "n01440764-tench/a.jpg"],
-        r"classes that several folders are named after: 1 \(.*n01440764 = .*n01440764-tench",
+        r"classes with more than one folder: 1 \(.*n01440764 = .*n01440764-tench",
     ),
     "a folder called a copy": (["n01440764/a.jpg", "n01440764 copy/a.jpg"], "n01440764 copy"),
     "a class folder that is a link to nowhere": (
@@ -433,7 +446,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("layout", "message"), REFUSED.values(), ids=REFUSED)
-def test_a_layout_is_refused_with_what_is_wrong(form, layout, message):
+def test_a_wrong_layout_is_refused_with_the_reason(form, layout, message):
     place = form(layout)
     with pytest.raises(PictureError, match=message):
         open_pictures(str(place))
@@ -441,7 +454,7 @@ def test_a_layout_is_refused_with_what_is_wrong(form, layout, message):
     assert status in (1, 2)
 
 
-def test_a_broken_link_in_place_of_a_picture_is_not_passed_over(tmp_path):
+def test_a_broken_link_in_place_of_a_picture_is_found(tmp_path):
     place = as_folder(tmp_path / "val", [*USUAL[:3], f"{USUAL[3]} -> /no/such"])
     assert len(open_pictures(str(place)).pictures) == 4
     assert [one.kind for one in quick(str(place))] == ["unreadable-file"]
@@ -449,12 +462,14 @@ def test_a_broken_link_in_place_of_a_picture_is_not_passed_over(tmp_path):
 
 def test_a_tar_of_training_and_validation_pictures_is_refused(tmp_path):
     paths = [f"train/{USUAL[0]}", f"val/{USUAL[1]}"]
-    with pytest.raises(PictureError, match=r"hold pictures of their own: 2 \(train, val\); unpack"):
+    with pytest.raises(
+        PictureError, match=r"several folders with pictures of their own: 2 \(train, val\); unpack"
+    ):
         open_pictures(str(as_tar(tmp_path / "all", paths)))
 
 
 @pytest.mark.parametrize("at", ["", "ILSVRC", "ILSVRC/Data", "ILSVRC/Data/CLS-LOC"])
-def test_kaggles_root_at_any_depth_leads_to_the_folder_in_it(tmp_path, at, capsys):
+def test_the_error_for_kaggles_root_names_the_folder_of_pictures_in_it(tmp_path, at, capsys):
     data = "ILSVRC/Data/CLS-LOC"
     paths = [f"{data}/val/{name}" for name in FLAT]
     paths += [f"{data}/train/n01440764/n01440764_{n}.JPEG" for n in range(3)]
@@ -472,7 +487,7 @@ def test_kaggles_root_at_any_depth_leads_to_the_folder_in_it(tmp_path, at, capsy
     assert len(open_pictures(str(right)).pictures) == 4
 
 
-def test_of_several_folders_without_a_validation_set_all_are_named(tmp_path):
+def test_the_error_names_all_folders_if_none_is_the_validation_set(tmp_path):
     place = as_folder(tmp_path / "sets", ["a/n01440764/x.jpg", "b/n01440764/x.jpg"])
     with pytest.raises(PictureError, match=f"one of the folders in it: {place}/a, {place}/b"):
         open_pictures(str(place))
@@ -500,26 +515,26 @@ def archive(place: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", [".tar.gz", ".tgz"])
-def test_a_compressed_tar_is_named_with_the_command_that_unpacks_it(tmp_path, kind):
+def test_the_error_for_a_compressed_tar_has_the_command_that_unpacks_it(tmp_path, kind):
     path = archive(tmp_path / "x", kind)
     with pytest.raises(PictureError) as caught:
         open_pictures(str(path))
     said = str(caught.value)
     assert said.startswith(f"{path} is compressed with gzip, and cannot be read as an uncompressed")
-    assert f"in it is, for example, 'val/{USUAL[0]}'" in said
+    assert f"it contains, for example, 'val/{USUAL[0]}'" in said
     assert f"mkdir val && tar -xf {path} -C val; then give val/val." in said
 
 
 @pytest.mark.parametrize(("kind", "program"), [(".tar.bz2", "bzip2"), (".tar.xz", "xz")])
-def test_other_compressed_tars_are_named_too(tmp_path, kind, program):
+def test_other_compressed_tars_are_recognised(tmp_path, kind, program):
     path = archive(tmp_path / "x", kind)
     with pytest.raises(
-        PictureError, match=f"is compressed with {program}, .*val.tar', which is no"
+        PictureError, match=f"is compressed with {program}, .*val.tar', which is not"
     ):
         open_pictures(str(path))
 
 
-def test_a_zip_is_named_with_what_is_in_it(tmp_path):
+def test_the_error_for_a_zip_describes_its_contents(tmp_path):
     path = archive(tmp_path / "x", "zip")
     with pytest.raises(
         PictureError, match=r"is a zip file of 4 files; .*unzip .* then give val/val"
@@ -533,7 +548,7 @@ def test_a_zip_is_named_with_what_is_in_it(tmp_path):
 OTHERS = {
     "x.tar.gz": (
         gzip.compress(b"no tar", mtime=0),
-        "nothing in it can be listed. Is it a tar of pictures",
+        "its contents cannot be listed. Check that it is a complete tar",
     ),
     "x.zip": (b"PK\x03\x04", "is a damaged zip file"),
     "x.7z": (b"7z\xbc\xaf\x27\x1c", "is a 7z file.* 7z x .*/x.7z -oval"),
@@ -551,17 +566,17 @@ OTHERS = {
 
 
 @pytest.mark.parametrize(("name", "data", "message"), [(n, *row) for n, row in OTHERS.items()])
-def test_a_file_that_is_no_tar_is_named_for_what_it_is(tmp_path, name, data, message):
+def test_the_error_for_another_file_says_what_it_is(tmp_path, name, data, message):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(PictureError, match=message):
         open_pictures(str(tmp_path / name))
     assert main(["doctor", str(tmp_path / name)]) == 2
 
 
-def test_one_picture_leads_to_its_folder(tmp_path):
+def test_the_error_for_one_picture_names_its_folder(tmp_path):
     place = as_folder(tmp_path / "val", USUAL)
     with pytest.raises(
-        PictureError, match=f"one picture. Give the folder above its class's: {place};"
+        PictureError, match=f"one picture. Give the parent of its class folder: {place};"
     ):
         open_pictures(str(place / USUAL[0]))
     flat = as_folder(tmp_path / "flat", FLAT)
@@ -569,7 +584,7 @@ def test_one_picture_leads_to_its_folder(tmp_path):
         open_pictures(str(flat / FLAT[0]))
 
 
-def test_a_tar_under_another_name_can_be_opened_by_the_name_of_its_form(tmp_path):
+def test_a_tar_with_another_suffix_can_be_opened_as_tar(tmp_path):
     path = as_tar(tmp_path / "x", FLAT).rename(tmp_path / "ILSVRC2012_img_val")
     with pytest.raises(
         PictureError, match=f"is a tar whose name does not end in .tar; give tar:{path}"
@@ -578,12 +593,14 @@ def test_a_tar_under_another_name_can_be_opened_by_the_name_of_its_form(tmp_path
     assert len(open_pictures(f"tar:{path}").pictures) == 4
 
 
-def test_a_path_that_is_missing_tells_how_far_it_is_there(tmp_path, monkeypatch):
+def test_the_error_for_a_missing_path_names_the_part_that_exists(tmp_path, monkeypatch):
     (tmp_path / "imagenet" / "val").mkdir(parents=True)
     for path, message in {
-        tmp_path / "imagenet" / "vall": f"does not exist, but '{tmp_path}/imagenet/val' does",
+        tmp_path
+        / "imagenet"
+        / "vall": rf"does not exist. Did you mean '{tmp_path}/imagenet/val'\?",
         tmp_path / "imagenet" / "test": f"does not exist; '{tmp_path}/imagenet' holds val.",
-        tmp_path / "no" / "such" / "val": f"of its path, '{tmp_path}' is there, without 'no' in it",
+        tmp_path / "no" / "such" / "val": f"; '{tmp_path}' exists, but it does not contain 'no'.",
         "": "'' does not exist",
     }.items():
         with pytest.raises(PictureError, match=message):
@@ -592,11 +609,11 @@ def test_a_path_that_is_missing_tells_how_far_it_is_there(tmp_path, monkeypatch)
     with pytest.raises(PictureError, match="link' is a link to '/no/such', which cannot be found"):
         open_pictures(str(tmp_path / "link"))
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(PictureError, match="pipe' is no folder and no regular file"):
+    with pytest.raises(PictureError, match="pipe' is neither a folder nor a regular file"):
         open_pictures(str(tmp_path / "pipe"))
 
 
-def test_a_folder_with_nothing_but_the_tar_leads_to_the_tar(tmp_path):
+def test_the_error_for_a_folder_with_only_the_tar_names_the_tar(tmp_path):
     place = as_folder(tmp_path / "downloads", ["ILSVRC2012_devkit_t12.tar.gz"])
     shutil.move(as_tar(tmp_path / "x", FLAT), place / "ILSVRC2012_img_val.tar")
     with pytest.raises(PictureError, match=f"give the tar in it: {place}/ILSVRC2012_img_val.tar"):

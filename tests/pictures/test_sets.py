@@ -36,13 +36,13 @@ def test_every_picture_set_has_a_description_and_does_not_match_a_missing_place(
     assert module.match("no/such/place") == Match.NONE
 
 
-def test_folders_mean_classes_by_wnid_not_by_position(tmp_path):
+def test_the_class_of_a_folder_is_identified_by_its_wordnet_id_not_its_position(tmp_path):
     touch(tmp_path, f"{wnids()[999]}/a.JPEG", f"{wnids()[3]}/b.jpg", f"{wnids()[3]}/c.PNG")
     found = [(picture.key, picture.label) for picture in open_pictures(str(tmp_path)).pictures]
     assert found == [("b.jpg", 3), ("c.PNG", 3), ("a.JPEG", 999)]
 
 
-def test_validation_files_side_by_side_mean_their_own_label(tmp_path):
+def test_the_class_of_validation_pictures_in_one_folder_follows_from_their_number(tmp_path):
     names = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in (7, 50_000, 1)]
     found = open_pictures(str(touch(tmp_path, *names))).pictures
     expected = sorted((int(validation_labels()[int(name[15:23]) - 1]), name) for name in names)
@@ -61,31 +61,40 @@ def test_hidden_files_and_files_of_other_kinds_are_left_out(tmp_path):
         (["tench/a.jpg", "n01440764/b.jpg"], r"name no ImageNet class: 1 \(tench\); name folders"),
         (["n00000000/a.jpg"], r"folders with pictures that name no ImageNet class: 1 \(n00000000"),
         (["val/n01440764/a.jpg", "train/n01440764/a.jpg"], "give the folder in it: .*val.$"),
-        (["cat.jpg", "ILSVRC2012_val_00000001.JPEG"], r"whose names tell no class: 1 \(cat.jpg\)"),
-        (["n01440764/a.jpg", "b.jpg"], r"pictures beside folders, not in them: 1 \(b.jpg\); put"),
+        (
+            ["cat.jpg", "ILSVRC2012_val_00000001.JPEG"],
+            r"whose names contain no class: 1 \(cat.jpg\)",
+        ),
+        (
+            ["n01440764/a.jpg", "b.jpg"],
+            r"pictures beside class folders instead of in them: 1 \(b.jpg\); put",
+        ),
         (["n01440764/readme.txt"], "holds no pictures"),
         (["readme.txt"], "holds no pictures"),
         (["n01440764/a.jpg", "n01440764/more/b.jpg"], r"within class folders.*n01440764/more\)"),
-        (["n01440764/ILSVRC2012_val_00000001.JPEG"], r"another class .* is of class 65, n01751748"),
+        (
+            ["n01440764/ILSVRC2012_val_00000001.JPEG"],
+            r"different class .* is of class 65, n01751748",
+        ),
     ],
 )
-def test_a_folder_whose_names_tell_no_class_is_refused(tmp_path, names, message):
+def test_a_folder_whose_names_contain_no_class_is_refused(tmp_path, names, message):
     with pytest.raises(PictureError, match=message):
         open_pictures(str(touch(tmp_path, *names)))
 
 
-def test_a_single_class_folder_points_to_its_parent(tmp_path):
+def test_the_error_for_a_class_folder_names_its_parent(tmp_path):
     touch(tmp_path, "n01440764/a.jpg")
     with pytest.raises(PictureError, match=f"give the folder above this one: {tmp_path}"):
         open_pictures(str(tmp_path / "n01440764"))
 
 
-def test_a_picture_with_an_unknown_suffix_is_not_left_out(tmp_path):
+def test_pictures_with_a_rare_suffix_or_none_are_used(tmp_path):
     touch(tmp_path, "n01440764/a.avif", "n01440764/b")
     assert [picture.key for picture in open_pictures(str(tmp_path)).pictures] == ["a.avif", "b"]
 
 
-def test_a_place_that_does_not_exist_is_refused_with_what_is_known():
+def test_the_error_for_a_missing_place_lists_the_picture_sets():
     with pytest.raises(PictureError, match=r"'no/such' does not exist.*demo: 20 labelled"):
         open_pictures("no/such")
 
@@ -102,7 +111,7 @@ def test_demo_without_its_package_says_what_to_install(monkeypatch):
         open_pictures("demo")
 
 
-def test_the_whole_validation_set_has_its_own_name_and_parts_have_their_folders():
+def test_the_whole_validation_set_has_a_fixed_name_and_parts_the_name_of_their_folder():
     whole = [
         Picture(f"ILSVRC2012_val_{number:08d}.JPEG", int(label), FilePart(""))
         for number, label in enumerate(validation_labels(), 1)
@@ -156,7 +165,7 @@ NAME = "ILSVRC2012_val_00000001.JPEG"
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ([member("cat.jpg")], r"whose names tell no class: 1 \(cat.jpg\)"),
+        ([member("cat.jpg")], r"whose names contain no class: 1 \(cat.jpg\)"),
         ([member(NAME, 0, type=tarfile.SYMTYPE, linkname="/etc/passwd")], rf"links, .*\({NAME}\)"),
         ([member(NAME, 0, type=tarfile.LNKTYPE, linkname="x")], rf"links, .*\({NAME}\)"),
         ([member(NAME, 0, type=tarfile.CHRTYPE)], rf"devices .*\({NAME}\)"),
@@ -168,7 +177,7 @@ def test_a_tar_with_other_members_is_refused(tmp_path, members, message):
         open_pictures(a_tar(tmp_path / "val.tar", *members))
 
 
-def test_nothing_of_a_tar_is_written_wherever_its_names_point(tmp_path):
+def test_no_member_of_a_tar_is_written_wherever_its_path_points(tmp_path):
     (tmp_path / "inside").mkdir()
     path = a_tar(tmp_path / "inside" / "val.tar", member(f"../{NAME}"), member(f"/tmp/x/{NAME}"))
     with pytest.raises(PictureError, match="picture names repeat"):
@@ -212,7 +221,7 @@ def test_a_damaged_tar_is_never_accepted_as_a_smaller_one(tmp_path, damage):
         open_pictures(str(path))
 
 
-def test_50000_headers_of_a_sparse_tar_are_indexed_at_their_places(tmp_path):
+def test_all_50000_members_of_a_sparse_tar_are_found_at_their_offsets(tmp_path):
     """The sparse tar is as large as the official file, but nearly empty on disk."""
     path, size, offset = tmp_path / "val.tar", 130_000, 0
     block = -(-size // 512) * 512
@@ -228,7 +237,7 @@ def test_50000_headers_of_a_sparse_tar_are_indexed_at_their_places(tmp_path):
     assert (last.place.offset, last.place.size) == (49_999 * (512 + block) + 512, size)
 
 
-def test_a_tar_with_a_negative_size_is_refused_and_not_read_forever(tmp_path):
+def test_a_tar_with_a_negative_size_is_refused_and_does_not_cause_an_endless_loop(tmp_path):
     back = member("ILSVRC2012_val_00000002.JPEG", 0, pax_headers={"size": "-1536"})
     first = member("ILSVRC2012_val_00000001.JPEG", 0).tobuf()
     (tmp_path / "val.tar").write_bytes(first + back.tobuf(tarfile.PAX_FORMAT) + bytes(2048))
@@ -259,7 +268,7 @@ def open_pictures(where):
 
 @pytest.fixture
 def marked(tmp_path, monkeypatch):
-    """A folder that a plug-in recognises, and a function that adds a plug-in."""
+    """A folder that the plug-ins match, and a function that adds a plug-in."""
     folder = tmp_path / "marked"
     folder.mkdir()
     (folder / "marker").touch()
@@ -280,13 +289,13 @@ def opened(where):
 
 
 @pytest.mark.parametrize("name", ["a-set", "z-set"])
-def test_the_best_match_opens_a_place_whatever_the_names_of_the_sets(marked, name):
+def test_the_best_match_opens_a_place_and_names_of_sets_do_not_matter(marked, name):
     folder, add = marked
     add(name, "LAYOUT")
     assert opened(folder) == [name]
 
 
-def test_a_set_can_be_named_and_then_no_other_is_asked(marked):
+def test_a_named_set_opens_a_place_even_if_it_does_not_match(marked):
     folder, add = marked
     add("general", "NONE")
     assert opened(f"general:{folder}") == ["general"]
@@ -295,7 +304,7 @@ def test_a_set_can_be_named_and_then_no_other_is_asked(marked):
         opened(f"folder:{folder}")
 
 
-def test_a_folder_whose_name_has_a_colon_is_that_folder(tmp_path, monkeypatch):
+def test_a_folder_with_a_colon_in_its_name_can_be_opened(tmp_path, monkeypatch):
     touch(tmp_path, "folder:x/n01440764/a.jpg")
     monkeypatch.chdir(tmp_path)
     assert opened("folder:x") == ["a.jpg"]
@@ -305,7 +314,9 @@ def test_if_two_sets_match_equally_well_the_user_has_to_choose(marked):
     folder, add = marked
     add("first", "LAYOUT")
     add("second", "LAYOUT")
-    with pytest.raises(PictureError, match=f"can be first and second; say .* as first:{folder}"):
+    with pytest.raises(
+        PictureError, match=f"can be first and second; choose one, for example first:{folder}"
+    ):
         opened(folder)
 
 
@@ -315,7 +326,9 @@ def test_an_image_set_knows_its_classes_and_refuses_others(marked):
     Image.new("RGB", (8, 8)).save(folder / "marker", "PNG")
     images = open_images(folder)
     assert images.classes == (3, 7)
-    with pytest.raises(PictureError, match="has pictures of class 7, which is none of its 2 class"):
+    with pytest.raises(
+        PictureError, match="has pictures of class 7, which is not one of its 2 class"
+    ):
         replace(images, classes=(1, 2))
 
 
@@ -328,7 +341,7 @@ def test_an_image_set_is_a_sequence_of_pictures(tmp_path):
     assert repr(images) == "<ImageSet demo: 20 pictures, fingerprint ec8fe97936a1>"
 
 
-def test_images_are_opened_with_a_limit_a_name_and_without_bad_ones(tmp_path, capsys):
+def test_images_are_opened_with_a_limit_with_a_name_and_without_bad_pictures(tmp_path, capsys):
     for number in range(4):
         path = tmp_path / "val" / wnids()[number] / f"{number}.png"
         path.parent.mkdir(parents=True)

@@ -9,7 +9,7 @@ from benchmarking.labels.imagenet import validation_key, validation_labels
 from benchmarking.pictures.findings import Finding, finding
 from benchmarking.pictures.image_set import FilePart, Picture, Place
 from benchmarking.pictures.layout import repeats
-from benchmarking.pictures.names import NO_CLASS, number_within, told_by
+from benchmarking.pictures.names import NO_CLASS, info_from_name, number_within
 
 
 def wrong(files: Sequence[Picture]) -> list[Finding]:
@@ -44,7 +44,7 @@ def _name(file: Picture) -> str:
 
 def _belongs(file: Picture) -> int:
     """The class from the name of a file; NO_CLASS if unknown, or if the file has no label."""
-    return NO_CLASS if file.label == NO_CLASS else told_by(_name(file)).label
+    return NO_CLASS if file.label == NO_CLASS else info_from_name(_name(file)).label
 
 
 def _is_text(name: str) -> bool:

@@ -18,7 +18,7 @@ from benchmarking.pictures.doctor._file_names import wrong
 from benchmarking.pictures.findings import Finding, finding
 from benchmarking.pictures.image_set import FilePart, Picture
 from benchmarking.pictures.layout import Reading
-from benchmarking.pictures.names import ClassFolders, is_like_a_class
+from benchmarking.pictures.names import ClassFolders, may_be_class_folder
 from benchmarking.pictures.sets import folder, imagenet_tar, open_pictures
 
 
@@ -76,7 +76,7 @@ def _place(picture: Picture) -> str:
         return picture.key
     parent, _, name = place.file.replace("\\", "/").rpartition("/")
     parent = parent.rpartition("/")[2]
-    return f"{parent}/{name}" if is_like_a_class(parent) else picture.key
+    return f"{parent}/{name}" if may_be_class_folder(parent) else picture.key
 
 
 def _refused(where: str, error: Exception, class_folders: ClassFolders) -> Layout:

@@ -52,8 +52,8 @@ class Contents:
     Attributes:
         pictures: the pictures, ordered by class, then key.
         classes: the classes that its pictures can have; every label must be one of them.
-        left_out: what else is there, such as notes and files of systems, by its path within it.
-        findings: what is wrong with the place, although its pictures can be used.
+        left_out: paths of all other files and folders in the place, such as notes.
+        findings: problems of the place; its pictures can be used nevertheless.
     """
 
     pictures: tuple[Picture, ...]
@@ -68,7 +68,7 @@ class Contents:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What to tell before anything is read: what was left out, and what may count twice."""
+        """Messages for the user: what was left out, and pictures that may count twice."""
         found = (*self.findings, *repeats(self.pictures))
         notes = [f"note: {self.note}"] if self.note else []
         return (*notes, *(f"warning: {one}" for one in found))
@@ -77,13 +77,13 @@ class Contents:
 class PictureSet(Protocol):
     """A kind of place with labelled pictures.
 
-    A set that knows several ways to name folders after classes lists them in `CLASS_FOLDERS`, such
-    as ("wnid", "index"). Its `open_pictures` then takes the chosen one as `class_folders`.
+    A set that supports several kinds of names of class folders lists them in `CLASS_FOLDERS`, such
+    as ("wnid", "index"). Its `open_pictures` then has an argument `class_folders`.
     """
 
     @property
     def NAME(self) -> str:
-        """Name of the set; NAME:PLACE opens a place as this set, without regard to its match."""
+        """Name of the set; NAME:PLACE opens a place with this set, even if it does not match."""
 
     @property
     def DESCRIPTION(self) -> str:
@@ -102,7 +102,7 @@ def picture_sets() -> dict[str, PictureSet]:
 
 
 def open_pictures(where: str, class_folders: ClassFolders = "wnid") -> Contents:
-    """List the labelled pictures of a place, with the set that it names or that fits it best.
+    """List the labelled pictures of a place, with the given set or the one that fits best.
 
     Args:
         where: a path, the name of a set, or NAME:PATH to choose the set.
@@ -116,7 +116,7 @@ def open_pictures(where: str, class_folders: ClassFolders = "wnid") -> Contents:
     found = chosen.open_pictures(place, **_naming(chosen, class_folders))
     if not isinstance(found, Contents):
         raise PictureError(
-            f"picture set {chosen.NAME} gave a {type(found).__name__} for {place!r}; expected "
+            f"picture set {chosen.NAME} returned a {type(found).__name__} for {place!r}; expected "
             "Contents of a tuple of pictures."
         )
     return found
@@ -132,7 +132,7 @@ def open_images(
     workers: int | None = None,
     recipes: Collection[Preprocessing] = (),
 ) -> ImageSet:
-    """Open labelled pictures as an image set; each is read once, with a progress bar.
+    """Open labelled pictures as an image set; each picture is read once, with a progress bar.
 
     Standard error names the files that are left out because they are not pictures, and warns of
     pictures that occur more than once.
@@ -146,7 +146,7 @@ def open_images(
             are named by WordNet id.
         on_bad_image: what to do if pictures cannot be used: "stop", or "skip", which makes an
             image set without them.
-        workers: number of threads that read; by default one for each core.
+        workers: number of threads that read pictures; by default one per core.
         recipes: recipes that must be able to crop every picture, such as `load_model(NAME).recipe`;
             without recipes, Pillow must be able to decode every picture.
 
@@ -190,7 +190,8 @@ def read_images(
     """
     pictures = contents.pictures
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="PIL")  # about odd metadata; they break the bar
+        # Warnings about metadata would break the bar.
+        warnings.filterwarnings("ignore", module="PIL")
         read = inspected(pictures, workers, recipes)
         seen = list(bar(read, title="reading", total=len(pictures), unit=" images"))
     bad = [
@@ -205,7 +206,7 @@ def read_images(
         name = f"{name}-without-{len(bad)}"
         lines = "\n  ".join(bad)
         tell(
-            f"left out, as they cannot be used:\n  {lines}\n"
+            f"left out, because they cannot be used:\n  {lines}\n"
             f"{len(good)} pictures remain: image set {name}"
         )
     deep = [
@@ -295,20 +296,21 @@ def _chosen(where: str) -> tuple[PictureSet, str]:
     if len(fitting) > 1:
         names = " and ".join(one.NAME for one in fitting)
         raise PictureError(
-            f"{where!r} can be {names}; say which one, as {fitting[0].NAME}:{where}."
+            f"{where!r} can be {names}; choose one, for example {fitting[0].NAME}:{where}."
         )
     return fitting[0], where
 
 
 def _naming(chosen: PictureSet, class_folders: ClassFolders) -> dict[str, Any]:
-    """The argument for a set that knows several ways to name folders after classes."""
+    """The argument `class_folders`, for sets that support the given kind of names."""
     if class_folders == "wnid":
         return {}
     known = getattr(chosen, "CLASS_FOLDERS", ())
     if class_folders not in known:
         raise PictureError(
-            f"picture set {chosen.NAME} knows no class folders named by {class_folders!r}; "
-            + (f"expected {' or '.join(known)}." if known else "leave class_folders out.")
+            f"picture set {chosen.NAME} does not support class folders named by "
+            f"{class_folders!r}; "
+            + (f"expected {' or '.join(known)}." if known else "omit class_folders.")
         )
     return {"class_folders": class_folders}
 
@@ -341,7 +343,7 @@ def _problem(refused: Mapping[Preprocessing, PictureError], n: int) -> str:
 def _bad_pictures(bad: Sequence[str], n: int) -> PictureError:
     lines = "\n  ".join(bad)
     return PictureError(
-        f"{len(bad)} of {n} pictures cannot be used:\n  {lines}\nPut whole copies in their place, "
+        f"{len(bad)} of {n} pictures cannot be used:\n  {lines}\nReplace them with intact copies, "
         "or leave them out with --on-bad-image skip, which makes another image set."
     )
 

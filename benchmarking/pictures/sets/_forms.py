@@ -1,4 +1,4 @@
-"""Places that no picture set opens: what each is, and what to do with it instead."""
+"""Error messages for places that no picture set can open: what they are, and what to do."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from benchmarking.pictures.names import (
     FORMATS,
     NO_CLASS,
     class_of_folder,
-    is_of_a_system,
+    info_from_name,
+    is_system_name,
     kind_of_file,
-    told_by,
 )
 
-# How files begin. Sources: RFC 1952, the manuals of bzip2, xz and Zstandard, APPNOTE.TXT of zip,
-# and the descriptions of the other formats by their authors.
+# The first bytes of files. Sources: RFC 1952, the manuals of bzip2, xz and Zstandard, APPNOTE.TXT
+# of zip, and the specifications of the other formats.
 _COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
@@ -44,18 +44,18 @@ _TABLES = {
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _TEXTS = {".csv", ".txt", ".json", ".tsv", ".npy", ".npz", ".safetensors", ".pt", ".mat", ".xml"}
 _UNPACKED = ("gzip", "bzip2", "xz")
-"""Programs whose files Python can unpack."""
-_BEGINNING = 2**20  # bytes of an archive, unpacked
-_MEMBERS = 20  # of an archive, that show what is in it
+"""Compression programs whose files Python can decompress."""
+_BEGINNING = 2**20  # decompressed bytes of an archive that are read
+_MEMBERS = 20  # members of an archive that are listed
 _SHOWN = 5
 
 
 def refusal(where: str, known: str) -> str:
-    """Why nothing opens a place, with what to do as far as a look at it tells.
+    """Explain why a place cannot be opened, and what to do.
 
     Args:
-        where: what the user gave.
-        known: the picture sets, in words.
+        where: the place that the user gave.
+        known: description of the picture sets.
     """
     path = Path(where)
     expected = f"Expected a folder or a tar of pictures, or a picture set ({known})."
@@ -69,7 +69,7 @@ def refusal(where: str, known: str) -> str:
             return f"{where!r} is a link to {str(target)!r}, which cannot be found. {expected}"
         return f"{where!r} cannot be opened: {error.strerror}. {expected}"
     if not stat.S_ISREG(mode):
-        return f"{where!r} is no folder and no regular file. {expected}"
+        return f"{where!r} is neither a folder nor a regular file. {expected}"
     try:
         with path.open("rb") as file:
             start = file.read(512)
@@ -79,7 +79,7 @@ def refusal(where: str, known: str) -> str:
 
 
 def compressed(path: Path) -> str:
-    """What to do with a compressed tar or another archive; "" if the file is none."""
+    """Explain what to do with a compressed tar or another archive; "" if the file is not one."""
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -99,11 +99,11 @@ def _compressed_tar(path: Path, program: str) -> str:
     if not names and program in _UNPACKED:
         return (
             f"{path} is compressed with {program}, and cannot be read as an uncompressed tar; "
-            "nothing in it can be listed. Is it a tar of pictures, and whole?"
+            "its contents cannot be listed. Check that it is a complete tar of pictures."
         )
     return (
         f"{path} is compressed with {program}, and cannot be read as an uncompressed tar"
-        f"{_look(names)}. Unpack it: mkdir val && tar -xf {shlex.quote(str(path))} -C val; then "
+        f"{_example(names)}. Unpack it: mkdir val && tar -xf {shlex.quote(str(path))} -C val; then "
         f"give {_unpacked(names)}."
     )
 
@@ -125,20 +125,20 @@ def _archive(path: Path, name: str) -> str:
     }
     command = program.get(name, f"unrar x {shlex.quote(str(path))} val/")
     return (
-        f"{path} is a {name} file{count}{_look(names)}. Pictures in it are not read. Unpack it: "
+        f"{path} is a {name} file{count}{_example(names)}. Pictures in it are not read. Unpack it: "
         f"{command}; then give {_unpacked(names)}."
     )
 
 
 def _names_in_tar(path: Path, program: str) -> list[str]:
-    """The first members of a compressed tar that are files; [] if it is none.
+    """The first members of a compressed tar that are files; [] if it is not a tar.
 
-    No more than its beginning is unpacked, whatever its headers say.
+    Only its beginning is decompressed, so a file with false headers does no harm.
     """
     names: list[str] = []
     if program not in _UNPACKED:
         return names
-    with suppress(Exception):  # of a damaged file, from each module in its own way
+    with suppress(Exception):  # each module raises other errors for a damaged file
         import bz2
         import gzip
         import lzma
@@ -152,18 +152,18 @@ def _names_in_tar(path: Path, program: str) -> list[str]:
     return names
 
 
-def _look(names: Sequence[str]) -> str:
-    """What is in an archive, by a name that shows it."""
+def _example(names: Sequence[str]) -> str:
+    """Name an example of the files in an archive."""
     pictures = [name for name in names if _is_picture(name)]
     if not names:
         return ""
     if not pictures:
-        return f"; it begins with {printable(names[0])!r}, which is no picture"
-    return f"; in it is, for example, {printable(pictures[0])!r}"
+        return f"; its first file is {printable(names[0])!r}, which is not a picture"
+    return f"; it contains, for example, {printable(pictures[0])!r}"
 
 
 def _unpacked(names: Sequence[str]) -> str:
-    """The folder that predict needs, once an archive is unpacked into val."""
+    """The folder to give to predict after an archive is unpacked into val."""
     folders = [PurePosixPath(name).parent for name in names if _is_picture(name)]
     if not folders:
         return "the folder with the pictures"
@@ -177,12 +177,12 @@ def _is_picture(name: str) -> bool:
     return (
         bool(parts)
         and kind_of_file(parts[-1]) == "picture"
-        and not any(is_of_a_system(part) for part in parts)
+        and not any(is_system_name(part) for part in parts)
     )
 
 
 def _file(path: Path, start: bytes) -> str:
-    """What a file is that is neither a tar nor an archive; "" if that cannot be told."""
+    """Explain what a file is that is neither a tar nor an archive; "" if that is unknown."""
     if start[257:262] == b"ustar":
         return f"{path} is a tar whose name does not end in .tar; give tar:{path}, or rename it."
     if start.startswith(_PICTURES) or path.suffix.lower() in FORMATS:
@@ -194,7 +194,7 @@ def _file(path: Path, start: bytes) -> str:
                 "into folders named by WordNet id, and give the folder above these."
             )
     if start.lstrip()[:1] == b"<":
-        return f"{path} is a web page or XML, such as a page that asks for a login, no pictures."
+        return f"{path} is a web page or XML, such as a page that asks for a login, not pictures."
     if path.suffix.lower() in _TEXTS:
         return (
             f"{path} is a {path.suffix} file, not pictures. Give the folder or tar of the pictures "
@@ -204,13 +204,13 @@ def _file(path: Path, start: bytes) -> str:
 
 
 def _home(path: Path) -> str:
-    """The folder of a picture that can be given instead, and how to give one picture alone."""
+    """Advice for a single picture: the folder to give instead, or the folder that it needs."""
     parent = path.resolve().parent
     if class_of_folder(parent.name, "wnid") is not None:
         return (
-            f"Give the folder above its class's: {parent.parent}; for a few pictures add --limit."
+            f"Give the parent of its class folder: {parent.parent}; for a few pictures add --limit."
         )
-    if told_by(path.name).label != NO_CLASS:
+    if info_from_name(path.name).label != NO_CLASS:
         return f"Give the folder that it is in: {parent}; for a few pictures add --limit."
     return (
         "A picture needs a folder named by the WordNet id of its class, such as "
@@ -219,7 +219,7 @@ def _home(path: Path) -> str:
 
 
 def _nearest(path: Path, where: str) -> str:
-    """How far a path exists, and what is there that may be meant."""
+    """Name the part of a path that exists, and a similar name that the user may mean."""
     parent = path.parent
     while not parent.is_dir() and parent != parent.parent:
         parent = parent.parent
@@ -227,16 +227,16 @@ def _nearest(path: Path, where: str) -> str:
     inside = _names_in(parent)
     close = get_close_matches(missing[0], inside, n=1) if missing else []
     if close:
-        return f", but {str(parent / close[0])!r} does; is that meant?"
+        return f". Did you mean {str(parent / close[0])!r}?"
     if parent == path.parent:
         shown = ", ".join(map(printable, inside[:_SHOWN])) + ", …" * (len(inside) > _SHOWN)
         return f"; {str(parent)!r} holds {shown or 'nothing'}." if str(parent) != "." else "."
-    return f"; of its path, {str(parent)!r} is there, without {missing[0]!r} in it."
+    return f"; {str(parent)!r} exists, but it does not contain {missing[0]!r}."
 
 
 def _names_in(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(e.name for e in islice(entries, 1000) if not is_of_a_system(e.name))
+            return sorted(e.name for e in islice(entries, 1000) if not is_system_name(e.name))
     except OSError:
         return []

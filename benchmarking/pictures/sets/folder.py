@@ -1,4 +1,4 @@
-"""ImageNet pictures on disk: a tree of class folders, or files whose names tell their classes."""
+"""Pictures in a folder on disk: in class folders, or in files whose names contain their classes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from benchmarking.pictures.names import (
     NO_CLASS,
     ClassFolders,
     class_of_folder,
+    info_from_name,
     is_index,
-    is_like_a_class,
-    is_of_a_system,
+    is_system_name,
     kind_of_file,
-    told_by,
+    may_be_class_folder,
 )
 from benchmarking.pictures.sets import Contents, Match
 
@@ -28,25 +28,25 @@ NAME = "folder"
 DESCRIPTION = "folders of classes, such as n01440764, or files named ILSVRC2012_val_XXXXXXXX.JPEG"
 CLASS_FOLDERS: tuple[ClassFolders, ...] = ("wnid", "index")
 
-# How far a folder is looked into that may be no picture's: levels, and things in all.
-_DEPTH, _MOST_LOOKED_AT = 5, 200_000
-# How much of each folder is looked at in search of the right one, and how many.
+# Limits of the search for pictures in a folder that is not a class folder: levels, and entries.
+_DEPTH, _MOST_ENTRIES = 5, 200_000
+# Limits of the search for the folder that the user probably means: entries per folder, and folders.
 _FIRST, _MOST_FOLDERS = 200, 500
 
 
 def match(where: str) -> Match:
-    """Match any folder, at the most general level."""
+    """Match any folder, with the most general match."""
     return Match.FORM if Path(where).is_dir() else Match.NONE
 
 
 def open_pictures(where: str, class_folders: ClassFolders = "wnid") -> Contents:
-    """Labelled pictures below a folder, without files that are not pictures.
+    """List the labelled pictures in a folder; files that are not pictures are left out.
 
-    Subsets are allowed. The class of a folder comes from its name, never from its position in a
-    sorted list.
+    A part of the validation set is allowed. The class of a folder is identified by its name, never
+    by its position in a sorted list.
 
     Raises:
-        PictureError: there are no pictures, or a class does not follow from the names.
+        PictureError: there are no pictures, or the names do not identify the classes.
     """
     found = reading(where, class_folders)
     if not found.pictures and not found.refusals and (meant := _meant(Path(where))):
@@ -55,10 +55,10 @@ def open_pictures(where: str, class_folders: ClassFolders = "wnid") -> Contents:
 
 
 def reading(where: str, class_folders: ClassFolders) -> Reading:
-    """What the things in a folder mean.
+    """Interpret the entries of a folder.
 
     Raises:
-        PictureError: it cannot be read.
+        PictureError: the folder cannot be read.
     """
     root = Path(where)
     found = read(_entries(root), class_folders)
@@ -70,13 +70,13 @@ def reading(where: str, class_folders: ClassFolders) -> Reading:
 
 
 def _entries(root: Path) -> Iterator[Entry]:
-    """What a folder holds; of the folders in it, the files of those that may be of a class."""
+    """The entries of a folder, and the entries of the class folders in it."""
     for name, kind in _listed(str(root)):
         path = str(root / name)
         if kind != "folder":
             yield Entry("", name, kind, FilePart(path))
-        elif is_of_a_system(name) or not is_like_a_class(name):
-            yield Entry("", name, "bare" if is_of_a_system(name) else _looked_into(path))
+        elif is_system_name(name) or not may_be_class_folder(name):
+            yield Entry("", name, _kind_of_folder(path, name))
         else:
             yield from _of_a_class(path, name)
 
@@ -85,22 +85,22 @@ def _of_a_class(folder: str, name: str) -> Iterator[Entry]:
     try:
         listed = _listed(folder)
     except PictureError:
-        yield Entry("", name, "closed")
+        yield Entry("", name, "unreadable")
         return
     yield Entry("", name, "folder")
     for inner, kind in listed:
-        path = os.path.join(folder, inner)  # noqa: PTH118 - for each of 50,000 pictures
+        path = os.path.join(folder, inner)  # noqa: PTH118 - faster, for 50,000 pictures
         if kind != "folder":
             yield Entry(name, inner, kind, FilePart(path))
         else:
-            yield Entry(name, inner, "bare" if is_of_a_system(inner) else _looked_into(path))
+            yield Entry(name, inner, _kind_of_folder(path, inner))
 
 
 def _listed(folder: str) -> list[tuple[str, Literal["file", "odd", "folder"]]]:
-    """Names in a folder, sorted, with what each is; links are followed.
+    """Names in a folder, sorted, with the kind of each; links are followed.
 
     Raises:
-        PictureError: it cannot be read.
+        PictureError: the folder cannot be read.
     """
     try:
         with os.scandir(folder) as entries:
@@ -112,34 +112,42 @@ def _listed(folder: str) -> list[tuple[str, Literal["file", "odd", "folder"]]]:
 def _kind(entry: os.DirEntry[str]) -> Literal["file", "odd", "folder"]:
     try:
         return "folder" if entry.is_dir() else "file" if entry.is_file() else "odd"
-    except OSError:  # such as of links that lead to each other
+    except OSError:  # for example, two links that point to each other
         return "odd"
 
 
-def _looked_into(folder: str) -> Literal["full", "bare", "closed"]:
-    """Whether there is a picture in a folder, however deep, that is named after no class."""
-    waiting, left = [(folder, 0)], _MOST_LOOKED_AT
+def _kind_of_folder(
+    folder: str, name: str
+) -> Literal["with-pictures", "without-pictures", "unreadable"]:
+    """Kind of a folder that is not a class folder: with or without pictures at any level.
+
+    A folder with more than _MOST_ENTRIES entries counts as a folder with pictures.
+    """
+    if is_system_name(name):
+        return "without-pictures"
+    waiting, left = [(folder, 0)], _MOST_ENTRIES
     while waiting:
         each, depth = waiting.pop(0)
         try:
             listed = _listed(each)
         except PictureError:
             if each == folder:
-                return "closed"
+                return "unreadable"
             continue
         left -= len(listed)
         if left < 0 or any(k != "folder" and kind_of_file(n) == "picture" for n, k in listed):
-            return "full"
+            return "with-pictures"
         if depth < _DEPTH:
-            deeper = (Path(each, name) for name, kind in listed if kind == "folder")
+            deeper = (Path(each, inner) for inner, kind in listed if kind == "folder")
             waiting += [(str(path), depth + 1) for path in deeper if not path.is_symlink()]
-    return "bare"
+    return "without-pictures"
 
 
 def _meant(root: Path) -> str:
-    """Advice on the folder or tar that may be meant instead; "" if nothing tells.
+    """Advice that names the folder or tar that the user probably means; "" if none is found.
 
-    A root such as Kaggle's has the pictures some levels down, and a class folder is one of many.
+    In Kaggle's archive, for example, the pictures are several levels below the root. If the folder
+    is a class folder, the user means its parent.
     """
     inside, tars = _candidates(root)
     best = [path for path in inside if path.name in ("val", "validation")] or inside
@@ -155,7 +163,7 @@ def _meant(root: Path) -> str:
 
 
 def _candidates(root: Path) -> tuple[list[Path], list[Path]]:
-    """Folders some levels down that hold class folders or pictures whose names tell, and tars."""
+    """Folders below the root with class folders or pictures of known classes; and all tars."""
     inside, tars, waiting = [], [], [(root, 0)]
     for _ in range(_MOST_FOLDERS):
         if not waiting:
@@ -164,7 +172,7 @@ def _candidates(root: Path) -> tuple[list[Path], list[Path]]:
         folders, files = _first(folder)
         tars += [folder / name for name in files if name.lower().endswith(".tar")]
         if _holds_pictures(folders, files):
-            if folder == root:  # the right one, with something else beside
+            if folder == root:  # the folder itself is right, but contains something else too
                 return [], []
             inside.append(folder)
         elif depth < _DEPTH:
@@ -173,12 +181,12 @@ def _candidates(root: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _first(folder: Path) -> tuple[list[str], list[str]]:
-    """Some of the folders and files in a folder, without what systems keep; none if closed."""
+    """The first folders and files in a folder; none if it cannot be read."""
     folders, files = [], []
     try:
         with os.scandir(folder) as entries:
             for _, entry in zip(range(_FIRST), entries, strict=False):
-                if not is_of_a_system(entry.name):
+                if not is_system_name(entry.name):
                     kind = _kind(entry)
                     folders += [entry.name] if kind == "folder" else []
                     files += [entry.name] if kind == "file" else []
@@ -192,5 +200,5 @@ def _holds_pictures(folders: list[str], files: list[str]) -> bool:
     return (
         any(class_of_folder(name, "wnid") is not None for name in folders)
         or sum(map(is_index, folders)) > 1
-        or any(told_by(name).label != NO_CLASS for name in pictures)
+        or any(info_from_name(name).label != NO_CLASS for name in pictures)
     )

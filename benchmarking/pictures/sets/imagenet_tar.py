@@ -1,4 +1,4 @@
-"""A tar of pictures, such as the official ILSVRC2012_img_val.tar, read in place, not unpacked."""
+"""Pictures in a tar, such as the official ILSVRC2012_img_val.tar, read without unpacking it."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ def match(where: str) -> Match:
 
 
 def open_pictures(where: str, class_folders: ClassFolders = "wnid") -> Contents:
-    """Labelled pictures and where each lies within the file, which is read once for its headers.
+    """List the labelled pictures in a tar, with the position of each; only headers are read.
 
     Raises:
-        PictureError: it is no uncompressed tar, has no pictures, or names do not tell classes.
+        PictureError: the file is not an uncompressed tar, it has no pictures, or the names do not
+            identify the classes.
     """
     found = reading(where, members_of(Path(where)), class_folders)
     return Contents(usable(where, found), left_out=found.left_out, findings=found.findings)
 
 
 def reading(where: str, members: Iterable[tarfile.TarInfo], class_folders: ClassFolders) -> Reading:
-    """What the members of a tar mean."""
+    """Interpret the members of a tar."""
     return read(_entries(where, members), class_folders)
 
 
@@ -57,7 +58,10 @@ def _entries(where: str, members: Iterable[tarfile.TarInfo]) -> Iterator[Entry]:
 
 
 def _parts(path: str) -> tuple[str, str]:
-    """Folder and name, whichever way a program wrote them; nothing is ever written there."""
+    """Folder and name from the path of a member, which programs write in different ways.
+
+    The path is never used to write a file.
+    """
     if "\\" in path:
         path = path.replace("\\", "/")
     folder, _, name = path.rpartition("/")
@@ -67,10 +71,12 @@ def _parts(path: str) -> tuple[str, str]:
 
 
 def members_of(path: Path) -> list[tarfile.TarInfo]:
-    """Everything in the tar, which has to be whole: tarfile stops at a bad header as at the end.
+    """All members of a tar, with a check that it is complete.
+
+    `tarfile` alone treats a damaged header like the end of the file.
 
     Raises:
-        PictureError: it is damaged, or no uncompressed tar.
+        PictureError: the file is damaged, or is not an uncompressed tar.
     """
     try:
         members = list(tar_members.members(path))
