@@ -50,7 +50,7 @@ def add_stores(parser: argparse.ArgumentParser) -> None:
 
 
 def add_class_folders(parser: argparse.ArgumentParser) -> None:
-    """Add --class-folders, which says how folders are named after their classes."""
+    """Add --class-folders, which says how class folders are named."""
     parser.add_argument(
         "--class-folders",
         choices=("wnid", "index"),
@@ -61,7 +61,7 @@ def add_class_folders(parser: argparse.ArgumentParser) -> None:
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
-    """Add --consensus, --only and --without, which select what counts."""
+    """Add --consensus, --only and --without, which select labels and pictures."""
     add = parser.add_argument
     add(
         "--consensus",
@@ -82,7 +82,7 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
 def label_sets(
     args: argparse.Namespace, names: Sequence[str], rows: ImageRows
 ) -> dict[str, LabelSet]:
-    """Label sets by the prefix of their columns' names, reduced to the pictures that count.
+    """Label sets by the prefix of their column names, reduced to the selected pictures.
 
     Raises:
         BenchmarkError: labels are missing or do not match, or no picture remains.
@@ -104,15 +104,15 @@ def label_sets(
         prefix = prefix_of(name)
         if prefix in found:
             raise BenchmarkError(
-                f"--labels {name} would share its columns with another; rename one of the files, "
-                "or give it once."
+                f"--labels {name} would have the same column names as other labels; rename one of "
+                "the files, or give it only once."
             )
         found[prefix] = labels if whole else _within(labels, kept, subset(args))
     return found
 
 
 def _within(labels: LabelSet, kept: NDArray[np.int64], what: str) -> LabelSet:
-    """The labels of some rows; BenchmarkError if there are none."""
+    """The labels of some rows; BenchmarkError if none of the rows has a label."""
     from benchmarking.errors import BenchmarkError
 
     if not len(set(labels.rows.tolist()).intersection(kept.tolist())):
@@ -121,13 +121,13 @@ def _within(labels: LabelSet, kept: NDArray[np.int64], what: str) -> LabelSet:
 
 
 def print_notes(notes: Iterable[str]) -> None:
-    """Tell what was found out about labels, each once, beside the output."""
+    """Print the notes about labels to standard error, each once."""
     for note in dict.fromkeys(notes):
         print(printable(note), file=sys.stderr)
 
 
 def subset(args: argparse.Namespace) -> str:
-    """Describe in words the pictures that --only and --without leave."""
+    """Describe the selection by --only and --without in words."""
     parts = [
         f"{word} {', '.join(Path(name).name for name in names)}"
         for word, names in (("only", args.only), ("without", args.without))
@@ -207,7 +207,7 @@ def runs_meant(args: argparse.Namespace, store: Stores) -> list[Run]:
     """Stored runs that --images, --recipe and the names of models select; all by default.
 
     Raises:
-        StoreError: there are none.
+        StoreError: no stored run matches.
     """
     from benchmarking.predictions.selection import chosen_runs
 

@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 # usually a few thousand, and data that a decoder buffers.
 _MOST_BESIDE = 2**20
 # At least _FEWEST bytes of the file must arrive in _SECONDS: 1 KiB per second. A modem is four
-# times as fast.
+# times faster.
 _SECONDS = 60.0
 _FEWEST = 60 * 2**10
 
 
 class Exceeded(Exception):
-    """A server sent too much; not derived from a library's error, so that no library catches it."""
+    """A server sent too much.
+
+    The class is not derived from an error of a library, so no library catches it.
+    """
 
 
 class TooSlow(Exceeded):
@@ -35,9 +38,9 @@ class TooSlow(Exceeded):
 
 
 class Allowance:
-    """Bytes and time that one download may still use; renewed as the file arrives.
+    """The number of bytes and seconds that a download may still use; renewed as the file arrives.
 
-    Only the time spent waiting for the server counts, not a busy machine or a slow disk.
+    Only the time spent waiting for the server counts. A busy machine or a slow disk does not.
     """
 
     def __init__(self) -> None:
@@ -48,14 +51,14 @@ class Allowance:
         """Count received bytes of any kind, and the seconds spent waiting for them.
 
         Raises:
-            Exceeded: too many bytes for the part of the file that has arrived.
+            Exceeded: too many bytes besides those of the file have arrived.
             TooSlow: too little of the file has arrived in a minute of waiting.
         """
         self._left -= size
         if self._left < 0:
             raise Exceeded(
-                f"sends over {_MOST_BESIDE // 2**20} MiB that is no part of a file, where a few "
-                "KiB are usual; use another address"
+                f"sends over {_MOST_BESIDE // 2**20} MiB besides the file, where a few KiB are "
+                "usual; use another address"
             )
         self._waited += min(waited, _SECONDS / 2)  # Ctrl-Z may have paused this process
         if self._waited > _SECONDS:
@@ -66,9 +69,8 @@ class Allowance:
 
     def kept(self, size: int) -> None:
         """Count bytes of the file itself."""
-        self._left = min(
-            self._left + 2 * size, _MOST_BESIDE
-        )  # twice: tiny chunks have much framing
+        # Twice the size, because tiny chunks have much framing.
+        self._left = min(self._left + 2 * size, _MOST_BESIDE)
         self._missing -= size
         if self._missing <= 0:
             self._renew()
@@ -95,7 +97,7 @@ def session(allowance: Allowance) -> requests.Session:
 
 
 def _connection(kind: Any, allowance: Allowance, /, *args: Any, **options: Any) -> Any:
-    """A urllib3 connection with counted responses, set by http.client's `response_class`."""
+    """A urllib3 connection whose responses are counted, by `response_class` of http.client."""
     made = kind(*args, **options)
     made.response_class = partial(_answer, allowance)
     return made

@@ -1,4 +1,4 @@
-"""Locks for processes that share a folder."""
+"""File locks for processes that share a folder."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def claim(path: Path, stack: ExitStack) -> bool:
 def _acquire(path: Path, stack: ExitStack) -> None:
     from filelock import FileLock
 
-    # Created here with a mode that lets other users lock it too, if the umask allows that.
+    # The file is created with a mode that lets other users lock it too, if the umask allows it.
     handle = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
     mode = stat.S_IMODE(os.fstat(handle).st_mode)
     os.close(handle)
@@ -95,7 +95,7 @@ def remove_if_unlocked(path: Path, before: Callable[[], bool] = lambda: True) ->
 
 
 def _is_unlocked(handle: int) -> bool:
-    """Lock an open file if no process holds it; False if one does, or without locks."""
+    """Lock an open file; False if a process holds it, or if locks are unsupported."""
     if fcntl is None:
         return False
     try:
@@ -106,7 +106,7 @@ def _is_unlocked(handle: int) -> bool:
 
 
 def _is_named(handle: int, path: Path) -> bool:
-    """Whether an open file still has its name; only the holder of its lock removes it."""
+    """Whether an open file still has its name; only the holder of the lock may remove it."""
     try:
         return os.path.samestat(path.lstat(), os.fstat(handle))
     except FileNotFoundError:
@@ -139,7 +139,8 @@ def agreed(path: Path, text: str, last: Callable[[], bool] = lambda: True) -> It
             stays.
 
     Raises:
-        Disagreement: another process, or another block of this one, holds it with another text.
+        Disagreement: another process, or another block of this process, holds the file with another
+            text.
         BenchmarkError: the file cannot be written.
     """
     if fcntl is None:
@@ -160,7 +161,7 @@ def agreed(path: Path, text: str, last: Callable[[], bool] = lambda: True) -> It
 
 
 def _joined(path: Path, text: bytes) -> int:
-    """Open the file once it has this text, with a lock that is shared with other processes."""
+    """Open the file when it has this text, with a lock that other processes can share."""
     found = None
     for _ in range(_TRIES):
         handle = _opened(path)
@@ -185,11 +186,11 @@ def _opened(path: Path) -> int:
     except PermissionError as error:
         try:
             handle = os.open(path, os.O_RDONLY | NO_LINK)
-        except FileNotFoundError:  # it is the folder that cannot be written
+        except FileNotFoundError:  # the folder cannot be written
             raise error from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise BenchmarkError(f"{path} is no regular file; remove it.")
+        raise BenchmarkError(f"{path} is not a regular file; remove it.")
     return handle
 
 

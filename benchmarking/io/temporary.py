@@ -1,4 +1,4 @@
-"""Temporary folders; those of killed processes are removed by a later process."""
+"""Temporary folders; a later process removes those of killed processes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from benchmarking.io.locks import NO_LINK, is_locked, remove_if_unlocked
 _PREFIX = "imagenet-benchmarking-"
 _NAME = re.compile(rf"{re.escape(_PREFIX)}[a-z0-9_]{{8}}")
 _LOCK = "lock"
-"""Name of the file in each folder whose lock the process of the folder holds."""
+"""Name of the lock file in each folder; the process that uses the folder holds the lock."""
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A new folder, removed when the block ends, or after a kill by `remove_left_over`.
+    """Create a folder and remove it when the block ends.
+
+    If the process is killed, `remove_left_over` of a later process removes the folder.
 
     Raises:
         OSError: the folder cannot be created.
@@ -32,7 +34,7 @@ def folder() -> Iterator[Path]:
         with made as name:
             try:
                 yield Path(name)
-            finally:  # the lock goes last, so that a kill leaves no folder without it
+            finally:  # the lock is removed last, so that a kill leaves no folder without a lock
                 with suppress(OSError):
                     _emptied(Path(name))
     finally:
@@ -40,13 +42,13 @@ def folder() -> Iterator[Path]:
 
 
 def remove_left_over() -> None:
-    """Remove folders that killed processes of this user have left: no process holds their locks.
+    """Remove the folders of killed processes of this user: those whose lock no process holds.
 
-    Links, folders of other users, folders with other names and folders without our lock stay. Only
-    an empty folder needs no lock: its process was killed just after it had made the folder, or
-    during the removal.
+    Links, folders of other users, folders with other names and folders without a lock are kept. An
+    empty folder is removed without a lock: its process was killed just after creating the folder,
+    or during the removal.
     """
-    if not hasattr(os, "geteuid"):  # Windows, which has no such locks either
+    if not hasattr(os, "geteuid"):  # Windows, which does not have these locks
         return
     for place in _places():
         with suppress(OSError):
@@ -55,10 +57,10 @@ def remove_left_over() -> None:
 
 
 def _places() -> set[Path]:
-    """Folders in which Python makes temporary folders; if one is full, it uses another."""
+    """Folders in which Python creates temporary folders; if one is full, Python uses another."""
     named = filter(None, (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")))
     places = {Path(place) for place in (*named, "/tmp", "/var/tmp", "/usr/tmp")}  # noqa: S108
-    with suppress(FileNotFoundError):  # none of them can be written
+    with suppress(FileNotFoundError):  # no folder can be written
         places.add(Path(tempfile.gettempdir()))
     return places
 
@@ -74,7 +76,7 @@ def _remove(path: Path) -> None:
 
 
 def _emptied(path: Path) -> bool:
-    """Remove everything in a folder except the lock, which is removed last; True if done."""
+    """Remove everything in a folder except the lock; return True."""
     for one in path.iterdir():
         if one.name == _LOCK:
             continue

@@ -30,7 +30,7 @@ class Available:
 
     Attributes:
         specs: the models that can run.
-        obstacles: for each other model, by its full name, why it cannot run.
+        obstacles: the reason why each other model cannot run, by its full name.
     """
 
     specs: tuple[ModelSpec, ...]
@@ -66,7 +66,7 @@ def available(
     specs, obstacles = [*checkpoints, *listed], dict[str, BenchmarkError]()
 
     def passing(check: Callable[[ModelSpec], object]) -> list[ModelSpec]:
-        """The models without an obstacle so far that pass a check."""
+        """The remaining models that pass a check; the errors of the others are kept."""
         passed = []
         for spec in specs:
             try:
@@ -90,7 +90,7 @@ def available(
 
 
 def explained(obstacles: Mapping[str, BenchmarkError]) -> list[str]:
-    """A line for each reason why models cannot run, with their names.
+    """One line for each reason why models cannot run, with the names of these models.
 
     >>> explained({name: BenchmarkError("no Keras.") for name in "abcde"})
     ['a, b, c and 2 more: no Keras.']
@@ -125,7 +125,7 @@ def _check_recipe(recipe: str, spec: ModelSpec) -> None:
 def _tell_of_downloads(
     specs: Sequence[ModelSpec], folder: Path | None, tell: Callable[[str], None]
 ) -> None:
-    """Tell how much is going to be downloaded, if it is more than one file."""
+    """Announce the total size of the downloads, if there are several."""
     missing = []
     for spec in specs:
         try:
@@ -152,7 +152,7 @@ def _find_weights(
             raise
     else:
         if spec.weights.url:
-            sweep_up(path)  # a download beside the one that succeeded may have been killed
+            sweep_up(path)  # a second download of the same file may have been killed
         return path
     place = folder or source_of(spec).weights_folder(spec)
     tell(f"downloading {spec.weights.url} into {place}")
@@ -160,7 +160,7 @@ def _find_weights(
 
 
 def _explained(patterns: Sequence[str]) -> list[str]:
-    """A line for each model name that exists in several sources."""
+    """One line for each model name that exists in several sources."""
     lines = []
     for pattern in patterns:
         same = [spec for spec in select([pattern]) if spec.name.lower() == pattern.lower()]

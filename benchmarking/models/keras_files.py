@@ -1,7 +1,7 @@
-"""Weights of a Keras checkpoint, whose layers are compared with those of the model.
+"""Load the weights of a Keras checkpoint, after comparing its layers with those of the model.
 
-Keras itself ignores what a file has beyond the model's layers, so a file of another architecture
-could be loaded in part without a word.
+Keras ignores additional layers in a file, so it could load a part of another architecture's file
+without an error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def fill(model: keras.Model, path: Path, spec: ModelSpec) -> None:
         spec: the model's spec.
 
     Raises:
-        WeightsError: the file is not HDF5, or its arrays are not those of the architecture.
+        WeightsError: the file is not HDF5, or its arrays do not fit the architecture.
     """
     try:
         if path.name.endswith(".weights.h5"):
@@ -41,7 +41,7 @@ def fill(model: keras.Model, path: Path, spec: ModelSpec) -> None:
 
 
 def _check_arrays(model: keras.Model, path: Path, spec: ModelSpec) -> None:
-    """Compare names and shapes of a file's arrays with those that the model itself would save."""
+    """Compare names and shapes of the arrays in a file with those that the model would save."""
     with temporary.folder() as folder:
         model.save_weights(own := folder / "own.weights.h5")
         wanted, found = _shapes(own), _shapes(path)
@@ -60,7 +60,7 @@ def _check_arrays(model: keras.Model, path: Path, spec: ModelSpec) -> None:
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shape of each array of a file of weights, without those of an optimiser."""
+    """Shape of each array in a file of weights, without arrays of the optimiser."""
     import h5py
 
     shapes: dict[str, tuple[int, ...]] = {}
@@ -75,5 +75,5 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _text(shapes: dict[str, tuple[int, ...]], name: str) -> str:
-    """The shape of an array in words, or that there is none."""
+    """The shape of an array in words; "none" if the array is missing."""
     return " x ".join(map(str, shapes[name])) or "one number" if name in shapes else "none"

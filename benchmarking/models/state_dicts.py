@@ -1,9 +1,9 @@
-"""Tensors of a PyTorch checkpoint, found under whatever names training scripts give them.
+"""Find the tensors of a model in a PyTorch checkpoint, whatever prefix their names have.
 
-A checkpoint is a dictionary of tensors, or one that contains such dictionaries: "state_dict",
-"model", "state_dict_ema" and so on. Wrappers add a prefix to the names of tensors: "module." by
-DataParallel, "_orig_mod." by torch.compile, "model." by Lightning. All names are joined with dots,
-so a part of a checkpoint is what its names start with.
+A checkpoint is a dictionary of tensors, or it contains such dictionaries: "state_dict", "model",
+"state_dict_ema" and so on. Wrappers add a prefix to the names of tensors: DataParallel adds
+"module.", torch.compile adds "_orig_mod." and Lightning adds "model.". This module joins nested
+names with dots, so each part of a checkpoint is identified by a prefix.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LISTED = 10
 """Number of tensors that an error names."""
 
 _COUNTER = "num_batches_tracked"
-"""A counter of batch normalisation, which no prediction uses and old files lack."""
+"""A counter of batch normalisation. Predictions do not use it, and old files do not have it."""
 
 
 def fill(model: torch.nn.Module, path: Path, spec: ModelSpec) -> None:
@@ -37,10 +37,10 @@ def fill(model: torch.nn.Module, path: Path, spec: ModelSpec) -> None:
     Args:
         model: the architecture.
         path: a file that torch.save or safetensors has written.
-        spec: the model's spec; its weights say which part of the file is meant.
+        spec: the model's spec; `spec.weights.part` names the part of the file to use, if any.
 
     Raises:
-        WeightsError: the file contains no tensors that fit, or several that do.
+        WeightsError: no part of the file fits the model, or several different parts do.
     """
     tensors = dict(_flat(_read(path)))
     if spec.renamed:
@@ -52,11 +52,11 @@ def fill(model: torch.nn.Module, path: Path, spec: ModelSpec) -> None:
     problems = list(_problems(found, wanted))
     if problems:
         raise _does_not_fit(path, spec, part, problems, len(wanted))
-    model.load_state_dict(found, strict=False)  # what differs is a counter at most
+    model.load_state_dict(found, strict=False)  # only a counter can be missing
 
 
 def _read(path: Path) -> Any:
-    """What a file contains, without running any code from it."""
+    """Read a file without running any code from it."""
     import numpy as np
     import torch
 
@@ -67,8 +67,10 @@ def _read(path: Path) -> Any:
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
-            raise WeightsError(f"{path.name} is no intact safetensors file: {error}.") from error
-    # Plain values, which training scripts save beside the tensors.
+            raise WeightsError(
+                f"{path.name} is not an intact safetensors file: {error}."
+            ) from error
+    # Types of plain values that training scripts save together with the tensors.
     harmless = [argparse.Namespace, PosixPath, np.dtype, type(np.dtype("f4")), type(np.dtype("f8"))]
     harmless += [np._core.multiarray.scalar]  # type: ignore[attr-defined]
     try:
@@ -88,13 +90,13 @@ def _read(path: Path) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """What PyTorch refuses in a file, without its advice to run any code that the file contains."""
+    """Why PyTorch refuses a file, without PyTorch's advice to run the code in it."""
     match = re.search(r"Unsupported \w+: (?:GLOBAL )?([\w.]+)", str(error))
     return match[1].rstrip(".") if match else str(error).splitlines()[0].rstrip(".")
 
 
 def _flat(document: Any, start: str = "", levels: int = 5) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every tensor in nested dictionaries, with the names joined by dots."""
+    """All tensors in nested dictionaries, with their names joined by dots."""
     import torch
 
     if not isinstance(document, Mapping) or not levels:
@@ -107,7 +109,7 @@ def _flat(document: Any, start: str = "", levels: int = 5) -> Iterator[tuple[str
 
 
 def _part(tensors: Tensors, wanted: Tensors, path: Path, spec: ModelSpec) -> str:
-    """What the names of the right tensors start with.
+    """The prefix of the names of the model's tensors.
 
     Raises:
         WeightsError: no part fits the model, or several parts with different tensors do.
@@ -137,7 +139,7 @@ def _part(tensors: Tensors, wanted: Tensors, path: Path, spec: ModelSpec) -> str
 
 
 def _starts(tensors: Tensors, wanted: Tensors) -> list[str]:
-    """Everything that stands before a name of the model in the file, in the file's order."""
+    """All prefixes of the model's tensor names in the file, in the order of the file."""
     found: dict[str, None] = {}
     for name in tensors:
         pieces = name.split(".")
@@ -167,7 +169,7 @@ def _below(tensors: Tensors, start: str) -> Tensors:
 
 
 def _problems(found: Tensors, wanted: Tensors) -> Iterator[str]:
-    """Each tensor that is missing, unknown or of another shape, in words."""
+    """A description of each tensor that is missing, unknown or of another shape."""
     for name, tensor in wanted.items():
         if name not in found:
             if not name.endswith(_COUNTER):

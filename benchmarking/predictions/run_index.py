@@ -95,7 +95,7 @@ def beside(folder: Path, apart: str) -> Path:
     known = folder if folder.name.strip(".") else folder.resolve()
     if not known.name:
         raise BenchmarkError(
-            f"{known} cannot be named otherwise; such runs are kept in a store apart, so name a "
+            f"these runs need a separate store beside {known}, which is not possible; choose a "
             "folder within it with --store."
         )
     return known.with_name(known.name + apart)

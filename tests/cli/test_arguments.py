@@ -1,4 +1,4 @@
-"""What a user gives: options, paths with "~", an environment without a home folder."""
+"""Arguments of the user: options, paths with "~", an environment without a home folder."""
 
 import argparse
 import pwd
@@ -87,7 +87,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_home_folder_is_meant_in_every_kind_of_place(home, tree, monkeypatch):
+def test_a_tilde_is_expanded_in_every_kind_of_place(home, tree, monkeypatch):
     assert Store("~/mine").folder == home / "mine"
     monkeypatch.setenv("IMAGENET_BENCHMARK_STORE", "~/own")
     assert Store().folder == home / "own"
@@ -102,7 +102,7 @@ def test_the_home_folder_is_meant_in_every_kind_of_place(home, tree, monkeypatch
     assert len(label_set("~/mine.csv", keys, labels).rows) == 6
 
 
-def test_a_file_whose_name_begins_with_a_tilde_is_meant_itself(home, monkeypatch):
+def test_an_existing_file_whose_name_begins_with_a_tilde_is_used(home, monkeypatch):
     monkeypatch.chdir(home)
     Path("~note").touch()
     assert expanded("~note") == Path("~note")
@@ -112,7 +112,7 @@ def test_a_file_whose_name_begins_with_a_tilde_is_meant_itself(home, monkeypatch
 
 @pytest.fixture
 def homeless(monkeypatch):
-    """An environment like that of a container which runs under a number without a name."""
+    """An environment without a home folder, like a container whose user id has no name."""
 
     def unknown(number):
         raise KeyError(number)
@@ -140,7 +140,9 @@ def test_without_a_home_folder_the_variable_to_set_is_named(
     assert capsys.readouterr().err.endswith(f"Set HOME or {variable}.\n")
 
 
-def test_without_a_home_folder_all_that_needs_none_works(homeless, light, tree, tmp_path, capsys):
+def test_without_a_home_folder_all_commands_that_do_not_need_one_work(
+    homeless, light, tree, tmp_path, capsys
+):
     store = str(tmp_path / "store")
     models = ["--models", "steady", "steadier", "--store", store]
     assert main(["predict", str(tree), *models]) == 0
@@ -150,13 +152,13 @@ def test_without_a_home_folder_all_that_needs_none_works(homeless, light, tree, 
     assert main(["models", "--weights"]) == 0
 
 
-def test_a_cache_that_is_no_absolute_path_is_refused(monkeypatch):
+def test_a_cache_that_is_not_an_absolute_path_is_refused(monkeypatch):
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: Path("relative"))
     with pytest.raises(BenchmarkError, match="expected an absolute path"):
         user_folders.cache()
 
 
-def test_a_closed_standard_output_is_told_in_one_line():
+def test_a_closed_standard_output_gives_an_error_of_one_line():
     command = "exec 1>&-; exec " + f"{sys.executable} -m benchmarking models"
     done = subprocess.run(["sh", "-c", command], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
@@ -167,14 +169,14 @@ LITE = "efficientnet-lite-keras/efficientnet-lite0"
 
 
 @pytest.mark.parametrize(("backend", "said"), [("jax", 1), ("tensorflow", 0)])
-def test_a_backend_of_keras_that_is_not_used_is_told(monkeypatch, tmp_path, backend, said):
+def test_a_keras_backend_that_is_not_used_gives_a_message(monkeypatch, tmp_path, backend, said):
     monkeypatch.setenv("KERAS_BACKEND", backend)
     told: list[str] = []
     plan([LITE], "demo", 20, Store(tmp_path / "store"), Options(), told.append)
     assert told == ["KERAS_BACKEND=jax is not used; Keras runs on TensorFlow"] * said
 
 
-def test_a_missing_framework_is_told_in_two_lines(monkeypatch, tmp_path, capsys):
+def test_a_missing_framework_gives_an_error_of_two_lines(monkeypatch, tmp_path, capsys):
     there = util.find_spec
     monkeypatch.setattr(
         "benchmarking.models.sources.find_spec",
@@ -187,7 +189,7 @@ def test_a_missing_framework_is_told_in_two_lines(monkeypatch, tmp_path, capsys)
     assert second.startswith("  keras/VGG16, keras/VGG19, keras/ResNet50 and 10 more: keras is not")
 
 
-def test_the_total_is_told_before_weights_are_downloaded(monkeypatch, tmp_path):
+def test_the_total_size_is_announced_before_weights_are_downloaded(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     told: list[str] = []
 

@@ -330,7 +330,7 @@ def test_endless_data_is_not_read_beyond_the_size_of_the_file(server, small, tmp
     assert server.megabytes < 50  # the buffers of both ends
 
 
-BESIDE = "sends over 1 MiB that is no part of a file, where a few KiB are usual; use another addr"
+BESIDE = "sends over 1 MiB besides the file, where a few KiB are usual; use another addr"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_the_text_of_a_killed_process_is_ignored(path):
 
 
 @pytest.mark.usefixtures("soon")
-def test_a_file_that_is_locked_by_somebody_else_is_named(path):
+def test_a_file_that_another_process_locks_is_named(path):
     path.parent.mkdir()
     with path.open("wb") as file:
         locks.fcntl.flock(file, locks.fcntl.LOCK_EX)
@@ -60,7 +60,7 @@ def test_a_file_that_is_locked_by_somebody_else_is_named(path):
 def test_a_pipe_or_a_link_is_refused_without_waiting(path):
     path.parent.mkdir()
     os.mkfifo(path)
-    with pytest.raises(BenchmarkError, match="no regular file"):
+    with pytest.raises(BenchmarkError, match="is not a regular file"):
         agreed(path, "a").__enter__()
     path.unlink()
     path.symlink_to(path.with_name("elsewhere"))
@@ -93,7 +93,7 @@ def test_processes_with_different_texts_never_hold_a_file_at_the_same_time(path)
     assert not path.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_the_reason_given(path, monkeypatch):
+def test_the_error_says_that_the_folder_cannot_be_written(path, monkeypatch):
     real = os.open
 
     def refusing(place, flags, *mode):
@@ -106,8 +106,8 @@ def test_a_folder_that_cannot_be_written_is_the_reason_given(path, monkeypatch):
         agreed(path, "a").__enter__()
 
 
-def test_a_file_that_was_replaced_before_it_was_locked_is_left_to_its_owner(path, monkeypatch):
-    """Who removes what a kill has left can have opened a file that is not there any more."""
+def test_a_file_that_was_replaced_before_it_was_locked_is_kept(path, monkeypatch):
+    """The file may be removed or replaced between its opening and its locking."""
     path.parent.mkdir()
     path.write_bytes(b"left by a kill")
     real = locks.fcntl.flock
@@ -122,7 +122,7 @@ def test_a_file_that_was_replaced_before_it_was_locked_is_left_to_its_owner(path
     assert path.read_bytes() == b"of another process"
 
 
-def test_a_file_that_cannot_be_removed_in_full_stays_for_the_next(path):
+def test_a_file_that_cannot_be_removed_completely_is_kept_for_the_next_process(path):
     with agreed(path, "", last=lambda: False):
         pass
     assert path.exists()
@@ -133,8 +133,8 @@ def test_a_file_that_cannot_be_removed_in_full_stays_for_the_next(path):
 
 
 @pytest.mark.parametrize("at", [1, 2])
-def test_a_folder_that_another_process_removes_meanwhile_is_made_again(path, monkeypatch, at):
-    """Who has stored a run removes the folder in which the next one wants to lock it."""
+def test_a_folder_that_another_process_removes_meanwhile_is_created_again(path, monkeypatch, at):
+    """A process that has stored a run removes the folder while another one locks the run."""
     real, times = os.open, count(1)
 
     def slow(place, flags, *mode, **more):

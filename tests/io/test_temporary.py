@@ -1,4 +1,4 @@
-"""Temporary folders: what killed processes have left is removed, and nothing else."""
+"""Temporary folders: only those of killed processes are removed."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ IN_A_PID_NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-chil
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
-    """Where temporary folders are made."""
+    """The folder in which temporary folders are created."""
     place = tmp_path / "tmp"
     place.mkdir()
     monkeypatch.setenv("TMPDIR", str(place))
@@ -35,14 +35,14 @@ def place(tmp_path, monkeypatch):
 
 
 def holding(*before):
-    """A process that has a folder until it is told to end."""
+    """A process that uses a folder until its standard input is closed."""
     command = [*before, sys.executable, "-c", HOLDS]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline()
     return process
 
 
-def test_a_folder_goes_with_its_block(place):
+def test_a_folder_is_removed_when_its_block_ends(place):
     with temporary.folder() as folder:
         (folder / "task").write_bytes(b"data")
         assert list(place.iterdir()) == [folder]
@@ -58,7 +58,7 @@ def test_the_folder_of_a_killed_process_is_removed(place):
     assert list(place.iterdir()) == []
 
 
-def test_the_folder_of_a_process_that_lives_stays(place):
+def test_the_folder_of_a_running_process_is_kept(place):
     process = holding()
     temporary.remove_left_over()
     assert [path.name for path in place.rglob("*er*")] == ["er"]
@@ -66,7 +66,7 @@ def test_the_folder_of_a_process_that_lives_stays(place):
     assert list(place.iterdir()) == []
 
 
-def test_a_process_lives_in_another_pid_namespace_as_well(place):
+def test_the_folder_of_a_process_in_another_pid_namespace_is_kept(place):
     if subprocess.run([*IN_A_PID_NAMESPACE, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no pid namespace can be made here")
     process = holding(*IN_A_PID_NAMESPACE)
@@ -77,7 +77,7 @@ def test_a_process_lives_in_another_pid_namespace_as_well(place):
     assert list(place.iterdir()) == []
 
 
-def test_a_folder_that_was_made_elsewhere_since_the_first_place_was_full_is_removed(
+def test_a_folder_that_was_created_elsewhere_because_of_a_full_disk_is_removed(
     place, tmp_path, monkeypatch
 ):
     other = tmp_path / "other"
@@ -88,7 +88,7 @@ def test_a_folder_that_was_made_elsewhere_since_the_first_place_was_full_is_remo
     assert not folder.exists()
 
 
-def test_where_no_temporary_folder_can_be_made_nothing_is_removed(monkeypatch):
+def test_nothing_is_removed_if_no_temporary_folder_can_be_created(monkeypatch):
     def none():
         raise FileNotFoundError(2, "No usable temporary directory found")
 
@@ -97,7 +97,7 @@ def test_where_no_temporary_folder_can_be_made_nothing_is_removed(monkeypatch):
 
 
 def a_folder(place, name="imagenet-benchmarking-abcd_123"):
-    """One that looks like that of a killed process."""
+    """A folder like that of a killed process."""
     folder = place / name
     folder.mkdir()
     for file in ("lock", "task"):
@@ -108,14 +108,14 @@ def a_folder(place, name="imagenet-benchmarking-abcd_123"):
 @pytest.mark.parametrize(
     "name", ["imagenet-benchmarking-", "imagenet-benchmarking-notes", "imagenet-benchmarking-a/b"]
 )
-def test_a_folder_of_another_name_stays(place, name):
+def test_a_folder_with_another_name_is_kept(place, name):
     (place / name).parent.mkdir(exist_ok=True)
     folder = a_folder(place, name)
     temporary.remove_left_over()
     assert (folder / "task").exists()
 
 
-def test_a_folder_without_our_lock_stays(place):
+def test_a_folder_without_a_lock_is_kept(place):
     folder = a_folder(place)
     (folder / "lock").unlink()
     temporary.remove_left_over()
@@ -138,7 +138,7 @@ def test_a_link_is_not_followed(place, tmp_path):
     assert (place / folder.name).is_symlink()
 
 
-def test_what_a_link_within_leads_to_stays(place, tmp_path):
+def test_the_target_of_a_link_in_a_folder_is_kept(place, tmp_path):
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "file").write_bytes(b"data")
@@ -150,14 +150,14 @@ def test_what_a_link_within_leads_to_stays(place, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_a_folder_of_another_user_stays(place):
+def test_a_folder_of_another_user_is_kept(place):
     folder = a_folder(place)
     os.chown(folder, 65534, 65534)
     temporary.remove_left_over()
     assert (folder / "task").exists()
 
 
-def test_where_locks_cannot_tell_every_folder_stays(place, monkeypatch):
+def test_every_folder_is_kept_if_locks_are_not_supported(place, monkeypatch):
     def none(handle, how):
         raise OSError(95, "Operation not supported")
 
@@ -188,7 +188,7 @@ for number in range(300):
 """
 
 
-def test_many_that_make_and_remove_folders_never_take_one_that_is_used(place):
+def test_processes_never_remove_a_folder_that_another_one_uses(place):
     running = [
         subprocess.Popen([sys.executable, "-W", "error", "-c", BUSY], stderr=subprocess.PIPE)
         for _ in range(4)
@@ -198,7 +198,7 @@ def test_many_that_make_and_remove_folders_never_take_one_that_is_used(place):
     assert list(place.iterdir()) == []
 
 
-def test_one_that_is_killed_while_it_removes_leaves_the_rest_to_the_next(place):
+def test_if_a_process_is_killed_during_the_removal_the_next_one_removes_the_rest(place):
     folder = a_folder(place)
     dying = """
 import os, signal

@@ -1,4 +1,4 @@
-"""Checkpoints of the user's own, as training scripts write them."""
+"""The user's own checkpoints in the forms that training scripts write."""
 
 import argparse
 import json
@@ -47,7 +47,7 @@ def test_a_checkpoint_is_named_after_its_file_and_claims_no_published_accuracy(f
         ("model.safetensors", "model"),
     ],
 )
-def test_names_of_files_become_valid_names_of_models(tmp_path, name, expected):
+def test_file_names_become_valid_model_names(tmp_path, name, expected):
     (tmp_path / name).touch()
     architecture = "keras/VGG16" if name.endswith("h5") else ARCHITECTURE
     assert spec_of_checkpoint(tmp_path / name, architecture).name == expected
@@ -65,9 +65,7 @@ def test_names_of_files_become_valid_names_of_models(tmp_path, name, expected):
         ("folder.pth", ARCHITECTURE, "folder.pth is not a file"),
     ],
 )
-def test_a_file_or_architecture_that_cannot_be_meant_is_refused(
-    tmp_path, name, architecture, message
-):
+def test_a_wrong_file_or_architecture_is_refused(tmp_path, name, architecture, message):
     (tmp_path / "folder.pth").mkdir()
     if name.startswith("mine"):
         (tmp_path / name).touch()
@@ -94,7 +92,7 @@ def test_options_that_contradict_each_other_are_refused(file, tmp_path, capsys, 
 
 
 class Small:
-    """A source of a tiny architecture, so that tests of names need no large model."""
+    """A source with a tiny architecture, so that tests of tensor names need no large model."""
 
     @staticmethod
     def build(spec, weights):
@@ -107,7 +105,7 @@ class Small:
 
 @pytest.fixture
 def small(monkeypatch):
-    """The tensors of the tiny architecture, with other values than a new model has."""
+    """Tensors of the tiny architecture whose values differ from those of a new model."""
     import torch
 
     monkeypatch.setattr("benchmarking.models.sources.checkpoint.source_of", lambda spec: Small)
@@ -166,7 +164,7 @@ def test_safetensors_are_read(small, tmp_path):
     assert all(torch.equal(found[name], one) for name, one in small.items())
 
 
-def test_of_weights_and_their_average_neither_is_guessed(small, tmp_path):
+def test_a_file_with_weights_and_their_moving_average_is_refused_without_a_choice(small, tmp_path):
     import torch
 
     average = {name: one + 1 for name, one in small.items()}
@@ -320,7 +318,7 @@ print("said:", json.dumps(said))
 
 
 @pytest.mark.models
-def test_weights_of_keras_are_loaded_and_what_differs_is_named(tmp_path):
+def test_weights_of_keras_are_loaded_and_differences_are_named(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", KERAS, str(tmp_path)], capture_output=True, text=True
     )

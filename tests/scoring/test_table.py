@@ -309,7 +309,7 @@ def test_two_files_of_labels_with_one_name_are_refused_not_merged(hundred, tmp_p
         (tmp_path / folder / "l.csv").write_text("000,0\n")
     both = [part for folder in "ab" for part in ("--labels", str(tmp_path / folder / "l.csv"))]
     assert main(["table", "--store", str(hundred.folder), *both]) == 2
-    assert "would share its columns with another" in capsys.readouterr().err
+    assert "would have the same column names as other labels" in capsys.readouterr().err
 
 
 def test_a_subset_is_named_and_counted(hundred, tmp_path, capsys):
