@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 TORCHVISION, KERAS = select(["torchvision/*"]), select(["keras/*"])
 SMALLEST = ["torchvision/alexnet", "torchvision/densenet121", "torchvision/inception_v3"]
 SMALLEST += ["torchvision/resnet18", "torchvision/squeezenet1_1", "torchvision/vgg11_bn"]
-SMALLEST += ["keras/DenseNet121", "keras/InceptionV3", "keras/MobileNetV2", "keras/ResNet50"]
+SMALLEST += ["keras/DenseNet121", "keras/MobileNetV2", "keras/ResNet50"]
 """A model of each way to build, scale and crop, which is built, loaded and run.
 
 Of the others, facts are compared: weights, parameters, inputs.

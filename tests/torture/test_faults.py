@@ -79,7 +79,7 @@ def refuse_each_call_of(scene, arena, folder, verdicts, full):
     arena.run(scene.arguments(whole), replace(scene.orders, trace=str(trace)))
     reference = contents(whole)
     calls = [call for call in traced(trace) if call.name in WRITES and call.moment == "before"]
-    for at, call in list(enumerate(calls, start=1))[:: 1 if full else 7]:
+    for at, call in list(enumerate(calls, start=1))[:: 1 if full else 15]:
         for number, for_good in ((errno.ENOSPC, True), (errno.EIO, False)):
             out = folder / f"{scene.name}-{at}-{number}"
             shutil.copytree(folder / "start", out)

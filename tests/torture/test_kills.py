@@ -84,12 +84,12 @@ def make(name: str, arena: Arena, pictures: Path, folder: Path) -> Scene:
 @pytest.mark.parametrize(
     ("name", "who", "every"),
     [
-        ("predict", "parent", 5),
-        ("predict", "worker", 2),
-        ("import", "parent", 5),
-        ("fetch", "parent", 5),
-        ("prepare", "parent", 4),
-        ("npy", "parent", 7),
+        ("predict", "parent", 12),
+        ("predict", "worker", 3),
+        ("import", "parent", 10),
+        ("fetch", "parent", 10),
+        ("prepare", "parent", 8),
+        ("npy", "parent", 14),
         ("csv", "parent", 2),
     ],
 )

@@ -77,7 +77,7 @@ def test_whatever_a_kill_leaves_outside_the_store_the_next_sweep_removes(
         and call.name in CHANGES
         and call.path.startswith(orders.below)
     ]
-    places = [*range(len(calls))] if full else [*range(0, len(calls), 7), len(calls) - 1]
+    places = [*range(len(calls))] if full else [*range(0, len(calls), 15), len(calls) - 1]
     left = 0
     for at in places:
         store = tmp_path / f"{who}-{at}"
@@ -100,7 +100,7 @@ def test_the_same_command_uses_what_a_kill_has_left_or_removes_it(
 ):
     scene, verdicts, chance = a_sweep(pictures, "one", "two"), Verdicts(), random.Random(whom)
     assert arena.run(scene.arguments(tmp_path / "0"), scene.orders).status == 0
-    for number in range(8 if full else 2):
+    for number in range(8 if full else 1):
         store = tmp_path / str(number + 1)
         victim = arena.start(scene.arguments(store), scene.orders, TORTURE_PAUSE="0.05")
         victim.until(PREDICTING if number % 2 else LOADING)

@@ -46,7 +46,8 @@ def prepare(gpu: int | None, precision: str = "float32") -> Device:
     with requires(EXTRA):
         import torch
 
-    torch.use_deterministic_algorithms(True)
+    # The same as use_deterministic_algorithms(True), which also imports the compiler: one second.
+    torch.set_deterministic_debug_mode("error")
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
