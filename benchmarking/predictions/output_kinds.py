@@ -130,6 +130,11 @@ def kind_of(scan: Scan, said: str | None) -> tuple[Kind, tuple[str, ...]]:
             f"{values}, but {sums}: sigmoid outputs, or something else; say --outputs logits or "
             "--outputs probabilities"
         )
+    if scan.low >= 0:
+        raise BenchmarkError(
+            f"{values}, none of them negative, and {sums}: percentages, or something else; divide "
+            "percentages by 100, or say --outputs logits"
+        )
     return "logits", (_SOFTMAX,)
 
 

@@ -241,6 +241,7 @@ REFUSED = {
     "rows of zeros": (np.where(ODD > 20, 0, LOGITS), "row 21.* the same value for every class"),
     "sigmoid outputs": (1 / (1 + np.exp(-LOGITS)), "sigmoid outputs, or something else"),
     "percent": (100 * PROBABILITIES, "each row sums to 100; divide by it"),
+    "rounded percent": (np.round(100 * PROBABILITIES, 1), "none of them negative.*percentages"),
     "complex numbers": (LOGITS.astype(complex), "it holds complex128"),
     "counted from 1": (GUESSES + 1, "they are counted from 1"),
     "class 1000": (np.where(ODD[:, 0] == 3, 1000, GUESSES), "1000 in row 3 is no class"),
