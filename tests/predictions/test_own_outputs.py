@@ -148,6 +148,10 @@ def csv_of_all(path):
     path.write_text(lines(f"filename,label,{numbered('c', 1000)}", KEYS, LABELS, LOGITS))
 
 
+def csv_of_data_frame(path):
+    path.write_text(lines(f"filename,label,{numbered('', 1000)}", KEYS, LABELS, LOGITS))
+
+
 def csv_of_wnids(path):
     path.write_text(lines(f"path,{','.join(wnids()[::-1])}", KEYS, LOGITS[:, ::-1]))
 
@@ -182,6 +186,7 @@ def parquet_of_lists(path):
     [
         (npz, ".npz"),
         (csv_of_all, ".csv"),
+        (csv_of_data_frame, ".csv"),
         (csv_of_wnids, ".csv"),
         (csv_from_excel, ".csv"),
         (lambda path: np.savetxt(path, LOGITS), ".txt"),
@@ -289,6 +294,7 @@ def test_what_is_said_decides_where_outputs_can_be_two_things(take, store):
 TABLES = {
     "one class": lines("filename,prediction", KEYS, GUESSES),
     "one class and more": lines("path,label,pred,split", KEYS, LABELS, GUESSES, ["val"] * N),
+    "what is right": lines("path,pred,correct", KEYS, GUESSES, (GUESSES == LABELS).astype(int)),
     "WordNet ids": lines("image,prediction", KEYS, [wnids()[guess] for guess in GUESSES]),
     "no headings": lines("", KEYS, GUESSES).lstrip(),
     "five classes": lines("id,pred1,pred2,pred3,pred4,pred5", KEYS, BEST[:, :5]),
@@ -319,6 +325,7 @@ def test_tables_of_classes_are_read_by_their_headings(text, take, store):
         (lines("filename,prediction", KEYS, ["tench"] * N), "line 2: 'tench' is not a class"),
         (lines("filename,prediction", KEYS, [""] * N), "line 2 has 0 predicted classes"),
         (lines("filename,pred,p", KEYS, GUESSES, ["0;5"] * N), "could not convert"),
+        (lines("filename,y_true,pred", KEYS, LABELS + 1, GUESSES), "its labels differ from those"),
         ("filename,prediction\n", "it has headings alone"),
         (lines("filename,prediction", KEYS, GUESSES) + "a.jpg\n", "line 26 has 1 cells"),
         (lines(numbered("c", 1001), np.zeros((2, 1001))), "the class 'background'"),

@@ -14,11 +14,15 @@ from benchmarking.predictions.output_files.outputs import CLASSES, MOST_GUESSES
 from benchmarking.predictions.output_files.plain_arrays import check_width
 
 _LABELS = re.compile(
-    r"(true|given|original|correct|right|actual|gt|groundtruth|target|y)"
+    r"(true|given|original|actual|gt|groundtruth|target|y)"
     r"(label|class|category|target|wnid|synset|y)?(id|idx|index)?"
-    r"|(label|target|wnid|synset|category)(id|idx|index)?s?"
+    r"|(correct|right)(label|class|category|target|wnid|synset)(id|idx|index)?"
+    r"|(label|target|wnid|synset|category)(id|idx|index)?s?|ytrue|truth"
 )
-"""Headings of a column of true classes, in lower case and without anything but letters."""
+"""Headings of a column of true classes, in lower case and without anything but letters.
+
+A column that is called "correct" alone says whether a prediction is right.
+"""
 
 _GUESSES = re.compile(
     r"(model)?(pred|predicted|prediction|predictions|top|top[k]?pred|guess|yhat|ypred|argmax)"

@@ -152,8 +152,9 @@ def _headings(cells: Sequence[str]) -> tuple[str, ...]:
     if cells[0].startswith("#"):
         cells = [cells[0].lstrip("# "), *cells[1:]]
         return tuple(cells if cells[0] else cells[1:])
-    counted = [str(at) for at in range(len(cells))]
-    if len(cells) > MOST_GUESSES and (list(cells) == counted or list(cells[1:]) == counted[:-1]):
+    numbers = [cell for cell in cells if cell.isdigit()]
+    counts = ([str(at) for at in range(first, first + len(numbers))] for first in (0, 1))
+    if len(numbers) > MOST_GUESSES and numbers in counts:
         return tuple(cells)
     return () if any(_NUMBER.fullmatch(cell) for cell in cells) else _unless_names(cells)
 
