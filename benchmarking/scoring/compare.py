@@ -162,10 +162,12 @@ def compare(
         check_same_pictures(stores, [ours, theirs])
     rows = stores.rows_of(ours)
     right = label_set(labels, rows.keys, rows.labels) if isinstance(labels, str) else labels
-    right_of_second = in_rows_of(right, rows, stores.rows_of(theirs))
+    others = stores.rows_of(theirs)
+    right_of_second = in_rows_of(right, rows, others)
     both = first_guesses(stores, ours, right), first_guesses(stores, theirs, right_of_second)
     (pair,) = every_pair(both)
-    return Comparison(pair, tuple(class_changes(*both, right)), right.notes)
+    notes = (*right.notes, *other_classes(right, rows, others))
+    return Comparison(pair, tuple(class_changes(*both, right)), notes)
 
 
 def first_guesses(store: Stores | Store, run: Run, right: LabelSet) -> FirstGuesses:
@@ -211,6 +213,21 @@ def in_rows_of(right: LabelSet, ours: ImageRows, theirs: ImageRows) -> LabelSet:
             f"as {missing[0]!r}."
         )
     return replace(right, rows=np.array([places[name] for name in names]))
+
+
+def other_classes(right: LabelSet, ours: ImageRows, theirs: ImageRows) -> tuple[str, ...]:
+    """A warning if stored classes count, and another store has other ones; see `in_rows_of`."""
+    stored = ours.labels[right.rows]
+    if right.classes.shape[1] > 1 or not np.array_equal(right.classes[:, 0], stored):
+        return ()
+    there = theirs.labels[in_rows_of(right, ours, theirs).rows]
+    n = np.count_nonzero(there != stored)
+    if not n:
+        return ()
+    return (
+        f"warning: {n:,} of {len(stored):,} pictures have other classes in another store; those "
+        "in the store of the first run are used",
+    )
 
 
 def every_pair(runs: Sequence[FirstGuesses]) -> list[Pair]:

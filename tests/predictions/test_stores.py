@@ -216,6 +216,15 @@ def test_a_run_is_compared_with_itself_in_another_store(put, call):
     assert "lab/even (published) on sixty in a, lab/even (published) on sixty in b; choose" in err
 
 
+def test_a_comparison_warns_if_a_picture_has_another_class_in_the_other_store(put, call):
+    put("a", EVEN, slice(0, 60, 2))
+    put("b", EVEN, slice(0, 60, 2), labels=LABELS | {"00.png": 5})
+    for what in (["even"], ["--all"]):
+        status, _, err = call("compare", *what, "--store", "a", "--store", "b")
+        assert status == 0
+        assert "warning: 1 of 60 pictures have other classes in another store" in err
+
+
 def test_every_pair_across_stores_is_compared(put, call):
     put("a", EVEN, slice(0, 60, 2))
     put("b", EVEN, slice(0, 50, 2))

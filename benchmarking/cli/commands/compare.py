@@ -139,7 +139,7 @@ def _two(args: argparse.Namespace, store: Stores) -> _Compared:
         *_numbers(found.pair),
         *_classes(found.classes),
     ]
-    notes = [*right.notes, *store.legend]
+    notes = [*found.notes, *store.legend]
     return _Compared("\n".join(parts), (first, second), [found.pair], found.classes, notes)
 
 
@@ -151,6 +151,7 @@ def _all(args: argparse.Namespace, store: Stores, runs: Sequence[Run]) -> _Compa
         every_pair,
         first_guesses,
         in_rows_of,
+        other_classes,
     )
 
     sets = sorted({run.images for run in runs})
@@ -174,7 +175,9 @@ def _all(args: argparse.Namespace, store: Stores, runs: Sequence[Run]) -> _Compa
     heading = _heading(args, store, [], len(right), sets[0])
     summary = f"{len(pairs)} pairs, {unsure} not significant at 5 % after Holm's adjustment"
     text = "\n".join([*heading, aligned(lines, left=2), summary])
-    return _Compared(text, runs, pairs, None, [*right.notes, *store.notes(sets[0])])
+    others = [note for run in runs for note in other_classes(right, first, rows[run])]
+    notes = [*right.notes, *dict.fromkeys(others), *store.notes(sets[0])]
+    return _Compared(text, runs, pairs, None, notes)
 
 
 def _heading(
