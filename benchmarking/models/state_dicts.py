@@ -95,10 +95,12 @@ def _reason(error: Exception) -> str:
     return match[1].rstrip(".") if match else str(error).splitlines()[0].rstrip(".")
 
 
-def _flat(document: Any, start: str = "", levels: int = 5) -> Iterator[tuple[str, torch.Tensor]]:
-    """All tensors in nested dictionaries, with their names joined by dots."""
+def _flat(document: Any, start: str = "", levels: int = 20) -> Iterator[tuple[str, torch.Tensor]]:
+    """All tensors in nested dictionaries and lists, with names or positions joined by dots."""
     import torch
 
+    if isinstance(document, list | tuple):
+        document = dict(enumerate(document))
     if not isinstance(document, Mapping) or not levels:
         return
     for name, value in document.items():
@@ -115,16 +117,23 @@ def _part(tensors: Tensors, wanted: Tensors, path: Path, spec: ModelSpec) -> str
         WeightsError: no part fits the model, or several parts with different tensors do.
     """
     asked = spec.weights.part
-    starts = [one for one in _starts(tensors, wanted) if _is_within(one, asked)]
+    known = _starts(tensors, wanted)
+    starts = [one for one in known if _is_within(one, asked)]
     fitting = [one for one in starts if not _missing(tensors, wanted, one)]
     if not fitting:
         if not tensors:
             raise WeightsError(f"{path.name} contains no tensors.")
+        others = [one for one in known if not _missing(tensors, wanted, one)]
+        if others and not starts:
+            names = ", ".join(repr(one.rstrip(".")) if one else "the file itself" for one in others)
+            raise WeightsError(
+                f"{path.name} has no part {asked!r} with the tensors of "
+                f"{spec.built_as.full_name}; these are in {names}."
+            )
         if not starts:
-            where = f" below {asked!r}" if asked else ""
             names = ", ".join(list(tensors)[:_LISTED])
             raise WeightsError(
-                f"{path.name} does not fit {spec.built_as.full_name}: no tensor{where} has a name "
+                f"{path.name} does not fit {spec.built_as.full_name}: no tensor has a name "
                 f"of this architecture. The file has {names}{' ...' * (len(tensors) > _LISTED)}"
             )
         return min(starts, key=lambda start: len(_missing(tensors, wanted, start)))

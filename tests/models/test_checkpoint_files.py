@@ -59,6 +59,7 @@ def test_file_names_become_valid_model_names(tmp_path, name, expected):
         ("mine.weights.h5", ARCHITECTURE, "suffix of a file of keras, but .* a model of pytorch"),
         ("mine.pth", "keras/VGG16", "suffix of a file of pytorch, but keras/VGG16"),
         ("mine.keras", "keras/VGG16", "whole model; save its weights"),
+        ("模型.pth", ARCHITECTURE, "no name can be made of 模型.pth.* give one with --name"),
         ("mine.pth", "resnet*", r"means \d+ models; name one"),
         ("mine.pth", "resnet19", "unknown model 'resnet19'"),
         ("missing.pth", ARCHITECTURE, "missing.pth does not exist"),
@@ -67,7 +68,7 @@ def test_file_names_become_valid_model_names(tmp_path, name, expected):
 )
 def test_a_wrong_file_or_architecture_is_refused(tmp_path, name, architecture, message):
     (tmp_path / "folder.pth").mkdir()
-    if name.startswith("mine"):
+    if name.startswith(("mine", "模型")):
         (tmp_path / name).touch()
     with pytest.raises(BenchmarkError, match=message):
         spec_of_checkpoint(tmp_path / name, architecture)
@@ -142,6 +143,7 @@ FORMS = {
         "model": t,
         "optimizer": {"state": {0: {"exp_avg": next(iter(t.values()))}}},
     },
+    "a tuple, deep within": lambda t: (3, {"a": {"b": {"c": {"d": {"e": [t]}}}}}),
     "with an equal average": lambda t: {"model": t, "model_ema": dict(t)},
 }
 
@@ -176,7 +178,9 @@ def test_a_file_with_weights_and_their_moving_average_is_refused_without_a_choic
         loaded(path)
     for part, expected in (("state_dict", small), ("state_dict_ema", average)):
         assert torch.equal(loaded(path, part)["0.weight"], expected["0.weight"])
-    with pytest.raises(WeightsError, match="no tensor below 'ema'"):
+    with pytest.raises(
+        WeightsError, match=r"no part 'ema' .* are in 'state_dict.module', 'state_dict_ema'\."
+    ):
         loaded(path, "ema")
 
 

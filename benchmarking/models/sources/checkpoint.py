@@ -83,10 +83,16 @@ def spec_of_checkpoint(
         what = "is not a file" if path.exists() else "does not exist"
         raise WeightsError(f"{file} {what}; give the checkpoint's file.")
     _check_suffix(path, built_as)
+    named = name or _name_of(path)
+    if not named:
+        raise BenchmarkError(
+            f"no name can be made of {path.name}, which has no letter from A to Z and no digit; "
+            "give one with --name, or name= in Python."
+        )
     return replace(
         built_as,
         source=NAME,
-        name=check_name(name or _name_of(path)),
+        name=check_name(named),
         weights=Weights(NAME, path.name, folder=path.parent, part=part),
         published=None,
         architecture=built_as,
