@@ -65,24 +65,39 @@ def works(tables: Sequence[AccuracyTable]) -> Iterator[Work]:
 
 
 def _methods(table: AccuracyTable) -> Iterator[str]:
-    """Paragraphs: what was computed, the recipes, the software, and the statistics."""
+    """Paragraphs: what was computed, from what, the recipes, the software, and the statistics."""
     n, runs = len(table.rows), "run" if len(table.rows) == 1 else "runs"
     known = table.fingerprint != UNKNOWN
     fingerprint = f"fingerprint {table.fingerprint[:12]}" if known else "fingerprint not recorded"
     subset = f", {table.subset}" if table.subset else ""
     models = len({(row.run.source, row.run.model) for row in table.rows})
     what = f"{models} model{'s' * (models > 1)}" + (f" ({n} {runs})" if n != models else "")
+    with_five = sum(any(name.endswith("Acc@5") for name in row.scores) for row in table.rows)
     yield (
-        f"Top-1 and top-5 accuracies were computed with imagenet-benchmarking {__version__} from "
-        f"the stored top-5 predictions of {what} on the {table.n:,} pictures of {table.images} "
+        f"Top-1 {'and top-5 ' * (with_five > 0)}accuracies were computed with "
+        f"imagenet-benchmarking {__version__} from the stored {'top-5 ' * (with_five == n)}"
+        f"predictions of {what} on the {table.n:,} pictures of {table.images} "
         f"({fingerprint}{subset}). {' '.join(_labels(table))}"
     )
+    if 0 < with_five < n:
+        yield (
+            f"{n - with_five} of {n} runs have fewer than five predictions per picture, so that "
+            "they have no top-5 accuracy."
+        )
+    if imported := _grouped(table.rows, [_imported(row) for row in table.rows]):
+        yield f"Predictions: {imported}."
     recipes = _grouped(table.rows, [_recipe(row) for row in table.rows], between="; ")
     yield f"Preprocessing: {recipes}."
     for platform in dict.fromkeys(row.platform for row in table.rows):
         rows = [row for row in table.rows if row.platform == platform]
         yield f"{platform}: {'; '.join(_environment(rows))}."
     yield _statistics(table)
+
+
+def _imported(row: Row) -> str:
+    """What outputs a run was imported from; empty if this package computed them, or in 2019."""
+    outputs = row.provenance.origin.get("outputs")
+    return f"imported from {outputs} that another program computed" if outputs else ""
 
 
 def _labels(table: AccuracyTable) -> Iterator[str]:

@@ -12,6 +12,8 @@ from benchmarking import Run, Store, score
 from benchmarking.cli import main
 from benchmarking.io.files import shipped_rows
 from benchmarking.models.sources import all_specs
+from benchmarking.pictures.image_set import without_pictures
+from benchmarking.predictions.own_outputs import import_outputs
 from benchmarking.predictions.top_k import top_k
 from benchmarking.reports.bibliography import THIS_PACKAGE, Work, bibtex, papers_of, plain, work
 from benchmarking.reports.citation import cite, works
@@ -272,3 +274,23 @@ def test_python_gives_what_the_command_gives(call):
     assert score(SHIPPED, "demo").cite() == out
     out, _ = call(SHIPPED, "--images", "demo", "--format", "text")
     assert score(SHIPPED, "demo").cite("text") == out
+
+
+def test_imported_outputs_are_called_so_and_claim_no_top_5_without_five_classes(call, tmp_path):
+    store = tmp_path / "store"
+    labels = 3 * np.arange(20)[::-1]
+    images = without_pictures("twenty", [f"{label}.png" for label in labels], labels)
+    np.save(tmp_path / "one.npy", labels)
+    np.save(tmp_path / "five.npy", labels[:, None] + np.arange(5))
+    for model in ("one", "five"):
+        import_outputs(tmp_path / f"{model}.npy", model=model, images=images, store=store)
+    made = "imported from classes that another program computed"
+    out, _ = call(store, "one", "--format", "text")
+    text = " ".join(out.split())
+    assert text.startswith("Top-1 accuracies were computed")
+    assert "the stored predictions of 1 model" in text
+    assert f"Predictions: {made}." in text
+    out, _ = call(store, "--format", "text")
+    text = " ".join(out.split())
+    assert text.startswith("Top-1 and top-5 accuracies were computed")
+    assert "1 of 2 runs have fewer than five predictions per picture" in text
