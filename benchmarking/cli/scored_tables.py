@@ -101,5 +101,5 @@ def _table(
         pictures="any" if options.get("mix_pictures") else "same",
     )
     left_out = (*table.left_out, *store.problems(images))
-    notes = (*table.notes, *store.notes(images))
+    notes = (*table.notes, *store.notes(images, runs))
     return replace(table, subset=subset(args), left_out=left_out, notes=notes)

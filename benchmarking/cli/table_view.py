@@ -94,7 +94,8 @@ def asymmetric_intervals(tables: Sequence[AccuracyTable]) -> Iterator[str]:
 
     found = [table.images for table in tables if is_asymmetric(table, shown(table, narrow))]
     if found:
-        yield f"note: the intervals on {', '.join(found)} are not symmetric; see --wide"
+        sets = ", ".join(dict.fromkeys(found))
+        yield f"note: the intervals on {sets} are not symmetric; see --wide"
 
 
 def _columns(

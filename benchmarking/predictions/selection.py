@@ -52,8 +52,9 @@ def chosen_runs(
         asked = ", ".join(filter(None, [*patterns, recipe, images]))
         none = f"there are no stored runs in {stores.folders}; name another folder with --store."
         if asked:
+            verb = "have" if len(stores.members) > 1 else "has"
             none = (
-                f"{stores.folders} has no run of {asked}; 'imagenet-benchmark table "
+                f"{stores.folders} {verb} no run of {asked}; 'imagenet-benchmark table "
                 f"{stores.as_options}' lists all."
             )
         raise StoreError("\n".join([none, *problems(stores, images)]))

@@ -101,13 +101,13 @@ class Stores:
         """Runs on an image set, sorted; those that several stores share are listed once."""
         return sorted(same[0] for same in self._versions(images))
 
-    def notes(self, images: str) -> list[str]:
-        """Lines about the stores of an image set, to show with a table of its runs."""
+    def notes(self, images: str, runs: Sequence[Run] | None = None) -> list[str]:
+        """Lines about the stores of an image set, to show with a table of these runs, or of all."""
         if not self.is_told:
             return []
         shared: dict[str, list[str]] = defaultdict(list)
         for first, *others in self._versions(images):
-            if others:
+            if others and (runs is None or first in runs):
                 places = " and ".join(place_of(run) for run in (first, *others))
                 shared[places].append(f"{first.source}/{first.model}")
         return [*self.legend, *(_shown_once(images, *item) for item in shared.items())]

@@ -107,6 +107,21 @@ def test_a_run_in_two_stores_with_the_same_predictions_is_shown_once(put, call):
     )
 
 
+def test_messages_about_several_stores_are_about_the_runs_that_were_asked_for(put, call):
+    few = {"x": 1, "y": 2, "z": 3}
+    for folder in "ab":
+        put(folder, EVEN, slice(0, 60, 2))
+        put(folder, ODD, slice(1, 60, 2))
+    put("c", EVEN, slice(0, 2), labels=few)
+    put("d", EVEN, slice(0, 2), labels=few | {"z": 4})
+    _, _, err = call("table", "--store", "a", "--store", "b", "--models", "odd")
+    assert "on sixty: lab/odd\n" in err
+    _, _, err = call("table", "--store", "a", "--store", "b", "--models", "neither")
+    assert "a and b have no run of neither" in err
+    _, _, err = call("table", "--store", "c", "--store", "d")
+    assert "the intervals on sixty are not symmetric" in err
+
+
 def test_a_run_in_two_stores_with_different_predictions_is_shown_twice(put, call):
     put("a", EVEN, slice(0, 60, 2))
     put("b", EVEN, slice(0, 50, 2))
