@@ -92,6 +92,12 @@ def test_options_that_contradict_each_other_are_refused(file, tmp_path, capsys, 
     assert message in capsys.readouterr().err
 
 
+def test_a_part_of_a_file_of_keras_is_refused(tmp_path):
+    (tmp_path / "mine.weights.h5").touch()
+    with pytest.raises(BenchmarkError, match="part 'ema' is of a checkpoint of pytorch"):
+        spec_of_checkpoint(tmp_path / "mine.weights.h5", "keras/VGG16", part="ema")
+
+
 class Small:
     """A source with a tiny architecture, so that tests of tensor names need no large model."""
 

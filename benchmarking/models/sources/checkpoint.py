@@ -83,6 +83,11 @@ def spec_of_checkpoint(
         what = "is not a file" if path.exists() else "does not exist"
         raise WeightsError(f"{file} {what}; give the checkpoint's file.")
     _check_suffix(path, built_as)
+    if part and built_as.framework != "pytorch":
+        raise BenchmarkError(
+            f"part {part!r} is of a checkpoint of pytorch; a file of {built_as.framework} has only "
+            "one set of weights."
+        )
     named = name or _name_of(path)
     if not named:
         raise BenchmarkError(
