@@ -511,6 +511,12 @@ def test_one_of_several_arrays_is_chosen(take, store):
         take(both, ".npz")
     with pytest.raises(BenchmarkError, match="it has no array 'x' of numbers"):
         take(both, ".npz", array="x")
+    with pytest.raises(BenchmarkError, match="it has none; 'class_id' is taken for the true"):
+        take({"class_id": GUESSES}, ".npz")
+    take({"class_id": GUESSES}, ".npz", array="class_id", model="class_id")
+    many = {f"a{number}": LOGITS[0] for number in range(30)}
+    with pytest.raises(BenchmarkError, match=r"a9 \(1000,\), …\.$"):
+        take(many, ".npz")
     assert take(both, ".npz", array="probs") == [
         "note: outputs.npz: arrays that were not read: logits"
     ]
@@ -525,11 +531,11 @@ def test_files_that_need_pickle_or_are_too_large_are_refused(take, tmp_path, mon
     with pytest.raises(BenchmarkError, match="it holds object"):
         take(None)
     np.savez(tmp_path / "outputs.npz", logits=np.array([{}], dtype=object))
-    with pytest.raises(BenchmarkError, match="an array in it cannot be read: it holds object"):
+    with pytest.raises(BenchmarkError, match="its array 'logits' cannot be read: it holds object"):
         take(None, ".npz")
     with zipfile.ZipFile(tmp_path / "outputs.npz", "w") as archive:
         archive.writestr("logits.npy", (tmp_path / "outputs.npy").read_bytes()[:40])
-    with pytest.raises(BenchmarkError, match="an array in it cannot be read"):
+    with pytest.raises(BenchmarkError, match="its array 'logits' cannot be read"):
         take(None, ".npz")
     with pytest.raises(BenchmarkError, match=r"it is no whole \.npz file"):
         take(b"PK", ".npz")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,16 +48,21 @@ def arrays_in(path: Path) -> dict[str, NDArray[Any]]:
                 check_size(archive)
                 for member in archive.infolist():
                     if member.filename.endswith(".npy"):
+                        name = member.filename.removesuffix(".npy")
                         with archive.open(member) as stream:
-                            name = member.filename.removesuffix(".npy")
-                            found[name] = read_member(stream, member.file_size)
+                            found[name] = _array_in(stream, member.file_size, name)
         except BROKEN as error:
             raise BenchmarkError(f"it is no whole .npz file: {error}") from error
-        except ValueError as error:
-            raise BenchmarkError(f"an array in it cannot be read: {error}") from error
     if not found:
         raise BenchmarkError("it is no .npz file with arrays")
     return {name: np.atleast_1d(array) for name, array in found.items()}
+
+
+def _array_in(stream: IO[bytes], size: int, name: str) -> NDArray[Any]:
+    try:
+        return read_member(stream, size)
+    except ValueError as error:
+        raise BenchmarkError(f"its array {name!r} cannot be read: {error}") from error
 
 
 def check_size(archive: zipfile.ZipFile) -> None:

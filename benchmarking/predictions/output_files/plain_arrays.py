@@ -14,6 +14,7 @@ from benchmarking.predictions.output_files.outputs import CLASSES, MOST_GUESSES,
 
 _BACKGROUND = CLASSES + 1
 _IMAGENET_21K = (21_841, 21_843)
+_SHOWN = 10  # arrays that an error names
 
 
 def outputs_of(array: NDArray[Any], wanted: Wanted) -> Outputs:
@@ -47,9 +48,10 @@ def outputs_among(arrays: Mapping[str, NDArray[Any]], wanted: Wanted) -> Outputs
     Raises:
         BenchmarkError: none is one of outputs, or more than one.
     """
-    names, labels = _names_among(arrays), _labels_among(arrays)
+    others = {name: array for name, array in arrays.items() if name != wanted.array}
+    names, labels = _names_among(others), _labels_among(others)
     rest = {name: array for name, array in arrays.items() if name not in (names, labels)}
-    read = _pair_among(rest, wanted) or outputs_of(rest[_chosen(rest, wanted)], wanted)
+    read = _pair_among(rest, wanted) or outputs_of(rest[_chosen(rest, labels, wanted)], wanted)
     unused = [name for name in rest if rest[name] is not read.scores]
     found = Outputs(
         read.scores,
@@ -169,9 +171,10 @@ def _pair_among(arrays: Mapping[str, NDArray[Any]], wanted: Wanted) -> Outputs |
     return Outputs(classes=_classes_in(classes), probabilities=probabilities.astype(np.float64))
 
 
-def _chosen(arrays: Mapping[str, NDArray[Any]], wanted: Wanted) -> str:
-    """The name of the array with the outputs."""
-    listed = ", ".join(f"{name} {one.shape}" for name, one in arrays.items()) or "none"
+def _chosen(arrays: Mapping[str, NDArray[Any]], labels: str | None, wanted: Wanted) -> str:
+    """The name of the array with the outputs; `labels` is that of the true classes."""
+    shown = [f"{name} {one.shape}" for name, one in arrays.items()]
+    listed = ", ".join([*shown[:_SHOWN], *["…"] * (len(shown) > _SHOWN)]) or "none"
     if wanted.array is not None:
         if wanted.array not in arrays:
             raise BenchmarkError(f"it has no array {wanted.array!r} of numbers; it has {listed}")
@@ -179,5 +182,8 @@ def _chosen(arrays: Mapping[str, NDArray[Any]], wanted: Wanted) -> str:
     full = [n for n, one in arrays.items() if one.ndim == 2 and one.shape[1] == CLASSES]
     found = full or list(arrays)
     if len(found) != 1:
-        raise BenchmarkError(f"choose the array of outputs with --array NAME; it has {listed}")
+        taken = f"; {labels!r} is taken for the true classes" if labels else ""
+        raise BenchmarkError(
+            f"choose the array of outputs with --array NAME; it has {listed}{taken}"
+        )
     return found[0]
