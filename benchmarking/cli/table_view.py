@@ -71,7 +71,7 @@ def as_asked(args: argparse.Namespace, tables: Sequence[AccuracyTable]) -> list[
     columns = _columns(args, tables)
     view = View(columns, _command(args.arguments))
     found = [replace(table, view=view) for table in tables]
-    if args.sort:
+    if args.sort is not None:
         name, order = _order(args.sort, found)
         found = [sorted_by(table, name, order) for table in found]
     return [replace(table, notes=(*table.notes, *_selection(args, table))) for table in found]
@@ -123,8 +123,8 @@ def _order(text: str, tables: Sequence[AccuracyTable]) -> tuple[str, Order]:
     from benchmarking.reports.columns import name_of
 
     name, colon, suffix = text.rpartition(":")
-    if colon and suffix in _ORDERS:
-        return name_of(name, tables), _ORDERS[suffix]
+    if colon and suffix.lower() in _ORDERS:
+        return name_of(name, tables), _ORDERS[suffix.lower()]
     if text.startswith("-"):
         return name_of(text[1:], tables), "reversed"
     return name_of(text, tables), "usual"

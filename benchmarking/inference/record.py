@@ -62,8 +62,10 @@ def check_same_checkpoint(job: Job, images: ImageSet, store: Store) -> None:
         return
     path = weights_path(job.spec, None)
     here = ingredients(job, images, verified_sha256(path, job.spec.weights))["weights"]
-    if stored != here:
-        differing = [name for name in here | stored if here.get(name) != stored.get(name)]
+    differing = [
+        name for name in here | stored if name != "file" and here.get(name) != stored.get(name)
+    ]
+    if differing:
         before = ", ".join(f"{name} {stored.get(name, 'not recorded')}" for name in differing)
         now = ", ".join(f"{name} {here.get(name, 'not given')}" for name in differing)
         raise StoreError(

@@ -47,11 +47,12 @@ def fill(model: torch.nn.Module, path: Path, spec: ModelSpec) -> None:
         pattern, replacement = spec.renamed
         tensors = {re.sub(pattern, replacement, name): one for name, one in tensors.items()}
     wanted = model.state_dict()
-    part = _part(tensors, wanted, path, spec)
+    parameters = dict(model.named_parameters())
+    part = _part(tensors, wanted, parameters, path, spec)
     found = {name.removeprefix(part): one for name, one in _below(tensors, part).items()}
     problems = list(_problems(found, wanted))
     if problems:
-        raise _does_not_fit(path, spec, part, problems, len(wanted))
+        raise _does_not_fit(path, spec, part, problems)
     model.load_state_dict(found, strict=False)  # only a counter can be missing
 
 
@@ -83,6 +84,11 @@ def _read(path: Path) -> Any:
             f"{_reason(error)}. Save the tensors alone: torch.save(model.state_dict(), FILE)."
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        if "TorchScript" in str(error):
+            raise WeightsError(
+                f"{path.name} is a TorchScript program, not a checkpoint; save the tensors of its "
+                "model: torch.save(model.state_dict(), FILE)."
+            ) from error
         raise WeightsError(
             f"{path.name} cannot be read: it is damaged, or torch.save has not written it "
             f"({type(error).__name__})."
@@ -110,8 +116,13 @@ def _flat(document: Any, start: str = "", levels: int = 20) -> Iterator[tuple[st
             yield from _flat(value, f"{start}{name}.", levels - 1)
 
 
-def _part(tensors: Tensors, wanted: Tensors, path: Path, spec: ModelSpec) -> str:
+def _part(
+    tensors: Tensors, wanted: Tensors, parameters: Tensors, path: Path, spec: ModelSpec
+) -> str:
     """The prefix of the names of the model's tensors.
+
+    A part that has all parameters, but no running statistics, can be a moving average: it cannot be
+    loaded, but if its parameters differ from those of another part, the user has to choose.
 
     Raises:
         WeightsError: no part fits the model, or several parts with different tensors do.
@@ -137,9 +148,13 @@ def _part(tensors: Tensors, wanted: Tensors, path: Path, spec: ModelSpec) -> str
                 f"of this architecture. The file has {names}{' ...' * (len(tensors) > _LISTED)}"
             )
         return min(starts, key=lambda start: len(_missing(tensors, wanted, start)))
-    for other in fitting[1:]:
-        if not _are_equal(tensors, wanted, fitting[0], other):
-            names = " and ".join(repr(one.rstrip(".")) for one in fitting)
+    averages = [
+        one for one in starts if one not in fitting and not _missing(tensors, parameters, one)
+    ]
+    for other in (*fitting[1:], *averages):
+        compared = wanted if other in fitting else parameters
+        if not _are_equal(tensors, compared, fitting[0], other):
+            names = " and ".join(repr(one.rstrip(".")) for one in (*fitting, *averages))
             raise WeightsError(
                 f"{path.name} has different tensors for {spec.built_as.full_name} in {names}; one "
                 "of them may be the moving average. Choose one with --part, or part= in Python."
@@ -191,13 +206,11 @@ def _problems(found: Tensors, wanted: Tensors) -> Iterator[str]:
             yield f"{name} is not in the model"
 
 
-def _does_not_fit(
-    path: Path, spec: ModelSpec, part: str, problems: list[str], n: int
-) -> WeightsError:
+def _does_not_fit(path: Path, spec: ModelSpec, part: str, problems: list[str]) -> WeightsError:
     where = f" in {part.rstrip('.')!r}" if part else ""
     more = [f"and {len(problems) - _LISTED} more"] if len(problems) > _LISTED else []
     lines = "\n  ".join([*problems[:_LISTED], *more])
     return WeightsError(
-        f"{path.name} does not fit {spec.built_as.full_name}: {len(problems)} of {n} tensors"
-        f"{where} differ.\n  {lines}"
+        f"{path.name} does not fit {spec.built_as.full_name}: its tensors{where} have "
+        f"{len(problems)} difference{'s' * (len(problems) != 1)}.\n  {lines}"
     )

@@ -72,7 +72,7 @@ class RunFile:
         return msgspec.convert(self.document.get("run"), Run)
 
     @property
-    def contents(self) -> object:
+    def contents(self) -> tuple[Mapping[str, object], str]:
         """What its predictions are and on which pictures, to be compared with another file's."""
         arrays = self._digests or {
             name: digests_of(self.file.get_tensor(name)) for name in self.names
@@ -181,14 +181,24 @@ def opened(path: Path, run: Run | None = None) -> Iterator[RunFile]:
         raise StoreError(f"{path}: {error}") from error
 
 
-def has_same_predictions(first: Path, second: Path) -> bool:
+def has_same_predictions(first: Path, second: Path, *, exactly: bool = True) -> bool:
     """Whether two files hold the same predictions on the same pictures.
 
     How they were made, such as the date, can differ. False if a file cannot be read.
+
+    Args:
+        first: a file.
+        second: another file.
+        exactly: whether both have to hold the same arrays; if not, only one of them may hold the
+            probabilities of all classes.
     """
     try:
         with opened(first) as one, opened(second) as other:
-            return one.run == other.run and one.contents == other.contents
+            (arrays, pictures), (others, other_pictures) = one.contents, other.contents
+            if one.run != other.run or pictures != other_pictures:
+                return False
+            names = arrays.keys() | others.keys() if exactly else arrays.keys() & others.keys()
+            return all(arrays.get(name) == others.get(name) for name in names)
     except StoreError:
         return False
 

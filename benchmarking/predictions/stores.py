@@ -172,7 +172,8 @@ class Stores:
         if isinstance(run, StoredRun) or not self.is_told:
             return run
         first, *others = self.each(run) or [in_store(*next(iter(self.members.items())), run)]
-        if any(not has_same_predictions(self.path(first), self.path(other)) for other in others):
+        paths = self.path(first), *map(self.path, others)
+        if any(not has_same_predictions(paths[0], path, exactly=False) for path in paths[1:]):
             names = " and ".join(map(place_of, (first, *others)))
             raise StoreError(
                 f"{run} is in the stores {names}, with different predictions; choose one of them "
@@ -260,7 +261,7 @@ class Stores:
             for run in store.runs(images):
                 here = in_store(name, store, run) if self.is_told else run
                 for version in found[run]:
-                    if has_same_predictions(self.path(version[0]), store.path(run)):
+                    if has_same_predictions(self.path(version[0]), store.path(run), exactly=False):
                         version.append(here)
                         break
                 else:

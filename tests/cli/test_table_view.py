@@ -216,7 +216,7 @@ def test_rows_are_sorted_by_a_column(sort, expected, write, table):
     }
 
 
-@pytest.mark.parametrize("sort", ["NLL:asc", "NLL:desc"])
+@pytest.mark.parametrize("sort", ["NLL:asc", "NLL:DESC"])
 def test_rows_without_a_value_are_last_in_every_order(sort, write, table, a_provenance, tmp_path):
     store = write("a", 90)
     pictures = an_image_set(tmp_path / "pictures100", {f"{i:03d}": i % 10 for i in range(100)})

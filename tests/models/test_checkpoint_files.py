@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path, PosixPath
 
@@ -83,6 +84,10 @@ def test_a_wrong_file_or_architecture_is_refused(tmp_path, name, architecture, m
         (
             ["--checkpoint", "FILE", "--arch", ARCHITECTURE, "--weights", "random"],
             "a checkpoint has its own weights",
+        ),
+        (
+            ["--checkpoint", "FILE", "--arch", ARCHITECTURE, "--weights-dir", "x"],
+            "--weights-dir has the files of listed models",
         ),
     ],
 )
@@ -190,6 +195,27 @@ def test_a_file_with_weights_and_their_moving_average_is_refused_without_a_choic
         loaded(path, "ema")
 
 
+def test_an_average_of_the_parameters_alone_is_not_ignored(small, tmp_path):
+    import torch
+
+    average = {name: one + 1 for name, one in small.items() if "running" not in name}
+    path = tmp_path / "mine.pth"
+    torch.save({"model": small, "ema_shadow": without_counter(average)}, path)
+    with pytest.raises(WeightsError, match="different tensors .* in 'model' and 'ema_shadow'"):
+        loaded(path)
+    assert torch.equal(loaded(path, "model")["0.weight"], small["0.weight"])
+
+
+def test_a_torchscript_program_is_named(small, tmp_path):
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(Small.build(None, None)).save(tmp_path / "mine.pt")
+    with pytest.raises(WeightsError, match="mine.pt is a TorchScript program"):
+        loaded(tmp_path / "mine.pt")
+
+
 def test_a_checkpoint_of_another_architecture_is_refused_with_ten_names(small, tmp_path):
     import torch
 
@@ -200,7 +226,7 @@ def test_a_checkpoint_of_another_architecture_is_refused_with_ten_names(small, t
     with pytest.raises(WeightsError) as error:
         loaded(tmp_path / "mine.pth")
     first, *lines = str(error.value).splitlines()
-    assert first == f"mine.pth does not fit {ARCHITECTURE}: 22 of 9 tensors differ."
+    assert first == f"mine.pth does not fit {ARCHITECTURE}: its tensors have 22 differences."
     assert lines[:2] == ["  0.bias is missing", "  3.weight is 10 x 4; the model has 5 x 4"]
     assert lines[-2:] == ["  layer7.weight is not in the model", "  and 12 more"]
     assert len(lines) == 11

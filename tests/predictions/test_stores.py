@@ -34,7 +34,7 @@ def place(tmp_path, monkeypatch):
 def put(a_provenance):
     """Store a run that is right in the rows that a slice selects."""
 
-    def put(folder, run, right, *, labels=LABELS, day="01"):
+    def put(folder, run, right, *, labels=LABELS, day="01", keep_all=False):
         Path("pictures").mkdir(exist_ok=True)
         images = an_image_set(Path("pictures"), labels, name=run.images)
         guesses = np.full(len(labels), 7)
@@ -44,7 +44,8 @@ def put(a_provenance):
         made = replace(
             a_provenance(images), platform="Keras", started=f"2026-01-{day}T00:00:00+00:00"
         )
-        return Store(folder).write(run, images, top_k(probabilities), made)
+        kept = probabilities if keep_all else None
+        return Store(folder).write(run, images, top_k(probabilities), made, probabilities=kept)
 
     return put
 
@@ -389,6 +390,24 @@ def test_a_copy_with_other_predictions_is_not_to_be_removed(put, call):
     put("s", EVEN, slice(0, 50, 2))
     err = call("table", "--store", "s")[2]
     assert f"but with other predictions than {path}; keep one of them." in err
+
+
+def test_a_run_that_one_store_has_with_all_probabilities_is_shown_once(put, call):
+    put("a", EVEN, slice(0, 60, 2))
+    put("b", EVEN, slice(0, 60, 2), keep_all=True)
+    both = ("--store", "a", "--store", "b")
+    status, out, err = call("table", *both)
+    assert status == 0
+    assert sum("even" in line for line in out.splitlines()) == 1
+    assert "shown once, because the stores a and b have the same predictions" in err
+    assert call("show", "even", *both)[0] == 0
+
+
+def test_a_copy_with_more_arrays_is_not_to_be_removed(put, call):
+    path = put("s", EVEN, slice(0, 60, 2), keep_all=True)
+    shutil.copy(path, path.with_name("old.published.safetensors"))
+    put("s", EVEN, slice(0, 60, 2))
+    assert "but with other predictions than" in call("table", "--store", "s")[2]
 
 
 def test_python_reads_several_stores(put):

@@ -255,6 +255,10 @@ def _checkpoints(args: argparse.Namespace) -> list[ModelSpec]:
             f"{args.checkpoint} has no architecture; name one with --arch, such as "
             "torchvision/resnet50 ('imagenet-benchmark models' lists all)."
         )
+    if args.weights_dir and not args.models:
+        raise BenchmarkError(
+            "--weights-dir has the files of listed models; a checkpoint is found by its own path."
+        )
     return [spec_of_checkpoint(args.checkpoint, args.arch, name=args.name, part=args.part)]
 
 
