@@ -115,7 +115,7 @@ def import_outputs(
     path, store = expanded(path), store if isinstance(store, Store) else Store(store)
     listed = None if names is None else expanded(names)
     _check_choices(outputs, order, keep)
-    rows = _image_set(images, store)
+    rows = _image_set(images, store, tell)
     run = Run(rows.name, SOURCE, model, recipe)
     origin = {"files": _digests(path, *([] if listed is None else [listed]))}
     given = None if listed is None else names_in(listed, rows)
@@ -171,12 +171,17 @@ def _check_choices(outputs: str | None, order: str | None, keep: str) -> None:
             raise BenchmarkError(f"{what}={value!r} is unknown; choose from {known}.")
 
 
-def _image_set(images: ImageSet | str, store: Store) -> ImageSet:
-    """The image set that a user means: in the store, the validation set, or a place of pictures."""
+def _image_set(images: ImageSet | str, store: Store, tell: Callable[[str], None]) -> ImageSet:
+    """The image set that a user means: in a store, the validation set, or a place of pictures.
+
+    The stores are the given one, then those that commands read by default.
+    """
     if isinstance(images, ImageSet):
         return images
     for each in _read_with(store):
         if images in each.image_sets():
+            if each.folder.resolve() != store.folder.resolve():
+                tell(f"note: the pictures of {images} are those of the store {each.folder}")
             stored = each.rows(images)
             found = without_pictures(images, stored.keys, stored.labels)
             return replace(found, fingerprint=_fingerprint(each, images))
@@ -194,10 +199,9 @@ def _image_set(images: ImageSet | str, store: Store) -> ImageSet:
 
 
 def _read_with(store: Store) -> list[Store]:
-    """The store, and those that are read beside it if it is the user's own."""
+    """The store, and those that are read by default."""
     with suppress(BenchmarkError):  # the user's own store is unknown
-        if store.folder == Store().folder:
-            return [store, *default_stores().values()]
+        return [store, *default_stores().values()]
     return [store]
 
 

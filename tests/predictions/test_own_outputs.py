@@ -597,17 +597,20 @@ def test_wrong_arguments_are_named(take, tmp_path, store, capsys):
     assert "--save-all-probs: to import your own outputs, add --model" in capsys.readouterr().err
 
 
-def test_an_image_set_of_the_shipped_runs_is_known_to_the_users_own_store(
-    tmp_path, store, monkeypatch
+@pytest.mark.parametrize("options", [(), ("--store", "mine")])
+def test_an_image_set_of_the_shipped_runs_is_known_to_other_stores(
+    tmp_path, store, monkeypatch, capsys, options
 ):
     store.folder.rename(tmp_path / "precomputed")
     np.save(tmp_path / "logits.npy", LOGITS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("IMAGENET_BENCHMARK_STORE", raising=False)
-    assert call("import", "logits.npy", "--model", "mine", "--images", "pets") == 0
-    assert Store().provenance(RUN).fingerprint == "f" * 64
+    assert call("import", "logits.npy", "--model", "mine", "--images", "pets", *options) == 0
+    assert "the pictures of pets are those of the store precomputed" in capsys.readouterr().err
     assert Store().folder.is_relative_to(tmp_path / "data")
+    target = Store("mine") if options else Store()
+    assert target.provenance(RUN).fingerprint == "f" * 64
 
 
 def test_the_command_stores_your_own_outputs(tmp_path, store, capsys):
