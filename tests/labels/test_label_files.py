@@ -324,3 +324,20 @@ def test_wrong_rows_are_refused(tmp_path, name, content, message):
 def test_a_name_that_is_not_a_wordnet_id_is_refused():
     with pytest.raises(BenchmarkError, match="'n123' is neither a WordNet id .*, nor a file"):
         rows_of(["n123"], KEYS, CLASSES)
+
+
+def test_names_as_hugging_face_writes_them_are_those_of_validation_pictures(
+    tmp_path, keys, original
+):
+    names = ["ILSVRC2012_val_00000037_n01644900.JPEG", "val/ILSVRC2012_val_00000088_n01632458"]
+    path = tmp_path / "mine.csv"
+    path.write_text("file,label\n" + "".join(f"{name},5\n" for name in names))
+    rows = [keys.index(validation_key(number)) for number in (37, 88)]
+    assert lists(label_set(str(path), keys, original)) == dict.fromkeys(rows, [5])
+    assert sorted(rows_of(names, keys, original)) == sorted(rows)
+
+
+def test_a_name_with_the_class_of_another_picture_is_refused(tmp_path, keys, original):
+    (tmp_path / "mine.csv").write_text("ILSVRC2012_val_00000037_n01632458.JPEG,5\n")
+    with pytest.raises(BenchmarkError, match="1 of 1 names match no picture of the set"):
+        label_set(str(tmp_path / "mine.csv"), keys, original)
