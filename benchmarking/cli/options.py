@@ -44,8 +44,8 @@ def add_stores(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="DIR",
         help="folder of stored predictions; may be given several times (default: "
-        "$IMAGENET_BENCHMARK_STORE, else a folder in your user data, together with ./precomputed "
-        "if it exists, which in a clone has the predictions that are part of it)",
+        "$IMAGENET_BENCHMARK_STORE, else 'own', a folder in your user data, and 'shipped', "
+        "which is ./precomputed: in a clone, the predictions that are part of it)",
     )
 
 
@@ -184,12 +184,14 @@ def chosen_stores(args: argparse.Namespace) -> Stores:
     """
     from benchmarking.errors import StoreError
     from benchmarking.predictions.run_index import beside
-    from benchmarking.predictions.stores import Stores, default_stores
+    from benchmarking.predictions.stores import DEFAULT_NAMES, Stores, default_stores
 
     apart = _apart(args)
     if not args.store:
         return Stores.named(default_stores(apart))
-    stores = Stores(*(beside(folder, apart) for folder in args.store))
+    names = [str(folder) for folder in args.store if not folder.exists()]
+    known = default_stores(apart) if any(name in DEFAULT_NAMES for name in names) else {}
+    stores = Stores(*(known.get(str(folder)) or beside(folder, apart) for folder in args.store))
     empty = [store for store in stores.members.values() if not store.image_sets()]
     if stores.is_told and empty:
         raise StoreError(f"there are no stored predictions in {empty[0].folder}.")

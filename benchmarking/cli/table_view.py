@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from benchmarking.cli.arguments import positive
 from benchmarking.cli.options import add_selection
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _ORDERS: dict[str, Order] = {"asc": "ascending", "desc": "descending"}
 
 
 def add_view(parser: argparse.ArgumentParser) -> None:
-    """Add --images, --models and --recipe, then --wide, --columns and --sort."""
+    """Add --images, --models and --recipe, then --wide, --columns, --sort and --top."""
     add_selection(parser)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument(
@@ -43,6 +44,12 @@ def add_view(parser: argparse.ArgumentParser) -> None:
         help="sort by this column: accuracies and differences from high to low, others from low to "
         "high. --sort=-COLUMN reverses this; COLUMN:asc or COLUMN:desc gives the order. Rows "
         "without a value come last. The ranks and tiers do not change",
+    )
+    parser.add_argument(
+        "--top",
+        type=positive,
+        metavar="N",
+        help="show only the first N rows; their ranks and tiers are those among all rows",
     )
 
 
@@ -74,7 +81,8 @@ def as_asked(args: argparse.Namespace, tables: Sequence[AccuracyTable]) -> list[
     if args.sort is not None:
         name, order = _order(args.sort, found)
         found = [sorted_by(table, name, order) for table in found]
-    return [replace(table, notes=(*table.notes, *_selection(args, table))) for table in found]
+    found = [replace(table, notes=(*table.notes, *_selection(args, table))) for table in found]
+    return [replace(table, rows=table.rows[: args.top]) for table in found]
 
 
 def _command(arguments: Sequence[str]) -> str:
@@ -135,4 +143,4 @@ def _selection(args: argparse.Namespace, table: AccuracyTable) -> Iterator[str]:
     if args.models or args.recipe:
         n = len(table.rows)
         runs = f"the {n} runs" if n > 1 else "the only run"
-        yield f"note: {table.images}: ranks and tiers are among {runs} shown"
+        yield f"note: {table.images}: ranks and tiers are among {runs} selected"

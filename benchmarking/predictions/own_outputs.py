@@ -143,8 +143,8 @@ def import_outputs(
         has_all = found.everything is None or store.keeps_all_probabilities(run)
         if stored.origin != made.origin:
             raise StoreError(
-                f"{store.path(run)} was imported from another file, or otherwise; choose another "
-                "--model, or move it away first."
+                f"{store.path(run)} was imported from another file, or with other options; choose "
+                "another --model, or move it away first."
             )
         if has_all:
             store.admit(rows)

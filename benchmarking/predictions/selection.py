@@ -13,6 +13,9 @@ from benchmarking.predictions.store import Store
 from benchmarking.predictions.stored_run import identity
 from benchmarking.predictions.stores import Stores, as_stores
 
+_SHOWN = 4
+"""Number of runs that an error names."""
+
 
 def chosen_runs(
     store: Stores | Store,
@@ -117,13 +120,39 @@ def the_run(store: Stores | Store, pattern: str, images: str | None = None) -> R
             f"{', '.join(map(str, found))}; choose a store with --store."
         )
     if len(found) > 1:
-        names = ", ".join(f"{run.source}/{run.model}:{run.recipe}" for run in found[:4])
-        sets = sorted({run.images for run in found})
-        raise StoreError(
-            f"{pattern!r} means {len(found)} runs on {', '.join(sets)} ({names}); name one as "
-            "SOURCE/MODEL:RECIPE, and its set with --images."
-        )
+        raise StoreError(f"{pattern!r} means {len(found)} runs; {_how_to_choose(found)}.")
     return found[0]
+
+
+def two_runs(
+    store: Stores | Store, patterns: tuple[str, str], images: str | None = None
+) -> tuple[Run, Run]:
+    """The runs that two patterns match, on the only image set that has both if none is named.
+
+    Raises:
+        StoreError: one matches none, or more than one.
+    """
+    if images is None:
+        matched = [chosen_runs(store, [pattern]) for pattern in patterns]
+        first, second = ({run.images for run in runs} for runs in matched)
+        if len(first) + len(second) > 2 and len(first & second) == 1:
+            (images,) = first & second
+    first_run, second_run = (the_run(store, pattern, images) for pattern in patterns)
+    return first_run, second_run
+
+
+def _how_to_choose(runs: Sequence[Run]) -> str:
+    """What tells runs apart: their image sets, or their sources, models and recipes."""
+    sets = sorted({run.images for run in runs})
+    names = dict.fromkeys(f"{run.source}/{run.model}:{run.recipe}" for run in runs)
+    choices = []
+    if len(names) > 1:
+        some = [*names][:_SHOWN]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        choices.append(f"name one of {', '.join(some)}{more}")
+    if len(sets) > 1:
+        choices.append(f"choose one of the image sets {', '.join(sets)} with --images")
+    return ", and ".join(choices)
 
 
 def in_both(stores: Stores, pattern: str, images: str | None = None) -> tuple[Run, Run]:

@@ -28,6 +28,9 @@ from benchmarking.predictions.stored_run import (
 )
 from benchmarking.predictions.top_k import Classes, TopK
 
+DEFAULT_NAMES = ("own", "shipped")
+"""Names of the stores that are read if none is given."""
+
 _SHOWN = 3
 
 
@@ -293,11 +296,12 @@ def default_stores(apart: str = "") -> dict[str, Store]:
         return {str(folder): Store(folder)}
     shipped = Store(beside(SHIPPED, apart))
     try:
-        found = {"own": Store(beside(Store().folder, apart)), "shipped": shipped}
+        own = Store(beside(Store().folder, apart))
+        found = dict(zip(DEFAULT_NAMES, (own, shipped), strict=True))
     except BenchmarkError:
         if not shipped.image_sets():
             raise
-        found = {"shipped": shipped}
+        found = {DEFAULT_NAMES[1]: shipped}
     filled = {name: store for name, store in found.items() if store.image_sets()}
     return filled or dict(list(found.items())[:1])
 

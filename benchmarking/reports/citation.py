@@ -186,7 +186,7 @@ def _statistics(table: AccuracyTable) -> str:
         text += (
             " Models were compared in pairs with exact McNemar tests at the 5 % level, after "
             "Holm's adjustment; a tier contains the models that are not significantly worse than "
-            "its first model."
+            "its best model."
         )
     return text
 

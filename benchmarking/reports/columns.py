@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Literal
 
 from benchmarking.errors import BenchmarkError
@@ -134,9 +135,13 @@ def name_of(asked: str, tables: Sequence[AccuracyTable]) -> str:
     if asked in known:
         return asked
     found = [name for name in known if name.casefold() == asked.casefold()]
+    if not found:  # such as Acc@5, if there is only ReaL Acc@5
+        found = [name for name in known if name.casefold().endswith(f" {asked.casefold()}")]
     if len(found) != 1:
+        close = get_close_matches(asked, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
         raise BenchmarkError(
-            f"there is no column {asked!r}; there are {', '.join(known)}."
+            f"there is no column {asked!r}.{hint} There are {', '.join(known)}."
             if not found
             else f"{asked!r} may mean {' or '.join(found)}; write one of them."
         )

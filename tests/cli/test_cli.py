@@ -224,7 +224,7 @@ def test_an_empty_store_says_what_to_do_next(store, capsys):
 def test_an_unknown_image_set_is_refused_with_the_known_ones(predict, store, capsys):
     predict()
     assert call("table", "--store", store.folder, "--images", "val") == 2
-    assert "has no image set 'val'; it has grey" in capsys.readouterr().err
+    assert f"there is no image set 'val' in {store.folder}, only grey" in capsys.readouterr().err
 
 
 def test_a_table_goes_to_a_file_in_the_format_of_its_suffix(predict, store, tmp_path, capsys):

@@ -159,7 +159,7 @@ def test_names_of_the_csv_file_and_of_the_wide_table_are_columns_too(table):
 @pytest.mark.parametrize("option", ["--columns", "--sort"])
 def test_an_unknown_column_is_refused_with_those_that_there_are(option, table):
     _, message = table(SHIPPED, option, "Speed", status=2)
-    assert "there is no column 'Speed'; there are Platform, Model, Acc@1 ± 95 % CI, " in message
+    assert "there is no column 'Speed'. There are Platform, Model, Acc@1 ± 95 % CI, " in message
     assert "Acc@1 [95 % interval]" in message
     assert "Rank from" in message
 
@@ -239,10 +239,10 @@ def test_ranks_and_tiers_of_chosen_models_are_among_these(write, table):
     assert column(lines, "Model") == ["b", "bb", "c"]
     assert column(lines, "Rank") == ["1", "2", "3"]
     assert column(lines, "Tier") == ["1", "1", "1"]
-    assert "note: some: ranks and tiers are among the 3 runs shown\n" in notes
+    assert "note: some: ranks and tiers are among the 3 runs selected\n" in notes
     lines, notes = table(write("c", 40, recipe="other"), "--recipe", "other")
     assert column(lines, "Model") == ["c"]
-    assert "note: some: ranks and tiers are among the only run shown\n" in notes
+    assert "note: some: ranks and tiers are among the only run selected\n" in notes
 
 
 def test_a_name_that_no_run_has_is_refused_even_beside_others(table):
@@ -276,7 +276,7 @@ def test_a_tex_file_says_how_it_was_made(write, table, tmp_path, monkeypatch):
         f"% fingerprint: {fingerprint}",
         "% labels: original, n = 100",
         "% runs: 3, made 2026-01-02 to 2026-01-05; date of 1 not recorded",
-        "% note: some: ranks and tiers are among the 3 runs shown",
+        "% note: some: ranks and tiers are among the 3 runs selected",
     ]
     assert r"\label{tab:some}" in texts[0]
     assert r"\caption{Accuracy on some (100 pictures) with the recipe published" in texts[0]
@@ -325,3 +325,9 @@ def test_the_script_of_2019_shows_all_columns_and_writes_a_tabular_alone(arrays_
     headings = capsys.readouterr().out.splitlines()[1]
     assert "Acc@1 [95 % interval]" in headings
     assert headings.endswith("Ranks      n  Published  Difference")
+
+
+def test_the_first_rows_keep_their_ranks_among_all(table):
+    whole, _ = table(SHIPPED, "--images", "demo")
+    lines, _ = table(SHIPPED, "--images", "demo", "--top", "2")
+    assert lines == whole[:4]

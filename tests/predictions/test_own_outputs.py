@@ -496,7 +496,7 @@ def test_the_same_file_changes_nothing_and_another_one_is_refused(take, store):
     before = store.path(RUN).read_bytes()
     assert "was imported from outputs.npy before" in take(LOGITS)[-1]
     assert store.path(RUN).read_bytes() == before
-    with pytest.raises(StoreError, match="was imported from another file, or otherwise"):
+    with pytest.raises(StoreError, match="was imported from another file, or with other options"):
         take(logits(seed=2))
     assert store.path(RUN).read_bytes() == before
     take(LOGITS, keep="all")
@@ -619,7 +619,10 @@ def test_the_command_stores_your_own_outputs(tmp_path, store, capsys):
     arguments = ("--model", "mine", "--images", "pets", "--recipe", "my-crop")
     assert call("import", path, *arguments, "--save-all-probs", "--store", store.folder) == 0
     out, err = capsys.readouterr()
-    assert out == f"imported/mine (my-crop) on pets is in {store.folder}\n"
+    share = (LOGITS.argmax(axis=1) == store.labels("pets")).mean()
+    assert (
+        out == f"imported/mine (my-crop) on pets is in {store.folder}: acc@1 {100 * share:.2f} %\n"
+    )
     assert err == "note: logits.npy: these are logits; a softmax was applied\n"
     run = replace(RUN, recipe="my-crop")
     right = every_image(store.labels("pets"))

@@ -434,3 +434,36 @@ def test_without_arguments_python_reads_what_commands_read(put):
 def test_stores_of_one_folder_list_the_runs_of_that_store(put):
     put("a", EVEN, slice(0, 60, 2))
     assert Stores("a").runs("sixty") == RunIndex("a").runs("sixty") == [EVEN]
+
+
+def test_the_default_stores_can_be_chosen_by_name(put, call):
+    put("precomputed", EVEN, slice(0, 60, 2))
+    put(OWN, ODD, slice(1, 60, 2))
+    assert call("table", "--store", "shipped")[1] == call("table", "--store", "precomputed")[1]
+    assert call("table", "--store", "own")[1] == call("table", "--store", OWN)[1]
+    put("own", EVEN, slice(0, 50, 2))  # a folder with this name is meant itself
+    assert "even" in call("table", "--store", "own")[1]
+
+
+def test_two_runs_are_compared_on_the_only_image_set_that_has_both(put, call):
+    put("s", EVEN, slice(0, 60, 2))
+    put("s", replace(EVEN, images="other"), slice(0, 60, 2))
+    put("s", ODD, slice(1, 60, 2))
+    status, out, _ = call("compare", "even", "odd", "--store", "s")
+    assert (status, out.partition(",")[0]) == (0, "sixty")
+    put("s", replace(ODD, images="other"), slice(0, 60, 2))
+    status, _, err = call("compare", "even", "odd", "--store", "s")
+    assert status == 2
+    assert "choose one of the image sets other, sixty with --images" in err
+
+
+def test_a_table_for_a_paper_has_no_stores(put, call, place):
+    put("a", EVEN, slice(0, 60, 2))
+    put("b", ODD, slice(1, 60, 2))
+    assert call("table", "--store", "a", "--store", "b", "-o", "t.tex")[0] == 0
+    text = (place / "t.tex").read_text()
+    assert "Store" not in text
+    assert "note: store" not in text
+    put("b", EVEN, slice(0, 50, 2))
+    assert call("table", "--store", "a", "--store", "b", "-o", "t.tex")[0] == 0
+    assert "Store" in (place / "t.tex").read_text()

@@ -127,7 +127,7 @@ def test_subsets_and_other_labels_are_compared_and_named(store, tmp_path, capsys
         (["even"], "compare takes two runs, not 1; or --all"),
         (["even", "third", "most"], "compare takes two runs, not 3"),
         (["even", "nobody"], "has no run of nobody;"),
-        (["even", "*"], "'*' means 4 runs on sixty (somewhere/even:published, "),
+        (["even", "*"], "'*' means 4 runs; name one of somewhere/even:published, "),
         (["--all", "even"], "there is one run on sixty; a comparison needs two"),
         (["even", "third", "--only", "n1"], "'n1' is neither a WordNet id"),
         (["even", "third", "--only", "n15075141"], "no labelled picture is left with only n1"),

@@ -119,13 +119,13 @@ def _as_json(
 
 def _two(args: argparse.Namespace, store: Stores) -> _Compared:
     from benchmarking.errors import BenchmarkError
-    from benchmarking.predictions.selection import in_both, the_run
+    from benchmarking.predictions.selection import in_both, two_runs
     from benchmarking.scoring.compare import compare
 
     if len(args.models) == 1 and len(store.members) == 2:
         first, second = in_both(store, args.models[0], args.images)
     elif len(args.models) == 2:
-        first, second = (the_run(store, pattern, args.images) for pattern in args.models)
+        first, second = two_runs(store, tuple(args.models), args.images)
     else:
         raise BenchmarkError(
             f"compare takes two runs, not {len(args.models)}; or --all, or one run that is in each "

@@ -106,7 +106,9 @@ def run(args: argparse.Namespace) -> int:
 def _import_outputs(args: argparse.Namespace) -> int:
     from benchmarking.errors import BenchmarkError
     from benchmarking.io.names import UNKNOWN
+    from benchmarking.labels.label_set import every_image
     from benchmarking.predictions.own_outputs import import_outputs
+    from benchmarking.scoring.metrics import accuracy
 
     if args.labels is not None:
         raise BenchmarkError(
@@ -131,7 +133,8 @@ def _import_outputs(args: argparse.Namespace) -> int:
         keep="all" if args.save_all_probs else "top5",
         tell=lambda note: print_notes([note]),
     )
-    print(f"{stored} is in {store.folder}")
+    right = accuracy(store.classes(stored), every_image(store.labels(stored.images)), k=1)
+    print(f"{stored} is in {store.folder}: acc@1 {100 * right:.2f} %")
     return 0
 
 

@@ -2,8 +2,8 @@
 
 There is one table per image set, with the best model first. After ± is half of the 95 % Wilson
 interval. Rank is the order of the measured accuracies. A tier contains the models that are not
-significantly worse than its first model (exact McNemar test, Holm, 5 %). Ranks and tiers are among
-the runs shown, also with --models.
+significantly worse than its best model (exact McNemar test, Holm, 5 %). Ranks and tiers are among
+the selected runs.
 
 The table fits 80 characters; --wide shows all columns, with both ends of each interval and the
 range of plausible ranks. The command needs no pictures, no network and no framework.
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.images not in (None, *known):
         raise StoreError(
-            f"{stores.folders} has no image set {args.images!r}; it has {', '.join(known)}."
+            f"there is no image set {args.images!r} in {stores.folders}, only {', '.join(known)}."
         )
     runs = selected_runs(args, stores)
     tables, broken = scored_tables(args, stores, known if not args.images else [args.images], runs)

@@ -38,7 +38,7 @@ def render(tables: Sequence[AccuracyTable]) -> str:
 
 
 def _one(table: AccuracyTable, label: str) -> str:
-    columns = shown(table, narrow)
+    columns = [column for column in shown(table, narrow) if _is_for_papers(column, table)]
     sentences = " ".join(_caption(table, columns))
     return (
         "".join(f"% {printable(line)}\n" for line in _provenance(table))
@@ -46,6 +46,13 @@ def _one(table: AccuracyTable, label: str) -> str:
         + f"\\caption{{{sentences}}}\n\\label{{{label}}}\n"
         + f"{_tabular(table, columns)}\\end{{table}}\n"
     )
+
+
+def _is_for_papers(column: Column, table: AccuracyTable) -> bool:
+    """Whether a column is shown: stores only if they were asked for, or tell rows apart."""
+    rows = {(row.platform, row.run.source, row.run.model, row.run.recipe) for row in table.rows}
+    is_asked = isinstance(table.view.columns, tuple) or len(rows) < len(table.rows)
+    return is_asked or column.heading != "Store"
 
 
 def _tabular(table: AccuracyTable, columns: Sequence[Column]) -> str:
@@ -70,20 +77,24 @@ def _caption(table: AccuracyTable, columns: Sequence[Column]) -> Iterator[str]:
     """Sentences about the numbers, each only if its column is shown."""
     headings = [column.heading for column in columns]
     subset = f", {table.subset}" if table.subset else ""
-    where = escaped(f"{table.images} ({table.n:,} pictures{subset})")
+    counted = sorted(set(table.sizes.values()))
+    fewer = [f"{n:,} of " for n in counted if n != table.n] if len(counted) == 1 else []
+    where = escaped(f"{table.images} ({''.join(fewer)}{table.n:,} pictures{subset})")
+    others = [name for name in table.label_sets if name != "original"]
+    labels = f" with {escaped(' and '.join(table.label_sets))} labels" if others else ""
     recipe = constant_recipe(table)
     with_recipe = (
         f" with the recipe {escaped(recipe)}" if recipe and "Recipe" not in headings else ""
     )
-    yield f"Accuracy on {where}{with_recipe}, in percent."
+    yield f"Accuracy on {where}{labels}{with_recipe}, in percent."
     if any(heading.endswith(HALF) for heading in headings):
         yield r"Acc@1 is followed by half of its 95\,\% Wilson interval."
         if is_asymmetric(table, columns):
             yield "The intervals are not symmetric, because the pictures are few."
     if "Tier" in headings:
         yield (
-            "The models of a tier are not significantly worse than its first model "
-            r"(exact McNemar test, Holm's adjustment, 5\,\%)."
+            f"The models of a tier are not significantly worse in {escaped(table.columns[0])} than "
+            r"its best model (exact McNemar test, Holm's adjustment, 5\,\%)."
         )
 
 
@@ -99,7 +110,7 @@ def _provenance(table: AccuracyTable) -> Iterator[str]:
     sizes = [f"{name}, n = {n}" for name, n in named]
     yield f"labels: {'; '.join(sizes)}"
     yield f"runs: {len(table.rows)}, {_dates(table)}"
-    yield from table.notes
+    yield from (note for note in table.notes if not note.startswith("note: store "))
 
 
 def _dates(table: AccuracyTable) -> str:
