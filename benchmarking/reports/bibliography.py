@@ -88,7 +88,10 @@ def papers_of(source: str, model: str) -> tuple[Work, ...]:
     >>> papers_of("mine", "resnet50")
     ()
     """
-    return _papers().get((weights_source(source), model.casefold()), ())
+    place, name = weights_source(source), model.casefold()
+    exact = _papers().get((place, name))
+    # Other weights of an architecture are part of the name, as in resnet50.IMAGENET1K_V2.
+    return exact or _papers().get((place, name.partition(".")[0]), ())
 
 
 def bibtex(one: Work) -> str:
