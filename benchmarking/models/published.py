@@ -1,9 +1,10 @@
 """Published accuracies of models on the ImageNet 2012 validation set.
 
-data/published.csv has a line per model with the source of its figures: torchvision's weight
-metadata (IMAGENET1K_V1); the README of keras-applications 1.0.8, measured with the recipe
-`published` (of TensorNets, according to keras-team/keras-applications#88); and the README of
-https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
+data/published.csv has a line per model with the source of its figures: the README of
+keras-applications 1.0.8, measured with the recipe `published` (of TensorNets, according to
+keras-team/keras-applications#88); and the README of
+https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite. Those of
+torchvision are in its weight metadata; see `torchvision_entries`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cache
 
 from benchmarking.io.files import shipped_rows
 from benchmarking.models.spec import Published
+from benchmarking.models.torchvision_entries import shipped
 
 # The predictions of 2019 were made with the same weights, under other source names.
 _WEIGHTS_OF = {"2019-pytorch": "torchvision", "2019-keras": "keras"}
@@ -33,9 +35,11 @@ def weights_source(source: str) -> str:
 
 @cache
 def _all() -> dict[tuple[str, str], Published]:
-    return {
+    listed = {
         (row["source"], row["model"].casefold()): Published(
             float(row["acc1"]), row["citation"], float(row["acc5"]) if row["acc5"] else None
         )
         for row in shipped_rows("published.csv")
     }
+    entries = {("torchvision", entry.name.casefold()): entry for entry in shipped().entries}
+    return listed | {key: one.published for key, one in entries.items() if one.published}

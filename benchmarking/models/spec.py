@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ class Weights:
         folder: its folder, if the user has named the file; None for the folder of its source.
         part: which tensors of the file are meant, as the start of their names; "" for the only
             ones that fit.
+        licence: address of the licence of the weights; empty if the publisher names none.
 
     Raises:
         BenchmarkError: a digest is malformed.
@@ -47,6 +48,7 @@ class Weights:
     megabytes: float | None = None
     folder: Path | None = None
     part: str = ""
+    licence: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch("([0-9a-f]{8,64})?", self.sha256):
@@ -91,10 +93,11 @@ class ModelSpec:
             statistics of batch normalisation, PyTorch does not.
         published: the accuracy to reproduce; None if none is published.
         classes: number of classes in its output.
-        arguments: arguments of the builder that differ from its defaults.
         renamed: regular expression and replacement for parameter names in the weight file.
         architecture: the listed model that this one is built as, for a checkpoint of the user's;
             None for a listed model.
+        gigamacs: multiply-adds of one forward pass at the published crop size, in 10^9; None if the
+            publisher does not give them.
     """
 
     source: str
@@ -105,9 +108,9 @@ class ModelSpec:
     parameters: int
     published: Published | None = None
     classes: int = 1000
-    arguments: Mapping[str, bool] = field(default_factory=dict)
     renamed: tuple[str, str] | None = None
     architecture: ModelSpec | None = None
+    gigamacs: float | None = None
 
     @property
     def full_name(self) -> str:

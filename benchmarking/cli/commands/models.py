@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 NAME = "models"
 HELP = "list the models that can run, and their weights"
 
+_SHOWN = 3
+"""Number of models that a line names."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -72,7 +75,7 @@ def _models(specs: Sequence[ModelSpec], models: Sequence[Model]) -> str:
                 *(f"{spec.parameters:,}", *_published(spec)),
             ]
         )
-    details = [*_citations(specs), *_recipes(specs), *notes]
+    details = [*_bare_names(specs), *_citations(specs), *_recipes(specs), *_licences(specs), *notes]
     if any("missing" in line for line in lines):
         details.append(
             "missing weights: 'imagenet-benchmark models --weights' says where to get them"
@@ -99,13 +102,59 @@ def _published(spec: ModelSpec) -> tuple[str, str]:
     return f"{spec.published.acc1:.3f}", f"{acc5:.3f}" if acc5 else "-"
 
 
+def _bare_names(specs: Sequence[ModelSpec]) -> list[str]:
+    """A line for each source some of whose models have weights in their names."""
+    from benchmarking.models.sources import all_specs
+
+    known = all_specs()
+    found: dict[str, str] = {}
+    for spec in specs:
+        others = (one.name for one in known if one.source == spec.source)
+        other = next((name for name in others if name.startswith(f"{spec.name}.")), None)
+        if other:
+            found.setdefault(
+                spec.source,
+                f"{spec.source}: a name without weights, such as {spec.name}, means "
+                f"{spec.weights.name}; other weights are part of the name, as in {other}",
+            )
+    return list(found.values())
+
+
 def _recipes(specs: Sequence[ModelSpec]) -> list[str]:
-    found = {
-        (spec.source, name, recipe.crop, str(recipe))
-        for spec in specs
-        for name, recipe in spec.recipes.items()
-    }
-    return [f"{source}, {name}, {side}: {text}" for source, name, side, text in sorted(found)]
+    """A line for each recipe, with the models that have it where the crop's size leaves it open."""
+    users: dict[tuple[str, str, int], dict[str, list[str]]] = {}
+    without: dict[str, list[str]] = {}
+    for spec in specs:
+        for name, recipe in spec.recipes.items():
+            texts = users.setdefault((spec.source, name, recipe.crop), {})
+            texts.setdefault(str(recipe), []).append(spec.name)
+        if "published" not in spec.recipes:
+            without.setdefault(spec.source, []).append(spec.name)
+    lines = []
+    for (source, name, side), texts in sorted(users.items()):
+        for text, models in sorted(texts.items(), key=lambda one: -len(one[1])):
+            which = f" ({_some(models)})" if len(texts) > 1 else ""
+            lines.append(f"{source}, {name}, {side}{which}: {text}")
+    return lines + [
+        f"{source}: no recipe published, because it is not known how the authors of the weights "
+        f"evaluate them: {', '.join(models)}"
+        for source, models in without.items()
+    ]
+
+
+def _licences(specs: Sequence[ModelSpec]) -> list[str]:
+    """A line for each licence of weights."""
+    found: dict[str, list[str]] = {}
+    for spec in specs:
+        if spec.weights.licence:
+            found.setdefault(spec.weights.licence, []).append(spec.full_name)
+    return [f"licence of the weights of {_some(names)}: {url}" for url, names in found.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and the number of the others."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _citations(specs: Sequence[ModelSpec]) -> list[str]:

@@ -57,8 +57,9 @@ def main(script: Script, argv: Sequence[str] | None = None) -> int:
 
 def _run(script: Script, args: argparse.Namespace) -> int:
     images = default_name(args.val_dir, open_pictures(args.val_dir).pictures)
-    models = f"{script.source}/{args.model or '*'}"
-    which = ["--images", images, "--models", models, "--recipe", args.recipe]
+    names = [args.model] if args.model else names_2019()[script.platform]
+    models = [f"{script.source}/{name}" for name in names]
+    which = ["--images", images, "--models", *models, "--recipe", args.recipe]
     which += ["--weights", args.weights]
     given = [text for folder in args.store or () for text in ("--store", str(folder))]
     how = {

@@ -103,7 +103,8 @@ def select(patterns: Sequence[str]) -> tuple[ModelSpec, ...]:
     """Models that match any of the patterns, each once, in the order of `all_specs`.
 
     A pattern is a name with wildcards ("efficientnet-lite?"), a framework ("keras"), a source, or
-    "source/name" with wildcards in either part; case is ignored.
+    "source/name" with wildcards in either part; case is ignored. The name of the weights can be
+    added to any name, as in "resnet50.IMAGENET1K_V1".
 
     Raises:
         BenchmarkError: a pattern matches nothing.
@@ -186,7 +187,9 @@ def _is_there(module: str) -> bool:
 
 
 def _matches(spec: ModelSpec, pattern: str) -> bool:
-    names = (spec.framework, spec.source, spec.name, f"{spec.source}/{spec.name}")
+    names = [spec.framework, spec.source, spec.name, spec.full_name]
+    if not spec.name.endswith(f".{spec.weights.name}"):
+        names += [f"{name}.{spec.weights.name}" for name in (spec.name, spec.full_name)]
     return any(fnmatchcase(name.lower(), pattern) for name in names)
 
 
@@ -195,7 +198,9 @@ def _unknown(pattern: str, specs: Sequence[ModelSpec]) -> BenchmarkError:
         name for spec in specs for name in (spec.name, spec.full_name, spec.source, spec.framework)
     }
     by_lower = {name.lower(): name for name in sorted(names)}
-    close = [by_lower[name] for name in get_close_matches(pattern.lower(), by_lower, n=1)]
+    asked = pattern.lower()
+    close = [by_lower[name] for name in by_lower if name.startswith(f"{asked}.")]  # its weights
+    close += [by_lower[name] for name in get_close_matches(asked, by_lower, n=1)]
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return BenchmarkError(
         f"unknown model {pattern!r}.{hint} Run 'imagenet-benchmark models' for all."

@@ -32,6 +32,7 @@ class WeightsFile:
         md5: published md5; null if none is published.
         mebibytes: its size in MiB; null if it is unknown.
         advice: where to get a missing file; null if it is available.
+        licence: address of the licence of the weights; null if the publisher names none.
     """
 
     name: str
@@ -43,6 +44,7 @@ class WeightsFile:
     md5: str | None
     mebibytes: float | None
     advice: str | None
+    licence: str | None
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Model:
         model: its name within the source.
         platform: title of the framework that runs it.
         parameters: number of parameters, as its framework counts them.
+        gigamacs: multiply-adds of one forward pass at the published crop size, in 10^9; null if
+            the publisher does not give them.
         classes: number of classes in its output.
         weights: its file of weights.
         recipes: its preprocessing, by name.
@@ -78,6 +82,7 @@ class Model:
     model: str
     platform: str
     parameters: int
+    gigamacs: float | None
     classes: int
     weights: WeightsFile
     recipes: Mapping[str, Recipe]
@@ -116,6 +121,7 @@ def models_document(
                 model=spec.name,
                 platform=framework_of(spec).TITLE,
                 parameters=spec.parameters,
+                gigamacs=spec.gigamacs,
                 classes=spec.classes,
                 weights=_weights(spec, folder, check=check_weights),
                 recipes={
@@ -149,6 +155,7 @@ def _weights(spec: ModelSpec, folder: Path | None, *, check: bool) -> WeightsFil
         md5=weights.md5 or None,
         mebibytes=weights.megabytes,
         advice=advice,
+        licence=weights.licence or None,
     )
 
 
