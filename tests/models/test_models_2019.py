@@ -20,7 +20,7 @@ TORCHVISION, KERAS = (
     for pattern in ("torchvision/*", "keras/*")
 )
 SMALLEST = ["torchvision/alexnet", "torchvision/densenet121", "torchvision/inception_v3"]
-SMALLEST += ["torchvision/resnet18", "torchvision/squeezenet1_1", "torchvision/vgg11_bn"]
+SMALLEST += ["torchvision/resnet18", "torchvision/squeezenet1_1"]
 SMALLEST += ["keras/DenseNet121", "keras/MobileNetV2", "keras/ResNet50"]
 """A model of each way to build, scale and crop, which is built, loaded and run.
 
