@@ -21,12 +21,11 @@ from benchmarking.pictures.crop import crop, crop_corner, library_versions, resi
 from benchmarking.pictures.decode import Undecodable, inspect, read_to_end
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
-PILLOW = sorted(
-    {p for spec in all_specs() for p in spec.recipes.values() if p.library == "pillow"}, key=str
-)
-
-OPENCV = sorted(
-    {p for spec in all_specs() for p in spec.recipes.values() if p.library == "opencv"}, key=str
+MODELS = [s for s in all_specs() if s.source != "torchvision" or "northcutt2019" in s.recipes]
+"""Of torchvision, the models of 2019; test_torchvision_library.py compares the others' recipes."""
+PILLOW, OPENCV = (
+    sorted({p for spec in MODELS for p in spec.recipes.values() if p.library == name}, key=str)
+    for name in ("pillow", "opencv")
 )
 SHORTER_SIDE = [
     next(recipe for recipe in recipes if isinstance(recipe.resize, int))

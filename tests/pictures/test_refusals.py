@@ -17,7 +17,7 @@ from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 TORCH = SCALINGS["torch"]
 
 EVERY_RECIPE = [
-    *sorted({recipe for spec in all_specs() for recipe in spec.recipes.values()}, key=str),
+    *sorted({recipe for spec in MODELS for recipe in spec.recipes.values()}, key=str),
     *(  # recipes that a user can define, but no source publishes
         Preprocessing(library, "bicubic", resize, crop, TORCH, first=first)
         for library in ("pillow", "pillow-draft", "opencv")
