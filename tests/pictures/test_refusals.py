@@ -16,6 +16,7 @@ from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
 TORCH = SCALINGS["torch"]
 
+MODELS = [s for s in all_specs() if s.source != "torchvision" or "northcutt2019" in s.recipes]
 EVERY_RECIPE = [
     *sorted({recipe for spec in MODELS for recipe in spec.recipes.values()}, key=str),
     *(  # recipes that a user can define, but no source publishes
