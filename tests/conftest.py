@@ -82,6 +82,17 @@ def imported_2019(arrays_of_2019, tmp_path_factory) -> Store:
 
 
 @pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """A function that runs the command and returns its status, its output and its messages."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        status = main(list(map(str, arguments)))
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Plug-ins without a library: models that predict from brightness, run in this process."""
     files = sorted(map(str, PLUGINS.glob("*/*.py")))

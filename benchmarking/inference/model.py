@@ -99,6 +99,8 @@ def load_model(
         BenchmarkError: the name matches no model or several, or the model cannot be loaded.
     """
     spec = the_spec(name)
+    if part and checkpoint is None:
+        raise BenchmarkError("part names tensors of a checkpoint; give checkpoint= as well.")
     if checkpoint is not None:
         spec = spec_of_checkpoint(checkpoint, spec.full_name, part=part)
     if recipe not in spec.recipes:

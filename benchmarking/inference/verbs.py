@@ -129,6 +129,7 @@ def predict(
     """
     pictures, target = _images(images, recipes_of(model, recipe)), _store(store)
     wanted: list[Run] = []
+    own: list[ModelSpec] = []
     if isinstance(model, LoadedModel):
         raise BenchmarkError(
             f"{model!r} is a pretrained model; predict {model.spec.full_name!r} by its name, so "
@@ -140,21 +141,18 @@ def predict(
                 "a checkpoint needs the name of its architecture, such as 'torchvision/resnet50', "
                 "and the name of a recipe."
             )
-        own = spec_of_checkpoint(checkpoint, model, name=name, part=part)
-        chosen = _options({"recipe": recipe, **options})
-        made = _planned([], pictures, target, chosen, checkpoints=[own])
-        events, wanted = made.sweep(pictures), list(map(made.run, made.specs))
+        own, model = [spec_of_checkpoint(checkpoint, model, name=name, part=part)], []
     elif part:
         raise BenchmarkError("part names tensors of a checkpoint; give checkpoint= as well.")
-    elif callable(model):
+    if callable(model):
         events = _own(model, pictures, target, name, recipe, _options(options))
-    elif isinstance(recipe, Preprocessing) or name is not None:
+    elif not own and (isinstance(recipe, Preprocessing) or name is not None):
         raise BenchmarkError(
             f"name and recipe of {model!r} are those of its source; a recipe of your own, and a "
             "name, are for a model of your own."
         )
     else:
-        made = _planned(model, pictures, target, _options({"recipe": recipe, **options}))
+        made = _planned(model, pictures, target, _options({"recipe": recipe, **options}), own)
         events, wanted = made.sweep(pictures), list(map(made.run, made.specs))
     with closing(bars(events)) as shown:
         stored = _runs(shown, target)

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PosixPath
 
 import numpy as np
 import pytest
 
+from benchmarking import load_model, predict
 from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.models.sources import check_installed, spec_of
@@ -138,6 +140,12 @@ def under(prefix, tensors):
 
 def without_counter(tensors):
     return {name: one for name, one in tensors.items() if not name.endswith("num_batches_tracked")}
+
+
+def test_a_part_needs_a_checkpoint():
+    for function in (load_model, partial(predict, images="demo", store="store")):
+        with pytest.raises(BenchmarkError, match="give checkpoint= as well"):
+            function(ARCHITECTURE, part="ema")
 
 
 FORMS = {

@@ -10,19 +10,17 @@ from functools import cache
 import cv2
 import numpy as np
 import pytest
+from compared_models import MODELS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from torchvision.transforms import v2
 
 from benchmarking.errors import PictureError
-from benchmarking.models.sources import all_specs
 from benchmarking.pictures.crop import crop, crop_corner, library_versions, resized
 from benchmarking.pictures.decode import Undecodable, inspect, read_to_end
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
-MODELS = [s for s in all_specs() if s.source != "torchvision" or "northcutt2019" in s.recipes]
-"""Of torchvision, the models of 2019; test_torchvision_library.py compares the others' recipes."""
 PILLOW, OPENCV = (
     sorted({p for spec in MODELS for p in spec.recipes.values() if p.library == name}, key=str)
     for name in ("pillow", "opencv")

@@ -6,10 +6,10 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from compared_models import MODELS
 from PIL import Image
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.models.sources import all_specs
 from benchmarking.pictures.crop import crop, square_before_resize
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing, Scaling, recipe_from
 
@@ -42,12 +42,7 @@ def test_a_recipe_is_the_same_once_it_has_been_stored_as_json(recipe):
     assert recipe_from(json.loads(json.dumps(recipe.as_document()))) == recipe
 
 
-KNOWN_BEFORE = [
-    spec for spec in all_specs() if spec.source != "torchvision" or "northcutt2019" in spec.recipes
-]
-
-
-@pytest.mark.parametrize("spec", KNOWN_BEFORE, ids=lambda spec: spec.full_name)
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.full_name)
 def test_recipes_of_known_models_are_stored_as_before_scalings_were_values(spec):
     for recipe in spec.recipes.values():
         document = recipe.as_document()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from compared_models import MODELS
 from odd_pictures import encoded, noise, odd_pictures
 
 from benchmarking.errors import PictureError
-from benchmarking.models.sources import all_specs
 from benchmarking.pictures import crop as crops
 from benchmarking.pictures import jpeg_markers
 from benchmarking.pictures.crop import crop, refusals
@@ -16,7 +16,6 @@ from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
 TORCH = SCALINGS["torch"]
 
-MODELS = [s for s in all_specs() if s.source != "torchvision" or "northcutt2019" in s.recipes]
 EVERY_RECIPE = [
     *sorted({recipe for spec in MODELS for recipe in spec.recipes.values()}, key=str),
     *(  # recipes that a user can define, but no source publishes

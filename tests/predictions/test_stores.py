@@ -10,7 +10,6 @@ import pytest
 from conftest import an_image_set
 
 from benchmarking import BenchmarkError, Stores, compare, score, verify
-from benchmarking.cli import main
 from benchmarking.errors import StoreError
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.run_index import RunIndex
@@ -48,16 +47,6 @@ def put(a_provenance):
         return Store(folder).write(run, images, top_k(probabilities), made, probabilities=kept)
 
     return put
-
-
-@pytest.fixture
-def call(capsys):
-    def call(*arguments):
-        status = main(list(map(str, arguments)))
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
 
 
 OWN = Path("data/imagenet-benchmarking/precomputed")

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from conftest import an_image_set
 
-from benchmarking.cli import main
 from benchmarking.labels.imagenet import validation_key, validation_labels
 from benchmarking.models.spec import Published
 from benchmarking.predictions.run import Run
@@ -49,16 +48,6 @@ def store(tmp_path, a_provenance, monkeypatch):
         run = Run("part", source, model, "published")
         store.write(run, images, top_k(probabilities), made)
     return store
-
-
-@pytest.fixture
-def call(capsys):
-    def call(*arguments):
-        status = main(list(map(str, arguments)))
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
 
 
 COMMANDS = {
