@@ -23,7 +23,7 @@ from benchmarking.io.allowance import Allowance, Exceeded, TooSlow, session
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
-    import requests
+    from requests import Response
 
 # Seconds to connect, and to wait for the next piece of a response.
 _TIMEOUT = (10, 30)
@@ -170,8 +170,8 @@ class Remote:
 
     url: str
     version: str
-    _answer: requests.Response
-    _ask: Callable[[Mapping[str, str]], requests.Response]
+    _answer: Response
+    _ask: Callable[[Mapping[str, str]], Response]
     _allowance: Allowance
 
     def copy(self, into: BinaryIO) -> None:
@@ -194,7 +194,7 @@ class Remote:
             into.truncate()
             self._write(answer, into)
 
-    def _rest(self, start: int) -> tuple[requests.Response, int]:
+    def _rest(self, start: int) -> tuple[Response, int]:
         """A response with the rest, or else with the whole file, and its first byte."""
         self._answer.close()
         rest = self._ask({"Range": f"bytes={start}-", "If-Range": self.version})
@@ -204,7 +204,7 @@ class Remote:
         rest.close()
         return self._ask({}), 0
 
-    def _write(self, answer: requests.Response, into: BinaryIO) -> None:
+    def _write(self, answer: Response, into: BinaryIO) -> None:
         answer.raise_for_status()
         for block in answer.iter_content(_BLOCK):
             self._allowance.kept(len(block))
@@ -222,7 +222,7 @@ def opened(url: str) -> Iterator[Remote]:
         DownloadError: the server has no such file.
         Unanswered: the server does not respond, or responds too slowly.
     """
-    answers: list[requests.Response] = []
+    answers: list[Response] = []
     allowance = Allowance()
     hooks = {"response": lambda answer, **_: answers.append(answer)}
     with ExitStack() as stack:
@@ -230,7 +230,7 @@ def opened(url: str) -> Iterator[Remote]:
         with _named_errors(url):
             asking = stack.enter_context(session(allowance))
 
-            def ask(headers: Mapping[str, str]) -> requests.Response:
+            def ask(headers: Mapping[str, str]) -> Response:
                 # As it is stored: the bytes of a compressed response have other positions.
                 wanted = {"Accept-Encoding": "identity", **headers}
                 return asking.get(url, headers=wanted, timeout=_TIMEOUT, stream=True, hooks=hooks)
@@ -241,7 +241,7 @@ def opened(url: str) -> Iterator[Remote]:
         yield Remote(url, _version(answer), answer, ask, allowance)
 
 
-def _version(answer: requests.Response) -> str:
+def _version(answer: Response) -> str:
     tag = str(answer.headers.get("etag", ""))
     is_exact = tag.startswith('"') and "content-encoding" not in answer.headers
     return tag if is_exact else ""

@@ -14,7 +14,6 @@ from compared_models import MODELS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
-from torchvision.transforms import v2
 
 from benchmarking.errors import PictureError
 from benchmarking.pictures.crop import crop, crop_corner, library_versions, resized
@@ -34,6 +33,8 @@ SHORTER_SIDE = [
 
 def torchvision_crop(data: bytes, recipe: Preprocessing) -> np.ndarray:
     """The recipe applied by torchvision, the library that it is published with."""
+    from torchvision.transforms import v2
+
     size = recipe.resize if isinstance(recipe.resize, int) else list(recipe.resize)
     steps = v2.Compose(
         [
