@@ -20,7 +20,7 @@ help:
 
 # The project's own tests, two files at a time.
 test: .venv/all
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 # That no result is lost: kills, full disks, hostile and damaged files; ten minutes.
 torture: .venv/all
