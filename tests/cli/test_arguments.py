@@ -149,7 +149,7 @@ def test_without_a_home_folder_all_commands_that_do_not_need_one_work(
     assert "crops are not kept for later models: the home folder" in capsys.readouterr().err
     assert main(["table", "--store", store]) == 0
     assert main(["models"]) == 0
-    assert main(["models", "--weights"]) == 0
+    assert main(["models", "--files"]) == 0
 
 
 def test_a_cache_that_is_not_an_absolute_path_is_refused(monkeypatch):

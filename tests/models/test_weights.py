@@ -323,12 +323,12 @@ def test_the_list_of_weights_says_which_are_available_verified_and_missing(
     tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setenv("BRIGHTNESS_CACHE", str(tmp_path))
-    assert main(["models", "--weights", "brightness"]) == 0
+    assert main(["models", "--files", "brightness"]) == 0
     text = capsys.readouterr().out
-    assert "brightness/steady      here, no digest published" in text
+    assert "brightness/steady      available, no digest published" in text
     assert f"{tmp_path / 'remote.bin'} from http://127.0.0.1:9/remote.bin" in text
     (tmp_path / "remote.bin").write_bytes(b"other")
-    assert main(["models", "--weights", "brightness/remote"]) == 0
+    assert main(["models", "--files", "brightness/remote"]) == 0
     assert "not the published file" in capsys.readouterr().out
-    assert main(["models", "--weights", "efficientnet-lite-pytorch/*0"]) == 0
-    assert "here, checked" in capsys.readouterr().out
+    assert main(["models", "--files", "efficientnet-lite-pytorch/*0"]) == 0
+    assert "available, verified" in capsys.readouterr().out

@@ -1,6 +1,10 @@
 """List the models that can run: published accuracy, recipes, and whether the weights are available.
 
-With --weights, list the files of weights instead: state, published digest, address and folder of
+Names and conditions choose among the models; a model has to meet all conditions:
+  imagenet-benchmark models --min-acc1 80 --max-parameters 30M
+  imagenet-benchmark models 'resnet*' --source torchvision --input 224 --weights available
+
+With --files, list the files of weights instead: state, published digest, address and folder of
 each. On a machine without network, put these files into their folders.
 """
 
@@ -10,6 +14,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from benchmarking.cli.arguments import amount, percentage, positive
 from benchmarking.cli.output import add_output, check_output, deliver
 from benchmarking.io.user_folders import expanded
 
@@ -23,6 +28,14 @@ HELP = "list the models that can run, and their weights"
 _SHOWN = 3
 """Number of models that a line names."""
 
+_FEW = 20
+"""Up to this number of models, all their recipes are written in full."""
+
+_HEADINGS = (
+    *("Platform", "Model", "Weights", "MiB", "Parameters", "GMACs", "Acc@1", "Acc@5"),
+    *("Recipe published", "Licence"),
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -33,7 +46,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="names, wildcards, frameworks or sources, as in 'predict --models' (default: all)",
     )
     parser.add_argument(
-        "--weights", action="store_true", help="list the files of weights, and check each file"
+        "--source",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="only models of these sources, such as torchvision",
+    )
+    parser.add_argument(
+        "--framework",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="only models of these frameworks, such as pytorch or keras",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=("available", "missing"),
+        help="only models whose file of weights is on this machine, or is not",
+    )
+    parser.add_argument(
+        "--min-acc1",
+        type=percentage,
+        metavar="PERCENT",
+        help="only models with a published acc@1 of at least this",
+    )
+    parser.add_argument(
+        "--max-parameters",
+        type=amount,
+        metavar="N",
+        help="only models with at most this number of parameters, such as 30M",
+    )
+    parser.add_argument(
+        "--input",
+        type=positive,
+        metavar="PIXELS",
+        help="only models with a crop of this side, such as 224",
+    )
+    parser.add_argument(
+        "--files", action="store_true", help="list the files of weights, and check each file"
     )
     parser.add_argument(
         "--weights-dir",
@@ -46,14 +98,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each model, then details that do not fit the columns."""
-    from benchmarking.models.sources import all_specs, select
+    from benchmarking.models.listing import list_models
     from benchmarking.reports.documents import as_json
     from benchmarking.reports.documents.models import models_document
 
     check_output(args)
-    specs = select(args.models) if args.models else all_specs()
-    document = models_document(specs, args.weights_dir, check_weights=args.weights)
-    text = (_weights if args.weights else _models)(specs, document.models)
+    specs = list_models(
+        args.models,
+        source=args.source,
+        framework=args.framework,
+        weights=args.weights,
+        min_acc1=args.min_acc1,
+        max_parameters=args.max_parameters,
+        input=args.input,
+        weights_folder=args.weights_dir,
+    )
+    document = models_document(specs, args.weights_dir, check_weights=args.files)
+    text = (_files if args.files else _models)(specs, document.models)
     deliver(args, text, {".json": lambda: as_json(document)})
     return 0
 
@@ -61,29 +122,25 @@ def run(args: argparse.Namespace) -> int:
 def _models(specs: Sequence[ModelSpec], models: Sequence[Model]) -> str:
     from benchmarking.reports.grid import aligned
 
-    lines = [["Platform", "Model", "Weights", "Input", "Parameters", "Acc@1", "Acc@5"]]
+    lines = [list(_HEADINGS)]
     notes: dict[str, None] = {}  # in order, without duplicates
     for spec, model in zip(specs, models, strict=True):
         if model.weights.advice and not model.weights.url:
             notes[model.weights.advice] = None
         if model.missing_library:
             notes[model.missing_library] = None
-        side = "/".join(sorted({str(recipe.crop) for recipe in spec.recipes.values()}))
-        lines.append(
-            [
-                *(model.platform, spec.full_name, model.weights.state, side),
-                *(f"{spec.parameters:,}", *_published(spec)),
-            ]
-        )
-    details = [*_bare_names(specs), *_citations(specs), *_recipes(specs), *_licences(specs), *notes]
+        lines.append(_line(spec, model))
+    details = [*_bare_names(specs), *_citations(specs)]
+    details += _recipes(specs) if len(specs) <= _FEW else _other_recipes(specs)
+    details += [*_without_recipe(specs), *_licences(specs), *notes]
     if any("missing" in line for line in lines):
         details.append(
-            "missing weights: 'imagenet-benchmark models --weights' says where to get them"
+            "missing weights: 'imagenet-benchmark models --files' says where to get them"
         )
-    return aligned(lines, left=3) + "\n" + "\n".join(details)
+    return aligned(lines, left={0, 1, 2, 8, 9}) + "\n" + "\n".join(details)
 
 
-def _weights(specs: Sequence[ModelSpec], models: Sequence[Model]) -> str:
+def _files(specs: Sequence[ModelSpec], models: Sequence[Model]) -> str:
     from benchmarking.reports.grid import aligned
 
     lines = [["Model", "State", "MiB", "Published digest", "File and folder, address"]]
@@ -120,22 +177,58 @@ def _bare_names(specs: Sequence[ModelSpec]) -> list[str]:
     return list(found.values())
 
 
+def _line(spec: ModelSpec, model: Model) -> list[str]:
+    weights, recipe = model.weights, spec.recipes.get("published")
+    return [
+        *(model.platform, spec.full_name, weights.state),
+        f"{weights.mebibytes:.0f}" if weights.mebibytes else "-",
+        f"{spec.parameters:,}",
+        f"{spec.gigamacs:.2f}" if spec.gigamacs else "-",
+        *_published(spec),
+        recipe.short if recipe else "-",
+        "see below" if _is_address(weights.licence) else weights.licence or "-",
+    ]
+
+
+def _is_address(licence: str | None) -> bool:
+    return (licence or "").startswith(("http://", "https://"))
+
+
 def _recipes(specs: Sequence[ModelSpec]) -> list[str]:
     """A line for each recipe, with the models that have it where the crop's size leaves it open."""
     users: dict[tuple[str, str, int], dict[str, list[str]]] = {}
-    without: dict[str, list[str]] = {}
     for spec in specs:
         for name, recipe in spec.recipes.items():
             texts = users.setdefault((spec.source, name, recipe.crop), {})
             texts.setdefault(str(recipe), []).append(spec.name)
-        if "published" not in spec.recipes:
-            without.setdefault(spec.source, []).append(spec.name)
     lines = []
     for (source, name, side), texts in sorted(users.items()):
         for text, models in sorted(texts.items(), key=lambda one: -len(one[1])):
             which = f" ({_some(models)})" if len(texts) > 1 else ""
             lines.append(f"{source}, {name}, {side}{which}: {text}")
-    return lines + [
+    return lines
+
+
+def _other_recipes(specs: Sequence[ModelSpec]) -> list[str]:
+    """A line for each source and each recipe other than "published", with its models."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for spec in specs:
+        for name in spec.recipes.keys() - {"published"}:
+            found.setdefault((spec.source, name), []).append(spec.name)
+    return [
+        f"{source}: {_some(models)} {'has' if len(models) == 1 else 'have'} the recipe {name} too; "
+        f"'imagenet-benchmark models {source}/{models[0]}' shows it in full"
+        for (source, name), models in sorted(found.items())
+    ]
+
+
+def _without_recipe(specs: Sequence[ModelSpec]) -> list[str]:
+    """A line for each source some of whose models have no recipe of their authors."""
+    without: dict[str, list[str]] = {}
+    for spec in specs:
+        if "published" not in spec.recipes:
+            without.setdefault(spec.source, []).append(spec.name)
+    return [
         f"{source}: no recipe published, because it is not known how the authors of the weights "
         f"evaluate them: {', '.join(models)}"
         for source, models in without.items()
@@ -146,7 +239,7 @@ def _licences(specs: Sequence[ModelSpec]) -> list[str]:
     """A line for each licence of weights."""
     found: dict[str, list[str]] = {}
     for spec in specs:
-        if spec.weights.licence:
+        if _is_address(spec.weights.licence):
             found.setdefault(spec.weights.licence, []).append(spec.full_name)
     return [f"licence of the weights of {_some(names)}: {url}" for url, names in found.items()]
 

@@ -14,7 +14,11 @@ from benchmarking.models.weights import verified_sha256
 from benchmarking.reports.documents.verify import Reference, reference
 
 State = Literal[
-    "here", "here, checked", "here, no digest published", "not the published file", "missing"
+    "available",
+    "available, verified",
+    "available, no digest published",
+    "not the published file",
+    "missing",
 ]
 
 
@@ -25,7 +29,7 @@ class WeightsFile:
     Attributes:
         name: its publisher's name for it.
         file: its file name.
-        state: whether it is available; with --weights, also whether it is the published file.
+        state: whether it is available; with --files, also whether it is the published file.
         path: its path; null if it is missing.
         url: address of the download; null if a package ships the file.
         sha256: published sha256, or its first digits; null if none is published.
@@ -141,7 +145,7 @@ def _weights(spec: ModelSpec, folder: Path | None, *, check: bool) -> WeightsFil
     state: State = "missing"
     try:
         path = weights_path(spec, folder)
-        state = _checked(spec, path) if check else "here"
+        state = _checked(spec, path) if check else "available"
     except WeightsError as error:
         place = _folder(spec, folder) if weights.url else None
         advice = f"{place / weights.file} from {weights.url}" if place else str(error)
@@ -173,7 +177,7 @@ def _checked(spec: ModelSpec, path: Path) -> State:
     except WeightsError:
         return "not the published file"
     has_digest = spec.weights.published_digest != "none"
-    return "here, checked" if has_digest else "here, no digest published"
+    return "available, verified" if has_digest else "available, no digest published"
 
 
 def _missing_library(spec: ModelSpec) -> str | None:
