@@ -118,7 +118,7 @@ def find_weights(
 
 def _check_recipe(recipe: str, spec: ModelSpec) -> None:
     if recipe not in spec.recipes:
-        known = ", ".join(spec.recipes)
+        known = ", ".join(spec.recipes) or "none"
         raise BenchmarkError(f"no recipe {recipe!r}; it has {known}.")
 
 

@@ -7,6 +7,7 @@ each. On a machine without network, put these files into their folders.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ HELP = "list the models that can run, and their weights"
 
 _SHOWN = 3
 """Number of models that a line names."""
+_MOST_RECIPES = 40
+"""Number of recipes of a source that are shown one by one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,11 +109,13 @@ def _bare_names(specs: Sequence[ModelSpec]) -> list[str]:
     """A line for each source some of whose models have weights in their names."""
     from benchmarking.models.sources import all_specs
 
-    known = all_specs()
+    longer: dict[tuple[str, str], str] = {}  # a name with weights, by its part before them
+    for spec in all_specs():
+        if "." in spec.name:
+            longer.setdefault((spec.source, spec.name.partition(".")[0]), spec.name)
     found: dict[str, str] = {}
     for spec in specs:
-        others = (one.name for one in known if one.source == spec.source)
-        other = next((name for name in others if name.startswith(f"{spec.name}.")), None)
+        other = longer.get((spec.source, spec.name))
         if other:
             found.setdefault(
                 spec.source,
@@ -131,13 +136,21 @@ def _recipes(specs: Sequence[ModelSpec]) -> list[str]:
         if "published" not in spec.recipes:
             without.setdefault(spec.source, []).append(spec.name)
     lines = []
+    counts = Counter((source, name) for (source, name, _), texts in users.items() for _ in texts)
+    lines += [
+        f"{source}, {name}: {n} recipes; name a model to see its own"
+        for (source, name), n in sorted(counts.items())
+        if n > _MOST_RECIPES
+    ]
     for (source, name, side), texts in sorted(users.items()):
+        if counts[source, name] > _MOST_RECIPES:
+            continue
         for text, models in sorted(texts.items(), key=lambda one: -len(one[1])):
             which = f" ({_some(models)})" if len(texts) > 1 else ""
             lines.append(f"{source}, {name}, {side}{which}: {text}")
     return lines + [
         f"{source}: no recipe published, because it is not known how the authors of the weights "
-        f"evaluate them: {', '.join(models)}"
+        f"evaluate them, or no recipe can say it: {', '.join(models)}"
         for source, models in without.items()
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from benchmarking.errors import BenchmarkError, MissingDependency, WeightsError
 from benchmarking.models.sources import check_installed, framework_of, source_of, weights_path
 from benchmarking.models.spec import ModelSpec
 from benchmarking.models.weights import verified_sha256
+from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.reports.documents.verify import Reference, reference
 
 State = Literal[
@@ -114,6 +116,7 @@ def models_document(
         folder: folder with the files of weights; None for the folders of the frameworks.
         check_weights: whether to compare the files of weights with their published digests.
     """
+    recipe_of, missing_library = cache(_recipe), _missing_libraries(specs)
     return ModelsDocument(
         tuple(
             Model(
@@ -124,12 +127,9 @@ def models_document(
                 gigamacs=spec.gigamacs,
                 classes=spec.classes,
                 weights=_weights(spec, folder, check=check_weights),
-                recipes={
-                    name: Recipe(str(recipe), recipe.as_document())
-                    for name, recipe in spec.recipes.items()
-                },
+                recipes={name: recipe_of(recipe) for name, recipe in spec.recipes.items()},
                 published=reference(spec.published),
-                missing_library=_missing_library(spec),
+                missing_library=missing_library[spec.framework, spec.source],
             )
             for spec in specs
         )
@@ -176,9 +176,17 @@ def _checked(spec: ModelSpec, path: Path) -> State:
     return "here, checked" if has_digest else "here, no digest published"
 
 
-def _missing_library(spec: ModelSpec) -> str | None:
-    try:
-        check_installed(spec)
-    except MissingDependency as error:
-        return str(error)
-    return None
+def _recipe(recipe: Preprocessing) -> Recipe:
+    return Recipe(str(recipe), recipe.as_document())
+
+
+def _missing_libraries(specs: Sequence[ModelSpec]) -> dict[tuple[str, str], str | None]:
+    """How to install what is missing, by framework and source; models share these answers."""
+    found: dict[tuple[str, str], str | None] = {}
+    for spec in {(spec.framework, spec.source): spec for spec in specs}.values():
+        try:
+            check_installed(spec)
+            found[spec.framework, spec.source] = None
+        except MissingDependency as error:
+            found[spec.framework, spec.source] = str(error)
+    return found
