@@ -30,6 +30,11 @@ def address(repository: str) -> str:
     return f"{hub.rstrip('/')}/{repository}/resolve/main/{WEIGHTS}"
 
 
+def is_offline() -> bool:
+    """Whether the user has told the hub's library, and with it this package, to ask no network."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
 def cache_folder() -> Path:
     """The folder of the cache, which need not exist.
 

@@ -5,8 +5,10 @@ Run alone, since it imports torch: python timm_alone.py FOLDER (short | full)
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
+import socket
 import sys
 import warnings
 from pathlib import Path
@@ -24,10 +26,13 @@ SHAPES += [(375, 500), (501, 334), (599, 601), (640, 480)]
 
 def main(folder: Path, how: str) -> None:
     warnings.simplefilter("ignore")
-    os.environ |= {"HF_HUB_OFFLINE": "1", "XDG_DATA_HOME": str(folder / "data")}
+    socket.socket.connect = socket.create_connection = None  # nothing may ask the network
+    os.environ["XDG_DATA_HOME"] = str(folder / "data")
     results: dict[str, Any] = {"shipped": is_shipped()}
     results["unequal counts"] = unequal_counts(how)
     results |= inputs(how)
+    results |= {f"refused: {name}": said for name, said in refusals(folder).items()}
+    results |= checkpoints(folder)
     results["failed"] = failed = []
     for name in smallest_of_each_family() if how == "full" else SHORT:
         try:
@@ -87,31 +92,110 @@ def inputs(how: str) -> dict[str, Any]:
             self.seen = x
             return x.flatten(1)
 
-    recipes = {
-        recipe: (spec.name, name == "published-test-size")
-        for spec in reversed(select(["timm"]))
+    recipes = [
+        (recipe, spec.name, name == "published-test-size")
+        for spec in select(["timm"])
         for name, recipe in spec.recipes.items()
-    }
-    chosen = list(recipes.items())[:: 1 if how == "full" else 12]
-    chosen += [(r, of) for r, of in recipes.items() if r.pads and (r, of) not in chosen][:1]
+    ]
+    by_crop = {(one[0].resize, one[0].crop, one[0].interpolation): one for one in recipes}
+    by_scaling = {one[0].scaling: one for one in recipes}
+    chosen = list(by_crop.values())
+    if how == "short":  # a few, and one that pads
+        chosen = [*chosen[::12], next(one for one in chosen if one[0].pads)]
     data = [(one, Image.open(io.BytesIO(one)).convert("RGB")) for one in pictures(how)]
     device = pytorch.prepare(-1)
     unequal, worst = [], 0.0
-    for recipe, (name, at_test_size) in chosen:
+    for recipe, name, at_test_size in [*chosen, *by_scaling.values()]:
         config = timm.get_pretrained_cfg(name).to_dict()
         resolved = timm.data.resolve_data_config(pretrained_cfg=config, use_test_size=at_test_size)
         transform = timm.data.create_transform(**resolved, is_training=False)
         plain = timm.data.create_transform(**resolved, is_training=False, normalize=False)
         spy = Spy()
         predict = pytorch.predictor(spy, recipe.scaling, device)
-        for number, (one, picture) in enumerate(data):
+        for one, picture in data if (recipe, name, at_test_size) in chosen else data[-1:]:
             ours = crop(one, recipe)
             if not np.array_equal(ours, plain(picture).permute(1, 2, 0).numpy()):
                 unequal.append(f"{name} {recipe}")
-            if number in (0, len(data) - 1):
-                predict(ours[None])
-                worst = max(worst, (spy.seen[0] - transform(picture)).abs().max().item())
-    return {"recipes": len(chosen), "unequal crops": sorted(set(unequal)), "input": worst}
+        predict(ours[None])
+        worst = max(worst, (spy.seen[0] - transform(picture)).abs().max().item())
+    return {
+        "recipes": len(chosen),
+        "unequal crops": sorted(set(unequal)),
+        "scalings": len(by_scaling),
+        "input": worst,
+    }
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("ran"),)
+
+
+def refusals(folder: Path) -> dict[str, str]:
+    """What is said about files that are not those of a tag."""
+    import pickle
+
+    import timm
+    import torch
+    from safetensors.torch import save
+
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.models.sources import source_of, spec_of
+
+    tensors = timm.create_model("test_vit").state_dict()
+    half = timm.create_model("dla46_c").state_dict()  # timm compares none of its names
+    del half["level2.tree1.conv1.weight"]
+    wrong = tensors | {"head.weight": torch.zeros(1001, 64), "head.bias": torch.zeros(1001)}
+    old = io.BytesIO()
+    torch.save({"a": Harmful()}, old)
+    said = {}
+    for what, name, data in (
+        ("another model", "test_resnet.r160_in1k", save(tensors)),
+        ("1,001 classes", "test_vit.r160_in1k", save(wrong)),
+        ("a tensor is missing", "dla46_c.in1k", save(half)),
+        ("truncated", "test_vit.r160_in1k", save(tensors)[:-9]),
+        ("text", "legacy_seresnet18.in1k", b"hello"),
+        ("code", "legacy_seresnet18.in1k", old.getvalue()),
+        ("old code", "legacy_seresnet18.in1k", pickle.dumps(Harmful(), 2)),
+        ("unknown", "test_vit.r160_in1k", None),
+    ):
+        spec = spec_of("timm", name)
+        path = folder / spec.weights.file
+        if data is None:
+            spec = dataclasses.replace(spec, name="test_vit.never")
+        else:
+            path.write_bytes(data)
+        try:
+            source_of(spec).build(spec, path)
+        except BenchmarkError as error:
+            said[what] = str(error)
+        path.unlink(missing_ok=True)
+    assert not Path("ran").exists()
+    return said
+
+
+def checkpoints(folder: Path) -> dict[str, bool]:
+    """Whether files of timm's training script and of safetensors give the tensors in them."""
+    import argparse
+
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    from benchmarking.models.sources.checkpoint import build, spec_of_checkpoint
+
+    torch.manual_seed(3)
+    tensors = timm.create_model("test_vit").state_dict()
+    parallel = {f"module.{name}": one for name, one in tensors.items()}
+    made = {"state_dict": parallel, "arch": "test_vit", "epoch": 3, "metric": 71.5, "version": 2}
+    torch.save({**made, "args": argparse.Namespace(lr=0.1)}, folder / "model_best.pth.tar")
+    save_file(tensors, folder / "mine.safetensors")
+    equal = {}
+    for path in (folder / "model_best.pth.tar", folder / "mine.safetensors"):
+        spec = spec_of_checkpoint(path, "timm/test_vit.r160_in1k")
+        found = build(spec, path).state_dict()
+        equal[path.name] = all(torch.equal(found[name], one) for name, one in tensors.items())
+    return equal
 
 
 def smallest_of_each_family() -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from benchmarking.errors import BenchmarkError, MissingDependency, WeightsError
+from benchmarking.models import first_use
 from benchmarking.models.sources import check_installed, framework_of, source_of, weights_path
 from benchmarking.models.spec import ModelSpec
 from benchmarking.models.weights import verified_sha256
@@ -16,7 +17,13 @@ from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.reports.documents.verify import Reference, reference
 
 State = Literal[
-    "here", "here, checked", "here, no digest published", "not the published file", "missing"
+    "here",
+    "here, checked",
+    "here, no digest published",
+    "here, as at first use",
+    "not the published file",
+    "not the file of its first use",
+    "missing",
 ]
 
 
@@ -27,7 +34,8 @@ class WeightsFile:
     Attributes:
         name: its publisher's name for it.
         file: its file name.
-        state: whether it is available; with --weights, also whether it is the published file.
+        state: whether it is available; with --weights, also whether it is the published file, or,
+            if no digest is published, the file that was used first.
         path: its path; null if it is missing.
         url: address of the download; null if a package ships the file.
         sha256: published sha256, or its first digits; null if none is published.
@@ -169,11 +177,15 @@ def _folder(spec: ModelSpec, folder: Path | None) -> Path | None:
 
 def _checked(spec: ModelSpec, path: Path) -> State:
     try:
-        verified_sha256(path, spec.weights)
+        sha256 = verified_sha256(path, spec.weights)
     except WeightsError:
         return "not the published file"
-    has_digest = spec.weights.published_digest != "none"
-    return "here, checked" if has_digest else "here, no digest published"
+    if spec.weights.published_digest != "none":
+        return "here, checked"
+    first = first_use.recorded(spec) if first_use.is_recordable(spec) else ""
+    if first:
+        return "here, as at first use" if first == sha256 else "not the file of its first use"
+    return "here, no digest published"
 
 
 def _recipe(recipe: Preprocessing) -> Recipe:
