@@ -23,6 +23,8 @@ HELP = "list the models that can run, and their weights"
 
 _SHOWN = 3
 """Number of models that a line names."""
+_MOST_GROUPS = 10
+"""Number of groups of models with the same weights that are shown one by one."""
 _MOST_RECIPES = 40
 """Number of recipes of a source that are shown one by one."""
 
@@ -78,7 +80,8 @@ def _models(specs: Sequence[ModelSpec], models: Sequence[Model]) -> str:
                 *(f"{spec.parameters:,}", *_published(spec)),
             ]
         )
-    details = [*_bare_names(specs), *_citations(specs), *_recipes(specs), *_licences(specs), *notes]
+    details = [*_bare_names(specs), *_same_weights(models), *_citations(specs), *_recipes(specs)]
+    details += [*_licences(specs), *notes]
     if any("missing" in line for line in lines):
         details.append(
             "missing weights: 'imagenet-benchmark models --weights' says where to get them"
@@ -123,6 +126,21 @@ def _bare_names(specs: Sequence[ModelSpec]) -> list[str]:
                 f"{spec.weights.name}; other weights are part of the name, as in {other}",
             )
     return list(found.values())
+
+
+def _same_weights(models: Sequence[Model]) -> list[str]:
+    """A line for each group of models with the same weights; one line if there are many groups."""
+    groups: dict[frozenset[str], str] = {}
+    for model in models:
+        if model.same_weights:
+            name, same = f"{model.source}/{model.model}", model.same_weights
+            others = [f"{one.model} (known by {one.evidence})" for one in same]
+            line = " = ".join([name, *others])
+            groups.setdefault(frozenset([name, *(one.model for one in same)]), line)
+    lines = list(groups.values())
+    if len(lines) > _MOST_GROUPS:
+        return [f"{len(lines)} groups of models have the same weights, such as {lines[0]}"]
+    return [f"the same weights: {line}" for line in lines]
 
 
 def _recipes(specs: Sequence[ModelSpec]) -> list[str]:
@@ -171,5 +189,9 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _citations(specs: Sequence[ModelSpec]) -> list[str]:
-    found = {(spec.source, spec.published.source) for spec in specs if spec.published}
-    return [f"published accuracy, {source}: {text}" for source, text in sorted(found)]
+    known = ((spec.source, spec.published) for spec in specs if spec.published)
+    found = {(source, one.source, one.caveat) for source, one in known}
+    return [
+        f"published accuracy, {source}: {text}{f'; {caveat}' if caveat else ''}"
+        for source, text, caveat in sorted(found)
+    ]

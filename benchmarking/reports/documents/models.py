@@ -10,7 +10,14 @@ from typing import Any, ClassVar, Literal
 
 from benchmarking.errors import BenchmarkError, MissingDependency, WeightsError
 from benchmarking.models import first_use
-from benchmarking.models.sources import check_installed, framework_of, source_of, weights_path
+from benchmarking.models.same_weights import Same, same_weights
+from benchmarking.models.sources import (
+    all_specs,
+    check_installed,
+    framework_of,
+    source_of,
+    weights_path,
+)
 from benchmarking.models.spec import ModelSpec
 from benchmarking.models.weights import verified_sha256
 from benchmarking.pictures.recipe import Preprocessing
@@ -85,6 +92,7 @@ class Model:
         weights: its file of weights.
         recipes: its preprocessing, by name.
         published: published accuracy; null if none is published.
+        same_weights: other models that have the same weights under another name.
         missing_library: how to install a library that the model needs; null if all are installed.
     """
 
@@ -97,6 +105,7 @@ class Model:
     weights: WeightsFile
     recipes: Mapping[str, Recipe]
     published: Reference | None
+    same_weights: tuple[Same, ...]
     missing_library: str | None
 
 
@@ -125,6 +134,7 @@ def models_document(
         check_weights: whether to compare the files of weights with their published digests.
     """
     recipe_of, missing_library = cache(_recipe), _missing_libraries(specs)
+    same = same_weights(all_specs())
     return ModelsDocument(
         tuple(
             Model(
@@ -137,6 +147,7 @@ def models_document(
                 weights=_weights(spec, folder, check=check_weights),
                 recipes={name: recipe_of(recipe) for name, recipe in spec.recipes.items()},
                 published=reference(spec.published),
+                same_weights=same.get(spec.full_name, ()),
                 missing_library=missing_library[spec.framework, spec.source],
             )
             for spec in specs
