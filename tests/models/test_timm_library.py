@@ -32,6 +32,10 @@ def test_models_have_as_many_parameters_as_the_shipped_list_says(alone):
     assert alone["unequal counts"].tolist() == []
 
 
+def test_files_of_torchvision_are_the_origin_of_the_weights_that_are_called_the_same(alone):
+    assert alone["other origins"].tolist() == []
+
+
 def test_inputs_are_those_of_the_librarys_transform(alone, full):
     assert alone["recipes"] == (117 if full else 11)
     assert alone["unequal crops"].tolist() == []

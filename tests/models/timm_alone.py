@@ -29,6 +29,7 @@ def main(folder: Path, how: str) -> None:
     socket.socket.connect = socket.create_connection = None  # nothing may ask the network
     os.environ["XDG_DATA_HOME"] = str(folder / "data")
     results: dict[str, Any] = {"shipped": is_shipped()}
+    results["other origins"] = other_origins()
     results["unequal counts"] = unequal_counts(how)
     results |= inputs(how)
     results |= {f"refused: {name}": said for name, said in refusals(folder).items()}
@@ -47,6 +48,19 @@ def is_shipped() -> bool:
     from benchmarking.models.timm_entries import as_json, shipped
 
     return as_json(_timm_configs.read()) == as_json(shipped())
+
+
+def other_origins() -> list[str]:
+    """Models of which the config names another file than that of the same model in torchvision."""
+    import timm
+
+    from benchmarking.io.files import shipped_rows
+    from benchmarking.models.sources import spec_of
+
+    rows = [row for row in shipped_rows("same_weights.csv") if row["evidence"] == "origin"]
+    digests = {row["model"]: spec_of(*row["same_as"].split("/")).weights.sha256 for row in rows}
+    urls = {name: timm.get_pretrained_cfg(name.partition("/")[2]).url for name in digests}
+    return [name for name, digest in digests.items() if f"-{digest[:8]}" not in urls[name]]
 
 
 def unequal_counts(how: str) -> list[str]:
