@@ -72,3 +72,9 @@ def test_a_file_that_is_not_the_tags_is_refused_by_a_sentence_of_its_own(alone, 
 def test_checkpoints_of_the_users_own_fit_the_architectures(alone):
     assert alone["model_best.pth.tar"]
     assert alone["mine.safetensors"]
+
+
+def test_real_weights_of_google_give_the_predictions_of_the_package_of_pytorch(alone):
+    assert alone["lite0 classes"].shape == (20, 5)
+    assert not alone["lite0 classes"].any()
+    assert alone["lite0 difference of probabilities"] < 1e-5

