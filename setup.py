@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "benchmarking/__init__.py").read_text())[1]
 
 PYTORCH = ["pillow", "torch>=2.9", "torchvision>=0.24"]
+TIMM = [*PYTORCH, "timm>=1.0.31"]
 KERAS = ["keras>=3.15", "opencv-python-headless", "pillow", "tensorflow>=2.21"]
 DEMO = [
     *PYTORCH,
@@ -67,6 +68,7 @@ setup(
     ],
     extras_require={
         "pytorch": PYTORCH,
+        "timm": TIMM,
         "keras": KERAS,
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],

@@ -16,6 +16,9 @@ from benchmarking.pictures.recipe import Crops, Preprocessing
 Probabilities = NDArray[np.float32]
 """Softmax output: (n, classes), each row summing to one."""
 
+PUBLISHED_RECIPES = ("published", "published-test-size")
+"""Recipes with which the publishers of weights evaluate them; the first one is the usual one."""
+
 Predictor = Callable[[Crops], Probabilities]
 """A loaded model as a function of crops."""
 
@@ -34,7 +37,10 @@ class Weights:
         folder: its folder, if the user has named the file; None for the folder of its source.
         part: which tensors of the file are meant, as the start of their names; "" for the only
             ones that fit.
-        licence: address of the licence of the weights; empty if the publisher names none.
+        licence: name or address of the licence of the weights; empty if they have none of their
+            own.
+        hub: the repository at the Hugging Face hub that has the file, as in
+            "timm/resnet50.a1_in1k"; its cache can have the file too. Empty if there is none.
 
     Raises:
         BenchmarkError: a digest is malformed.
@@ -49,6 +55,7 @@ class Weights:
     folder: Path | None = None
     part: str = ""
     licence: str = ""
+    hub: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch("([0-9a-f]{8,64})?", self.sha256):
@@ -72,11 +79,13 @@ class Published:
         acc1: acc@1 in percent.
         source: citation of the figures.
         acc5: acc@5 in percent; None if it was not published.
+        caveat: what is not known about the figures, for readers; empty if nothing is missing.
     """
 
     acc1: float
     source: str
     acc5: float | None = None
+    caveat: str = ""
 
 
 @dataclass(frozen=True)

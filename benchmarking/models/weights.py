@@ -13,13 +13,15 @@ from typing import Any, BinaryIO, cast
 
 from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.io import downloads, files
+from benchmarking.models import hub_cache
 from benchmarking.models.spec import Weights
 
 
 def verified_sha256(path: Path, weights: Weights) -> str:
     """Verify that a weight file is the published one, and return its sha256.
 
-    If no digest is published, any file is accepted.
+    If no digest is published, any file is accepted; but a file in the cache of the Hugging Face hub
+    must have the digest that the hub gave for it.
 
     Raises:
         WeightsError: it is a different file, or cannot be read; it is not changed.
@@ -42,7 +44,16 @@ def verified_sha256(path: Path, weights: Weights) -> str:
                 f"{path} has {kind} {found}, but {weights.name} was published with {published}; "
                 "move it away and download it again."
             )
+    if weights.hub and (known := hub_cache.recorded_sha256(path)) not in ("", sha256.hexdigest()):
+        raise WeightsError(
+            f"{path} has sha256 {sha256.hexdigest()}, but the hub gave {known} for it: it is "
+            "damaged; remove it and download it again."
+        )
     return sha256.hexdigest()
+
+
+class Unreachable(WeightsError):
+    """Weights that are missing, and whose server does not respond."""
 
 
 def missing(weights: Weights, folder: Path, why: str = "") -> WeightsError:
@@ -91,8 +102,8 @@ def download(weights: Weights, folder: Path) -> Path:
     resumes if the server has a tag for exactly these bytes; else it starts from the beginning.
 
     Raises:
-        WeightsError: the address cannot be reached or serves another file, or the folder cannot
-            be written.
+        Unreachable: the server does not respond.
+        WeightsError: the address serves another file, or the folder cannot be written.
     """
     path = folder / weights.file
     try:
@@ -101,7 +112,9 @@ def download(weights: Weights, folder: Path) -> Path:
     except (downloads.DownloadError, files.Interrupted) as error:
         cause = error.__cause__ if isinstance(error, files.Interrupted) else error
         why = cause.why if isinstance(cause, downloads.DownloadError) else str(cause)
-        raise missing(weights, folder, f" and could not be downloaded ({why})") from error
+        told = missing(weights, folder, f" and could not be downloaded ({why})")
+        kind = Unreachable if isinstance(cause, downloads.Unanswered) else WeightsError
+        raise kind(str(told)) from error
     except WeightsError:
         raise
     except BenchmarkError as error:

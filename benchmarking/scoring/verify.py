@@ -19,8 +19,8 @@ from benchmarking.labels.agreement import numbers_of
 from benchmarking.labels.imagenet import validation_labels
 from benchmarking.labels.label_set import LabelSet, every_image
 from benchmarking.models.published import weights_source
-from benchmarking.models.sources import all_specs, published_of
-from benchmarking.models.spec import Published
+from benchmarking.models.sources import published_of, sources
+from benchmarking.models.spec import PUBLISHED_RECIPES, Published
 from benchmarking.pictures.recipe import Preprocessing, recipe_from
 from benchmarking.predictions.image_rows import ImageRows
 from benchmarking.predictions.provenance import Provenance
@@ -212,7 +212,7 @@ def verify(
 
 def _measure(store: Stores, run: Run, pictures: _Pictures) -> _Measured:
     predicted, made = store.read(run), store.provenance(run)
-    known = published_of(run.source, run.model)
+    known = published_of(run.source, run.model, run.recipe)
     return _Measured(
         run,
         made,
@@ -246,6 +246,7 @@ def _verification(
 def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str]) -> list[Cause]:
     """The cause of every rule that applies to a run, the most conclusive first."""
     causes = []
+    different = _differences(one)
     if one.acc1 < CHANCE:
         causes.append(
             Cause(
@@ -254,7 +255,7 @@ def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str])
             )
         )
     used = _preprocessing(one.provenance)
-    if used and used.pads:
+    if used and used.pads and used != _published_recipe(one.run):
         causes.append(
             Cause(
                 "black border", f"the crop, {used.crop}, is larger than the resize, {used.resize}"
@@ -269,7 +270,6 @@ def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str])
                 f"median of {len(other_eces)} other runs",
             )
         )
-    different = _differences(one)
     if different:
         causes.append(Cause("recipe is not the published one", different))
     if one.run.source in low and not different:
@@ -279,9 +279,7 @@ def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str])
 
 def _differences(one: _Measured) -> str:
     """A run's recipe and the published one, if both are known and differ; else empty."""
-    used = _preprocessing(one.provenance)
-    weights = weights_source(one.run.source), one.run.model.casefold()
-    reference = _published_recipes().get(weights)
+    used, reference = _preprocessing(one.provenance), _published_recipe(one.run)
     if used is None or reference is None or used == reference:
         return ""
     if str(used) != str(reference):
@@ -317,11 +315,15 @@ def _preprocessing(made: Provenance) -> Preprocessing | None:
         return None
 
 
+def _published_recipe(run: Run) -> Preprocessing | None:
+    """The recipe with which a run's weights were published; None if it is unknown."""
+    recipes = _recipes_of(weights_source(run.source)).get(run.model.casefold(), {})
+    return recipes.get(run.recipe if run.recipe in PUBLISHED_RECIPES else PUBLISHED_RECIPES[0])
+
+
 @cache
-def _published_recipes() -> dict[tuple[str, str], Preprocessing]:
-    """The recipe that each model's weights were published with, by source and model."""
-    return {
-        (spec.source, spec.name.casefold()): spec.recipes["published"]
-        for spec in all_specs()
-        if "published" in spec.recipes
-    }
+def _recipes_of(source: str) -> dict[str, Mapping[str, Preprocessing]]:
+    """The recipes of a source's models; only this source is asked, as some have many models."""
+    known = sources()
+    specs = known[source].specs() if source in known else ()
+    return {spec.name.casefold(): spec.recipes for spec in specs}

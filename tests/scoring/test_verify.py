@@ -59,7 +59,7 @@ def add(store, a_provenance):
         classes = np.take_along_axis(np.column_stack([first, others]), order, axis=1)
         said = TopK(classes, np.take_along_axis(probabilities, order, axis=1))
         known = spec_of(source, model).recipes[recipe].as_document()
-        made = replace(a_provenance(images), preprocessing=known, **changed)
+        made = replace(a_provenance(images), **{"preprocessing": known, **changed})
         run = Run(images.name, source, model, recipe)
         store.write(run, images, said, made)
         return run
@@ -327,3 +327,69 @@ def test_runs_made_wrong_on_purpose_get_the_right_cause(sample_images, store):
     assert whats(found["meanstd"]) == ["recipe is not the published one"]
     assert "scaling torch; published: " in found["meanstd"].causes[0].evidence
     assert whats(found["shuffled"]) == ["labels in another order than the model's classes"]
+
+
+TIMM = "resnet50.a1_in1k"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "right", "verdict"),
+    [
+        ("published", 40_191, "reproduced"),  # 80.382 % at 224 pixels
+        ("published", 40_620, "not reproduced"),
+        ("published-test-size", 40_620, "reproduced"),  # 81.240 % at 288 pixels
+    ],
+)
+def test_a_run_of_timm_is_compared_with_the_figure_of_its_size(store, add, recipe, right, verdict):
+    found = only(store, add(TIMM, right, source="timm", recipe=recipe))
+    assert found.verdict.value == verdict
+    assert found.causes == ()
+    assert found.published.source == "timm's results-imagenet.csv at commit aa4b5850"
+
+
+def test_a_run_of_timm_without_a_figure_has_no_reference(store, add):
+    for model, recipe in (
+        ("cspnext_l.rsb_a1_in1k", "published"),
+        ("fasternet_s.in1k", "published-test-size"),  # measured with another crop only
+    ):
+        found = only(store, add(model, 40_000, source="timm", recipe=recipe))
+        assert (found.verdict.value, found.reason) == ("no reference", "no published accuracy")
+
+
+def test_a_black_border_is_no_cause_if_it_is_published(store, add):
+    name = "volo_d4_448.sail_in1k"
+    assert spec_of("timm", name).recipes["published"].pads
+    assert only(store, add(name, 40_000, source="timm")).causes == ()
+    cut = {**spec_of("timm", name).recipes["published"].as_document(), "resize": 380}
+    found = only(store, add(name, 40_000, source="timm", preprocessing=cut))
+    assert [cause.what for cause in found.causes] == [
+        "black border",
+        "recipe is not the published one",
+    ]
+
+
+def test_what_is_not_known_about_figures_is_said_once(store, add, capsys):
+    for recipe in ("published", "published-test-size"):
+        add(TIMM, 40_191, source="timm", recipe=recipe)
+    add("resnet50", 38_065)
+    assert call("verify", "--store", store.folder) == 1
+    caveat = "timm does not record the precision of its figures"
+    assert capsys.readouterr().out.count(caveat) == 1
+    assert call("table", "--store", store.folder) == 0
+    assert capsys.readouterr().err.count(caveat) == 1
+
+
+def test_without_a_run_of_timm_its_models_are_not_listed(store, add):
+    add("resnet50", 30_000)
+    script = f"""
+import sys
+from benchmarking.cli import main
+for command in ("table", "verify"):
+    main([command, "--store", {str(store.folder)!r}])
+from benchmarking.models import timm_entries, timm_results
+assert timm_entries.shipped.cache_info().misses == 0
+assert timm_results._rows.cache_info().misses == 0
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "not reproduced" in done.stdout

@@ -27,6 +27,8 @@ HELP = "list the models that can run, and their weights"
 
 _SHOWN = 3
 """Number of models that a line names."""
+_MOST_GROUPS = 10
+"""Number of groups of models with the same weights that are shown one by one."""
 
 _FEW = 20
 """Up to this number of models, all their recipes are written in full."""
@@ -130,7 +132,7 @@ def _models(specs: Sequence[ModelSpec], models: Sequence[Model]) -> str:
         if model.missing_library:
             notes[model.missing_library] = None
         lines.append(_line(spec, model))
-    details = [*_bare_names(specs), *_citations(specs)]
+    details = [*_bare_names(specs), *_same_weights(models), *_citations(specs)]
     details += _recipes(specs) if len(specs) <= _FEW else _other_recipes(specs)
     details += [*_without_recipe(specs), *_licences(specs), *notes]
     if any("missing" in line for line in lines):
@@ -163,11 +165,13 @@ def _bare_names(specs: Sequence[ModelSpec]) -> list[str]:
     """A line for each source some of whose models have weights in their names."""
     from benchmarking.models.sources import all_specs
 
-    known = all_specs()
+    longer: dict[tuple[str, str], str] = {}  # a name with weights, by its part before them
+    for spec in all_specs():
+        if "." in spec.name:
+            longer.setdefault((spec.source, spec.name.partition(".")[0]), spec.name)
     found: dict[str, str] = {}
     for spec in specs:
-        others = (one.name for one in known if one.source == spec.source)
-        other = next((name for name in others if name.startswith(f"{spec.name}.")), None)
+        other = longer.get((spec.source, spec.name))
         if other:
             found.setdefault(
                 spec.source,
@@ -192,6 +196,21 @@ def _line(spec: ModelSpec, model: Model) -> list[str]:
 
 def _is_address(licence: str | None) -> bool:
     return (licence or "").startswith(("http://", "https://"))
+
+
+def _same_weights(models: Sequence[Model]) -> list[str]:
+    """A line for each group of models with the same weights; one line if there are many groups."""
+    groups: dict[frozenset[str], str] = {}
+    for model in models:
+        if model.same_weights:
+            name, same = f"{model.source}/{model.model}", model.same_weights
+            others = [f"{one.model} (known by {one.evidence})" for one in same]
+            line = " = ".join([name, *others])
+            groups.setdefault(frozenset([name, *(one.model for one in same)]), line)
+    lines = list(groups.values())
+    if len(lines) > _MOST_GROUPS:
+        return [f"{len(lines)} groups of models have the same weights, such as {lines[0]}"]
+    return [f"the same weights: {line}" for line in lines]
 
 
 def _recipes(specs: Sequence[ModelSpec]) -> list[str]:
@@ -230,7 +249,7 @@ def _without_recipe(specs: Sequence[ModelSpec]) -> list[str]:
             without.setdefault(spec.source, []).append(spec.name)
     return [
         f"{source}: no recipe published, because it is not known how the authors of the weights "
-        f"evaluate them: {', '.join(models)}"
+        f"evaluate them, or no recipe can say it: {', '.join(models)}"
         for source, models in without.items()
     ]
 
@@ -251,5 +270,9 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _citations(specs: Sequence[ModelSpec]) -> list[str]:
-    found = {(spec.source, spec.published.source) for spec in specs if spec.published}
-    return [f"published accuracy, {source}: {text}" for source, text in sorted(found)]
+    known = ((spec.source, spec.published) for spec in specs if spec.published)
+    found = {(source, one.source, one.caveat) for source, one in known}
+    return [
+        f"published accuracy, {source}: {text}{f'; {caveat}' if caveat else ''}"
+        for source, text, caveat in sorted(found)
+    ]

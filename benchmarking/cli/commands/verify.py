@@ -82,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
 
         return junit(findings, left_out, failing=failing, seconds=monotonic() - begun)
 
-    text = "\n".join([_table(findings), *_causes(findings), _summary(findings)])
+    lines = [*_causes(findings), *_caveats(findings), _summary(findings)]
+    text = "\n".join([_table(findings), *lines])
     deliver(args, text, {".json": as_json, ".xml": as_xml})
     warn_of_left_out([], left_out)
     return status
@@ -125,6 +126,16 @@ def _causes(findings: Sequence[Verification]) -> list[str]:
             f"  runs: {', '.join(models)}",
         ]
     return [*lines, ""] if lines else []
+
+
+def _caveats(findings: Sequence[Verification]) -> list[str]:
+    """What is not known about the published accuracies, by source."""
+    lines = {
+        f"published accuracies of {found.run.source}: {found.published.caveat}": None
+        for found in findings
+        if found.published and found.published.caveat
+    }
+    return list(lines)
 
 
 def _summary(findings: Sequence[Verification]) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from benchmarking.errors import BenchmarkError, WeightsError, not_installed
+from benchmarking.models import hub_cache
 from benchmarking.models.frameworks import Framework, frameworks
-from benchmarking.models.published import published
+from benchmarking.models.published import IMAGES, LABELS, published, published_with
 from benchmarking.models.spec import ModelSpec, Published
 from benchmarking.models.weights import missing
 from benchmarking.plugins import discover
@@ -147,25 +148,49 @@ def check_installed(spec: ModelSpec) -> None:
 def weights_path(spec: ModelSpec, folder: Path | None) -> Path:
     """Path of a model's weights: its own, or in the given folder, or in that of its source.
 
+    For weights at the Hugging Face hub, the folder can also be a cache of the hub; without a folder
+    it is the user's.
+
     Raises:
         WeightsError: they are missing, or their folder is unknown.
     """
     try:
         place = spec.weights.folder or folder or source_of(spec).weights_folder(spec)
+        path = place / spec.weights.file
+        if path.is_file():
+            return path
+        if spec.weights.hub:
+            kept = hub_cache.cached(spec.weights.hub, folder or hub_cache.cache_folder())
+            if kept:
+                return kept
     except BenchmarkError as error:  # such as an unknown home folder
         raise WeightsError(str(error)) from error
-    path = place / spec.weights.file
-    if not path.is_file():
-        raise missing(spec.weights, place)
-    return path
+    raise missing(spec.weights, place)
 
 
-def published_of(source: str, model: str) -> Published | None:
-    """The published accuracy from our list, else from the model's source; None if unknown."""
-    known = published(source, model)
+def published_of(
+    source: str,
+    model: str,
+    recipe: str = "published",
+    *,
+    images: str = IMAGES,
+    labels: str = LABELS,
+) -> Published | None:
+    """The published accuracy from our list, else from the model's source; None if unknown.
+
+    Args:
+        source: name of the source.
+        model: name of the model.
+        recipe: name of the recipe. Only figures of timm depend on it: all others are for the recipe
+            `published`, and are what a run with any recipe is compared with.
+        images: name of the set of pictures.
+        labels: name of the set of labels, such as "original" or "real".
+    """
+    known = published(source, model) if (images, labels) == (IMAGES, LABELS) else None
     if known is None and source in sources():
         found = (spec for spec in sources()[source].specs() if spec.name == model)
-        return next((spec.published for spec in found), None)
+        spec = next(found, None)
+        return published_with(spec, recipe, images=images, labels=labels) if spec else None
     return known
 
 

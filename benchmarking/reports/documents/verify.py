@@ -22,11 +22,13 @@ class Reference:
         acc1: acc@1, a share.
         acc5: acc@5, a share; null if it was not published.
         source: citation of the figures.
+        caveat: what is not known about the figures; null if nothing is missing.
     """
 
     acc1: float
     acc5: float | None
     source: str
+    caveat: str | None
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def reference(published: Published | None) -> Reference | None:
     if published is None:
         return None
     acc5 = None if published.acc5 is None else _from_percent(published.acc5)
-    return Reference(_from_percent(published.acc1), acc5, published.source)
+    caveat = published.caveat or None
+    return Reference(_from_percent(published.acc1), acc5, published.source, caveat)
 
 
 def _from_percent(value: float) -> float:
