@@ -68,7 +68,7 @@ def _models(specs: Sequence[ModelSpec], models: Sequence[Model]) -> str:
             notes[model.weights.advice] = None
         if model.missing_library:
             notes[model.missing_library] = None
-        side = "/".join(sorted({str(recipe.crop) for recipe in spec.recipes.values()}))
+        side = "/".join(sorted({str(recipe.crop) for recipe in spec.recipes.values()})) or "-"
         lines.append(
             [
                 *(model.platform, spec.full_name, model.weights.state, side),
