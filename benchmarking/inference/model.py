@@ -103,13 +103,14 @@ def load_model(
         raise BenchmarkError("part names tensors of a checkpoint; give checkpoint= as well.")
     if checkpoint is not None:
         spec = spec_of_checkpoint(checkpoint, spec.full_name, part=part)
-    if recipe not in spec.recipes:
-        known = ", ".join(spec.recipes)
-        raise BenchmarkError(f"{spec.full_name} has no recipe {recipe!r}; it has {known}.")
+    try:
+        preprocessing = spec.recipe(recipe)
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{spec.full_name}: {error}") from error
     check_installed(spec)
     find_weights(spec, weights_folder)
     loaded = load(spec, gpu, weights_folder=weights_folder)
-    return LoadedModel(spec, spec.recipes[recipe], loaded)
+    return LoadedModel(spec, preprocessing, loaded)
 
 
 def _picture(path: str | Path) -> Picture:

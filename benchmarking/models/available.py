@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -80,7 +79,7 @@ def available(
                 obstacles[spec.full_name] = error
         return passed
 
-    specs = passing(partial(_check_recipe, recipe))
+    specs = passing(lambda spec: spec.recipe(recipe))
     specs = passing(check_installed)
     if needs_weights:
         if patterns:
@@ -121,12 +120,6 @@ def find_weights(
         WeightsError: they are missing and cannot be downloaded.
     """
     return _find_weights(spec, folder, True, tell, set())
-
-
-def _check_recipe(recipe: str, spec: ModelSpec) -> None:
-    if recipe not in spec.recipes:
-        known = ", ".join(spec.recipes) or "none"
-        raise BenchmarkError(f"no recipe {recipe!r}; it has {known}.")
 
 
 def _tell_of_downloads(

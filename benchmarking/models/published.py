@@ -2,7 +2,8 @@
 
 data/published.csv has a line per model with the source of its figures: the README of
 keras-applications 1.0.8, measured with the recipe `published` (of TensorNets, according to
-keras-team/keras-applications#88); and the README of
+keras-team/keras-applications#88); https://keras.io/api/applications; the README of
+https://github.com/sayakpaul/ConvNeXt-TF; and the README of
 https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite. Those of
 torchvision are in its weight metadata; see `torchvision_entries`. Those of timm depend on the
 recipe, and are of other sets of pictures and labels too; see `timm_results`.

@@ -126,6 +126,21 @@ class ModelSpec:
         """Source and name, which identify the model."""
         return f"{self.source}/{self.name}"
 
+    def recipe(self, name: str) -> Preprocessing:
+        """The preprocessing of a recipe.
+
+        Raises:
+            BenchmarkError: the model does not have this recipe.
+        """
+        if name not in self.recipes:
+            raise BenchmarkError(
+                f"no recipe {name!r}; it has {', '.join(self.recipes)}."
+                if self.recipes
+                else f"no recipe {name!r}, because it is not known how the authors of the weights "
+                "evaluate them."
+            )
+        return self.recipes[name]
+
     @property
     def built_as(self) -> ModelSpec:
         """The listed model whose source and libraries build this one."""

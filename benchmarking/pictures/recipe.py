@@ -176,8 +176,7 @@ class Preprocessing:
         else:
             height, width = self.resize
             size = f"resized to {height} x {width} without keeping the aspect ratio, {how}"
-            if self.resize != (self.crop, self.crop):
-                size += f", centre crop {self.crop}"
+            size += f", centre crop {self.crop}" if self.resize != (self.crop, self.crop) else ""
         padding = " padded with a black border" if self.pads else ""
         return f"{size}{padding}, scaling {self.scaling}"
 

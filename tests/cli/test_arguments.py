@@ -21,6 +21,7 @@ from benchmarking.io import user_folders
 from benchmarking.io.user_folders import expanded
 from benchmarking.labels.label_files import label_set
 from benchmarking.models.frameworks import NO_GPU
+from benchmarking.models.sources import select
 from benchmarking.pictures.sets import open_pictures
 from benchmarking.predictions.store import Store
 
@@ -186,7 +187,7 @@ def test_a_missing_framework_gives_an_error_of_two_lines(monkeypatch, tmp_path, 
     assert main(["predict", "demo", "--models", "keras/*", "--store", store]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert first == "imagenet-benchmark: no model can run."
-    assert second.startswith("  keras/VGG16, keras/VGG19, keras/ResNet50 and 10 more: keras is not")
+    assert second.startswith("  keras/VGG16, keras/VGG19, keras/ResNet50 and 35 more: keras is not")
 
 
 def test_the_total_size_is_announced_before_weights_are_downloaded(monkeypatch, tmp_path):
@@ -197,8 +198,9 @@ def test_the_total_size_is_announced_before_weights_are_downloaded(monkeypatch, 
         raise BenchmarkError(f"{len(told)} lines were told before {weights.file}")
 
     monkeypatch.setattr("benchmarking.models.available.download", download)
+    models = [spec.full_name for spec in select(["keras/*"])[:13]]
     with pytest.raises(BenchmarkError, match="2 lines were told before vgg16"):
-        plan(["keras/*"], "demo", 20, Store(tmp_path / "store"), Options(), told.append)
+        plan(models, "demo", 20, Store(tmp_path / "store"), Options(), told.append)
     assert told[0] == "13 files of weights are missing and will be downloaded: 2,136 MiB"
 
 

@@ -42,7 +42,10 @@ def test_a_recipe_is_the_same_once_it_has_been_stored_as_json(recipe):
     assert recipe_from(json.loads(json.dumps(recipe.as_document()))) == recipe
 
 
-@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.full_name)
+OLD = [spec for spec in MODELS if spec.source != "keras" or "northcutt2019" in spec.recipes]
+
+
+@pytest.mark.parametrize("spec", OLD, ids=lambda spec: spec.full_name)
 def test_recipes_of_known_models_are_stored_as_before_scalings_were_values(spec):
     for recipe in spec.recipes.values():
         document = recipe.as_document()
