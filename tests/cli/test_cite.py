@@ -40,10 +40,11 @@ def parsed(text):
         assert fields.keys() >= REQUIRED[kind]
         found[key] = fields
         assert text.isascii()
-        for value in fields.values():
+        for name, value in fields.items():
             plain = re.sub(r"\\[&%$#_{}]", "", value)
             assert plain.count("{") == plain.count("}")
-            assert not re.search(r"(?<!\\)[&%$#_]", re.sub(r"https?://\S+", "", value))
+            if name != "doi":  # which is read character by character, as an address is
+                assert not re.search(r"(?<!\\)[&%$#_]", re.sub(r"https?://\S+", "", value))
     return found
 
 
