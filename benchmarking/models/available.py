@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarking.errors import BenchmarkError, WeightsError
+from benchmarking.errors import BenchmarkError, MissingDependency, WeightsError
 from benchmarking.io.files import sweep_up
 from benchmarking.io.progress import notice
 from benchmarking.models import hub_cache
@@ -81,7 +81,7 @@ def available(
         return passed
 
     specs = passing(partial(_check_recipe, recipe))
-    specs = passing(check_installed)
+    specs = passing(_installed_check())
     if needs_weights:
         if patterns:
             _tell_of_downloads(specs, weights_folder, tell)
@@ -127,6 +127,25 @@ def _check_recipe(recipe: str, spec: ModelSpec) -> None:
     if recipe not in spec.recipes:
         known = ", ".join(spec.recipes) or "none"
         raise BenchmarkError(f"no recipe {recipe!r}; it has {known}.")
+
+
+def _installed_check() -> Callable[[ModelSpec], None]:
+    """`check_installed`, which looks for the libraries of a source and a framework only once."""
+    known: dict[tuple[str, str], MissingDependency | None] = {}
+
+    def check(spec: ModelSpec) -> None:
+        libraries = (spec.framework, spec.built_as.source)
+        if libraries not in known:
+            try:
+                check_installed(spec)
+                known[libraries] = None
+            except MissingDependency as error:
+                known[libraries] = error
+        missing = known[libraries]
+        if missing:
+            raise missing
+
+    return check
 
 
 def _tell_of_downloads(
