@@ -70,7 +70,11 @@ def test_the_commit_of_the_last_download_is_used(tmp_path):
 @pytest.mark.parametrize("commit", ["", "../../elsewhere", COMMIT[:-1] + "g", "0" * 40])
 def test_a_cache_without_the_file_has_no_weights(tmp_path, commit):
     put(tmp_path)
-    (tmp_path / f"models--timm--{NAME}" / "refs" / "main").write_text(commit)
+    folder = tmp_path / f"models--timm--{NAME}"
+    for place in (tmp_path / "elsewhere", folder / "snapshots"):
+        place.mkdir(exist_ok=True)
+        (place / "model.safetensors").write_bytes(OTHER)
+    (folder / "refs" / "main").write_text(commit)
     assert hub_cache.cached(f"timm/{NAME}", tmp_path) is None
 
 
