@@ -42,7 +42,8 @@ class Options:
     """How models are run; the defaults suit most runs.
 
     Attributes:
-        recipe: name of each model's recipe: "published", or "northcutt2019" for those of 2019.
+        recipe: name of each model's recipe: "published", "published-test-size" for those that timm
+            evaluates at two sizes, or "northcutt2019" for those of 2019.
         batch_size: pictures per forward pass; None uses the framework's default for the device.
         gpu: number of a visible GPU; None uses the first one, else the CPU; -1 uses the CPU.
         workers: number of threads that decode pictures; by default one for each core.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarking.errors import BenchmarkError, WeightsError
+from benchmarking.errors import BenchmarkError, MissingDependency, WeightsError
 from benchmarking.io.files import sweep_up
 from benchmarking.io.progress import notice
 from benchmarking.models import hub_cache
@@ -80,7 +80,7 @@ def available(
         return passed
 
     specs = passing(lambda spec: spec.recipe(recipe))
-    specs = passing(check_installed)
+    specs = passing(_installed_check())
     if needs_weights:
         if patterns:
             _tell_of_downloads(specs, weights_folder, tell)
@@ -120,6 +120,25 @@ def find_weights(
         WeightsError: they are missing and cannot be downloaded.
     """
     return _find_weights(spec, folder, True, tell, set())
+
+
+def _installed_check() -> Callable[[ModelSpec], None]:
+    """`check_installed`, which looks for the libraries of a source and a framework only once."""
+    known: dict[tuple[str, str], MissingDependency | None] = {}
+
+    def check(spec: ModelSpec) -> None:
+        libraries = (spec.framework, spec.built_as.source)
+        if libraries not in known:
+            try:
+                check_installed(spec)
+                known[libraries] = None
+            except MissingDependency as error:
+                known[libraries] = error
+        missing = known[libraries]
+        if missing:
+            raise missing
+
+    return check
 
 
 def _tell_of_downloads(

@@ -20,15 +20,11 @@ _MOST_BYTES = 10_000
 
 
 def check(spec: ModelSpec, path: Path, sha256: str) -> None:
-    """Compare the digest of a model's weights with the recorded one, or record it.
-
-    Weights with a published digest, and files of the user's own, are not recorded.
+    """Compare the digest of a model's weights with the recorded one, if there is a record.
 
     Raises:
         WeightsError: another file was used before.
     """
-    if not is_recordable(spec):
-        return
     known = recorded(spec)
     if known and known != sha256:
         raise WeightsError(
@@ -36,24 +32,33 @@ def check(spec: ModelSpec, path: Path, sha256: str) -> None:
             "Its publisher gives no digest. If you know why the file is another one, remove "
             f"{_record(spec)} and run again."
         )
-    if not known:
+
+
+def record(spec: ModelSpec, sha256: str) -> None:
+    """Record the digest of weights that a model was built with, unless it has a record.
+
+    Weights with a published digest, and files of the user's own, are not recorded.
+    """
+    if _is_recordable(spec) and not recorded(spec):
         with suppress(BenchmarkError):  # the data folder is unknown, or cannot be written
             files.write(_record(spec), f"{sha256}  {spec.weights.file}\n".encode())
 
 
-def is_recordable(spec: ModelSpec) -> bool:
-    """Whether the weights are somebody's published file without a published digest."""
-    return bool(spec.weights.url) and spec.weights.published_digest == "none"
-
-
 def recorded(spec: ModelSpec) -> str:
     """The sha256 of the file that was first used; empty if there is no record."""
+    if not _is_recordable(spec):
+        return ""
     try:
         text = files.read_regular(_record(spec), _MOST_BYTES).decode()
     except (OSError, UnicodeDecodeError, BenchmarkError):
         return ""
     found = re.match(r"[0-9a-f]{64}\b", text)
     return found[0] if found else ""
+
+
+def _is_recordable(spec: ModelSpec) -> bool:
+    """Whether the weights are somebody's published file without a published digest."""
+    return bool(spec.weights.url) and spec.weights.published_digest == "none"
 
 
 def _record(spec: ModelSpec) -> Path:

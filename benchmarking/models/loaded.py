@@ -62,18 +62,17 @@ def load(
     """
     framework = framework_of(spec)
     path = weights_path(spec, weights_folder) if seed is None else None
-    sha256 = _verified(spec, path) if path else ""  # before the framework sees the file
+    sha256 = ""
+    if path:  # before the framework sees the file
+        sha256 = verified_sha256(path, spec.weights)
+        first_use.check(spec, path, sha256)
     device = framework.prepare(gpu, _precision(framework, precision))
     if seed is not None:
         framework.seed(seed)
     model = source_of(spec).build(spec, path)
+    if path:
+        first_use.record(spec, sha256)
     return Loaded(spec, model, device, sha256, _precision(framework, precision))
-
-
-def _verified(spec: ModelSpec, path: Path) -> str:
-    sha256 = verified_sha256(path, spec.weights)
-    first_use.check(spec, path, sha256)
-    return sha256
 
 
 def _precision(framework: Framework, asked: str | None) -> str:

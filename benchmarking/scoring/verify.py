@@ -44,6 +44,10 @@ LOW_SHARE, LOW_LEVEL = 0.9, 0.001
 """Share of a source's runs below the published accuracy, and p-value, that are suspicious."""
 
 
+LABELS = ("original", "real")
+"""Names of the labels for which accuracies are published."""
+
+
 class Verdict(StrEnum):
     """The result of a comparison with the published accuracy."""
 
@@ -81,6 +85,7 @@ class Verification:
         verdict: result of the comparison.
         causes: likely causes of a difference, the most conclusive first.
         reason: short explanation of the verdict.
+        labels: name of the labels, "original" or "real".
     """
 
     run: Run
@@ -92,6 +97,7 @@ class Verification:
     verdict: Verdict
     causes: tuple[Cause, ...]
     reason: str = ""
+    labels: str = LABELS[0]
 
     def __str__(self) -> str:
         published = f", published {self.published.acc1:.2f} %" if self.published else ""
@@ -112,14 +118,21 @@ class _Pictures:
     right: LabelSet
     comparable: bool
     whole: bool
+    labels: str
 
 
-def _pictures(rows: ImageRows) -> _Pictures:
+def _pictures(rows: ImageRows, labels: str) -> _Pictures:
     numbers = numbers_of(rows.keys)
+    right = every_image(rows.labels)
+    if labels != LABELS[0] and numbers is not None:
+        from benchmarking.labels.label_files import label_set
+
+        right = label_set(labels, rows.keys, rows.labels)
     return _Pictures(
-        every_image(rows.labels),
+        right,
         comparable=numbers is not None,
         whole=numbers is not None and len(np.unique(numbers)) == len(validation_labels()),
+        labels=labels,
     )
 
 
@@ -175,24 +188,34 @@ class _Measured:
 
 
 def verify(
-    store: Stores | Store | str | Path, runs: Sequence[Run] | None = None
+    store: Stores | Store | str | Path,
+    runs: Sequence[Run] | None = None,
+    *,
+    labels: str = LABELS[0],
 ) -> list[Verification]:
     """Compare each run with the published accuracy of its weights, and look for causes.
 
     Args:
         store: the store, or several; all undamaged runs on the same pictures help to find causes.
         runs: the runs to verify; None for all.
+        labels: the labels to score with: "original", or "real" for ReaL labels, with which timm
+            publishes accuracies too.
 
     Raises:
-        BenchmarkError: a run or an image set's list of pictures is broken.
+        BenchmarkError: a run or an image set's list of pictures is broken, or the labels are
+            unknown or have not been fetched.
     """
+    if labels not in LABELS:
+        raise BenchmarkError(
+            f"no accuracies are published for labels {labels!r}, only for {', '.join(LABELS)}."
+        )
     stores = as_stores(store)
     findings: list[Verification] = []
     if runs is None:
         runs = [run for images in stores.image_sets() for run in stores.runs(images)]
     for part, chosen in stores.split(runs):
         images = chosen[0].images
-        pictures = _pictures(part.rows(images))
+        pictures = _pictures(part.rows(images), labels)
         measured = []
         for run in part.runs(images):
             try:
@@ -212,7 +235,7 @@ def verify(
 
 def _measure(store: Stores, run: Run, pictures: _Pictures) -> _Measured:
     predicted, made = store.read(run), store.provenance(run)
-    known = published_of(run.source, run.model, run.recipe)
+    known = published_of(run.source, run.model, run.recipe, labels=pictures.labels)
     return _Measured(
         run,
         made,
@@ -240,6 +263,7 @@ def _verification(
         verdict,
         causes,
         one.reason,
+        one.pictures.labels,
     )
 
 

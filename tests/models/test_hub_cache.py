@@ -8,8 +8,7 @@ import pytest
 from benchmarking.cli import main
 from benchmarking.errors import WeightsError
 from benchmarking.io import user_folders
-from benchmarking.models import first_use, hub_cache
-from benchmarking.models.loaded import _verified
+from benchmarking.models import first_use, hub_cache, loaded
 from benchmarking.models.sources import spec_of, weights_path
 from benchmarking.models.weights import verified_sha256
 
@@ -71,7 +70,11 @@ def test_the_commit_of_the_last_download_is_used(tmp_path):
 @pytest.mark.parametrize("commit", ["", "../../elsewhere", COMMIT[:-1] + "g", "0" * 40])
 def test_a_cache_without_the_file_has_no_weights(tmp_path, commit):
     put(tmp_path)
-    (tmp_path / f"models--timm--{NAME}" / "refs" / "main").write_text(commit)
+    folder = tmp_path / f"models--timm--{NAME}"
+    for place in (tmp_path / "elsewhere", folder / "snapshots"):
+        place.mkdir(exist_ok=True)
+        (place / "model.safetensors").write_bytes(OTHER)
+    (folder / "refs" / "main").write_text(commit)
     assert hub_cache.cached(f"timm/{NAME}", tmp_path) is None
 
 
@@ -107,37 +110,58 @@ def test_a_file_of_the_cache_must_have_the_digest_that_the_hub_gave(tmp_path):
         verified_sha256(path, SPEC.weights)
 
 
-def test_the_digest_of_a_first_use_is_recorded_and_another_file_is_refused(tmp_path):
-    path = tmp_path / f"{NAME}.safetensors"
-    path.write_bytes(DATA)
-    assert _verified(SPEC, path) == _verified(SPEC, path) == sha256(DATA)
+class Built:
+    """A source whose models are built of any file that does not say BAD."""
+
+    @staticmethod
+    def build(spec, weights):
+        if weights.read_bytes() == b"BAD":
+            raise WeightsError("the file is damaged.")
+
+
+@pytest.fixture
+def use(monkeypatch):
+    """A function that loads a file as the weights of a model."""
+    monkeypatch.setattr(loaded, "source_of", lambda spec: Built)
+    monkeypatch.setattr(loaded.framework_of(SPEC), "prepare", lambda gpu, precision: None)
+
+    def use(folder: Path, content: bytes, spec=SPEC):
+        (folder / spec.weights.file).write_bytes(content)
+        return loaded.load(spec, None, weights_folder=folder).sha256
+
+    return use
+
+
+def test_the_digest_of_a_first_use_is_recorded_and_another_file_is_refused(tmp_path, use):
+    assert use(tmp_path, DATA) == use(tmp_path, DATA) == sha256(DATA)
     record = user_folders.data() / "weights" / "timm" / f"{NAME}.sha256"
     assert record.read_text() == f"{sha256(DATA)}  {NAME}.safetensors\n"
-    path.write_bytes(OTHER)
     with pytest.raises(WeightsError) as error:
-        _verified(SPEC, path)
+        use(tmp_path, OTHER)
     assert f"timm/{NAME} was first used here with {sha256(DATA)}" in str(error.value)
     assert f"remove {record} and run again" in str(error.value)
     record.unlink()
-    assert _verified(SPEC, path) == sha256(OTHER)
+    assert use(tmp_path, OTHER) == sha256(OTHER)
+
+
+def test_a_file_of_which_no_model_can_be_built_is_not_recorded(tmp_path, use):
+    with pytest.raises(WeightsError, match="damaged"):
+        use(tmp_path, b"BAD")
+    assert use(tmp_path, DATA) == sha256(DATA)
 
 
 def test_only_published_weights_without_a_digest_are_recorded(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(DATA)
     lite = spec_of("efficientnet-lite-keras", "efficientnet-lite0")
     for spec in (spec_of("torchvision", "resnet18"), lite):
-        assert not first_use.is_recordable(spec)
-        first_use.check(spec, path, sha256(DATA))
+        first_use.record(spec, sha256(DATA))
     assert not (tmp_path / "data").exists()
-    assert first_use.is_recordable(spec_of("keras", "MobileNetV2"))
+    first_use.record(spec_of("keras", "MobileNetV2"), sha256(DATA))
+    assert first_use.recorded(spec_of("keras", "MobileNetV2")) == sha256(DATA)
 
 
-def test_without_a_folder_for_data_weights_are_used_all_the_same(tmp_path):
+def test_without_a_folder_for_data_weights_are_used_all_the_same(tmp_path, use):
     (tmp_path / "data").write_text("a file where the folder should be")
-    path = tmp_path / "file"
-    path.write_bytes(DATA)
-    assert _verified(SPEC, path) == sha256(DATA)
+    assert use(tmp_path, DATA) == sha256(DATA)
 
 
 def test_the_list_of_weights_says_whether_a_file_is_that_of_its_first_use(tmp_path, capsys):
@@ -149,7 +173,7 @@ def test_the_list_of_weights_says_whether_a_file_is_that_of_its_first_use(tmp_pa
         path.write_bytes(content)
         assert main(listed) == 0
         states.append(capsys.readouterr().out.splitlines()[1].split("  ")[1])
-        first_use.check(SPEC, path, sha256(DATA))
+        first_use.record(SPEC, sha256(DATA))
     assert states == [
         *(
             "available, no digest published",

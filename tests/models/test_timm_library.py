@@ -49,7 +49,7 @@ def test_the_whole_command_predicts_what_the_library_alone_does(alone, full):
     assert len(differences) == (91 if full else len(timm_alone.SHORT))
     assert {name: value for name, value in differences.items() if value >= 1e-5} == {}
     assert all(value for name, value in alone.items() if name.endswith(" top"))
-    assert min(value for name, value in alone.items() if name.endswith(" spread")) > 1e-4
+    assert min(value for name, value in alone.items() if name.endswith(" spread")) > 1e-2
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,19 @@ def test_figures_are_those_of_the_tables(table):
     assert found == expected
 
 
+def test_models_have_as_many_parameters_as_timm_publishes():
+    path = DATA / "timm_results" / "results-imagenet.csv"
+    if not path.is_file():
+        pytest.skip(f"{path} is missing: accuracies that timm publishes")
+    ours = {spec.name: spec.parameters / 1e6 for spec in SPECS}
+    with path.open() as file:
+        theirs = {
+            r["model"]: float(r["param_count"].replace(",", "")) for r in csv.DictReader(file)
+        }
+    assert len(theirs) == 1266
+    assert {name: n for name, n in theirs.items() if abs(ours[name] - n) > 0.00501} == {}
+
+
 def test_a_figure_belongs_to_a_recipe_a_set_and_its_labels():
     name = "fasternet_s.in1k"
     assert published_of("timm", name).acc1 == 81.328

@@ -37,6 +37,7 @@ def main(folder: Path, how: str) -> None:
     results |= checkpoints(folder)
     results |= real_weights(folder)
     results["failed"] = failed = []
+    without_digests()
     for name in smallest_of_each_family() if how == "full" else SHORT:
         try:
             results |= outputs(name, folder)
@@ -261,6 +262,15 @@ def smallest_of_each_family() -> list[str]:
     return [min(found)[1] for found in families.values()]
 
 
+def without_digests() -> None:
+    """Let files of random weights pass for those few that have a published digest."""
+    from benchmarking.models.sources import timm_models
+
+    found = timm_models._weights
+    timm_models._weights = lambda entry: dataclasses.replace(found(entry), sha256="")
+    timm_models.specs.cache_clear()
+
+
 def outputs(name: str, folder: Path) -> dict[str, Any]:
     """The whole command, and timm used plainly, with the same file of random weights."""
     import timm
@@ -284,7 +294,7 @@ def outputs(name: str, folder: Path) -> dict[str, Any]:
     calibrate(model, batch)
     file = folder / spec_of("timm", name).weights.file
     if file.suffix == ".safetensors":
-        save_file({n: t.contiguous() for n, t in model.state_dict().items()}, file)
+        save_file({n: t.contiguous().clone() for n, t in model.state_dict().items()}, file)
     else:
         torch.save(model.state_dict(), file)
     del model
@@ -298,8 +308,11 @@ def outputs(name: str, folder: Path) -> dict[str, Any]:
     order = [rows[picture.key] for picture in spread(open_pictures("demo").pictures, PICTURES)]
     plain = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(file)})
     file.unlink()
+    # Deep models with random weights magnify the rounding of another layout in memory.
+    layout = torch.channels_last
+    plain = plain.eval().to(memory_format=layout)
     with torch.inference_mode():
-        theirs = plain.eval()(batch).softmax(1).numpy()
+        theirs = plain(batch.contiguous(memory_format=layout)).softmax(1).numpy()
     return {
         f"{name} difference": np.abs(ours[order] - theirs).max(),
         f"{name} spread": np.abs(theirs - theirs[::-1]).max(),
@@ -331,6 +344,10 @@ def calibrate(model: Any, batch: Any) -> None:
             factor = 2 / (logits - logits.mean(0)).std()
             for head in heads:
                 head.weight *= factor
+            common = model(batch).mean(0)
+            for head in heads:
+                if head.bias is not None:
+                    head.bias -= common
 
 
 if __name__ == "__main__":

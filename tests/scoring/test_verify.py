@@ -1,5 +1,6 @@
 """Verdicts on runs, and likely causes of wrong accuracies."""
 
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarking.cli import main
+from benchmarking.errors import BenchmarkError
 from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
 from benchmarking.models.published import published
 from benchmarking.models.sources import spec_of
@@ -384,6 +386,7 @@ def test_without_a_run_of_timm_its_models_are_not_listed(store, add):
     script = f"""
 import sys
 from benchmarking.cli import main
+from benchmarking.errors import BenchmarkError
 for command in ("table", "verify"):
     main([command, "--store", {str(store.folder)!r}])
 from benchmarking.models import timm_entries, timm_results
@@ -393,3 +396,33 @@ assert timm_results._rows.cache_info().misses == 0
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "not reproduced" in done.stdout
+
+
+def test_with_real_labels_a_run_is_compared_with_the_figure_for_them(
+    store, add, tmp_path, monkeypatch, capsys
+):
+    lists = [[label, (label + 500) % 1000] for label in validation_labels().tolist()]
+    for picture in validation_rows()[46_837:].tolist():
+        lists[picture] = []
+    place = tmp_path / "imagenet-benchmarking" / "real-labels"
+    place.mkdir(parents=True)
+    (place / "real.json").write_text(json.dumps(lists))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    add(TIMM, 40_145, source="timm")
+    add("resnet50", 38_065)
+    timm, torchvision = verify(store, labels="real")
+    assert (timm.verdict.value, timm.n, timm.published.acc1) == ("reproduced", 46_837, 85.712)
+    assert timm.published.source == "timm's results-imagenet-real.csv at commit aa4b5850"
+    assert (torchvision.verdict.value, torchvision.labels) == ("no reference", "real")
+    path = tmp_path / "verdicts.json"
+    assert call("verify", TIMM, "--labels", "real", "--store", store.folder, "-o", path) == 0
+    (document,) = json.loads(path.read_text())["runs"]
+    assert (document["labels"], document["published"]["acc1"]) == ("real", 0.85712)
+    assert call("verify", TIMM, "--labels", "real", "--store", store.folder) == 0
+    assert "ReaL Acc@1" in capsys.readouterr().out
+
+
+def test_labels_without_published_figures_are_refused(store, add):
+    add("resnet50", 38_065)
+    with pytest.raises(BenchmarkError, match="no accuracies are published for labels 'corrected'"):
+        verify(store, labels="corrected")

@@ -93,7 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights-dir",
         type=expanded,
         metavar="DIR",
-        help="folder with the files of weights (default: where each framework keeps them)",
+        help="folder with the files of weights, or a cache of the Hugging Face hub (default: where "
+        "each framework keeps them)",
     )
     add_output(parser, ".json")
 

@@ -94,7 +94,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="published",
         metavar="NAME",
         help="preprocessing: published, with which the authors of the weights evaluate them (the "
-        "default), or northcutt2019, that of the table of 2019",
+        "default), published-test-size, the other size at which timm evaluates a model, or "
+        "northcutt2019, that of the table of 2019",
     )
     add(
         "--limit",
@@ -127,7 +128,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights-dir",
         type=expanded,
         metavar="DIR",
-        help="folder with the files of weights (default: where each framework keeps them)",
+        help="folder with the files of weights, or a cache of the Hugging Face hub (default: where "
+        "each framework keeps them)",
     )
     add_weights(
         parser,

@@ -70,6 +70,7 @@ class Library(Generic[L]):
         kept = self._kept(version)
         if kept is not None:
             return kept
+        notice(f"reading the models of {self.name} {version} once; this takes a while")
         try:
             found = self._asked()
         except BenchmarkError as error:

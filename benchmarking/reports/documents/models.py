@@ -193,7 +193,7 @@ def _checked(spec: ModelSpec, path: Path) -> State:
         return "not the published file"
     if spec.weights.published_digest != "none":
         return "available, verified"
-    first = first_use.recorded(spec) if first_use.is_recordable(spec) else ""
+    first = first_use.recorded(spec)
     if first:
         return "available, as at first use" if first == sha256 else "not the file of its first use"
     return "available, no digest published"

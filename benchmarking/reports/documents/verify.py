@@ -40,7 +40,8 @@ class VerifiedRun:
         platform: its framework.
         verdict: the result of the comparison.
         reason: why the verdict is what it is.
-        n: number of pictures.
+        labels: name of the labels, "original" or "real".
+        n: number of labelled pictures.
         acc1: measured acc@1, a share.
         interval: 95 % Wilson interval of acc1.
         published: the published accuracy; null if there is none, or it does not apply.
@@ -56,6 +57,7 @@ class VerifiedRun:
     platform: str
     verdict: Verdict
     reason: str
+    labels: str
     n: int
     acc1: float
     interval: tuple[float, float]
@@ -105,6 +107,7 @@ def _run(stores: Stores, found: Verification) -> VerifiedRun:
         platform=found.platform,
         verdict=found.verdict,
         reason=found.reason,
+        labels=found.labels,
         n=found.n,
         acc1=found.acc1,
         interval=wilson_interval(round(found.acc1 * found.n), found.n),
