@@ -16,7 +16,10 @@ from benchmarking.pictures.recipe import Crops, Preprocessing
 Probabilities = NDArray[np.float32]
 """Softmax output: (n, classes), each row summing to one."""
 
-Predictor = Callable[[Crops], Probabilities]
+Scores = NDArray[np.float32]
+"""Output of a model: (n, classes), probabilities or logits."""
+
+Predictor = Callable[[Crops], Scores]
 """A loaded model as a function of crops."""
 
 
@@ -34,6 +37,7 @@ class Weights:
         folder: its folder, if the user has named the file; None for the folder of its source.
         part: which tensors of the file are meant, as the start of their names; "" for the only
             ones that fit.
+        beside: further files that this one refers to, in its folder, each with its sha256.
         licence: address of the licence of the weights; empty if the publisher names none.
 
     Raises:
@@ -48,6 +52,7 @@ class Weights:
     megabytes: float | None = None
     folder: Path | None = None
     part: str = ""
+    beside: tuple[tuple[str, str], ...] = ()
     licence: str = ""
 
     def __post_init__(self) -> None:
