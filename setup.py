@@ -10,6 +10,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "benchmarking/__init__.py")
 
 PYTORCH = ["pillow", "torch>=2.9", "torchvision>=0.24"]
 KERAS = ["keras>=3.15", "opencv-python-headless", "pillow", "tensorflow>=2.21"]
+ONNX = ["onnx", "onnxruntime>=1.20", "pillow"]
 DEMO = [
     *PYTORCH,
     *KERAS,
@@ -26,6 +27,8 @@ DEV = [
 DOCS = ["mkdocstrings-python", "zensical"]
 # Needed by the tests of the example notebooks.
 NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
+# Make the files that tests of ONNX read.
+EXPORTERS = ["onnxscript"]
 # Independent implementations that tests compare with.
 REFERENCES = ["pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
 
@@ -68,12 +71,13 @@ setup(
     extras_require={
         "pytorch": PYTORCH,
         "keras": KERAS,
+        "onnx": ONNX,
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],
         "demo": DEMO,
-        "dev": [*DEV, *NOTEBOOKS, *REFERENCES],
+        "dev": [*DEV, *EXPORTERS, *NOTEBOOKS, *REFERENCES],
         "docs": DOCS,
-        "all": [*DEMO, *DEV, *DOCS, *NOTEBOOKS, *REFERENCES],
+        "all": [*DEMO, *ONNX, *DEV, *EXPORTERS, *DOCS, *NOTEBOOKS, *REFERENCES],
     },
     scripts=sorted(str(path.relative_to(HERE)) for path in HERE.glob("scripts/*.py")),
     entry_points={"console_scripts": ["imagenet-benchmark = benchmarking.cli:main"]},

@@ -45,6 +45,15 @@ def verified_sha256(path: Path, weights: Weights) -> str:
     return sha256.hexdigest()
 
 
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes in hex.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    return verified_sha256(path, Weights("", path.name))
+
+
 def missing(weights: Weights, folder: Path, why: str = "") -> WeightsError:
     """An error for a missing file, with its name, address, size and folder."""
     size = f" ({weights.megabytes:.0f} MiB)" if weights.megabytes else ""
