@@ -13,9 +13,10 @@ from benchmarking.inference.predict import predict
 from benchmarking.io.prefetch import cores
 from benchmarking.models.available import find_weights
 from benchmarking.models.loaded import Loaded, load
+from benchmarking.models.own_recipes import RECIPE
 from benchmarking.models.sources import check_installed, the_spec
 from benchmarking.models.sources.checkpoint import spec_of_checkpoint
-from benchmarking.models.sources.model_file import RECIPE, is_model_file, spec_of_model_file
+from benchmarking.models.sources.model_file import is_model_file, spec_of_model_file
 from benchmarking.models.spec import ModelSpec, Probabilities
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import FilePart, Picture

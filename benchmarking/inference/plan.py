@@ -24,6 +24,7 @@ from benchmarking.io.user_folders import expanded
 from benchmarking.models.available import available
 from benchmarking.models.frameworks import keras
 from benchmarking.models.sources import framework_of
+from benchmarking.models.sources.model_file import note_on
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.recipe import Preprocessing
@@ -265,6 +266,8 @@ def plan(
         tell=tell,
     )
     _check_precision(options.precision, found.specs)
+    for note in filter(None, map(note_on, own)):
+        tell(note)
     if any(spec.framework == keras.NAME for spec in found.specs) and (said := keras.overridden()):
         tell(said)
     return Plan(found.specs, found.obstacles, images, n, store, options)

@@ -129,6 +129,8 @@ def _weights(job: Job, sha256: str) -> dict[str, Any]:
         found["architecture"] = job.spec.architecture.full_name
     if weights.beside:
         found["beside"] = dict(weights.beside)
+    if weights.parameters_sha256:
+        found["parameters_sha256"] = weights.parameters_sha256
     return found | ({"part": weights.part} if weights.part else {})
 
 

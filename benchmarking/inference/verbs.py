@@ -18,14 +18,10 @@ from benchmarking.inference.model import LoadedModel
 from benchmarking.inference.own_model import Model, job_of, sweep_of
 from benchmarking.inference.plan import Models, Options, Plan, plan
 from benchmarking.inference.progress import bars
+from benchmarking.models.own_recipes import RECIPE, own_recipe
 from benchmarking.models.sources import all_specs, select
 from benchmarking.models.sources.checkpoint import spec_of_checkpoint
-from benchmarking.models.sources.model_file import (
-    RECIPE,
-    is_model_file,
-    listed_recipe,
-    spec_of_model_file,
-)
+from benchmarking.models.sources.model_file import is_model_file, spec_of_model_file
 from benchmarking.models.spec import ModelSpec
 from benchmarking.models.transforms import recipe_of
 from benchmarking.pictures.image_set import ImageSet
@@ -140,9 +136,9 @@ def predict(
 
     Args:
         model: names as in `imagenet-benchmark models`, also with wildcards; or the file of your own
-            model (.onnx), see `spec_of_model_file`; or your own model: a function from uint8 crops
-            (n, height, width, 3) to logits or probabilities (n, 1000), in the order of ImageNet's
-            classes, a PyTorch module that gives logits, or a Keras model.
+            model (.onnx, .pt2, .keras or .py), see `spec_of_model_file`; or your own model: a
+            function from uint8 crops (n, height, width, 3) to logits or probabilities (n, 1000), in
+            the order of ImageNet's classes, a PyTorch module that gives logits, or a Keras model.
         images: the pictures; see `open_images`.
         store: the store for the runs.
         name: name of your own model or checkpoint; by default that of the function or file.
@@ -252,9 +248,7 @@ def _recipe_of_own(recipe: Recipe) -> Preprocessing:
             "torchvision or timm, or the name of a listed model that has the same recipe, such as "
             "recipe='torchvision/resnet50'."
         )
-    if isinstance(recipe, str):
-        return listed_recipe(recipe)
-    return recipe_of(recipe)
+    return own_recipe(recipe)
 
 
 def _is_published(recipe: Recipe) -> bool:

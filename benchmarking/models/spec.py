@@ -38,6 +38,7 @@ class Weights:
         part: which tensors of the file are meant, as the start of their names; "" for the only
             ones that fit.
         beside: further files that this one refers to, in its folder, each with its sha256.
+        parameters_sha256: digest of the parameters, if a program makes the model from other files.
         licence: address of the licence of the weights; empty if the publisher names none.
 
     Raises:
@@ -53,6 +54,7 @@ class Weights:
     folder: Path | None = None
     part: str = ""
     beside: tuple[tuple[str, str], ...] = ()
+    parameters_sha256: str = ""
     licence: str = ""
 
     def __post_init__(self) -> None:

@@ -85,9 +85,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model-file",
         type=expanded,
         metavar="FILE",
-        help="a file with your own model and its weights: .onnx; its recipe is in the file "
-        "NAME.recipe.json or NAME.recipe.toml beside it, or see --recipe-file and --recipe-of. "
-        "Only this model runs, unless you give --models",
+        help="a file with your own model: .onnx, .pt2 of torch.export, or .keras, with its recipe "
+        "in NAME.recipe.json or NAME.recipe.toml beside it (or see --recipe-file and --recipe-of); "
+        "or .py with a function model() that returns a model and its recipe or transform. A .py "
+        "file is run, and a .pt2 file can contain code, so use only those that you trust. Only "
+        "this model runs, unless you give --models",
     )
     add(
         "--recipe-file",

@@ -124,6 +124,6 @@ def _check_suffix(path: Path, built_as: ModelSpec) -> None:
             )
     if path.suffix.lower() == ".keras":
         raise WeightsError(
-            f"{path.name} contains a whole model; save its weights with "
-            "model.save_weights('mine.weights.h5')."
+            f"{path.name} contains a whole model; give it with --model-file, or save its weights "
+            "alone: model.save_weights('mine.weights.h5')."
         )

@@ -1,4 +1,4 @@
-"""Models of the user's own in one file, with their architecture: .onnx.
+"""Models of the user's own in one file, with their architecture: .onnx, .pt2, .keras and .py.
 
 They are not listed, because each is known only by its file; `spec_of_model_file` makes the spec.
 """
@@ -6,7 +6,7 @@ They are not listed, because each is known only by its file; `spec_of_model_file
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,13 +14,13 @@ from typing import Any
 from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.io.names import check_name
 from benchmarking.io.user_folders import expanded
-from benchmarking.models import onnx_files
-from benchmarking.models.frameworks import onnx
+from benchmarking.models import exported_programs, keras_models, onnx_files, python_files
+from benchmarking.models.frameworks import keras, onnx, pytorch
+from benchmarking.models.objects import framework_name, parameters_sha256
+from benchmarking.models.own_recipes import RECIPE, own_recipe
 from benchmarking.models.recipe_files import recipe_beside, recipe_in
-from benchmarking.models.sources import the_spec
 from benchmarking.models.sources.checkpoint import name_of
 from benchmarking.models.spec import ModelSpec, Weights
-from benchmarking.models.transforms import recipe_of
 from benchmarking.models.weights import sha256_of
 from benchmarking.pictures.recipe import Preprocessing
 
@@ -29,9 +29,6 @@ MODULES: tuple[str, ...] = ()
 EXTRA = ""
 DISTRIBUTIONS: tuple[str, ...] = ()
 
-RECIPE = "published"
-"""Name of the recipe of a model file, the default of all commands."""
-
 
 @dataclass(frozen=True)
 class _Format:
@@ -39,18 +36,52 @@ class _Format:
 
     Attributes:
         framework: the framework that runs them.
-        build: the framework's model from a file.
+        check: refuses a file that is damaged or does not fit a recipe, as far as that is quickly
+            found; returns the names of the further files that it refers to.
+        build: the framework's model from a file, which must fit a recipe.
     """
 
     framework: str
-    build: Callable[[Path], Any]
+    check: Callable[[Path, Preprocessing], tuple[str, ...]]
+    build: Callable[[Path, Preprocessing], Any]
 
 
-def _onnx_model(path: Path) -> onnx.OnnxModel:
+def _check_onnx(path: Path, recipe: Preprocessing) -> tuple[str, ...]:
+    signature, beside = onnx_files.read_signature(path)
+    signature.check_recipe(recipe)
+    return beside
+
+
+def _onnx_model(path: Path, recipe: Preprocessing) -> onnx.OnnxModel:
     return onnx.OnnxModel(path, onnx_files.read_signature(path)[0])
 
 
-_FORMATS: Mapping[str, _Format] = MappingProxyType({".onnx": _Format(onnx.NAME, _onnx_model)})
+def _check_program(path: Path, recipe: Preprocessing) -> tuple[str, ...]:
+    exported_programs.check_file(path)
+    return ()
+
+
+def _program(path: Path, recipe: Preprocessing) -> exported_programs.Program:
+    program = exported_programs.Program(path)
+    program.signature.check_recipe(recipe)
+    return program
+
+
+def _check_keras(path: Path, recipe: Preprocessing) -> tuple[str, ...]:
+    keras_models.check_file(path)
+    return ()
+
+
+_FORMATS: Mapping[str, _Format] = MappingProxyType(
+    {
+        ".onnx": _Format(onnx.NAME, _check_onnx, _onnx_model),
+        ".pt2": _Format(pytorch.NAME, _check_program, _program),
+        ".keras": _Format(keras.NAME, _check_keras, keras_models.load),
+    }
+)
+
+_PYTHON = ".py"
+_SUFFIXES = (*_FORMATS, _PYTHON)
 
 
 def specs() -> Sequence[ModelSpec]:
@@ -77,12 +108,26 @@ def build(spec: ModelSpec, weights: Path | None) -> Any:
     for name, sha256 in spec.weights.beside:
         if sha256_of(weights.parent / name) != sha256:
             raise WeightsError(f"{name} was changed while {weights.name} was in use; begin again.")
-    return _FORMATS[weights.suffix.lower()].build(weights)
+    if weights.suffix.lower() == _PYTHON:
+        return _python_model(spec, weights)
+    return _FORMATS[weights.suffix.lower()].build(weights, spec.recipes[RECIPE])
 
 
 def is_model_file(name: object) -> bool:
     """Whether a name is that of a model file, by its suffix."""
-    return isinstance(name, str | Path) and Path(name).suffix.lower() in _FORMATS
+    return isinstance(name, str | Path) and Path(name).suffix.lower() in _SUFFIXES
+
+
+def note_on(spec: ModelSpec) -> str:
+    """What a user should know about the digests of a model file; "" if they cover all of it."""
+    path = Path(spec.weights.file)
+    if spec.source != NAME or path.suffix.lower() != _PYTHON:
+        return ""
+    covered = "and of the model's parameters" if spec.weights.parameters_sha256 else "alone"
+    return (
+        f"note: the sha256 of {path.name} {covered} is recorded; after a change of other files "
+        "that it uses, give --again"
+    )
 
 
 def spec_of_model_file(
@@ -95,7 +140,9 @@ def spec_of_model_file(
     """The spec of a model in a file, without a published accuracy.
 
     Args:
-        file: the model (.onnx).
+        file: the model: .onnx; .pt2, which torch.export.save has written; .keras; or a .py file
+            with a function `model()` that returns a model and its recipe. A .py file is run, and a
+            .pt2 file can contain code, so use only those that you trust.
         name: name of the run's model; None uses the name of the file.
         recipe: the preprocessing, a transform that can be translated into it, or a listed model
             that has the same one, such as "torchvision/resnet50"; None looks into `recipe_file`, or
@@ -107,8 +154,8 @@ def spec_of_model_file(
             recipe is missing or does not fit the model, or the name is not valid.
     """
     path = expanded(file).absolute()
-    if path.suffix.lower() not in _FORMATS:
-        known = ", ".join(_FORMATS)
+    if path.suffix.lower() not in _SUFFIXES:
+        known = ", ".join(_SUFFIXES)
         raise WeightsError(
             f"{path.name} has no suffix of a model file ({known}). Weights without their "
             "architecture are a checkpoint; see --checkpoint, or checkpoint= in Python."
@@ -116,43 +163,61 @@ def spec_of_model_file(
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
         raise WeightsError(f"{file} {what}; give the file of a model.")
-    signature, beside = onnx_files.read_signature(path)
-    used = _recipe(path, recipe, recipe_file)
-    signature.check_recipe(used)
-    further = tuple((one, sha256_of(path.parent / one)) for one in beside)
-    return ModelSpec(
-        NAME,
-        check_name(name or name_of(path)),
-        _FORMATS[path.suffix.lower()].framework,
-        Weights(f"{path.suffix.lower()[1:]} file", path.name, folder=path.parent, beside=further),
-        {RECIPE: used},
-        parameters=0,
-    )
+    kind = path.suffix.lower()[1:]
+    weights = Weights(f"{kind} file", path.name, folder=path.parent)
+    if f".{kind}" == _PYTHON:
+        found = python_files.described(path)
+        framework, digest = found.framework, found.parameters_sha256
+        weights = replace(weights, parameters_sha256=digest)
+        used = _recipe(path, recipe, recipe_file, found.preprocessing)
+    else:
+        framework = _FORMATS[f".{kind}"].framework
+        used = _recipe(path, recipe, recipe_file)
+        further = _FORMATS[f".{kind}"].check(path, used)
+        beside = tuple((one, sha256_of(path.parent / one)) for one in further)
+        weights = replace(weights, beside=beside)
+    named = check_name(name or name_of(path))
+    return ModelSpec(NAME, named, framework, weights, {RECIPE: used}, parameters=0)
 
 
-def listed_recipe(model: str) -> Preprocessing:
-    """The recipe with which the weights of a listed model were evaluated.
+def _python_model(spec: ModelSpec, path: Path) -> Any:
+    """The model of a Python file, which must be the one that was described before.
 
     Raises:
-        BenchmarkError: the name is not exactly one model, or its recipe is not known.
+        WeightsError: it is another one.
     """
-    spec = the_spec(model)
-    if RECIPE not in spec.recipes:
-        raise BenchmarkError(
-            f"{spec.full_name} has no recipe {RECIPE!r}: it is not known how its weights were "
-            "evaluated; name another model."
+    model, recipe = python_files.load(path)
+    differing = {
+        "framework": framework_name(model) != spec.framework,
+        "recipe": recipe is not None and recipe != spec.recipes[RECIPE],
+        "parameters": parameters_sha256(model) != spec.weights.parameters_sha256,
+    }
+    if any(differing.values()):
+        names = ", ".join(name for name, differs in differing.items() if differs)
+        raise WeightsError(
+            f"{path.name} returned a model with another {names} when it was run a second time; "
+            "load weights from a file, or set the seed of random ones."
         )
-    return spec.recipes[RECIPE]
+    return model
 
 
-def _recipe(path: Path, recipe: object, recipe_file: Path | str | None) -> Preprocessing:
-    """The recipe, which is given in one way, or lies beside the model."""
+def _recipe(
+    path: Path,
+    recipe: object,
+    recipe_file: Path | str | None,
+    returned: Preprocessing | None = None,
+) -> Preprocessing:
+    """The recipe, which is given or returned in one way, or lies beside the model."""
+    if returned is not None and (recipe is not None or recipe_file is not None):
+        raise BenchmarkError(
+            f"{path.name} returns its own recipe, and another one was given; leave out one."
+        )
+    if returned is not None:
+        return returned
     if recipe is not None and recipe_file is not None:
         raise BenchmarkError(
             f"{path.name} was given two recipes; give one, by its file or by a model that has it."
         )
-    if isinstance(recipe, str):
-        return listed_recipe(recipe)
     if recipe is not None:
-        return recipe_of(recipe)
+        return own_recipe(recipe)
     return recipe_in(expanded(recipe_file)) if recipe_file else recipe_beside(path)
