@@ -11,6 +11,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "benchmarking/__init__.py")
 PYTORCH = ["pillow", "torch>=2.9", "torchvision>=0.24"]
 TIMM = [*PYTORCH, "timm>=1.0.31"]
 KERAS = ["keras>=3.15", "opencv-python-headless", "pillow", "tensorflow>=2.21"]
+ONNX = ["onnx", "onnxruntime>=1.20", "pillow"]
 DEMO = [
     *PYTORCH,
     *KERAS,
@@ -27,6 +28,8 @@ DEV = [
 DOCS = ["mkdocstrings-python", "zensical"]
 # Needed by the tests of the example notebooks.
 NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
+# Make the files that tests of ONNX read.
+EXPORTERS = ["onnxscript"]
 # Independent implementations that tests compare with.
 REFERENCES = ["pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
 
@@ -70,12 +73,13 @@ setup(
         "pytorch": PYTORCH,
         "timm": TIMM,
         "keras": KERAS,
+        "onnx": ONNX,
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],
         "demo": DEMO,
-        "dev": [*DEV, *NOTEBOOKS, *REFERENCES],
+        "dev": [*DEV, *EXPORTERS, *NOTEBOOKS, *REFERENCES],
         "docs": DOCS,
-        "all": [*DEMO, *DEV, *DOCS, *NOTEBOOKS, *REFERENCES],
+        "all": [*DEMO, *ONNX, *DEV, *EXPORTERS, *DOCS, *NOTEBOOKS, *REFERENCES],
     },
     scripts=sorted(str(path.relative_to(HERE)) for path in HERE.glob("scripts/*.py")),
     entry_points={"console_scripts": ["imagenet-benchmark = benchmarking.cli:main"]},

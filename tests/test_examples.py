@@ -106,7 +106,7 @@ def test_the_first_table_has_the_accuracies_of_two_models(place):
 def test_a_model_of_ones_own_stands_beside_a_pretrained_one(place):
     found = shown(executed("a_model_of_your_own", place))
     assert any("same prediction on 20 of 20 pictures" in text for text in found)
-    assert any("expected (20, 1000), one probability per picture and class" in t for t in found)
+    assert any("has 10 outputs; expected 1,000, one for each class" in t for t in found)
     assert found == shown(stored("a_model_of_your_own"))
 
 

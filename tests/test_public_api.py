@@ -307,11 +307,20 @@ def test_a_model_without_a_name_of_its_own_has_to_be_given_one(images, store):
         assert evaluate(model, images, recipe=RECIPE).rows[0].scores["Acc@1"].right == 5
 
 
-def test_a_function_whose_output_is_no_distribution_is_refused(images, store):
-    with pytest.raises(BenchmarkError, match="no probabilities: .* Expected the output of softmax"):
+def test_a_function_may_return_logits(images, store):
+    def logits(crops):
+        return np.log(by_brightness(crops)) + 2
+
+    (run,) = predict(logits, images, store, recipe=RECIPE, keep="all")
+    expected = by_brightness(np.full((1, 8, 8, 3), 30, np.uint8))
+    assert np.abs(store.read_probabilities(run)[1:2] - expected).max() < 1e-6
+
+
+def test_a_function_whose_output_is_neither_logits_nor_probabilities_is_refused(images, store):
+    with pytest.raises(BenchmarkError, match="neither .* logits: .* the rows sum to 2 to 2"):
         evaluate(twice, images, store=store, recipe=RECIPE)
     assert not list(store.folder.rglob("*.unfinished"))
-    with pytest.raises(BenchmarkError, match="the model's output sums to one only within"):
+    with pytest.raises(BenchmarkError, match=r"neither .* logits: .* the rows sum to 0\.5 to 0\.5"):
         evaluate(half, images, store=store, recipe=RECIPE)
     assert store.runs("grey") == []
 

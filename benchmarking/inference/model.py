@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarking.errors import BenchmarkError
+from benchmarking.inference.outputs import ProbabilitiesOf
 from benchmarking.inference.predict import predict
 from benchmarking.io.prefetch import cores
 from benchmarking.models.available import find_weights
 from benchmarking.models.loaded import Loaded, load
+from benchmarking.models.own_recipes import RECIPE
 from benchmarking.models.sources import check_installed, the_spec
 from benchmarking.models.sources.checkpoint import spec_of_checkpoint
+from benchmarking.models.sources.model_file import is_model_file, spec_of_model_file
 from benchmarking.models.spec import ModelSpec, Probabilities
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import FilePart, Picture
@@ -65,7 +69,8 @@ class LoadedModel:
 
         Your own functions can use it, for example to average two models.
         """
-        return self._loaded.predictor(self.recipe.scaling)(crops)
+        outputs = self._loaded.predictor(self.recipe.scaling)(crops)
+        return ProbabilitiesOf(self.spec.classes)(outputs, len(crops))
 
     def __repr__(self) -> str:
         device = self._loaded.device.title
@@ -73,9 +78,9 @@ class LoadedModel:
 
 
 def load_model(
-    name: str,
+    name: str | Path,
     *,
-    recipe: str = "published",
+    recipe: str | Preprocessing | Any = "published",
     gpu: int | None = None,
     weights_folder: Path | None = None,
     checkpoint: str | Path | None = None,
@@ -88,8 +93,8 @@ def load_model(
 
     Args:
         name: "source/name", as `imagenet-benchmark models` lists them, or a name that only one
-            source has.
-        recipe: name of one of its recipes.
+            source has; or the file of your own model, see `spec_of_model_file`.
+        recipe: name of one of its recipes; for a model in a file, see `predict`.
         gpu: number of the GPU; None uses the first one, else the CPU; -1 uses the CPU.
         weights_folder: folder with the weight file; None uses the folder of its framework.
         checkpoint: file with your own weights for this architecture; None uses the published ones.
@@ -98,13 +103,17 @@ def load_model(
     Raises:
         BenchmarkError: the name matches no model or several, or the model cannot be loaded.
     """
-    spec = the_spec(name)
     if part and checkpoint is None:
         raise BenchmarkError("part names tensors of a checkpoint; give checkpoint= as well.")
+    if is_model_file(name):
+        spec = spec_of_model_file(name, recipe=None if recipe == RECIPE else recipe)
+        used = RECIPE
+    else:
+        spec, used = the_spec(str(name)), str(recipe)
     if checkpoint is not None:
         spec = spec_of_checkpoint(checkpoint, spec.full_name, part=part)
     try:
-        preprocessing = spec.recipe(recipe)
+        preprocessing = spec.recipe(used)
     except BenchmarkError as error:
         raise BenchmarkError(f"{spec.full_name}: {error}") from error
     check_installed(spec)

@@ -6,18 +6,17 @@ and its framework is set to deterministic algorithms, as for every other model.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from benchmarking.errors import BenchmarkError
 from benchmarking.inference.job import Environment, Job, Part
 from benchmarking.inference.plan import Options
 from benchmarking.inference.predict import environment_of, parts
 from benchmarking.inference.sweep import Sweep
 from benchmarking.models.frameworks import frameworks
 from benchmarking.models.loaded import Loaded
+from benchmarking.models.objects import framework_name
 from benchmarking.models.spec import ModelSpec, Weights
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import ImageSet
@@ -39,8 +38,8 @@ def job_of(
     """A job for a user's own model.
 
     Args:
-        model: a function from uint8 crops (n, height, width, 3) to probabilities (n, 1000), a
-            PyTorch module or a Keras model.
+        model: a function from uint8 crops (n, height, width, 3) to logits or probabilities
+            (n, 1000), a PyTorch module or a Keras model.
         name: name of the run; None uses `own_name`.
         recipe: the preprocessing of its pictures; a function gets unscaled crops.
         images: the pictures to predict.
@@ -51,7 +50,7 @@ def job_of(
     """
     title = name or own_name(model)
     weights = Weights("in memory", "")
-    spec = ModelSpec(SOURCE, title, _framework(model), weights, {_RECIPE: recipe}, 0)
+    spec = ModelSpec(SOURCE, title, framework_name(model), weights, {_RECIPE: recipe}, 0)
     return Job(
         Run(images.name, SOURCE, title, _RECIPE),
         spec,
@@ -93,20 +92,3 @@ def _answer(model: Model, job: Job) -> Iterator[Environment | Part]:
     finally:
         if was_training is True and hasattr(model, "train"):
             model.train()
-
-
-def _framework(model: Model) -> str:
-    """Name of the framework that runs the model; "python" for a plain function."""
-    if isinstance(model, type):
-        raise BenchmarkError(
-            f"{model.__name__} is a class; give an instance, {model.__name__}(...)."
-        )
-    for library, kind, name in (("torch", "nn.Module", "pytorch"), ("keras", "Model", "keras")):
-        found: Any = sys.modules.get(library)
-        for part in kind.split("."):
-            found = getattr(found, part, None)
-        if found and isinstance(model, found):
-            return name
-    if not callable(model):
-        raise BenchmarkError(f"{model!r} cannot be called; expected a function or a model.")
-    return "python"

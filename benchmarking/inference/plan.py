@@ -14,7 +14,7 @@ from benchmarking.inference.crop_sharing import CropCache, crops_shared
 from benchmarking.inference.events import AlreadyStored, Event
 from benchmarking.inference.executors import executors
 from benchmarking.inference.job import Job, Keep
-from benchmarking.inference.record import check_same_checkpoint
+from benchmarking.inference.record import check_same_file
 from benchmarking.inference.sweep import Sweep
 from benchmarking.io import files
 from benchmarking.io.files import in_bytes
@@ -24,6 +24,7 @@ from benchmarking.io.user_folders import expanded
 from benchmarking.models.available import available
 from benchmarking.models.frameworks import keras
 from benchmarking.models.sources import framework_of
+from benchmarking.models.sources.model_file import note_on
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.recipe import Preprocessing
@@ -200,7 +201,7 @@ class Plan:
         jobs = self.jobs(images)
         if not options.again:
             for job in jobs:
-                check_same_checkpoint(job, images, self.store)
+                check_same_file(job, images, self.store)
         sweep = Sweep(
             images,
             self.store,
@@ -232,7 +233,7 @@ def plan(
     options: Options,
     tell: Callable[[str], None] = notice,
     *,
-    checkpoints: Sequence[ModelSpec] = (),
+    own: Sequence[ModelSpec] = (),
 ) -> Plan:
     """Plan a sweep of models over n pictures of an image set.
 
@@ -244,7 +245,7 @@ def plan(
         store: the store for the runs.
         options: how the runs are computed.
         tell: called with messages about downloads and about names that match several models.
-        checkpoints: specs of the user's own checkpoints.
+        own: specs of the user's own checkpoints and model files.
 
     Raises:
         BenchmarkError: a name is unknown, no model can run, or the store's name lacks the suffix
@@ -256,16 +257,18 @@ def plan(
             f"whose name says so, such as {store.folder.name}{options.apart}."
         )
     _check_executor(options.executor)
-    _check_checkpoints(checkpoints, options)
+    _check_own(own, options)
     found = available(
         [models] if isinstance(models, str) else models,
         options.recipe,
-        checkpoints=checkpoints,
+        own=own,
         weights_folder=options.weights_folder,
         needs_weights=options.seed is None,
         tell=tell,
     )
     _check_precision(options.precision, found.specs)
+    for note in filter(None, map(note_on, own)):
+        tell(note)
     if any(spec.framework == keras.NAME for spec in found.specs) and (said := keras.overridden()):
         tell(said)
     return Plan(found.specs, found.obstacles, images, n, store, options)
@@ -283,16 +286,17 @@ def _check_executor(name: str | None) -> None:
         raise BenchmarkError(f"there is no executor {name!r}; there are {', '.join(known)}.")
 
 
-def _check_checkpoints(checkpoints: Sequence[ModelSpec], options: Options) -> None:
-    """Refuse checkpoints with random weights, and two of the same name."""
-    if checkpoints and options.seed is not None:
+def _check_own(own: Sequence[ModelSpec], options: Options) -> None:
+    """Refuse the user's own files with random weights, and two of the same name."""
+    if own and options.seed is not None:
+        what = "checkpoint" if own[0].architecture else "model file"
         raise BenchmarkError(
-            "a checkpoint has its own weights; leave out the random ones (--weights, or seed=)."
+            f"a {what} has its own weights; leave out the random ones (--weights, or seed=)."
         )
-    for name, n in Counter(spec.name for spec in checkpoints).items():
+    for name, n in Counter(spec.full_name for spec in own).items():
         if n > 1:
             raise BenchmarkError(
-                f"{n} checkpoints would be named {name!r}; run them one by one, each with a name."
+                f"{n} files would be named {name!r}; run them one by one, each with a name."
             )
 
 

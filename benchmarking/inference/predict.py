@@ -12,14 +12,15 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.errors import BenchmarkError, OutOfMemory
+from benchmarking.errors import OutOfMemory
 from benchmarking.inference.job import Environment, Job, Part
+from benchmarking.inference.outputs import ProbabilitiesOf
 from benchmarking.models.loaded import Loaded, load, model_versions
 from benchmarking.models.sources import framework_of
 from benchmarking.models.spec import Predictor, Probabilities
 from benchmarking.pictures.crop import library_versions
 from benchmarking.pictures.crop_stream import crops
-from benchmarking.predictions.top_k import check_probabilities, top_k
+from benchmarking.predictions.top_k import top_k
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ def answer(job: Job) -> Iterator[Environment | Part]:
     Raises:
         OutOfMemory: there is not enough memory.
         BenchmarkError: the model cannot be loaded, a picture cannot be decoded, or the model's
-            output is not one distribution per picture.
+            output is not one score per picture and class.
     """
     framework = framework_of(job.spec)
     try:
@@ -105,7 +106,12 @@ def _crops(job: Job, rows: Sequence[range]) -> AbstractContextManager[Iterator[N
 
 
 def environment_of(job: Job, loaded: Loaded) -> Environment:
-    """The environment that a job's model runs in."""
+    """The environment that a job's model runs in.
+
+    Raises:
+        BenchmarkError: the model cannot be run with the job's batch size.
+    """
+    loaded.check_batch_size(job.batch_size)
     versions = model_versions(job.spec) | framework_of(job.spec).versions()
     return Environment(
         loaded.sha256,
@@ -134,15 +140,17 @@ def predict(
         classes: expected number of classes in the model's output.
 
     Raises:
-        BenchmarkError: the output has another shape, contains NaN or does not sum to one.
+        BenchmarkError: the output has another shape, contains NaN, or is neither probabilities nor
+            logits.
     """
     batches, first = _stacked(crops, batch_size), 0
+    probabilities_of = ProbabilitiesOf(classes)
     with ThreadPoolExecutor(1) as beside:  # stacks the next batch while the model runs
         coming = beside.submit(next, batches, None)
         while (pixels := coming.result()) is not None:
             coming = beside.submit(next, batches, None)
-            shape = (len(pixels), classes)
-            yield Batch(first, pixels.shape, _checked(predictor(pixels), shape))
+            probabilities = probabilities_of(predictor(pixels), len(pixels))
+            yield Batch(first, pixels.shape, probabilities)
             first += len(pixels)
 
 
@@ -150,23 +158,3 @@ def _stacked(crops: Iterable[NDArray[np.uint8]], size: int) -> Iterator[NDArray[
     remaining = iter(crops)
     while batch := list(islice(remaining, size)):
         yield np.stack(batch)
-
-
-def _checked(probabilities: Probabilities, shape: tuple[int, int]) -> Probabilities:
-    if probabilities.shape != shape:
-        raise BenchmarkError(
-            f"the model's output has shape {probabilities.shape}; expected {shape}, "
-            "one probability per picture and class."
-        )
-    try:
-        check_probabilities(probabilities)
-    except BenchmarkError as error:
-        raise BenchmarkError(
-            f"the model's output is no probabilities: {error} Expected the output of softmax."
-        ) from error
-    off = float(np.abs(probabilities.sum(axis=1) - 1).max())
-    if off > 1e-3:
-        raise BenchmarkError(
-            f"the model's output sums to one only within {off:.3g}; expected softmax probabilities."
-        )
-    return probabilities

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -47,31 +48,46 @@ def is_stored(job: Job, images: ImageSet, store: Store) -> bool:
     return enough and recorded == ingredients(job, images, sha256) and _has_weights(job, sha256)
 
 
-def check_same_checkpoint(job: Job, images: ImageSet, store: Store) -> None:
-    """Check that no other checkpoint of the user's has a stored run of the same name.
+def check_same_file(job: Job, images: ImageSet, store: Store) -> None:
+    """Check that no other checkpoint or model file of the user's has a stored run of the same name.
 
     Raises:
-        StoreError: there is one, which would be replaced.
-        WeightsError: the checkpoint cannot be read.
+        StoreError: there is one, or one with another recipe, which would be replaced.
+        WeightsError: the file cannot be read.
     """
-    if job.spec.architecture is None or not store.path(job.run).exists():
+    if job.spec.weights.folder is None or not store.path(job.run).exists():
         return
     try:
-        stored = store.provenance(job.run).weights
+        stored = store.provenance(job.run)
     except StoreError:  # a damaged run, which is computed again
         return
     path = weights_path(job.spec, None)
-    here = ingredients(job, images, verified_sha256(path, job.spec.weights))["weights"]
-    differing = [
-        name for name in here | stored if name != "file" and here.get(name) != stored.get(name)
-    ]
-    if differing:
-        before = ", ".join(f"{name} {stored.get(name, 'not recorded')}" for name in differing)
-        now = ", ".join(f"{name} {here.get(name, 'not given')}" for name in differing)
+    here = ingredients(job, images, verified_sha256(path, job.spec.weights))
+    what = "checkpoint" if job.spec.architecture else "file"
+    before, now = _differences(stored.weights, here["weights"], leaving_out="file")
+    if not before and stored.preprocessing != here["preprocessing"]:
+        what = "recipe"
+        before, now = _differences(stored.preprocessing, here["preprocessing"])
+    if before:
         raise StoreError(
-            f"{store.folder} has a run {job.run} of another checkpoint ({before}); this one has "
+            f"{store.folder} has a run {job.run} of another {what} ({before}); this one has "
             f"{now}. Give it another name, or replace the stored run with --again."
         )
+
+
+def _differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], leaving_out: str = ""
+) -> tuple[str, str]:
+    """The differing entries of two documents, each in words; empty if all are equal."""
+    names = [
+        name
+        for name in {**now, **before}
+        if name != leaving_out and now.get(name) != before.get(name)
+    ]
+    return (
+        ", ".join(f"{name} {before.get(name, 'not recorded')}" for name in names),
+        ", ".join(f"{name} {now.get(name, 'not given')}" for name in names),
+    )
 
 
 def provenance(
@@ -103,7 +119,7 @@ def _weights(job: Job, sha256: str) -> dict[str, Any]:
     if job.seed is not None:
         return {"name": RANDOM, "seed": job.seed}
     weights = job.spec.weights
-    found = {
+    found: dict[str, Any] = {
         "name": weights.name,
         "file": weights.file,
         "sha256": sha256,
@@ -111,6 +127,10 @@ def _weights(job: Job, sha256: str) -> dict[str, Any]:
     }
     if job.spec.architecture:
         found["architecture"] = job.spec.architecture.full_name
+    if weights.beside:
+        found["beside"] = dict(weights.beside)
+    if weights.parameters_sha256:
+        found["parameters_sha256"] = weights.parameters_sha256
     return found | ({"part": weights.part} if weights.part else {})
 
 

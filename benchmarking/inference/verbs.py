@@ -18,9 +18,12 @@ from benchmarking.inference.model import LoadedModel
 from benchmarking.inference.own_model import Model, job_of, sweep_of
 from benchmarking.inference.plan import Models, Options, Plan, plan
 from benchmarking.inference.progress import bars
+from benchmarking.models.own_recipes import RECIPE, own_recipe
 from benchmarking.models.sources import all_specs, select
 from benchmarking.models.sources.checkpoint import spec_of_checkpoint
+from benchmarking.models.sources.model_file import is_model_file, spec_of_model_file
 from benchmarking.models.spec import ModelSpec
+from benchmarking.models.transforms import recipe_of
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.pictures.sets import open_images
@@ -28,6 +31,9 @@ from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
 Images = ImageSet | str | Path
+
+Recipe = str | Preprocessing | Any
+"""A recipe, a transform that can be translated into one, or the name of one."""
 
 
 def sweep(
@@ -51,20 +57,37 @@ def sweep(
     Raises:
         BenchmarkError: a name is unknown, a model cannot run, or the store cannot be written.
     """
-    recipes = recipes_of(models, options.get("recipe", "published"))
+    _refuse_no_name(models)
+    recipes = recipes_of(models, options.get("recipe", RECIPE))
     pictures, target = _images(images, recipes), _store(store)
     yield from _planned(models, pictures, target, _options(options)).sweep(pictures)
 
 
-def recipes_of(model: Models | Model, recipe: str | Preprocessing) -> list[Preprocessing]:
+def from_file(model: Any, recipe: Recipe = "published", name: str | None = None) -> Any:
+    """The spec of a model that is given by its file; any other model is returned as it is.
+
+    Raises:
+        BenchmarkError: the file has no usable model, or its recipe is missing.
+    """
+    if not is_model_file(model):
+        return model
+    given = None if _is_published(recipe) else recipe
+    return spec_of_model_file(model, name=name, recipe=given)
+
+
+def recipes_of(model: Any, recipe: Recipe) -> list[Preprocessing]:
     """The recipes of models, as far as they are known before the sweep is planned.
 
     Raises:
-        BenchmarkError: a name is unknown.
+        BenchmarkError: a name is unknown, or a transform cannot be translated.
     """
-    if isinstance(recipe, Preprocessing):
-        return [recipe]
-    if callable(model) or not isinstance(model, str | list | tuple):
+    if isinstance(model, ModelSpec):
+        return [model.recipes[RECIPE]]
+    if not isinstance(recipe, str):
+        return [recipe_of(recipe)]
+    if callable(model):
+        return [_recipe_of_own(recipe)]
+    if not isinstance(model, str | list | tuple):
         return []
     patterns = [model] if isinstance(model, str) else model
     specs = select(patterns) if patterns else all_specs()
@@ -76,28 +99,32 @@ def _planned(
     images: ImageSet,
     store: Store,
     options: Options,
-    checkpoints: Sequence[ModelSpec] = (),
+    own: Sequence[ModelSpec] = (),
 ) -> Plan:
     """Plan the sweep; BenchmarkError if a model cannot run, or the disk is too full."""
-    if callable(models) or not isinstance(models, str | list | tuple):
-        raise BenchmarkError(
-            f"{models!r:.80} is no name of a model; give a name or a list of names. A model of "
-            "your own is for predict() and evaluate()."
-        )
-    made = plan(models, images.name, len(images), store, options, checkpoints=checkpoints)
+    _refuse_no_name(models)
+    made = plan(models, images.name, len(images), store, options, own=own)
     for model, obstacle in made.obstacles.items():
         raise BenchmarkError(f"{model}: {obstacle}") from obstacle
     made.check_room()
     return made
 
 
+def _refuse_no_name(models: object) -> None:
+    if callable(models) or not isinstance(models, str | list | tuple):
+        raise BenchmarkError(
+            f"{models!r:.80} is no name of a model; give a name or a list of names. A model of "
+            "your own is for predict() and evaluate()."
+        )
+
+
 def predict(
-    model: Models | Model,
+    model: Models | Model | Path,
     images: Images,
     store: Store | str | Path,
     *,
     name: str | None = None,
-    recipe: str | Preprocessing = "published",
+    recipe: Recipe = "published",
     checkpoint: str | Path | None = None,
     part: str = "",
     **options: Any,
@@ -108,13 +135,17 @@ def predict(
     always starts from the beginning, because a change of it cannot be detected.
 
     Args:
-        model: names as in `imagenet-benchmark models`, also with wildcards; or your own model: a
-            function from uint8 crops (n, height, width, 3) to probabilities (n, 1000), in the order
-            of ImageNet's classes, a PyTorch module or a Keras model.
+        model: names as in `imagenet-benchmark models`, also with wildcards; or the file of your own
+            model (.onnx, .pt2, .keras or .py), see `spec_of_model_file`; or your own model: a
+            function from uint8 crops (n, height, width, 3) to logits or probabilities (n, 1000), in
+            the order of ImageNet's classes, a PyTorch module that gives logits, or a Keras model.
         images: the pictures; see `open_images`.
         store: the store for the runs.
         name: name of your own model or checkpoint; by default that of the function or file.
-        recipe: name of the recipe; for your own model, the recipe itself.
+        recipe: name of the recipe. For your own model the recipe itself, a transform of torchvision
+            or timm that can be translated into one, or the name of a listed model that has the same
+            recipe, such as "torchvision/resnet50"; a model in a file can also have its recipe
+            beside it.
         checkpoint: file with your own weights for the architecture `model`; see
             `spec_of_checkpoint`.
         part: which tensors of the checkpoint are meant, as the start of their names, such as
@@ -127,36 +158,56 @@ def predict(
     Raises:
         BenchmarkError: a name is unknown, or a model failed; the runs of the others are stored.
     """
-    pictures, target = _images(images, recipes_of(model, recipe)), _store(store)
-    wanted: list[Run] = []
-    own: list[ModelSpec] = []
     if isinstance(model, LoadedModel):
         raise BenchmarkError(
             f"{model!r} is a pretrained model; predict {model.spec.full_name!r} by its name, so "
             "that its run says how it was made."
         )
-    if checkpoint is not None:
-        if not isinstance(model, str) or isinstance(recipe, Preprocessing):
-            raise BenchmarkError(
-                "a checkpoint needs the name of its architecture, such as 'torchvision/resnet50', "
-                "and the name of a recipe."
-            )
-        own, model = [spec_of_checkpoint(checkpoint, model, name=name, part=part)], []
-    elif part:
-        raise BenchmarkError("part names tensors of a checkpoint; give checkpoint= as well.")
-    if callable(model):
-        events = _own(model, pictures, target, name, recipe, _options(options))
-    elif not own and (isinstance(recipe, Preprocessing) or name is not None):
-        raise BenchmarkError(
-            f"name and recipe of {model!r} are those of its source; a recipe of your own, and a "
-            "name, are for a model of your own."
-        )
+    chosen = from_file(model, recipe, name)
+    pictures, target = _images(images, recipes_of(chosen, recipe)), _store(store)
+    wanted: list[Run] = []
+    if callable(chosen):
+        events = _own(chosen, pictures, target, name, _recipe_of_own(recipe), _options(options))
     else:
-        made = _planned(model, pictures, target, _options({"recipe": recipe, **options}), own)
+        own = _own_specs(chosen, name, recipe, checkpoint, part)
+        named = recipe if isinstance(recipe, str) and chosen not in own else RECIPE
+        listed = [] if own else chosen
+        made = _planned(listed, pictures, target, _options({"recipe": named, **options}), own)
         events, wanted = made.sweep(pictures), list(map(made.run, made.specs))
     with closing(bars(events)) as shown:
         stored = _runs(shown, target)
     return [run for run in wanted if run in stored] if wanted else stored
+
+
+def _own_specs(
+    model: Models | ModelSpec,
+    name: str | None,
+    recipe: Recipe,
+    checkpoint: str | Path | None,
+    part: str,
+) -> list[ModelSpec]:
+    """The spec of a user's checkpoint or model file; empty for listed models.
+
+    Raises:
+        BenchmarkError: the arguments contradict each other, or the checkpoint cannot be used.
+    """
+    if part and checkpoint is None:
+        raise BenchmarkError("part names tensors of a checkpoint; give checkpoint= as well.")
+    if checkpoint is not None:
+        if not (isinstance(model, str) and isinstance(recipe, str)):
+            raise BenchmarkError(
+                "a checkpoint needs the name of its architecture, such as 'torchvision/resnet50', "
+                "and the name of a recipe."
+            )
+        return [spec_of_checkpoint(checkpoint, model, name=name, part=part)]
+    if isinstance(model, ModelSpec):
+        return [model]
+    if not isinstance(recipe, str) or name is not None:
+        raise BenchmarkError(
+            f"name and recipe of {model!r} are those of its source; a recipe of your own, and a "
+            "name, are for a model of your own."
+        )
+    return []
 
 
 def _own(
@@ -164,15 +215,10 @@ def _own(
     images: ImageSet,
     store: Store,
     name: str | None,
-    recipe: str | Preprocessing,
+    recipe: Preprocessing,
     options: Options,
 ) -> Generator[Event, None, None]:
     """Events of a user's own model."""
-    if not isinstance(recipe, Preprocessing):
-        raise BenchmarkError(
-            "a model of your own needs its recipe: recipe=Recipe(...), or that of another "
-            "model, such as load_model(NAME).recipe."
-        )
     used = {"batch_size", "workers", "keep", "gpu"}
     plain = Options()
     ignored = [n for n in vars(plain) if n not in used and getattr(options, n) != getattr(plain, n)]
@@ -188,6 +234,26 @@ def _own(
     job = job_of(model, name, recipe, images, options)
     store.admit(images)
     return sweep_of(model, images, store).run([job])
+
+
+def _recipe_of_own(recipe: Recipe) -> Preprocessing:
+    """The recipe of a user's own model.
+
+    Raises:
+        BenchmarkError: it is missing, or cannot be translated.
+    """
+    if _is_published(recipe):
+        raise BenchmarkError(
+            "a model of your own needs its recipe: recipe=Recipe(...), its transform of "
+            "torchvision or timm, or the name of a listed model that has the same recipe, such as "
+            "recipe='torchvision/resnet50'."
+        )
+    return own_recipe(recipe)
+
+
+def _is_published(recipe: Recipe) -> bool:
+    """Whether a recipe is the default, which is not given."""
+    return isinstance(recipe, str) and recipe == RECIPE
 
 
 def _runs(events: Iterator[Event], store: Store) -> list[Run]:

@@ -44,7 +44,7 @@ def available(
     patterns: Sequence[str],
     recipe: str,
     *,
-    checkpoints: Sequence[ModelSpec] = (),
+    own: Sequence[ModelSpec] = (),
     weights_folder: Path | None = None,
     needs_weights: bool = True,
     tell: Callable[[str], None] = notice,
@@ -54,10 +54,10 @@ def available(
     Missing weights are downloaded if patterns are given.
 
     Args:
-        patterns: as for `select`; empty for every model whose weights are available, or for the
-            checkpoints alone.
+        patterns: as for `select`; empty for every model whose weights are available, or for those
+            of the user alone.
         recipe: the recipe that each model must have.
-        checkpoints: specs of the user's own checkpoints.
+        own: specs of the user's own checkpoints and model files.
         weights_folder: folder with weight files; None for the folder of each framework.
         needs_weights: False if models run with random weights.
         tell: called with messages about downloads and about names that match several models.
@@ -65,8 +65,8 @@ def available(
     Raises:
         BenchmarkError: a pattern matches nothing, or no model can run.
     """
-    listed = select(patterns) if patterns else () if checkpoints else all_specs()
-    specs, obstacles = [*checkpoints, *listed], dict[str, BenchmarkError]()
+    listed = select(patterns) if patterns else () if own else all_specs()
+    specs, obstacles = [*own, *listed], dict[str, BenchmarkError]()
 
     def passing(check: Callable[[ModelSpec], object]) -> list[ModelSpec]:
         """The remaining models that pass a check; the errors of the others are kept."""

@@ -38,8 +38,22 @@ class Loaded:
 
     @property
     def batch_size(self) -> int:
-        """The framework's number of pictures per forward pass on this device."""
-        return framework_of(self.spec).BATCH_SIZES[self.device.kind]
+        """Pictures per forward pass: as the model fixes it, else the framework's on this device."""
+        fixed: int | None = getattr(self.model, "fixed_batch_size", None)
+        return fixed or framework_of(self.spec).BATCH_SIZES[self.device.kind]
+
+    def check_batch_size(self, asked: int | None) -> None:
+        """Check that the model can be run with this batch size.
+
+        Raises:
+            BenchmarkError: it takes another number of pictures only.
+        """
+        fixed: int | None = getattr(self.model, "fixed_batch_size", None)
+        if asked is not None and fixed not in (None, asked):
+            raise BenchmarkError(
+                f"{self.spec.weights.file} takes exactly {fixed} pictures at once, so the batch "
+                f"size cannot be {asked}; leave it out."
+            )
 
     def predictor(self, scaling: Scaling) -> Predictor:
         """The model as a function of (n, h, w, 3) uint8 crops, which it scales itself."""

@@ -19,7 +19,10 @@ Probabilities = NDArray[np.float32]
 PUBLISHED_RECIPES = ("published", "published-test-size")
 """Recipes with which the publishers of weights evaluate them; the first one is the usual one."""
 
-Predictor = Callable[[Crops], Probabilities]
+Scores = NDArray[np.float32]
+"""Output of a model: (n, classes), probabilities or logits."""
+
+Predictor = Callable[[Crops], Scores]
 """A loaded model as a function of crops."""
 
 
@@ -41,6 +44,8 @@ class Weights:
             own.
         hub: the repository at the Hugging Face hub that has the file, as in
             "timm/resnet50.a1_in1k"; its cache can have the file too. Empty if there is none.
+        beside: further files that this one refers to, in its folder, each with its sha256.
+        parameters_sha256: digest of the parameters, if a program makes the model from other files.
 
     Raises:
         BenchmarkError: a digest is malformed.
@@ -54,6 +59,8 @@ class Weights:
     megabytes: float | None = None
     folder: Path | None = None
     part: str = ""
+    beside: tuple[tuple[str, str], ...] = ()
+    parameters_sha256: str = ""
     licence: str = ""
     hub: str = ""
 

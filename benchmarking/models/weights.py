@@ -56,6 +56,15 @@ class Unreachable(WeightsError):
     """Weights that are missing, and whose server does not respond."""
 
 
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes in hex.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    return verified_sha256(path, Weights("", path.name))
+
+
 def missing(weights: Weights, folder: Path, why: str = "") -> WeightsError:
     """An error for a missing file, with its name, address, size and folder."""
     size = f" ({weights.megabytes:.0f} MiB)" if weights.megabytes else ""

@@ -13,13 +13,14 @@ import numpy as np
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference.own_model import Model, own_name
 from benchmarking.inference.plan import Models, Options
-from benchmarking.inference.verbs import Images, predict, recipes_of
+from benchmarking.inference.verbs import Images, from_file, predict, recipes_of
 from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder
 from benchmarking.io.names import UNKNOWN
 from benchmarking.io.printable import printable
 from benchmarking.labels.label_files import label_set, prefix_of
 from benchmarking.labels.label_set import LabelSet
+from benchmarking.models.sources.model_file import is_model_file
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.sets import open_images
 from benchmarking.predictions.run import Run
@@ -135,7 +136,7 @@ def score(
 
 
 def evaluate(
-    model: Models | Model,
+    model: Models | Model | Path,
     pictures: Images,
     *,
     store: Store | str | Path | None = None,
@@ -145,8 +146,8 @@ def evaluate(
     """Measure the accuracy of a model on pictures: predict and score in one call.
 
     Args:
-        model: a name as in `imagenet-benchmark models`, several names, or your own model; see
-            `predict`.
+        model: a name as in `imagenet-benchmark models`, several names, or your own model or its
+            file; see `predict`.
         pictures: a folder, a tar, the name of a picture set, or an image set; see `open_images`.
         store: the store for the run; None uses a folder for these pictures in your cache, so that
             an interrupted call is resumed and a repeated call returns at once.
@@ -161,6 +162,9 @@ def evaluate(
     >>> round(table.rows[0].scores["Acc@1"].share, 2)
     0.9
     """
+    if is_model_file(model):
+        how = {key: options.pop(key) for key in ("recipe", "name") if key in options}
+        model = from_file(model, **how)
     if isinstance(pictures, ImageSet):
         images = pictures
     else:

@@ -81,7 +81,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the listed model whose architecture and preprocessing the checkpoint has, such as "
         "torchvision/resnet50",
     )
-    add("--name", metavar="NAME", help="name of the checkpoint's run (default: after its file)")
+    add(
+        "--model-file",
+        type=expanded,
+        metavar="FILE",
+        help="a file with your own model: .onnx, .pt2 of torch.export, or .keras, with its recipe "
+        "in NAME.recipe.json or NAME.recipe.toml beside it (or see --recipe-file and --recipe-of); "
+        "or .py with a function model() that returns a model and its recipe or transform. A .py "
+        "file is run, and a .pt2 file can contain code, so use only those that you trust. Only "
+        "this model runs, unless you give --models",
+    )
+    add(
+        "--recipe-file",
+        type=expanded,
+        metavar="FILE",
+        help="the preprocessing of the model file, in JSON or TOML",
+    )
+    add(
+        "--recipe-of",
+        metavar="MODEL",
+        help="a listed model that has the same preprocessing as the model file, such as "
+        "torchvision/resnet50",
+    )
+    add(
+        "--name",
+        metavar="NAME",
+        help="name of the run of the checkpoint or model file (default: after its file)",
+    )
     add(
         "--part",
         default="",
@@ -205,8 +231,8 @@ def _run(args: argparse.Namespace) -> int:
     contents, name = limited(contents, name, args.limit)
     options = _options(args)
     store = chosen_store(args)
-    n, own = len(contents.pictures), _checkpoints(args)
-    todo = plan(args.models or (), name, n, store, options, notice, checkpoints=own)
+    n, own = len(contents.pictures), _own(args)
+    todo = plan(args.models or (), name, n, store, options, notice, own=own)
     print(_summary(todo), flush=True)
     todo.check_room()
     images = read_images(
@@ -242,26 +268,66 @@ def _options(args: argparse.Namespace) -> Options:
     )
 
 
-def _checkpoints(args: argparse.Namespace) -> list[ModelSpec]:
-    """The user's own checkpoint, or none."""
+_OPTIONS_OF = {
+    "checkpoint": ("arch", "part"),
+    "model_file": ("recipe_file", "recipe_of"),
+}
+"""Options about a file of the user's, by the option that names the file."""
+
+
+def _own(args: argparse.Namespace) -> list[ModelSpec]:
+    """The user's own checkpoint or model file, or none."""
+    from benchmarking.errors import BenchmarkError
+
+    given = [name for name in _OPTIONS_OF if getattr(args, name) is not None]
+    if len(given) > 1:
+        raise BenchmarkError(
+            "--checkpoint is weights for an architecture of the list, and --model-file is a whole "
+            "model; give one of them."
+        )
+    for option, others in _OPTIONS_OF.items():
+        for other in others if option not in given else ():
+            if getattr(args, other):
+                raise BenchmarkError(
+                    f"--{_hyphened(other)} is about a {_hyphened(option, ' ')}; give "
+                    f"--{_hyphened(option)} FILE."
+                )
+    if args.name and not given:
+        raise BenchmarkError(
+            "--name is about a checkpoint or a model file; give --checkpoint FILE or --model-file "
+            "FILE."
+        )
+    if given and args.weights_dir and not args.models:
+        raise BenchmarkError(
+            f"--weights-dir has the files of listed models; a {_hyphened(given[0], ' ')} is found "
+            "by its own path."
+        )
+    return [_spec_of(args)] if given else []
+
+
+def _hyphened(name: str, hyphen: str = "-") -> str:
+    return name.replace("_", hyphen)
+
+
+def _spec_of(args: argparse.Namespace) -> ModelSpec:
+    """The spec of the user's own checkpoint or model file."""
     from benchmarking.errors import BenchmarkError
     from benchmarking.models.sources.checkpoint import spec_of_checkpoint
+    from benchmarking.models.sources.model_file import spec_of_model_file
 
-    if args.checkpoint is None:
-        for option in ("arch", "name", "part"):
-            if getattr(args, option):
-                raise BenchmarkError(f"--{option} is about a checkpoint; give --checkpoint FILE.")
-        return []
+    if args.model_file is not None:
+        return spec_of_model_file(
+            args.model_file,
+            name=args.name,
+            recipe=args.recipe_of,
+            recipe_file=args.recipe_file,
+        )
     if args.arch is None:
         raise BenchmarkError(
             f"{args.checkpoint} has no architecture; name one with --arch, such as "
             "torchvision/resnet50 ('imagenet-benchmark models' lists all)."
         )
-    if args.weights_dir and not args.models:
-        raise BenchmarkError(
-            "--weights-dir has the files of listed models; a checkpoint is found by its own path."
-        )
-    return [spec_of_checkpoint(args.checkpoint, args.arch, name=args.name, part=args.part)]
+    return spec_of_checkpoint(args.checkpoint, args.arch, name=args.name, part=args.part)
 
 
 def _crop_cache(text: str | None) -> CropCache:

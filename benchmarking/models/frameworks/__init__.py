@@ -72,7 +72,10 @@ class Framework(Protocol):
         """Make the random values of the next model reproducible."""
 
     def predictor(self, model: Any, scaling: Scaling, device: Device, precision: str) -> Predictor:
-        """The model as a function of uint8 crops (n, h, w, 3) to probabilities (n, classes)."""
+        """The model as a function of uint8 crops (n, h, w, 3) to (n, classes).
+
+        Its values are probabilities, or logits, to which softmax is applied afterwards.
+        """
 
     def layer_outputs(
         self, model: Any, scaling: Scaling, device: Device, crops: Crops

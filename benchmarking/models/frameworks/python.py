@@ -1,4 +1,4 @@
-"""Plain Python: any function from crops to probabilities, run in the calling process."""
+"""Plain Python: any function from crops to logits or probabilities."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.models.frameworks import Device
-from benchmarking.models.spec import Predictor, Probabilities
+from benchmarking.models.spec import Predictor, Scores
 from benchmarking.pictures.recipe import Crops, Scaling
 
 NAME = "python"
 TITLE = "Python"
 MODULES = ("numpy",)
 EXTRA = "demo"
-EXECUTOR = "in-process"
+EXECUTOR = "fresh-process"
 PRECISIONS = ("its own",)
 BATCH_SIZES = {"cpu": 32, "gpu": 32}
 
@@ -30,21 +30,21 @@ def seed(number: int) -> None:
 
 
 def predictor(
-    model: Callable[[Crops], Probabilities],
+    model: Callable[[Crops], Scores],
     scaling: Scaling,
     device: Device,
     precision: str = "its own",
 ) -> Predictor:
     """The function itself; it gets unscaled crops."""
 
-    def predict(crops: Crops) -> Probabilities:
+    def predict(crops: Crops) -> Scores:
         return np.asarray(model(crops), dtype=np.float32)
 
     return predict
 
 
 def layer_outputs(
-    model: Callable[[Crops], Probabilities], scaling: Scaling, device: Device, crops: Crops
+    model: Callable[[Crops], Scores], scaling: Scaling, device: Device, crops: Crops
 ) -> Mapping[str, NDArray[np.float32]]:
     """Return nothing: a function has no layers."""
     return {}

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarking.errors import BenchmarkError
 from benchmarking.models.sources._library_listing import Library, print_listing
 from benchmarking.models.torchvision_entries import Entries, Entry, as_json, decoded, shipped
-from benchmarking.pictures.recipe import Preprocessing, Scaling
+from benchmarking.models.transforms import recipe_of
 
 _CLASSES = 1000
 _LIBRARY = Library("torchvision", __name__, shipped, as_json, decoded)
@@ -69,15 +69,10 @@ def _finite(number: float | None) -> float | None:
 
 
 def _recipe(transform: Any) -> dict[str, Any] | None:
-    """A transform of torchvision's preset for classification as a recipe; None if it is another."""
-    if type(transform).__name__ != "ImageClassification":
-        return None
+    """An evaluation transform as a recipe; None if it cannot be translated into one."""
     try:
-        (resize,), (crop,) = transform.resize_size, transform.crop_size
-        scaling = Scaling(255.0, tuple(transform.mean), tuple(transform.std))
-        name = transform.interpolation.value
-        return Preprocessing("pillow", name, resize, crop, scaling).as_document()
-    except (ValueError, BenchmarkError):
+        return recipe_of(transform).as_document()
+    except BenchmarkError:
         return None
 
 

@@ -88,20 +88,30 @@ def spec_of_checkpoint(
             f"part {part!r} is of a checkpoint of pytorch; a file of {built_as.framework} has only "
             "one set of weights."
         )
-    named = name or _name_of(path)
-    if not named:
-        raise BenchmarkError(
-            f"no name can be made of {path.name}, which has no letter from A to Z and no digit; "
-            "give one with --name, or name= in Python."
-        )
     return replace(
         built_as,
         source=NAME,
-        name=check_name(named),
+        name=check_name(name or name_of(path)),
         weights=Weights(NAME, path.name, folder=path.parent, part=part),
         published=None,
         architecture=built_as,
     )
+
+
+def name_of(path: Path) -> str:
+    """A valid name from a file's name, without its suffixes.
+
+    Raises:
+        BenchmarkError: nothing remains of the file's name.
+    """
+    stem = re.sub(r"(\.weights|\.pth)?\.\w+$", "", path.name)
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")
+    if not name:
+        raise BenchmarkError(
+            f"no name can be made of {path.name}, which has no letter from A to Z and no digit; "
+            "give one with --name, or name= in Python."
+        )
+    return name
 
 
 def _check_suffix(path: Path, built_as: ModelSpec) -> None:
@@ -114,12 +124,6 @@ def _check_suffix(path: Path, built_as: ModelSpec) -> None:
             )
     if path.suffix.lower() == ".keras":
         raise WeightsError(
-            f"{path.name} contains a whole model; save its weights with "
-            "model.save_weights('mine.weights.h5')."
+            f"{path.name} contains a whole model; give it with --model-file, or save its weights "
+            "alone: model.save_weights('mine.weights.h5')."
         )
-
-
-def _name_of(path: Path) -> str:
-    """A valid name from a file's name, without its suffixes."""
-    stem = re.sub(r"(\.weights|\.pth)?\.\w+$", "", path.name)
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")
