@@ -1,10 +1,14 @@
+import csv
 import json
+from pathlib import Path
 
 import pytest
 
 from benchmarking import BenchmarkError, list_models
 from benchmarking.cli import main
 from benchmarking.models.sources import all_specs, select
+
+ROOT = Path(__file__).parents[2]
 
 
 def names(**conditions) -> set[str]:
@@ -97,6 +101,27 @@ def test_a_share_is_not_taken_for_a_percentage(capsys):
     with pytest.raises(SystemExit):
         main(["models", "--min-acc1", "0.8"])
     assert "'0.8' is not a percentage above 1, such as 80" in capsys.readouterr().err
+
+
+def test_the_page_of_all_models_is_that_of_the_command(tmp_path):
+    """If it is not: make results."""
+    assert main(["models", "-o", str(tmp_path / "all-models.md")]) == 0
+    page = (tmp_path / "all-models.md").read_text()
+    assert page == (ROOT / "results" / "all-models.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    assert len(rows) == len(all_specs()) + 2 * page.count("\n## ")
+
+
+def test_the_list_as_csv_has_recipes_in_full(tmp_path):
+    path = tmp_path / "models.csv"
+    assert main(["models", "torchvision/resnet50", "keras/ResNet50", "-o", str(path)]) == 0
+    keras, torchvision = csv.DictReader(path.read_text().splitlines())
+    assert (torchvision["parameters"], torchvision["acc1"]) == ("25557032", "76.13")
+    assert keras["digest"] == "md5 2cb95161c43110f7111970584f804107"
+    for row, name in ((torchvision, "torchvision/resnet50"), (keras, "keras/ResNet50")):
+        (spec,) = select([name])
+        assert row["recipes"] == "; ".join(f"{key}: {one}" for key, one in spec.recipes.items())
+        assert row["url"] == spec.weights.url
 
 
 def test_each_model_has_a_line_with_size_operations_recipe_and_licence(capsys):
