@@ -10,6 +10,7 @@ import hashlib
 import io
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
 
 from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.io import downloads, files
@@ -73,8 +74,9 @@ def missing(weights: Weights, folder: Path, why: str = "") -> WeightsError:
             f"{weights.file}{size} is missing; its source gives no address, so put it into "
             f"{folder}."
         )
+    name = "" if urlsplit(weights.url).path.endswith(f"/{weights.file}") else f" as {weights.file}"
     return WeightsError(
-        f"{weights.file} is missing{why}; download {weights.url}{size} into {folder}."
+        f"{weights.file} is missing{why}; download {weights.url}{size} into {folder}{name}."
     )
 
 

@@ -92,7 +92,9 @@ def test_missing_weights_are_named_with_their_address_and_folder(tmp_path):
         weights_path(SPEC, None)
     address = f"https://huggingface.co/timm/{NAME}/resolve/main/model.safetensors"
     folder = tmp_path / "cache" / "torch" / "hub" / "checkpoints"
-    assert str(error.value) == (f"{NAME}.safetensors is missing; download {address} into {folder}.")
+    assert str(error.value) == (
+        f"{NAME}.safetensors is missing; download {address} into {folder} as {NAME}.safetensors."
+    )
 
 
 def test_the_address_can_be_that_of_a_mirror(monkeypatch):
