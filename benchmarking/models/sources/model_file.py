@@ -15,7 +15,9 @@ from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.io.names import check_name
 from benchmarking.io.user_folders import expanded
 from benchmarking.models import exported_programs, keras_models, onnx_files, python_files
-from benchmarking.models.frameworks import keras, onnx, pytorch
+from benchmarking.models.frameworks import keras as keras_framework
+from benchmarking.models.frameworks import onnx as onnx_framework
+from benchmarking.models.frameworks import pytorch
 from benchmarking.models.objects import framework_name, parameters_sha256
 from benchmarking.models.own_recipes import RECIPE, own_recipe
 from benchmarking.models.recipe_files import recipe_beside, recipe_in
@@ -52,8 +54,8 @@ def _check_onnx(path: Path, recipe: Preprocessing) -> tuple[str, ...]:
     return beside
 
 
-def _onnx_model(path: Path, recipe: Preprocessing) -> onnx.OnnxModel:
-    return onnx.OnnxModel(path, onnx_files.read_signature(path)[0])
+def _onnx_model(path: Path, recipe: Preprocessing) -> onnx_framework.OnnxModel:
+    return onnx_framework.OnnxModel(path, onnx_files.read_signature(path)[0])
 
 
 def _check_program(path: Path, recipe: Preprocessing) -> tuple[str, ...]:
@@ -74,9 +76,9 @@ def _check_keras(path: Path, recipe: Preprocessing) -> tuple[str, ...]:
 
 _FORMATS: Mapping[str, _Format] = MappingProxyType(
     {
-        ".onnx": _Format(onnx.NAME, _check_onnx, _onnx_model),
+        ".onnx": _Format(onnx_framework.NAME, _check_onnx, _onnx_model),
         ".pt2": _Format(pytorch.NAME, _check_program, _program),
-        ".keras": _Format(keras.NAME, _check_keras, keras_models.load),
+        ".keras": _Format(keras_framework.NAME, _check_keras, keras_models.load),
     }
 )
 
