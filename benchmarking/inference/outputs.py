@@ -80,8 +80,8 @@ def _are_logits(outputs: Scores) -> bool:
     raise BenchmarkError(
         f"the model's outputs are neither probabilities nor logits: values from {low:.4g} to "
         f"{high:.4g}, and the rows sum to {least:.4g} to {most:.4g}. Probabilities sum to 1, and "
-        "logits have negative values. Outputs of a sigmoid, percentages and scores after ReLU "
-        "cannot be told apart; give the logits."
+        "logits have negative values; sigmoids, percentages and scores after ReLU are neither. If "
+        "these are logits, subtract a constant, which changes no probability."
     )
 
 

@@ -62,14 +62,15 @@ class Program:
         self._least, self._most = _batch_sizes(self._program, self.signature)
         _refuse_training(path.name, self._program)
         _refuse_half(path.name, self._program)
-        self._module = self._program.module()
+        self._module, self._device = self._program.module(), ""
 
     def to(self, device: str, memory_format: object = None) -> Program:
         """The program on a device; the layout of its memory is its own."""
         from torch.export.passes import move_to_device_pass
 
-        self._program = move_to_device_pass(self._program, device)
-        self._module = self._program.module()
+        if device != self._device:
+            self._program = move_to_device_pass(self._program, device)
+            self._module, self._device = self._program.module(), device
         return self
 
     def eval(self) -> Program:
@@ -105,12 +106,10 @@ class Program:
         """Output for a batch that is filled up with copies of its last picture."""
         import torch
 
-        missing = size - len(pixels)
+        n, missing = len(pixels), size - len(pixels)
         if missing:
-            filled = torch.cat([pixels, pixels[-1:].expand(missing, -1, -1, -1)])
-            pixels_of_batch: torch.Tensor = self._module(filled)[: len(pixels)]
-            return pixels_of_batch
-        output: torch.Tensor = self._module(pixels)
+            pixels = torch.cat([pixels, pixels[-1:].expand(missing, -1, -1, -1)])
+        output: torch.Tensor = self._module(pixels)[:n]
         return output
 
 

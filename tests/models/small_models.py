@@ -68,6 +68,7 @@ def small_onnx(
         numpy_helper.from_array(matrix, "matrix"),
         numpy_helper.from_array(np.array(0.5, np.float32), "ratio"),
         numpy_helper.from_array(np.array(True), "true"),
+        numpy_helper.from_array(np.array([1, matrix.shape[1]]), "shape"),
     ]
     value = helper.make_tensor_value_info
     graph = helper.make_graph(

@@ -60,11 +60,15 @@ def predicted(path, images, store, recipe=RECIPE, **options):
     ],
 )
 def test_an_onnx_file_of_any_layout_type_and_output_gives_the_probabilities_of_numpy(
-    images, store, tmp_path, options, recipe
+    tmp_path, options, recipe
 ):
-    found = predicted(small_onnx(tmp_path / "net.onnx", **options), images, store, recipe)
-    matrix = options.get("matrix", MATRIX)
-    assert np.abs(found - probabilities_of(images, recipe, matrix)).max() < 1e-5
+    path = small_onnx(tmp_path / "net.onnx", **options)
+    crops = np.random.default_rng(1).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    crops[..., 0] //= 3  # so that an exchange of channels is seen
+    found = load_model(path, recipe=recipe).probabilities(crops)
+    assert (
+        np.abs(found - expected(crops, recipe.scaling, options.get("matrix", MATRIX))).max() < 1e-5
+    )
 
 
 def test_pixels_of_half_precision_are_rounded_once(images, store, tmp_path):
@@ -239,6 +243,22 @@ def test_outputs_of_a_sigmoid_are_refused(images, store, tmp_path):
     path = small_onnx(tmp_path / "net.onnx", last="Sigmoid")
     with pytest.raises(BenchmarkError, match="neither probabilities nor logits: values from"):
         predicted(path, images, store)
+
+
+def test_a_file_that_fails_on_a_batch_says_so_with_the_batch_size(images, store, tmp_path):
+    both = (helper.make_node("Reshape", ["scores", "shape"], ["reshaped"]),)
+    path = small_onnx(tmp_path / "net.onnx", more=both)
+    message = r"net.onnx failed on a batch of 6 pictures: .* name that with --batch-size"
+    with pytest.raises(BenchmarkError, match=message):
+        predicted(path, images, store)
+    found = predicted(path, images, store, batch_size=1)
+    assert np.abs(found - probabilities_of(images, RECIPE)).max() < 1e-5
+
+
+def test_a_gpu_that_onnx_runtime_cannot_use_is_refused(images, store, tmp_path):
+    path = small_onnx(tmp_path / "net.onnx")
+    with pytest.raises(BenchmarkError, match="there is no GPU 7: ONNX Runtime .*sees no GPU"):
+        predicted(path, images, store, gpu=7)
 
 
 TOML = """

@@ -13,7 +13,9 @@ from torchvision import transforms as v1
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms._presets import ImageClassification
 
+from benchmarking import Store, evaluate, open_images, predict
 from benchmarking.errors import BenchmarkError
+from benchmarking.inference.verbs import recipes_of
 from benchmarking.models.frameworks import Device, pytorch
 from benchmarking.models.signatures import Signature, arranged
 from benchmarking.models.transforms import recipe_of
@@ -190,3 +192,32 @@ def test_a_transform_that_no_recipe_equals_is_refused_with_the_step_and_the_reas
     with pytest.raises(BenchmarkError, match=message) as error:
         recipe_of(transform)
     assert str(error.value).endswith("preprocessing of evaluation with Recipe(...) instead.")
+
+
+def test_evaluate_takes_a_module_with_its_transform(tree, tmp_path):
+    images, store = open_images(tree, name="grey"), Store(tmp_path / "store")
+    layers = [torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 1000)]
+    net = torch.nn.Sequential(*layers)
+    transform = v1.Compose([v1.Resize(10), v1.CenterCrop(8), *STEPS[2:]])
+    (run,) = predict(net, images, store, name="net", recipe=transform, keep="all", gpu=-1)
+    seen = [transform(Image.open(io.BytesIO(picture.read())).convert("RGB")) for picture in images]
+    with torch.inference_mode():
+        expected = net.eval()(torch.stack(seen)).softmax(1).numpy()
+    assert np.abs(store.read_probabilities(run) - expected).max() < 1e-6
+    assert store.provenance(run).preprocessing == recipe_of(transform).as_document()
+
+
+def test_a_transform_that_cannot_be_translated_stops_the_call_before_it_begins(tree, tmp_path):
+    for transform in (v1.Lambda(len), v1.Compose([*STEPS, v1.RandomErasing()])):
+        with pytest.raises(
+            BenchmarkError, match=r"the step (Lambda|RandomErasing)\(.*cannot be tr"
+        ):
+            evaluate(len, tree, store=tmp_path / "store", name="net", recipe=transform)
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_recipe_of_a_model_of_ones_own_can_be_that_of_a_listed_model():
+    expected = Preprocessing("pillow", "bilinear", 256, 224, SCALINGS["torch"])
+    assert recipes_of(len, "torchvision/resnet50") == [expected]
+    with pytest.raises(BenchmarkError, match=r"'resnet\*' means \d+ models; name one"):
+        recipes_of(len, "resnet*")
