@@ -370,15 +370,18 @@ def test_a_black_border_is_no_cause_if_it_is_published(store, add):
     ]
 
 
-def test_what_is_not_known_about_figures_is_said_once(store, add, capsys):
+def test_what_is_not_known_about_figures_is_said_once(store, add, tmp_path, capsys):
     for recipe in ("published", "published-test-size"):
         add(TIMM, 40_191, source="timm", recipe=recipe)
     add("resnet50", 38_065)
     assert call("verify", "--store", store.folder) == 1
     caveat = "timm does not record the precision of its figures"
     assert capsys.readouterr().out.count(caveat) == 1
-    assert call("table", "--store", store.folder) == 0
+    path = tmp_path / "table.json"
+    assert call("table", "--store", store.folder, "-o", path) == 0
     assert capsys.readouterr().err.count(caveat) == 1
+    for row in json.loads(path.read_text())["tables"][0]["rows"]:
+        assert ("caveat" in row["published"]) is (row["source"] == "timm")
 
 
 def test_without_a_run_of_timm_its_models_are_not_listed(store, add):
