@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from benchmarking.errors import WeightsError, requires
+from benchmarking.errors import BenchmarkError, WeightsError, requires
 from benchmarking.models.signatures import Signature, Tensor, signature_of
 
 if TYPE_CHECKING:
@@ -36,8 +36,14 @@ def read_signature(path: Path) -> tuple[Signature, tuple[str, ...]]:
 
     try:
         model = onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf has several errors, and does not export all of them
+        return _read(path, model)
+    except BenchmarkError:
+        raise
+    except Exception as error:  # protobuf has several errors, and any value can be damaged
         raise _damaged(path, error) from error
+
+
+def _read(path: Path, model: onnx.ModelProto) -> tuple[Signature, tuple[str, ...]]:
     graph = model.graph
     if not graph.node:
         raise _damaged(path, "it contains no operations")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarking.errors import BenchmarkError
+from benchmarking.io import files
 from benchmarking.pictures.recipe import Preprocessing, recipe_from
 
 SUFFIXES = (".recipe.json", ".recipe.toml")
@@ -27,11 +28,11 @@ def recipe_in(path: Path) -> Preprocessing:
         BenchmarkError: the file cannot be read, or is no recipe.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        text = files.read_regular(path).decode("utf-8-sig")
         document = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except OSError as error:
         raise BenchmarkError(f"the recipe {path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # those of JSON, TOML and UTF-8 are of this class
+    except (ValueError, RecursionError) as error:  # those of JSON, TOML and UTF-8
         kind = "TOML" if path.suffix.lower() == ".toml" else "JSON"
         raise BenchmarkError(f"the recipe {path} is not {kind}: {error}.") from error
     return _recipe(path, document)

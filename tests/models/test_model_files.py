@@ -299,6 +299,7 @@ def test_a_missing_recipe_is_refused_with_one_to_copy(tmp_path):
     [
         ("r.json", "{", "r.json is not JSON"),
         ("r.toml", "crop", "r.toml is not TOML"),
+        ("r.json", "[" * 100_000, "r.json is not JSON"),
         ("r.json", "[1]", "r.json must be an object with names and values"),
         ("r.json", '{"crops": 3}', "r.json: a recipe has no 'crops'"),
         ("r.json", '{"crop": 3}', "r.json: a part of the recipe has no such value"),

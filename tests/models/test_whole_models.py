@@ -265,8 +265,20 @@ def test_a_model_of_keras_with_foreign_code_or_no_classifier_is_refused(kerass, 
     assert message in kerass[kind]
 
 
-def test_a_file_without_a_configuration_is_no_model_of_keras(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("hello", "there", "no item named 'config.json"),
+        ("config.json", "{", "Expecting property name"),
+        ("config.json", "[" * 100_000, "maximum recursion depth exceeded"),
+        ("config.json", '{"class_name": "Net", "module": "mine"}', "net.keras uses Net, which is"),
+        ("config.json", '{"a": [{"class_name": "Lambda"}]}', "net.keras has a Lambda layer"),
+    ],
+)
+def test_the_configuration_of_a_keras_file_is_checked_before_keras_reads_it(
+    tmp_path, name, text, message
+):
     with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
-        archive.writestr("hello", "there")
-    with pytest.raises(BenchmarkError, match="net.keras is damaged, .* no item named 'config.json"):
+        archive.writestr(name, text)
+    with pytest.raises(BenchmarkError, match=message):
         spec_of_model_file(tmp_path / "net.keras", recipe="torchvision/resnet50")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,7 +140,9 @@ def _session(path: Path, device: Device) -> Any:
     import onnxruntime
 
     try:
-        session = onnxruntime.InferenceSession(path, _options(), providers=[_provider(device)])
+        session = onnxruntime.InferenceSession(
+            path, _options(), providers=[_provider(device)], enable_fallback=0
+        )
     except Exception as error:  # its errors have no common class
         if is_out_of_memory(error):
             raise
@@ -186,7 +189,10 @@ def _works_on(number: int) -> bool:
     device = Device(f"cuda:{number}", "gpu", "")
     try:
         session = onnxruntime.InferenceSession(
-            model.SerializeToString(), _options(), providers=[_provider(device)]
+            model.SerializeToString(),
+            _options(),
+            providers=[_provider(device)],
+            enable_fallback=0,
         )
     except Exception:  # such as an unknown device
         return False
@@ -194,4 +200,6 @@ def _works_on(number: int) -> bool:
 
 
 def _line(error: Exception) -> str:
-    return str(error).partition("\n")[0].strip().rstrip(".")[:300]
+    """The first line of an error of ONNX Runtime, without its kind and number."""
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error))
+    return text.partition("\n")[0].strip().rstrip(".")[:300]
