@@ -76,8 +76,6 @@ def build(spec: ModelSpec, weights: Path | None) -> torch.nn.Module:
     except WeightsError as error:
         raise WeightsError(f"{weights} does not fit {spec.name}: {error}") from error
     except (RuntimeError, KeyError, ValueError, AttributeError, IndexError, TypeError) as error:
-        if "weights_only" in str(error):
-            raise WeightsError(f"{weights} holds more than tensors; it was not run.") from error
         raise WeightsError(f"{weights} does not fit {spec.name}: {error}") from error
     return model
 
