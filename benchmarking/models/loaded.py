@@ -101,10 +101,12 @@ def _precision(framework: Framework, asked: str | None) -> str:
 
 
 def model_versions(spec: ModelSpec) -> dict[str, str]:
-    """Versions of this package, Python, NumPy and the distributions that the source names."""
+    """Versions of this package, Python, NumPy and the distributions that source and spec name."""
     found = {"imagenet-benchmarking": __version__, "python": python_version()}
     source = sources().get(spec.built_as.source)  # a user's own model has no source
-    for name in ("numpy", *(source.DISTRIBUTIONS if source else ())):
+    for name in ("numpy", *(source.DISTRIBUTIONS if source else ()), *spec.distributions):
+        if name in found:
+            continue
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -10,6 +10,7 @@ that predicts. As a command, this module does the first.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import subprocess
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -42,12 +44,14 @@ class Description:
         framework: name of the framework that runs the model.
         recipe: the recipe as a document; None if the file does not give one.
         parameters_sha256: digest of the model's parameters; empty for a plain function.
+        distributions: the installed distributions that the file imports.
         error: why the file cannot be used; empty if it can.
     """
 
     framework: str = ""
     recipe: Mapping[str, Any] | None = None
     parameters_sha256: str = ""
+    distributions: tuple[str, ...] = ()
     error: str = ""
 
     @property
@@ -115,9 +119,22 @@ def _description(path: Path) -> Description:
     try:
         model, recipe = load(path)
         document = recipe.as_document() if recipe else None
-        return Description(framework_name(model), document, parameters_sha256(model))
+        digest = parameters_sha256(model)
+        return Description(framework_name(model), document, digest, _distributions(path))
     except BenchmarkError as error:
         return Description(error=str(error))
+
+
+def _distributions(path: Path) -> tuple[str, ...]:
+    """The distributions of the modules that a file names in its imports."""
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules.add(node.module.partition(".")[0])
+    installed = packages_distributions() if modules else {}
+    return tuple(sorted({name for module in modules for name in installed.get(module, ())}))
 
 
 def _imported(path: Path) -> ModuleType:

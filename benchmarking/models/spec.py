@@ -114,6 +114,8 @@ class ModelSpec:
             None for a listed model.
         gigamacs: multiply-adds of one forward pass at the published crop size, in 10^9; None if the
             publisher does not give them.
+        distributions: distributions whose versions can change this model, besides those of its
+            source and framework; they are recorded with each run.
     """
 
     source: str
@@ -127,6 +129,7 @@ class ModelSpec:
     renamed: tuple[str, str] | None = None
     architecture: ModelSpec | None = None
     gigamacs: float | None = None
+    distributions: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:

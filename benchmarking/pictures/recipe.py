@@ -243,5 +243,5 @@ def recipe_from(document: Mapping[str, Any]) -> Preprocessing:
             scaling = msgspec.convert(dict(scaling), Scaling)
         plain = {**document, "scaling": asdict(scaling)} if scaling else dict(document)
         return msgspec.convert(plain, Preprocessing)
-    except (msgspec.ValidationError, TypeError) as error:
+    except (msgspec.ValidationError, TypeError, UnicodeEncodeError) as error:
         raise BenchmarkError(f"a part of the recipe has no such value: {error}.") from error

@@ -61,7 +61,8 @@ def test_file_names_become_valid_model_names(tmp_path, name, expected):
     [
         ("mine.weights.h5", ARCHITECTURE, "suffix of a file of keras, but .* a model of pytorch"),
         ("mine.pth", "keras/VGG16", "suffix of a file of pytorch, but keras/VGG16"),
-        ("mine.keras", "keras/VGG16", "whole model; give it with --model-file, or"),
+        ("mine.keras", "keras/VGG16", "whole model; give it with --model-file"),
+        ("mine.onnx", ARCHITECTURE, "whole model; give it with --model-file"),
         ("模型.pth", ARCHITECTURE, "no name can be made of 模型.pth.* give one with --name"),
         ("mine.pth", "resnet*", r"means \d+ models; name one"),
         ("mine.pth", "resnet19", "unknown model 'resnet19'"),

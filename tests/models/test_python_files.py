@@ -128,6 +128,26 @@ def test_a_file_that_gives_another_model_the_second_time_is_refused(images, stor
         predict(path, images, store)
 
 
+IMPORTS = """
+import numpy.linalg
+from os import path
+
+def model():
+    return print
+
+def never():
+    import PIL.Image
+    import nothing_there
+    from . import mine
+"""
+
+
+def test_the_distributions_that_a_file_imports_are_recorded(tmp_path):
+    path = written(tmp_path, IMPORTS)
+    assert described(path).distributions == ("numpy", "pillow")
+    assert spec_of_model_file(path, recipe=RECIPE).distributions == ("numpy", "pillow")
+
+
 def test_a_second_recipe_is_refused(tmp_path):
     with pytest.raises(BenchmarkError, match="mine.py returns its own recipe, and another one was"):
         spec_of_model_file(written(tmp_path, GOOD), recipe="torchvision/resnet50")
@@ -172,6 +192,7 @@ def test_weights_that_a_file_reads_are_digested_with_it(images, store, tmp_path)
     assert (made.platform, made.executor) == ("PyTorch", "worker-process")
     assert made.preprocessing == RECIPE.as_document()
     assert len(made.weights["parameters_sha256"]) == 64
+    assert {"torch", "torchvision"} <= made.versions.keys()
     (tmp_path / "net2").rename(tmp_path / "net.pth")
     with pytest.raises(BenchmarkError, match=r"of another file \(parameters_sha256 "):
         predict(path, images, store)

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from benchmarking.errors import BenchmarkError
 from torture import limits
 from torture.input_readers import INPUTS
+from torture.model_readers import MODELS
 from torture.mutations import Mutation, mutated, mutations
 from torture.reader import Reader
 from torture.stored_readers import STORED
@@ -45,7 +46,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("reader", [*STORED, *INPUTS], ids=lambda reader: reader.name)
+@pytest.mark.parametrize("reader", [*STORED, *INPUTS, *MODELS], ids=lambda reader: reader.name)
 def test_a_mutated_file_is_read_soundly_or_refused_by_name(reader, place, full):
     seeds = list(reader.seeds(place))
     for seed in seeds:

@@ -32,6 +32,9 @@ _SUFFIXES = {
     "keras": (".h5", ".hdf5"),
 }
 
+_WHOLE = (".keras", ".onnx", ".pt2", ".py")
+"""Suffixes of files that the source `model-file` reads."""
+
 
 def specs() -> Sequence[ModelSpec]:
     """No models: a checkpoint is known only by its file."""
@@ -122,8 +125,8 @@ def _check_suffix(path: Path, built_as: ModelSpec) -> None:
                 f"{path.name} has the suffix of a file of {framework}, but {built_as.full_name} is "
                 f"a model of {built_as.framework}; name an architecture of {framework}."
             )
-    if path.suffix.lower() == ".keras":
+    if path.suffix.lower() in _WHOLE:
         raise WeightsError(
-            f"{path.name} contains a whole model; give it with --model-file, or save its weights "
-            "alone: model.save_weights('mine.weights.h5')."
+            f"{path.name} contains a whole model; give it with --model-file (in Python, in place "
+            "of the model), or save its weights alone."
         )

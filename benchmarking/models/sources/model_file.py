@@ -167,10 +167,11 @@ def spec_of_model_file(
         raise WeightsError(f"{file} {what}; give the file of a model.")
     kind = path.suffix.lower()[1:]
     weights = Weights(f"{kind} file", path.name, folder=path.parent)
+    imported: tuple[str, ...] = ()
     if f".{kind}" == _PYTHON:
         found = python_files.described(path)
-        framework, digest = found.framework, found.parameters_sha256
-        weights = replace(weights, parameters_sha256=digest)
+        framework, imported = found.framework, found.distributions
+        weights = replace(weights, parameters_sha256=found.parameters_sha256)
         used = _recipe(path, recipe, recipe_file, found.preprocessing)
     else:
         framework = _FORMATS[f".{kind}"].framework
@@ -179,7 +180,9 @@ def spec_of_model_file(
         beside = tuple((one, sha256_of(path.parent / one)) for one in further)
         weights = replace(weights, beside=beside)
     named = check_name(name or name_of(path))
-    return ModelSpec(NAME, named, framework, weights, {RECIPE: used}, parameters=0)
+    return ModelSpec(
+        NAME, named, framework, weights, {RECIPE: used}, parameters=0, distributions=imported
+    )
 
 
 def _python_model(spec: ModelSpec, path: Path) -> Any:
