@@ -9,7 +9,8 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "benchmarking/__init__.py").read_text())[1]
 
 PYTORCH = ["pillow", "torch>=2.9", "torchvision>=0.24"]
-KERAS = ["keras>=3.15", "opencv-python-headless", "pillow", "tensorflow>=2.21"]
+KERAS_ALONE = ["keras>=3.15", "opencv-python-headless", "pillow"]
+KERAS = [*KERAS_ALONE, "tensorflow>=2.21"]
 DEMO = [
     *PYTORCH,
     *KERAS,
@@ -27,7 +28,7 @@ DOCS = ["mkdocstrings-python", "zensical"]
 # Needed by the tests of the example notebooks.
 NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
 # Independent implementations that tests compare with.
-REFERENCES = ["pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
+REFERENCES = ["jax", "pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
 
 setup(
     name="imagenet-benchmarking",
@@ -68,6 +69,8 @@ setup(
     extras_require={
         "pytorch": PYTORCH,
         "keras": KERAS,
+        "keras-torch": [*KERAS_ALONE, "torch>=2.9"],
+        "keras-jax": [*KERAS_ALONE, "jax"],
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],
         "demo": DEMO,

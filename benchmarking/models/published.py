@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import cache
 
 from benchmarking.io.files import shipped_rows
+from benchmarking.models.backends import listed_source
 from benchmarking.models.spec import Published
 from benchmarking.models.torchvision_entries import shipped
 
@@ -31,7 +32,7 @@ def published(source: str, model: str) -> Published | None:
 
 def weights_source(source: str) -> str:
     """The source whose weights the runs of a source use; usually the source itself."""
-    return _WEIGHTS_OF.get(source, source)
+    return _WEIGHTS_OF.get(source) or listed_source(source)
 
 
 @cache

@@ -75,7 +75,14 @@ def _models(specs: Sequence[ModelSpec], models: Sequence[Model]) -> str:
                 *(f"{spec.parameters:,}", *_published(spec)),
             ]
         )
-    details = [*_bare_names(specs), *_citations(specs), *_recipes(specs), *_licences(specs), *notes]
+    details = [
+        *_bare_names(specs),
+        *_backends(specs),
+        *_citations(specs),
+        *_recipes(specs),
+        *_licences(specs),
+        *notes,
+    ]
     if any("missing" in line for line in lines):
         details.append(
             "missing weights: 'imagenet-benchmark models --weights' says where to get them"
@@ -118,6 +125,21 @@ def _bare_names(specs: Sequence[ModelSpec]) -> list[str]:
                 f"{spec.weights.name}; other weights are part of the name, as in {other}",
             )
     return list(found.values())
+
+
+def _backends(specs: Sequence[ModelSpec]) -> list[str]:
+    """A line for the sources whose models also run on other backends of Keras."""
+    from benchmarking.models.backends import has_backends, other_backends
+
+    found = list(dict.fromkeys(spec.source for spec in specs if has_backends(spec.source)))
+    if not found:
+        return []
+    others = other_backends()
+    names = " or ".join(f"{found[-1]}-{backend}" for backend in others)
+    return [
+        f"{' and '.join(found)}: also on other backends of Keras, with 'predict --backend' "
+        f"{' or '.join(others)}, or as models of {names}"
+    ]
 
 
 def _recipes(specs: Sequence[ModelSpec]) -> list[str]:
