@@ -16,6 +16,7 @@ from benchmarking.inference.job import Environment, Job, Part
 from benchmarking.inference.plan import Options
 from benchmarking.inference.predict import environment_of, parts
 from benchmarking.inference.sweep import Sweep
+from benchmarking.models.backends import framework_on
 from benchmarking.models.frameworks import frameworks
 from benchmarking.models.loaded import Loaded
 from benchmarking.models.spec import ModelSpec, Weights
@@ -101,12 +102,12 @@ def _framework(model: Model) -> str:
         raise BenchmarkError(
             f"{model.__name__} is a class; give an instance, {model.__name__}(...)."
         )
-    for library, kind, name in (("torch", "nn.Module", "pytorch"), ("keras", "Model", "keras")):
-        found: Any = sys.modules.get(library)
-        for part in kind.split("."):
-            found = getattr(found, part, None)
-        if found and isinstance(model, found):
-            return name
+    keras: Any = sys.modules.get("keras")
+    if keras and isinstance(model, keras.Model):  # on PyTorch, it is also a module of PyTorch
+        return framework_on(keras.backend.backend())
+    torch: Any = sys.modules.get("torch")
+    if torch and isinstance(model, torch.nn.Module):
+        return "pytorch"
     if not callable(model):
         raise BenchmarkError(f"{model!r} cannot be called; expected a function or a model.")
     return "python"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarking.errors import BenchmarkError
 from benchmarking.models.frameworks import frameworks
 from benchmarking.models.spec import ModelSpec
 
@@ -48,11 +49,25 @@ def listed_source(source: str) -> str:
     return source
 
 
+def framework_on(backend: str) -> str:
+    """Name of the framework that runs models of Keras on a backend.
+
+    Raises:
+        BenchmarkError: there is none.
+    """
+    if backend == TENSORFLOW:
+        return KERAS
+    if backend not in other_backends():
+        known = ", ".join((TENSORFLOW, *other_backends()))
+        raise BenchmarkError(f"models of Keras do not run on {backend} here; backends are {known}.")
+    return f"{KERAS}-{backend}"
+
+
 def on_backend(spec: ModelSpec, backend: str) -> ModelSpec:
     """A listed model of Keras, run on another backend."""
     if backend == TENSORFLOW:
         return spec
-    return replace(spec, source=f"{spec.source}-{backend}", framework=f"{spec.framework}-{backend}")
+    return replace(spec, source=f"{spec.source}-{backend}", framework=framework_on(backend))
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,35 @@ def test_frameworks_are_compared_with_the_listed_model_or_with_pytorch():
     ]
 
 
+OWN = """
+import os, sys
+os.environ["KERAS_BACKEND"] = "torch"
+import keras
+import numpy as np
+from benchmarking import SCALINGS, Preprocessing, Store, open_images, predict
+from benchmarking.pictures.crop import crop
+
+layers = [keras.Input((8, 8, 3)), keras.layers.Flatten()]
+model = keras.Sequential([*layers, keras.layers.Dense(1000, activation="softmax")])
+recipe = Preprocessing("pillow", "bilinear", (8, 8), 8, SCALINGS["tf"])
+images = open_images("demo", limit=2)
+(run,) = predict(model, images, sys.argv[1], name="mine", recipe=recipe, keep="all")
+inputs = np.stack([crop(picture.read(), recipe) for picture in images.pictures]) / 127.5 - 1
+expected = model.predict_on_batch(inputs.astype("float32"))
+store = Store(sys.argv[1])
+print(store.provenance(run).platform, np.abs(store.read_probabilities(run) - expected).max() < 1e-6)
+"""
+
+
+@pytest.mark.models
+def test_a_model_of_the_users_own_runs_on_the_backend_of_its_process(tmp_path):
+    """A Keras model on PyTorch is a module of PyTorch, too, but its inputs are channels last."""
+    command = [sys.executable, "-c", OWN, str(tmp_path / "store")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "Keras on PyTorch True"
+
+
 @pytest.mark.models
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_efficientnet_lite_predicts_the_same_on_every_backend(tmp_path, backend):
