@@ -10,7 +10,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "benchmarking/__init__.py")
 
 PYTORCH = ["pillow", "torch>=2.9", "torchvision>=0.24"]
 TIMM = [*PYTORCH, "timm>=1.0.31"]
-KERAS = ["keras>=3.15", "opencv-python-headless", "pillow", "tensorflow>=2.21"]
+KERAS_ALONE = ["keras>=3.15", "opencv-python-headless", "pillow"]
+KERAS = [*KERAS_ALONE, "tensorflow>=2.21"]
 ONNX = ["onnx", "onnxruntime>=1.20", "pillow"]
 DEMO = [
     *PYTORCH,
@@ -31,7 +32,7 @@ NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
 # Make the files that tests of ONNX read.
 EXPORTERS = ["onnxscript"]
 # Independent implementations that tests compare with.
-REFERENCES = ["pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
+REFERENCES = ["jax", "pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
 
 setup(
     name="imagenet-benchmarking",
@@ -73,6 +74,8 @@ setup(
         "pytorch": PYTORCH,
         "timm": TIMM,
         "keras": KERAS,
+        "keras-torch": [*KERAS_ALONE, "torch>=2.9"],
+        "keras-jax": [*KERAS_ALONE, "jax"],
         "onnx": ONNX,
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],

@@ -11,6 +11,7 @@ from benchmarking.errors import BenchmarkError, MissingDependency, WeightsError
 from benchmarking.io.files import sweep_up
 from benchmarking.io.progress import notice
 from benchmarking.models import hub_cache
+from benchmarking.models.backends import KERAS, on_backend
 from benchmarking.models.sources import (
     all_specs,
     check_installed,
@@ -47,6 +48,7 @@ def available(
     own: Sequence[ModelSpec] = (),
     weights_folder: Path | None = None,
     needs_weights: bool = True,
+    backend: str | None = None,
     tell: Callable[[str], None] = notice,
 ) -> Available:
     """Divide the selected models into those that can run and those that cannot.
@@ -60,12 +62,16 @@ def available(
         own: specs of the user's own checkpoints and model files.
         weights_folder: folder with weight files; None for the folder of each framework.
         needs_weights: False if models run with random weights.
+        backend: backend of Keras on which the listed models of Keras run, and no other models; None
+            for each model as it is listed.
         tell: called with messages about downloads and about names that match several models.
 
     Raises:
         BenchmarkError: a pattern matches nothing, or no model can run.
     """
     listed = select(patterns) if patterns else () if own else all_specs()
+    if backend is not None:
+        listed = _on_backend(listed, backend)
     specs, obstacles = [*own, *listed], dict[str, BenchmarkError]()
 
     def passing(check: Callable[[ModelSpec], object]) -> list[ModelSpec]:
@@ -90,7 +96,7 @@ def available(
         )
     if not specs:
         raise BenchmarkError("\n".join(["no model can run.", *explained(obstacles)]))
-    for line in _explained(patterns):
+    for line in _explained(patterns) if backend is None else ():
         tell(line)
     return Available(tuple(specs), obstacles)
 
@@ -139,6 +145,15 @@ def _installed_check() -> Callable[[ModelSpec], None]:
             raise missing
 
     return check
+
+
+def _on_backend(specs: Sequence[ModelSpec], backend: str) -> tuple[ModelSpec, ...]:
+    found = tuple(on_backend(spec, backend) for spec in specs if spec.framework == KERAS)
+    if not found:
+        raise BenchmarkError(
+            f"backend {backend} is one of Keras, and none of these is a listed model of Keras."
+        )
+    return found
 
 
 def _tell_of_downloads(

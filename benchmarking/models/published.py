@@ -15,6 +15,7 @@ from functools import cache
 
 from benchmarking.io.files import shipped_rows
 from benchmarking.models import timm_results
+from benchmarking.models.backends import listed_source
 from benchmarking.models.spec import ModelSpec, Published
 from benchmarking.models.torchvision_entries import shipped
 
@@ -56,7 +57,7 @@ def published_with(
 
 def weights_source(source: str) -> str:
     """The source whose weights the runs of a source use; usually the source itself."""
-    return _WEIGHTS_OF.get(source, source)
+    return _WEIGHTS_OF.get(source) or listed_source(source)
 
 
 @cache

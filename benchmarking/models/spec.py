@@ -102,7 +102,7 @@ class ModelSpec:
     Attributes:
         source: name of the source that builds it.
         name: its name within the source, where it is unique.
-        framework: name of the framework that runs it, "pytorch" or "keras".
+        framework: name of the framework that runs it, such as "pytorch" or "keras".
         weights: the file its parameters come from.
         recipes: preprocessing by recipe name.
         parameters: number of parameters, as its framework counts them: Keras includes the moving

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 
 from benchmarking.io.printable import csv_cell
+from benchmarking.models.backends import has_backends, other_backends
 from benchmarking.models.sources import all_specs, framework_of
 from benchmarking.models.spec import ModelSpec
 from benchmarking.reports.documents.models import Model
@@ -60,7 +61,8 @@ def as_text(specs: Sequence[ModelSpec], models: Sequence[Model]) -> str:
         if model.missing_library:
             notes[model.missing_library] = None
         lines.append([model.platform, spec.full_name, model.weights.state, *_facts(spec)])
-    details = [*_bare_names(specs), *_same_weights(models), *_citations(specs)]
+    details = [*_bare_names(specs), *_backends(specs), *_same_weights(models)]
+    details += _citations(specs)
     details += _recipes(specs) if len(specs) <= _FEW else _other_recipes(specs)
     details += [*_without_recipe(specs), *_licences(specs), *notes]
     if any("missing" in line for line in lines):
@@ -156,6 +158,19 @@ def _bare_names(specs: Sequence[ModelSpec]) -> list[str]:
                 f"{spec.weights.name}; other weights are part of the name, as in {other}",
             )
     return list(found.values())
+
+
+def _backends(specs: Sequence[ModelSpec]) -> list[str]:
+    """A line for the sources whose models also run on other backends of Keras."""
+    found = list(dict.fromkeys(spec.source for spec in specs if has_backends(spec.source)))
+    if not found:
+        return []
+    others = other_backends()
+    names = " or ".join(f"{found[-1]}-{backend}" for backend in others)
+    return [
+        f"{' and '.join(found)}: also on other backends of Keras, with 'predict --backend' "
+        f"{' or '.join(others)}, or as models of {names}"
+    ]
 
 
 def _facts(spec: ModelSpec) -> list[str]:

@@ -24,6 +24,7 @@ from pathlib import Path
 import cv2
 import h5py
 import numpy as np
+from benchmarking.models.frameworks import _keras
 from benchmarking.models.frameworks import keras as framework
 from benchmarking.models.loaded import load
 from benchmarking.models.sources import select, source_of
@@ -116,7 +117,7 @@ for name in families:
     weights = dataclasses.replace(spec.weights, sha256=digest, md5="")
     loaded = load(dataclasses.replace(spec, weights=weights), -1, weights_folder=folder)
     results[name + " scaled"] = np.abs(
-        batch - framework._scaled(np.stack([crop(p.read_bytes(), recipe) for p in two]),
+        batch - _keras.scaled(np.stack([crop(p.read_bytes(), recipe) for p in two]),
                                  recipe.scaling)).max()
     predict = loaded.predictor(recipe.scaling)
     ours = np.concatenate([predict(crop(p.read_bytes(), recipe)[None]) for p in two])

@@ -175,6 +175,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: full float32)",
     )
     add(
+        "--backend",
+        metavar="NAME",
+        help="run the chosen models of Keras, and only those, on this backend of Keras: "
+        "tensorflow, jax or torch; runs are stored under the sources keras-jax and so on, which "
+        "--models also accepts (default: tensorflow)",
+    )
+    add(
         "--on-bad-image",
         choices=("stop", "skip"),
         default="stop",
@@ -261,6 +268,7 @@ def _options(args: argparse.Namespace) -> Options:
         seed=RANDOM_SEED if args.weights == "random" else None,
         keep="all" if args.save_all_probs else "top5",
         precision=args.precision,
+        backend=args.backend,
         executor=args.executor,
         crop_cache=_crop_cache(args.crop_cache),
         timeout=args.timeout,

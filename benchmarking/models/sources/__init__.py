@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from benchmarking.errors import BenchmarkError, WeightsError, not_installed
 from benchmarking.models import hub_cache
+from benchmarking.models.backends import OnBackend, has_backends, other_backends
 from benchmarking.models.frameworks import Framework, frameworks
 from benchmarking.models.published import IMAGES, LABELS, published, published_with
 from benchmarking.models.spec import ModelSpec, Published
@@ -51,14 +52,34 @@ class Source(Protocol):
 
 
 def sources() -> dict[str, Source]:
-    """Every source, by name."""
-    return discover(sys.modules[__name__], Source)
+    """Every source, by name; also those of other backends of Keras, whose models are not listed."""
+    found = _listed()
+    others = (
+        OnBackend(source, backend)
+        for source in found.values()
+        if has_backends(source.NAME)
+        for backend in other_backends()
+    )
+    return found | {source.NAME: source for source in others}
 
 
 def all_specs() -> tuple[ModelSpec, ...]:
-    """Every model of every source, sorted by source, then in the order of the source."""
+    """Every listed model, sorted by source, then in the order of the source."""
+    return _specs_of(_listed().values())
+
+
+def _listed() -> dict[str, Source]:
+    return discover(sys.modules[__name__], Source)
+
+
+def _unlisted() -> tuple[ModelSpec, ...]:
+    """The models of Keras on its other backends."""
+    return _specs_of(source for source in sources().values() if isinstance(source, OnBackend))
+
+
+def _specs_of(some: Iterable[Source]) -> tuple[ModelSpec, ...]:
     found: list[ModelSpec] = []
-    for source in sources().values():
+    for source in some:
         specs = source.specs()
         if not isinstance(specs, Sequence):
             raise BenchmarkError(
@@ -105,19 +126,20 @@ def select(patterns: Sequence[str]) -> tuple[ModelSpec, ...]:
 
     A pattern is a name with wildcards ("efficientnet-lite?"), a framework ("keras"), a source, or
     "source/name" with wildcards in either part; case is ignored. The name of the weights can be
-    added to any name, as in "resnet50.IMAGENET1K_V1".
+    added to any name, as in "resnet50.IMAGENET1K_V1". Models of Keras on another backend come last;
+    a pattern means them only if it matches no listed model, as "keras-jax/VGG16" does.
 
     Raises:
         BenchmarkError: a pattern matches nothing.
     """
-    specs = all_specs()
+    specs, others = all_specs(), _unlisted()
     chosen: set[tuple[str, str]] = set()
     for pattern in patterns:
-        found = {(spec.source, spec.name) for spec in specs if _matches(spec, pattern.lower())}
+        found = _matching(specs, pattern) or _matching(others, pattern)
         if not found:
             raise _unknown(pattern, specs)
         chosen |= found
-    return tuple(spec for spec in specs if (spec.source, spec.name) in chosen)
+    return tuple(spec for spec in (*specs, *others) if (spec.source, spec.name) in chosen)
 
 
 def the_spec(pattern: str) -> ModelSpec:
@@ -209,6 +231,10 @@ def _is_there(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:
         return False
+
+
+def _matching(specs: Sequence[ModelSpec], pattern: str) -> set[tuple[str, str]]:
+    return {(spec.source, spec.name) for spec in specs if _matches(spec, pattern.lower())}
 
 
 def _matches(spec: ModelSpec, pattern: str) -> bool:

@@ -74,7 +74,7 @@ def build(spec: ModelSpec, weights: Path | None) -> keras.Model:
 
     Raises:
         WeightsError: the file is not HDF5, or its tensors do not fit the model.
-        MissingDependency: Keras or TensorFlow is not installed.
+        MissingDependency: Keras or its backend is not installed.
     """
     with requires(EXTRA):
         import keras
