@@ -1,0 +1,67 @@
+"""One set of weights through every way to run it gives the same predictions, in one table."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarking.cli import main
+from benchmarking.models.sources import the_spec, weights_path
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+
+LITE0 = "efficientnet-lite0"
+PYTORCH = f"efficientnet-lite-pytorch/{LITE0}"
+DOORS = {
+    PYTORCH: f"--models {PYTORCH}",
+    f"efficientnet-lite-keras/{LITE0}": f"--models efficientnet-lite-keras/{LITE0}",
+    f"efficientnet-lite-keras-torch/{LITE0}": f"--models efficientnet-lite-keras-torch/{LITE0}",
+    f"efficientnet-lite-keras-jax/{LITE0}": f"--models efficientnet-lite-keras-jax/{LITE0}",
+    "checkpoint/lite0-timm": "--checkpoint {weights} --name lite0-timm "
+    "--arch timm/tf_efficientnet_lite0.in1k",
+    "model-file/lite0": f"--model-file lite0.onnx --recipe-of {PYTORCH}",
+}
+
+EXPORT = """
+import torch
+from benchmarking.models.sources import source_of, the_spec, weights_path
+
+spec = the_spec("efficientnet-lite-pytorch/efficientnet-lite0")
+model = source_of(spec).build(spec, weights_path(spec, None)).eval()
+size = torch.export.Dim("n")
+torch.onnx.export(
+    model, (torch.zeros(2, 3, 224, 224),), "lite0.onnx", dynamo=True, dynamic_shapes=({0: size},)
+)
+"""
+
+
+@pytest.mark.models
+def test_the_same_weights_through_six_doors_give_the_same_top_5(
+    sample_images, full, tmp_path, monkeypatch, capsys
+):
+    if not full:
+        pytest.skip("six frameworks on 500 pictures take minutes: add --full")
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-c", EXPORT], check=True, capture_output=True)
+    weights = weights_path(the_spec(PYTORCH), None)
+    for options in DOORS.values():
+        which = shlex.split(options.format(weights=shlex.quote(str(weights))))
+        assert main(["predict", str(sample_images), "--store", "doors", *which]) == 0
+    store = Store(Path("doors"))
+    runs = [Run("sample_images", *door.split("/"), "published") for door in DOORS]
+    assert set(store.runs("sample_images")) == set(runs)
+    reference, *others = map(store.read, runs)
+    assert reference.classes.shape == (500, 5)
+    for door, other in zip(list(DOORS)[1:], others, strict=True):
+        same = (other.classes == reference.classes).all(axis=1)
+        difference = np.abs(other.probabilities - reference.probabilities).max()
+        print(f"{door}: {same.sum()} of 500 equal, |dp| {difference:.1e}")
+        assert same.all()
+        assert difference < 1e-5
+    assert main(["table", "--store", "doors"]) == 0
+    table = capsys.readouterr().out
+    print(table)
+    assert table.count(LITE0) + table.count("lite0-timm") + table.count(" lite0 ") == 6
