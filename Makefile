@@ -20,7 +20,7 @@ help:
 
 # The project's own tests, two files at a time.
 test: .venv/all
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 # That no result is lost: kills, full disks, hostile and damaged files; ten minutes.
 torture: .venv/all
@@ -45,12 +45,14 @@ check: .venv/check
 docs: .venv/docs
 	$(BIN)/python docs/build.py
 
-# The tables in results/, from the predictions in precomputed/.
+# The tables in results/, from the predictions in precomputed/, and the list of all models.
 results: .venv/base
+	@mkdir -p build
 	@for images in $(notdir $(wildcard precomputed/*)); do for format in md csv; do \
 	    $(BIN)/imagenet-benchmark table --store precomputed --images $$images \
 	        -o results/$$images.$$format || exit; \
 	done; done
+	@$(BIN)/imagenet-benchmark models -o results/all-models.md >build/models.txt
 
 # The table of 2019, from its arrays; FROM=DIR or FROM=URL without network.
 results-2019: .venv/base

@@ -9,7 +9,9 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "benchmarking/__init__.py").read_text())[1]
 
 PYTORCH = ["pillow", "torch>=2.9", "torchvision>=0.24"]
-KERAS = ["keras>=3.15", "opencv-python-headless", "pillow", "tensorflow>=2.21"]
+TIMM = [*PYTORCH, "timm>=1.0.31"]
+KERAS_ALONE = ["keras>=3.15", "opencv-python-headless", "pillow"]
+KERAS = [*KERAS_ALONE, "tensorflow>=2.21"]
 ONNX = ["onnx", "onnxruntime>=1.20", "pillow"]
 DEMO = [
     *PYTORCH,
@@ -30,7 +32,7 @@ NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
 # Make the files that tests of ONNX read.
 EXPORTERS = ["onnxscript"]
 # Independent implementations that tests compare with.
-REFERENCES = ["pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
+REFERENCES = ["jax", "pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
 
 setup(
     name="imagenet-benchmarking",
@@ -70,7 +72,10 @@ setup(
     ],
     extras_require={
         "pytorch": PYTORCH,
+        "timm": TIMM,
         "keras": KERAS,
+        "keras-torch": [*KERAS_ALONE, "torch>=2.9"],
+        "keras-jax": [*KERAS_ALONE, "jax"],
         "onnx": ONNX,
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],

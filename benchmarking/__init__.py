@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from benchmarking.inference.plan import Options
     from benchmarking.inference.verbs import predict, sweep
     from benchmarking.labels.label_set import LabelSet
+    from benchmarking.models.listing import list_models
     from benchmarking.pictures.image_set import ImageSet, Picture
     from benchmarking.pictures.recipe import SCALINGS, Preprocessing, Scaling
     from benchmarking.pictures.recipe import Preprocessing as Recipe
@@ -58,6 +59,7 @@ _PLACES = {
     "compare": "scoring.compare",
     "evaluate": "reports.shown_table",
     "import_outputs": "predictions.own_outputs",
+    "list_models": "models.listing",
     "load_model": "inference.model",
     "open_images": "pictures.sets",
     "predict": "inference.verbs",
@@ -89,6 +91,7 @@ __all__ = [
     "compare",
     "evaluate",
     "import_outputs",
+    "list_models",
     "load_model",
     "open_images",
     "predict",

@@ -17,6 +17,10 @@ from benchmarking.pictures.image_set import FilePart, ImageSet, Picture, fingerp
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.store import Store
 
+_LONGEST = ("test_models_2019", "test_real_models", "test_torchvision_library", "test_benchmarks")
+_LONGEST += ("test_examples", "torture/", "test_readme", "test_plugin_distribution", "models/")
+"""Parts of the paths of test files that take longest, longest first."""
+
 PLUGINS = Path(__file__).parent / "plugins"
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -29,6 +33,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "files, not 300, and as many more of other faults; with TORTURE_TALLY=FILE.jsonl set, "
         "what was tried is added to FILE.jsonl (default: a short form that ends within seconds)",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that no worker has one left when the others are done."""
+    items.sort(key=lambda item: _rank(item.path))
+
+
+def _rank(path: Path) -> int:
+    place = path.relative_to(path.anchor).as_posix()
+    order = [rank for rank, part in enumerate(_LONGEST) if part in place]
+    return order[0] if order else len(_LONGEST)
 
 
 @pytest.fixture(scope="session")

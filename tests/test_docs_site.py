@@ -208,7 +208,7 @@ def test_every_option_that_a_text_names_exists():
         for words in re.findall(r"(?<!`)`([^`\n]*--[a-z][^`\n]*)`(?!`)", page.read_text()):
             first, *_ = words.removeprefix("imagenet-benchmark ").split()
             known = options.get(first, set().union(*options.values()))
-            used = set(re.findall(r"--[a-z][a-z-]*", words))
+            used = set(re.findall(r"--[a-z][a-z0-9-]*", words))
             assert used <= known, f"{page.name}: {words}"
             named += len(used)
     assert named >= 30
@@ -292,6 +292,35 @@ def test_the_first_code_on_a_page_prints_a_table(tmp_path):
     printed = run_python(IN_PROCESS + "\n".join(codes).replace('"demo"', '"two"'), tmp_path)
     assert printed.count("two, 2 pictures") == 3
     assert printed.count("efficientnet-lite0") == 3
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("two")
+def test_the_page_of_checkpoints_runs_from_top_to_bottom(tmp_path):
+    """Its code and its commands in their order, in one process and on two pictures."""
+    page = (DOCS / "your-checkpoint.md").read_text()
+    script = [
+        IN_PROCESS,
+        "import shlex",
+        "from pathlib import Path",
+        "from benchmarking.cli import main",
+    ]
+    for language, code in re.findall(r"^```(python|bash)\n(.*?)^```$", page, re.M | re.S):
+        if code.startswith('"""my_model.py'):
+            script.append(f"Path('my_model.py').write_text({code!r})")
+        elif language == "python":
+            script.append(code)
+        else:
+            for command in code.replace("\\\n", " ").replace("demo", "two").splitlines():
+                script.append(f"assert main(shlex.split({command!r})[1:]) == 0")
+    printed = run_python("\n".join(script), tmp_path)
+    runs = {path.name for path in (tmp_path / "mine" / "two").rglob("*.safetensors")}
+    assert runs == {
+        "mine.published.safetensors",
+        "network.published.safetensors",
+        "my_model.published.safetensors",
+    }
+    assert printed.count("two, 2 pictures") == 2
 
 
 @pytest.mark.models

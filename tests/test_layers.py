@@ -23,7 +23,8 @@ ROOMS = (
 APART = {"inference": {"scoring"}}
 """Earlier rooms that a room may not import nevertheless."""
 
-FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "timm", "onnx", "onnxruntime", "ray"}
+FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "jax", "timm", "onnx", "onnxruntime"}
+FRAMEWORKS |= {"ray"}
 HEAVY = FRAMEWORKS | {
     *("pandas", "scipy", "PIL", "cv2", "tqdm", "altair", "pyarrow", "requests"),
     *("statsmodels", "sklearn", "foolbox", "efficientnet_lite_pytorch", "msgspec", "IPython"),

@@ -151,13 +151,16 @@ def test_a_model_of_an_installed_distribution_is_listed_and_is_gone_without_it(e
     done = example("models")
     assert done.returncode == 0, done.stderr
     line = next(line for line in done.stdout.splitlines() if "fruit/" in line)
-    assert line.split() == ["NumPy", "fruit/nearest-colour", "here", "32", "12", "-", "-"]
+    assert line.split()[:8] == [
+        *("NumPy", "fruit/nearest-colour", "available", "-", "12", "-", "-", "-")
+    ]
+    assert " 32 bilinear, crop 32, own scaling  " in line
     assert "fruit/" not in command("models").stdout
 
 
 def test_its_weights_are_checked_against_the_digest_in_its_spec(example):
-    done = example("models", "fruit", "--weights")
-    assert "fruit/nearest-colour  here, checked" in done.stdout
+    done = example("models", "fruit", "--files")
+    assert "fruit/nearest-colour  available, verified" in done.stdout
 
 
 def test_it_predicts_with_random_weights_too(example, database, tmp_path):
@@ -308,7 +311,7 @@ def test_the_same_modules_are_plug_ins_as_files_before_and_after_the_command():
     source, framework = FILES["sources"], FILES["frameworks"]
     done = command("--plugin", source, "models", "fruit", "--plugin", framework)
     assert done.returncode == 0, done.stderr
-    assert "NumPy     fruit/nearest-colour  here" in done.stdout
+    assert "NumPy     fruit/nearest-colour  available" in done.stdout
 
 
 @pytest.mark.parametrize("executor", ["worker-process", "fresh-process"])

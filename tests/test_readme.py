@@ -1,7 +1,5 @@
 """Commands on every page, and code in the README and the pages that continue it, work."""
 
-import hashlib
-import io
 import json
 import re
 import shlex
@@ -13,16 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import digests, forget_plugins
-from PIL import Image
 
 from benchmarking import plugins
 from benchmarking.cli import main
 from benchmarking.cli.scripts_2019 import predictions, table
 from benchmarking.cli.scripts_2019.predictions import KERAS, PYTORCH
-from benchmarking.models import sources
-from benchmarking.models.frameworks import Device, pytorch
-from benchmarking.models.weights import verified_sha256
-from benchmarking.pictures.crop import crop
 from benchmarking.pictures.sets import image_set, open_pictures
 from benchmarking.predictions.store import Store
 
@@ -184,39 +177,6 @@ def test_the_code_of_the_front_door_runs(how, tmp_path):
     assert json.loads(runs) == ["efficientnet-lite-pytorch/efficientnet-lite0 (published) on demo"]
     assert last == "0.9 (20, 5)"
     assert (tmp_path / "mine" / "demo" / "images.csv").is_file()
-
-
-def test_the_code_of_a_source_runs_with_timms_own_preprocessing(tmp_path, monkeypatch):
-    """With a new weight file, whose digest replaces the published one."""
-    import timm
-    import torch
-
-    torch.manual_seed(0)
-    model = timm.create_model("resnet18.a1_in1k", pretrained=False).eval()
-    path = tmp_path / "resnet18_a1_in1k.pth"
-    torch.save(model.state_dict(), path)
-    code = next(block for block in blocks("python") if "my_models.py" in block)
-    code = code.replace("0" * 64, hashlib.sha256(path.read_bytes()).hexdigest())
-    (tmp_path / "my_models.py").write_text(code)
-    monkeypatch.setenv(plugins.FILES_VARIABLE, str(tmp_path / "my_models.py"))
-    (spec,) = sources.select(["timm/*"])
-    sources.check_installed(spec)
-    found = sources.weights_path(spec, tmp_path)
-    assert verified_sha256(found, spec.weights)
-    assert spec.parameters == sum(p.numel() for p in model.parameters())
-
-    recipe = spec.recipes["published"]
-    data = open_pictures("demo").pictures[0].read()
-    seen = crop(data, recipe)
-    built = sources.source_of(spec).build(spec, found)
-    predictor = pytorch.predictor(built, recipe.scaling, Device("cpu", "cpu", "cpu"))
-    said = predictor(seen[None])
-    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
-    with torch.inference_mode():
-        pixels = transform(Image.open(io.BytesIO(data)).convert("RGB"))[None]
-        expected = model(pixels).softmax(dim=1).numpy()
-    assert np.abs(said - expected).max() < 1e-6
-    forget_plugins()
 
 
 def test_the_code_of_a_source_passes_the_linter(tmp_path):

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 
 from benchmarking.io.user_folders import expanded
 
+_UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that refuses abbreviations, and names an unknown option beside a similar one."""
@@ -56,6 +58,40 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return number
+
+
+def percentage(text: str) -> float:
+    """Parse an argument as a percentage above 1, so that 0.8 is not taken for 80.
+
+    >>> percentage("80"), percentage("76.5%")
+    (80.0, 76.5)
+    """
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        number = 0.0
+    if not 1 < number <= 100:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a percentage above 1, such as 80 for four in five"
+        )
+    return number
+
+
+def amount(text: str) -> int:
+    """Parse an argument as a whole number, with K, M or G for thousands, millions or billions.
+
+    >>> amount("30M"), amount("25,557,032"), amount("1.5k")
+    (30000000, 25557032, 1500)
+    """
+    plain = text.replace(",", "").replace("_", "").upper()
+    unit = _UNITS.get(plain[-1:], 1)
+    try:
+        number = float(plain if unit == 1 else plain[:-1]) * unit
+    except ValueError:
+        number = 0.0
+    if not 1 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up, such as 30M")
+    return round(number)
 
 
 def gpu_number(text: str) -> int:

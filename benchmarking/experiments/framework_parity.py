@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +30,8 @@ NAME = "frameworks"
 HELP = "do two frameworks agree?"
 PICTURES = 500
 _IN_LAYERS = 4  # pictures whose layer outputs are compared
+_HEADINGS = ["Model", "Max |difference|", "Top-1", "Top-5"]
+_LAYER_HEADINGS = ["Model", "Layer", "Max |difference|", "Max |value|"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,30 +43,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(setup: Setup) -> Outcome:
-    """Compare PyTorch and Keras for each model that has the same weights in both."""
-    chosen = {model.spec.full_name: model for model in setup.models}
-    pairs = [pair for pair in same_weights() if any(spec.full_name in chosen for spec in pair)]
+    """Compare each chosen model with the same weights in another framework."""
+    chosen = [model.spec for model in setup.models]
+    pairs = [pair for pair in same_weights(chosen) if any(spec in chosen for spec in pair)]
     if not pairs:
         raise BenchmarkError("none of these models has the same weights in two frameworks.")
     one = setup.models[0]
     in_layers = _IN_LAYERS if setup.options.get("layers") else 0
-    lines = [["Model", "Max |difference|", "Top-1", "Top-5"]]
-    inside = [["Model", "Layer", "Max |difference|", "Max |value|"]]
+    lines: dict[str, list[list[str]]] = {}  # by the titles of the two frameworks
+    inside: dict[str, list[list[str]]] = {}
     for pair in pairs:
-        name = pair[0].name
+        name, titles = pair[0].name, " and ".join(framework_of(spec).TITLE for spec in pair)
         tests = [ParityTest(replace(one, spec=spec), setup.pictures, in_layers) for spec in pair]
         found = in_fresh_processes(name, answer, tests, 1 + bool(in_layers))
         apart = effect(*(each for each in found if isinstance(each, Answer)))
-        lines.append([name, f"{apart.difference:.1e}", f"{len(apart.top1)}", f"{len(apart.top5)}"])
+        lines.setdefault(titles, []).append(
+            [name, f"{apart.difference:.1e}", f"{len(apart.top1)}", f"{len(apart.top5)}"]
+        )
         layers = [each for each in found if isinstance(each, Layers)]
-        inside += [
+        inside.setdefault(titles, []).extend(
             [name, each.name, f"{each.difference:.1e}", f"{each.scale:.1e}"]
             for each in (layer_differences(*layers) if layers else [])
-        ]
-    grids = [Grid(f"PyTorch and Keras, {len(setup.pictures)} pictures each", lines, left=1)]
-    if in_layers:
-        grids.append(Grid("after each layer, of the first four pictures", inside, left=2))
-    return Outcome(tuple(grids), inside if in_layers else lines)
+        )
+    grids = []
+    for titles, some in lines.items():
+        about = f"{titles}, {len(setup.pictures)} pictures each"
+        grids.append(Grid(about, [_HEADINGS, *some], left=1))
+        if in_layers:
+            about = "after each layer, of the first four pictures"
+            grids.append(Grid(about, [_LAYER_HEADINGS, *inside[titles]], left=2))
+    headings, rows = (_LAYER_HEADINGS, inside) if in_layers else (_HEADINGS, lines)
+    written = [[*line, titles] for titles, some in rows.items() for line in some]
+    return Outcome(tuple(grids), [[*headings, "Frameworks"], *written])
 
 
 @dataclass(frozen=True)
@@ -104,15 +114,22 @@ class LayerDifference:
     scale: float
 
 
-def same_weights() -> list[tuple[ModelSpec, ModelSpec]]:
-    """Pairs of models with the same weight file, in PyTorch and in Keras."""
-    specs = [spec for spec in all_specs() if spec.weights.sha256]
+def same_weights(chosen: Sequence[ModelSpec] = ()) -> list[tuple[ModelSpec, ModelSpec]]:
+    """Pairs of models with the same weight file in two frameworks, PyTorch or a listed model first.
+
+    Args:
+        chosen: models that can be in pairs, in addition to the listed ones.
+    """
+    listed = all_specs()
+    known = [*listed, *(spec for spec in chosen if spec not in listed)]
+    groups: dict[tuple[str, str], list[ModelSpec]] = {}
+    for spec in sorted(known, key=lambda spec: spec.framework != "pytorch"):
+        groups.setdefault((spec.weights.file, spec.weights.published_digest), []).append(spec)
     return [
-        (first, second)
-        for first in specs
-        for second in specs
-        if first.weights.sha256 == second.weights.sha256
-        and (first.framework, second.framework) == ("pytorch", "keras")
+        (first, other)
+        for first, *others in groups.values()
+        for other in others
+        if first.framework != other.framework
     ]
 
 
@@ -135,13 +152,17 @@ def answer(test: ParityTest) -> Iterator[Answer | Layers]:
 
 
 def layer_differences(first: Layers, second: Layers) -> list[LayerDifference]:
-    """Differences after every layer that both models have, in order."""
+    """Differences after every layer that both models have, in order.
+
+    Dots in names count as "-", because Keras cannot have dots in names on PyTorch.
+    """
+    others = {name.replace(".", "-"): output for name, output in second.outputs.items()}
     return [
         LayerDifference(
             name,
-            float(np.abs(output - second.outputs[name]).max()),
+            float(np.abs(output - others[name.replace(".", "-")]).max()),
             float(np.abs(output).max()),
         )
         for name, output in first.outputs.items()
-        if name in second.outputs
+        if name.replace(".", "-") in others
     ]

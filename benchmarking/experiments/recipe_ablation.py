@@ -109,10 +109,14 @@ def variations(published: Preprocessing) -> dict[str, Preprocessing]:
         found["OpenCV, which does not antialias"] = replace(published, library="opencv")
         found["decoder shrinks (draft)"] = replace(published, library="pillow-draft")
     side = published.crop
-    found["resized to a square"] = replace(published, resize=(side, side))
+    found["resized to a square"] = replace(published, resize=(side, side), first="resize")
     found["no margin (shorter side = crop)"] = replace(published, resize=side)
     found["crop ratio 0.875"] = replace(published, resize=round(side / 0.875))
-    found["black border (shorter side too small)"] = replace(published, resize=round(side * 0.875))
+    if published.first == "resize":
+        small = replace(published, resize=round(side * 0.875))
+        found["black border (shorter side too small)"] = small
+    else:
+        found["resized before the crop"] = replace(published, first="resize")
     order: ChannelOrder = "bgr" if published.scaling.channels == "rgb" else "rgb"
     swapped = replace(published.scaling, channels=order)
     found["channels swapped (BGR)"] = replace(published, scaling=swapped)

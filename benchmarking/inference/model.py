@@ -112,13 +112,14 @@ def load_model(
         spec, used = the_spec(str(name)), str(recipe)
     if checkpoint is not None:
         spec = spec_of_checkpoint(checkpoint, spec.full_name, part=part)
-    if used not in spec.recipes:
-        known = ", ".join(spec.recipes)
-        raise BenchmarkError(f"{spec.full_name} has no recipe {used!r}; it has {known}.")
+    try:
+        preprocessing = spec.recipe(used)
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{spec.full_name}: {error}") from error
     check_installed(spec)
     find_weights(spec, weights_folder)
     loaded = load(spec, gpu, weights_folder=weights_folder)
-    return LoadedModel(spec, spec.recipes[used], loaded)
+    return LoadedModel(spec, preprocessing, loaded)
 
 
 def _picture(path: str | Path) -> Picture:

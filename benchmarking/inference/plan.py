@@ -22,6 +22,7 @@ from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import notice
 from benchmarking.io.user_folders import expanded
 from benchmarking.models.available import available
+from benchmarking.models.backends import TENSORFLOW, other_backends
 from benchmarking.models.frameworks import keras
 from benchmarking.models.sources import framework_of
 from benchmarking.models.sources.model_file import note_on
@@ -43,7 +44,8 @@ class Options:
     """How models are run; the defaults suit most runs.
 
     Attributes:
-        recipe: name of each model's recipe: "published", or "northcutt2019" for those of 2019.
+        recipe: name of each model's recipe: "published", "published-test-size" for those that timm
+            evaluates at two sizes, or "northcutt2019" for those of 2019.
         batch_size: pictures per forward pass; None uses the framework's default for the device.
         gpu: number of a visible GPU; None uses the first one, else the CPU; -1 uses the CPU.
         workers: number of threads that decode pictures; by default one for each core.
@@ -51,6 +53,8 @@ class Options:
         seed: seed of random weights; None uses the published weights.
         keep: "top5", or "all" for the probabilities of all classes.
         precision: precision of the forward pass; None uses the framework's default, float32.
+        backend: backend of Keras, on which only models of Keras run: "tensorflow", "jax" or
+            "torch"; None runs each model as it is listed, those of Keras on TensorFlow.
         executor: name of the executor; None uses the framework's default.
         crop_cache: folder in which crops are kept for later sweeps; "none" decodes for each model;
             None keeps them in the user's cache while models share them.
@@ -66,6 +70,7 @@ class Options:
     seed: int | None = None
     keep: Keep = "top5"
     precision: str | None = None
+    backend: str | None = None
     executor: str | None = None
     crop_cache: CropCache = None
     timeout: float | None = 3600
@@ -81,6 +86,7 @@ class Options:
             value = getattr(self, name)
             if isinstance(value, str) and value != "none":
                 object.__setattr__(self, name, expanded(value))
+        known = (TENSORFLOW, *other_backends())
         if self.precision == "float32":  # the default, which needs no separate store
             object.__setattr__(self, "precision", None)
         for name, is_right, wanted in (
@@ -90,6 +96,7 @@ class Options:
             ("gpu", _is_whole(self.gpu, -1), "a GPU's number, -1 for the CPU, or None"),
             ("seed", _is_whole(self.seed, 0), "a whole number from 0 up, or None"),
             ("timeout", self.timeout is None or self.timeout > 0, "seconds above 0, or None"),
+            ("backend", self.backend in (None, *known), f"None or one of {', '.join(known)}"),
             ("weights_folder", isinstance(self.weights_folder, Path | None), "a folder, or None"),
             (
                 "crop_cache",
@@ -263,12 +270,14 @@ def plan(
         own=own,
         weights_folder=options.weights_folder,
         needs_weights=options.seed is None,
+        backend=options.backend,
         tell=tell,
     )
     _check_precision(options.precision, found.specs)
     for note in filter(None, map(note_on, own)):
         tell(note)
-    if any(spec.framework == keras.NAME for spec in found.specs) and (said := keras.overridden()):
+    on_tensorflow = any(spec.framework == keras.NAME for spec in found.specs)
+    if on_tensorflow and options.backend is None and (said := keras.overridden()):
         tell(said)
     return Plan(found.specs, found.obstacles, images, n, store, options)
 
@@ -286,9 +295,14 @@ def _check_executor(name: str | None) -> None:
 
 
 def _check_own(own: Sequence[ModelSpec], options: Options) -> None:
-    """Refuse the user's own files with random weights, and two of the same name."""
+    """Refuse the user's own files with random weights or on a backend, and two of one name."""
+    what = "checkpoint" if own and own[0].architecture else "model file"
+    if own and options.backend is not None:
+        raise BenchmarkError(
+            f"a {what} runs in the framework of its architecture; leave out the backend, which is "
+            "for listed models of Keras."
+        )
     if own and options.seed is not None:
-        what = "checkpoint" if own[0].architecture else "model file"
         raise BenchmarkError(
             f"a {what} has its own weights; leave out the random ones (--weights, or seed=)."
         )

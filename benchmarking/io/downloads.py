@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,12 +23,13 @@ from benchmarking.io.allowance import Allowance, Exceeded, TooSlow, session
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
-    import requests
+    from requests import Response
 
 # Seconds to connect, and to wait for the next piece of a response.
 _TIMEOUT = (10, 30)
 # Bytes; small, so that even a slow download yields several blocks per minute.
 _BLOCK = 2**14
+_PARTIAL = 206
 # After this many files in a row without a response, the server counts as unreachable.
 _UNANSWERED = 4
 # Seconds to wait for a thread to end after it was told to stop.
@@ -157,22 +158,115 @@ def fetch(
         raise _not_fetched(collection, origin, left, sorted(failures)[:_SHOWN])
 
 
+@dataclass(frozen=True, eq=False)
+class Remote:
+    """A file on a server that has begun to send it.
+
+    Attributes:
+        url: its address.
+        version: the server's tag for exactly these bytes; empty if it gives none, or only one that
+            means similar bytes.
+    """
+
+    url: str
+    version: str
+    _answer: Response
+    _ask: Callable[[Mapping[str, str]], Response]
+    _allowance: Allowance
+
+    def copy(self, into: BinaryIO) -> None:
+        """Copy the file into an open file; see `download` for the errors."""
+        with _named_errors(self.url):
+            self._write(self._answer, into)
+
+    def resume(self, into: BinaryIO, start: int) -> None:
+        """Copy the rest into an open file that has the first bytes of this version.
+
+        If the server cannot send the rest alone, the open file is emptied and gets all of it.
+
+        Args:
+            into: the open file, which `seek` and `truncate` can change.
+            start: number of bytes that it has.
+        """
+        with _named_errors(self.url):
+            answer, begin = self._rest(start) if start else (self._answer, 0)
+            into.seek(begin)
+            into.truncate()
+            self._write(answer, into)
+
+    def _rest(self, start: int) -> tuple[Response, int]:
+        """A response with the rest, or else with the whole file, and its first byte."""
+        self._answer.close()
+        rest = self._ask({"Range": f"bytes={start}-", "If-Range": self.version})
+        begins = rest.headers.get("content-range", "").startswith(f"bytes {start}-")
+        if rest.status_code == _PARTIAL and begins:
+            return rest, start
+        rest.close()
+        return self._ask({}), 0
+
+    def _write(self, answer: Response, into: BinaryIO) -> None:
+        answer.raise_for_status()
+        for block in answer.iter_content(_BLOCK):
+            self._allowance.kept(len(block))
+            into.write(block)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Remote]:
+    """Ask a server for a file; it is copied by `Remote.copy` or `Remote.resume`.
+
+    The server may send only little besides the file, however large the file is, and must send some
+    of the file every minute.
+
+    Raises:
+        DownloadError: the server has no such file.
+        Unanswered: the server does not respond, or responds too slowly.
+    """
+    answers: list[Response] = []
+    allowance = Allowance()
+    hooks = {"response": lambda answer, **_: answers.append(answer)}
+    with ExitStack() as stack:
+        stack.callback(lambda: [answer.close() for answer in answers])  # redirects too
+        with _named_errors(url):
+            asking = stack.enter_context(session(allowance))
+
+            def ask(headers: Mapping[str, str]) -> Response:
+                # As it is stored: the bytes of a compressed response have other positions.
+                wanted = {"Accept-Encoding": "identity", **headers}
+                return asking.get(url, headers=wanted, timeout=_TIMEOUT, stream=True, hooks=hooks)
+
+            answer = ask({})
+            answer.raise_for_status()
+            int(answer.headers.get("content-length", 0))  # requests would ignore a non-number
+        yield Remote(url, _version(answer), answer, ask, allowance)
+
+
+def _version(answer: Response) -> str:
+    tag = str(answer.headers.get("etag", ""))
+    is_exact = tag.startswith('"') and "content-encoding" not in answer.headers
+    return tag if is_exact else ""
+
+
 def download(url: str, into: BinaryIO) -> None:
     """Download from an address into an open file; the caller verifies the content.
 
-    An exception from `into.write` ends the download and is passed on, so that callers can stop
-    it. The server may send only little besides the file, however large the file is, and must send
-    some of the file every minute.
+    An exception from `into.write` ends the download and is passed on, so that callers can stop it.
 
     Raises:
         DownloadError: the server has no such file, or sends only a part of it, or too much else.
         Unanswered: the server does not respond, or responds too slowly.
     """
+    with opened(url) as remote:
+        remote.copy(into)
+
+
+@contextmanager
+def _named_errors(url: str) -> Iterator[None]:
+    """Raise errors of the connection as errors that name the address."""
     import requests
 
-    answers: list[requests.Response] = []
     try:
-        _copy(url, into, answers)
+        yield
     except TooSlow as error:
         raise Unanswered(url, str(error)) from error
     except Exceeded as error:
@@ -184,22 +278,6 @@ def download(url: str, into: BinaryIO) -> None:
         raise Unanswered(url, f"no answer ({_cause(error)})") from error
     except (requests.RequestException, ValueError) as error:  # the length is not a number
         raise DownloadError(url, f"cut off ({_cause(error)})") from error
-    finally:
-        for answer in answers:  # redirects too
-            answer.close()
-
-
-def _copy(url: str, into: BinaryIO, answers: list[requests.Response]) -> None:
-    """Download into an open file, and add every response to `answers`, to be closed later."""
-    allowance = Allowance()
-    hooks = {"response": lambda answer, **_: answers.append(answer)}
-    with session(allowance) as asking:
-        answer = asking.get(url, timeout=_TIMEOUT, stream=True, hooks=hooks)
-        answer.raise_for_status()
-        int(answer.headers.get("content-length", 0))  # requests would ignore a non-number
-        for block in answer.iter_content(_BLOCK):
-            allowance.kept(len(block))
-            into.write(block)
 
 
 class _Enough(Exception):

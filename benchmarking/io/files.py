@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -115,26 +116,94 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         BenchmarkError: the folder or the file cannot be written; an earlier file is unchanged.
     """
-    try:
+    with _reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part, handle = _new_part(path)
-    except OSError as error:
-        raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
     try:
-        with open(part, "w+b", opener=lambda *_: handle) as file:  # noqa: PTH123 - it has an opener
+        with _reported(path), _written(part, handle, path) as file:
             yield file
-            file.flush()
-            _keep_mode_and_owner(path, file.fileno())
-            os.fsync(file.fileno())
-            part.replace(path)
-    except OSError as error:
-        raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
         with suppress(OSError):
             part.unlink()  # it is gone if it was renamed
+    sweep_up(path)
+
+
+class Interrupted(Exception):
+    """A block of `resuming` ends early, and what it has written shall be kept."""
+
+
+@contextmanager
+def resuming(path: Path, version: str) -> Iterator[BinaryIO]:
+    """As `replacing`, but an interrupted write of the same version can be resumed.
+
+    The file has what an earlier block has written, and its position is at the end. It is kept if
+    the process is killed, or if the block ends with KeyboardInterrupt or Interrupted; after any
+    other error it is removed. If another process is writing this version, the file is a new one.
+
+    Args:
+        path: the final path.
+        version: what identifies the content, such as its address and the server's tag.
+
+    Raises:
+        BenchmarkError: the folder or the file cannot be written; an earlier file is unchanged.
+    """
+    key = hashlib.sha256(os.fsencode(version)).hexdigest()[:16]
+    with _reported(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = _part_of(path, key)
+        handle = _own_file(part)
+        if handle is None:
+            part, handle = _new_part(path)
+    is_kept = False
+    try:
+        with _reported(path), _written(part, handle, path) as file:
+            file.seek(0, os.SEEK_END)
+            yield file
+    except (KeyboardInterrupt, GeneratorExit, Interrupted):
+        is_kept = part.name == _part_of(path, key).name and part.stat().st_size > 0
+        raise
+    finally:
+        if not is_kept:
+            with suppress(OSError):
+                part.unlink()
+    sweep_up(path)
+
+
+def _own_file(part: Path) -> int | None:
+    """Open and lock a file that this user has left, or a new one; None if it is not to be used."""
+    try:
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
+    except OSError:  # a link, say, that somebody has put there
+        return None
+    found = os.fstat(handle)
+    is_own = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+    if hasattr(os, "geteuid"):
+        is_own = is_own and found.st_uid == os.geteuid()
+    if is_own and is_locked(handle) and os.fstat(handle).st_nlink:
+        return handle
+    os.close(handle)
+    return None
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+@contextmanager
+def _written(part: Path, handle: int, path: Path) -> Iterator[BinaryIO]:
+    """An open file that gets its final name, synced to disk, if the block ends without an error."""
+    with open(part, "w+b", opener=lambda *_: handle) as file:  # noqa: PTH123 - it has an opener
+        yield file
+        file.flush()
+        _keep_mode_and_owner(path, file.fileno())
+        os.fsync(file.fileno())
+        part.replace(path)
     with suppress(OSError):  # some network file systems cannot; the file is complete
         _sync_folder(path.parent)
-    sweep_up(path)
 
 
 def sweep_up(path: Path) -> None:
@@ -215,11 +284,15 @@ def shipped_rows(name: str) -> list[dict[str, str]]:
 def _new_part(path: Path) -> tuple[Path, int]:
     """Create a new file in the same folder; return its path and a handle that holds its lock."""
     while True:
-        part = path.with_name(f".{_short(path.name)}.{secrets.token_hex(8)}.part")
+        part = _part_of(path, secrets.token_hex(8))
         handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_LINK, 0o666)
         if is_locked(handle) and os.fstat(handle).st_nlink:
             return part, handle
         os.close(handle)  # another process removed it before it was locked
+
+
+def _part_of(path: Path, key: str) -> Path:
+    return path.with_name(f".{_short(path.name)}.{key}.part")
 
 
 def _short(name: str) -> str:

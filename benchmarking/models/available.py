@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from benchmarking.errors import BenchmarkError, WeightsError
+from benchmarking.errors import BenchmarkError, MissingDependency, WeightsError
 from benchmarking.io.files import sweep_up
 from benchmarking.io.progress import notice
+from benchmarking.models import hub_cache
+from benchmarking.models.backends import KERAS, on_backend
 from benchmarking.models.sources import (
     all_specs,
     check_installed,
@@ -18,10 +20,12 @@ from benchmarking.models.sources import (
     weights_path,
 )
 from benchmarking.models.spec import ModelSpec
-from benchmarking.models.weights import download
+from benchmarking.models.weights import Unreachable, download, missing
 
 _SHOWN = 3
 """Number of models that a reason names."""
+_BYTES_PER_PARAMETER = 4
+"""Of weights in float32."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ def available(
     own: Sequence[ModelSpec] = (),
     weights_folder: Path | None = None,
     needs_weights: bool = True,
+    backend: str | None = None,
     tell: Callable[[str], None] = notice,
 ) -> Available:
     """Divide the selected models into those that can run and those that cannot.
@@ -57,12 +62,16 @@ def available(
         own: specs of the user's own checkpoints and model files.
         weights_folder: folder with weight files; None for the folder of each framework.
         needs_weights: False if models run with random weights.
+        backend: backend of Keras on which the listed models of Keras run, and no other models; None
+            for each model as it is listed.
         tell: called with messages about downloads and about names that match several models.
 
     Raises:
         BenchmarkError: a pattern matches nothing, or no model can run.
     """
     listed = select(patterns) if patterns else () if own else all_specs()
+    if backend is not None:
+        listed = _on_backend(listed, backend)
     specs, obstacles = [*own, *listed], dict[str, BenchmarkError]()
 
     def passing(check: Callable[[ModelSpec], object]) -> list[ModelSpec]:
@@ -76,15 +85,18 @@ def available(
                 obstacles[spec.full_name] = error
         return passed
 
-    specs = passing(partial(_check_recipe, recipe))
-    specs = passing(check_installed)
+    specs = passing(lambda spec: spec.recipe(recipe))
+    specs = passing(_installed_check())
     if needs_weights:
         if patterns:
             _tell_of_downloads(specs, weights_folder, tell)
-        specs = passing(lambda spec: _find_weights(spec, weights_folder, bool(patterns), tell))
+        silent: set[str] = set()
+        specs = passing(
+            lambda spec: _find_weights(spec, weights_folder, bool(patterns), tell, silent)
+        )
     if not specs:
         raise BenchmarkError("\n".join(["no model can run.", *explained(obstacles)]))
-    for line in _explained(patterns):
+    for line in _explained(patterns) if backend is None else ():
         tell(line)
     return Available(tuple(specs), obstacles)
 
@@ -113,38 +125,73 @@ def find_weights(
     Raises:
         WeightsError: they are missing and cannot be downloaded.
     """
-    return _find_weights(spec, folder, True, tell)
+    return _find_weights(spec, folder, True, tell, set())
 
 
-def _check_recipe(recipe: str, spec: ModelSpec) -> None:
-    if recipe not in spec.recipes:
-        known = ", ".join(spec.recipes)
-        raise BenchmarkError(f"no recipe {recipe!r}; it has {known}.")
+def _installed_check() -> Callable[[ModelSpec], None]:
+    """`check_installed`, which looks for the libraries of a source and a framework only once."""
+    known: dict[tuple[str, str], MissingDependency | None] = {}
+
+    def check(spec: ModelSpec) -> None:
+        libraries = (spec.framework, spec.built_as.source)
+        if libraries not in known:
+            try:
+                check_installed(spec)
+                known[libraries] = None
+            except MissingDependency as error:
+                known[libraries] = error
+        missing = known[libraries]
+        if missing:
+            raise missing
+
+    return check
+
+
+def _on_backend(specs: Sequence[ModelSpec], backend: str) -> tuple[ModelSpec, ...]:
+    found = tuple(on_backend(spec, backend) for spec in specs if spec.framework == KERAS)
+    if not found:
+        raise BenchmarkError(
+            f"backend {backend} is one of Keras, and none of these is a listed model of Keras."
+        )
+    return found
 
 
 def _tell_of_downloads(
     specs: Sequence[ModelSpec], folder: Path | None, tell: Callable[[str], None]
 ) -> None:
     """Announce the total size of the downloads, if there are several."""
-    missing = []
+    wanted = []
     for spec in specs:
         try:
             weights_path(spec, folder)
         except WeightsError:
             if spec.weights.url:
-                missing.append(spec.weights)
-    if len(missing) > 1:
-        sizes = [weights.megabytes for weights in missing if weights.megabytes]
-        unknown = len(missing) - len(sizes)
+                wanted.append(spec)
+    if len(wanted) > 1:
+        known = [spec.weights.megabytes for spec in wanted if spec.weights.megabytes]
+        unknown = [spec.parameters for spec in wanted if not spec.weights.megabytes]
+        sizes = [f"{sum(known):,.0f} MiB"] if known else []
+        if unknown:
+            about = sum(unknown) * _BYTES_PER_PARAMETER / 2**20
+            sizes += [f"{len(unknown)} of unknown size, at 4 bytes per parameter {about:,.0f} MiB"]
         tell(
-            f"{len(missing)} files of weights are missing and will be downloaded: "
-            f"{sum(sizes):,.0f} MiB{f', and {unknown} of unknown size' if unknown else ''}"
+            f"{len(wanted)} files of weights are missing and will be downloaded: "
+            f"{', and '.join(sizes)}"
         )
 
 
 def _find_weights(
-    spec: ModelSpec, folder: Path | None, fetch: bool, tell: Callable[[str], None]
+    spec: ModelSpec,
+    folder: Path | None,
+    fetch: bool,
+    tell: Callable[[str], None],
+    silent: set[str],
 ) -> Path:
+    """Path of a model's weights, which are downloaded if they are missing.
+
+    A server that has not responded is not asked again: it costs seconds, and hundreds of models can
+    have the same one.
+    """
     try:
         path = weights_path(spec, folder)
     except WeightsError:
@@ -154,9 +201,18 @@ def _find_weights(
         if spec.weights.url:
             sweep_up(path)  # a second download of the same file may have been killed
         return path
-    place = folder or source_of(spec).weights_folder(spec)
-    tell(f"downloading {spec.weights.url} into {place}")
-    return download(spec.weights, place)
+    weights, place = spec.weights, folder or source_of(spec).weights_folder(spec)
+    server = urlsplit(weights.url).netloc
+    if weights.hub and hub_cache.is_offline():
+        raise missing(weights, place, ", and HF_HUB_OFFLINE is set")
+    if server in silent:
+        raise missing(weights, place, f", and {server} did not respond")
+    tell(f"downloading {weights.url} into {place}")
+    try:
+        return download(weights, place)
+    except Unreachable:
+        silent.add(server)
+        raise
 
 
 def _explained(patterns: Sequence[str]) -> list[str]:

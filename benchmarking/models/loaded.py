@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarking import __version__
 from benchmarking.errors import BenchmarkError
+from benchmarking.models import first_use
 from benchmarking.models.frameworks import Device, Framework
 from benchmarking.models.sources import framework_of, source_of, sources, weights_path
 from benchmarking.models.spec import ModelSpec, Predictor
@@ -70,18 +71,21 @@ def load(
     """Load a model in this process; for the meaning of the arguments see `Job`.
 
     Raises:
-        BenchmarkError: the weights are missing or not the published ones, there is no such GPU, or
-            the framework does not support this precision.
+        BenchmarkError: the weights are missing, not the published ones or not those that were used
+            before, there is no such GPU, or the framework does not support this precision.
     """
     framework = framework_of(spec)
     path = weights_path(spec, weights_folder) if seed is None else None
-    sha256 = (
-        verified_sha256(path, spec.weights) if path else ""
-    )  # before the framework sees the file
+    sha256 = ""
+    if path:  # before the framework sees the file
+        sha256 = verified_sha256(path, spec.weights)
+        first_use.check(spec, path, sha256)
     device = framework.prepare(gpu, _precision(framework, precision))
     if seed is not None:
         framework.seed(seed)
     model = source_of(spec).build(spec, path)
+    if path:
+        first_use.record(spec, sha256)
     return Loaded(spec, model, device, sha256, _precision(framework, precision))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
+from benchmarking.models.backends import framework_on
 
 
 def framework_name(model: Any) -> str:
@@ -23,12 +24,12 @@ def framework_name(model: Any) -> str:
         raise BenchmarkError(
             f"{model.__name__} is a class; give an instance, {model.__name__}(...)."
         )
-    for library, kind, name in (("torch", "nn.Module", "pytorch"), ("keras", "Model", "keras")):
-        found: Any = sys.modules.get(library)
-        for part in kind.split("."):
-            found = getattr(found, part, None)
-        if found and isinstance(model, found):
-            return name
+    keras: Any = sys.modules.get("keras")
+    if keras and isinstance(model, keras.Model):  # on PyTorch, it is also a module of PyTorch
+        return framework_on(keras.backend.backend())
+    torch: Any = sys.modules.get("torch")
+    if torch and isinstance(model, torch.nn.Module):
+        return "pytorch"
     if not callable(model):
         raise BenchmarkError(f"{model!r} cannot be called; expected a function or a model.")
     return "python"
@@ -40,9 +41,9 @@ def parameters_sha256(model: Any) -> str:
     Names, types, shapes and values are digested, in the order of the model.
     """
     framework = framework_name(model)
-    arrays = {"pytorch": _of_torch, "keras": _of_keras}.get(framework)
-    if arrays is None:
+    if framework == "python":
         return ""
+    arrays = _of_torch if framework == "pytorch" else _of_keras
     digest = hashlib.sha256()
     for name, kind, values in arrays(model):
         digest.update(f"{name} {kind} {values.shape}\n".encode())
@@ -61,6 +62,5 @@ def _of_torch(model: Any) -> Iterator[tuple[str, str, NDArray[Any]]]:
 
 
 def _of_keras(model: Any) -> Iterator[tuple[str, str, NDArray[Any]]]:
-    for variable in model.weights:
-        values = np.asarray(variable)
+    for variable, values in zip(model.weights, model.get_weights(), strict=True):
         yield variable.path, str(values.dtype), values

@@ -16,6 +16,9 @@ from benchmarking.pictures.recipe import Crops, Preprocessing
 Probabilities = NDArray[np.float32]
 """Softmax output: (n, classes), each row summing to one."""
 
+PUBLISHED_RECIPES = ("published", "published-test-size")
+"""Recipes with which the publishers of weights evaluate them; the first one is the usual one."""
+
 Scores = NDArray[np.float32]
 """Output of a model: (n, classes), probabilities or logits."""
 
@@ -37,9 +40,12 @@ class Weights:
         folder: its folder, if the user has named the file; None for the folder of its source.
         part: which tensors of the file are meant, as the start of their names; "" for the only
             ones that fit.
+        licence: name or address of the licence of the weights; empty if they have none of their
+            own.
+        hub: the repository at the Hugging Face hub that has the file, as in
+            "timm/resnet50.a1_in1k"; its cache can have the file too. Empty if there is none.
         beside: further files that this one refers to, in its folder, each with its sha256.
         parameters_sha256: digest of the parameters, if a program makes the model from other files.
-        licence: address of the licence of the weights; empty if the publisher names none.
 
     Raises:
         BenchmarkError: a digest is malformed.
@@ -56,6 +62,7 @@ class Weights:
     beside: tuple[tuple[str, str], ...] = ()
     parameters_sha256: str = ""
     licence: str = ""
+    hub: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch("([0-9a-f]{8,64})?", self.sha256):
@@ -79,11 +86,13 @@ class Published:
         acc1: acc@1 in percent.
         source: citation of the figures.
         acc5: acc@5 in percent; None if it was not published.
+        caveat: what is not known about the figures, for readers; empty if nothing is missing.
     """
 
     acc1: float
     source: str
     acc5: float | None = None
+    caveat: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ class ModelSpec:
     Attributes:
         source: name of the source that builds it.
         name: its name within the source, where it is unique.
-        framework: name of the framework that runs it, "pytorch" or "keras".
+        framework: name of the framework that runs it, such as "pytorch" or "keras".
         weights: the file its parameters come from.
         recipes: preprocessing by recipe name.
         parameters: number of parameters, as its framework counts them: Keras includes the moving
@@ -126,6 +135,21 @@ class ModelSpec:
     def full_name(self) -> str:
         """Source and name, which identify the model."""
         return f"{self.source}/{self.name}"
+
+    def recipe(self, name: str) -> Preprocessing:
+        """The preprocessing of a recipe.
+
+        Raises:
+            BenchmarkError: the model does not have this recipe.
+        """
+        if name not in self.recipes:
+            raise BenchmarkError(
+                f"no recipe {name!r}; it has {', '.join(self.recipes)}."
+                if self.recipes
+                else f"no recipe {name!r}, because it is not known how the authors of the weights "
+                "evaluate them."
+            )
+        return self.recipes[name]
 
     @property
     def built_as(self) -> ModelSpec:

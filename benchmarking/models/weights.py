@@ -10,16 +10,19 @@ import hashlib
 import io
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
 
 from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.io import downloads, files
+from benchmarking.models import hub_cache
 from benchmarking.models.spec import Weights
 
 
 def verified_sha256(path: Path, weights: Weights) -> str:
     """Verify that a weight file is the published one, and return its sha256.
 
-    If no digest is published, any file is accepted.
+    If no digest is published, any file is accepted; but a file in the cache of the Hugging Face hub
+    must have the digest that the hub gave for it.
 
     Raises:
         WeightsError: it is a different file, or cannot be read; it is not changed.
@@ -42,7 +45,16 @@ def verified_sha256(path: Path, weights: Weights) -> str:
                 f"{path} has {kind} {found}, but {weights.name} was published with {published}; "
                 "move it away and download it again."
             )
+    if weights.hub and (known := hub_cache.recorded_sha256(path)) not in ("", sha256.hexdigest()):
+        raise WeightsError(
+            f"{path} has sha256 {sha256.hexdigest()}, but the hub gave {known} for it: it is "
+            "damaged; remove it and download it again."
+        )
     return sha256.hexdigest()
+
+
+class Unreachable(WeightsError):
+    """Weights that are missing, and whose server does not respond."""
 
 
 def sha256_of(path: Path) -> str:
@@ -62,53 +74,86 @@ def missing(weights: Weights, folder: Path, why: str = "") -> WeightsError:
             f"{weights.file}{size} is missing; its source gives no address, so put it into "
             f"{folder}."
         )
+    name = "" if urlsplit(weights.url).path.endswith(f"/{weights.file}") else f" as {weights.file}"
     return WeightsError(
-        f"{weights.file} is missing{why}; download {weights.url}{size} into {folder}."
+        f"{weights.file} is missing{why}; download {weights.url}{size} into {folder}{name}."
     )
 
 
 class _Bounded(io.BufferedIOBase):
     """A file with a limit just above the size of the weights, so that no server fills the disk."""
 
-    def __init__(self, file: BinaryIO, weights: Weights) -> None:
-        self._file, self._weights = file, weights
+    def __init__(self, file: BinaryIO, weights: Weights, bar: Any) -> None:
+        self._file, self._weights, self._bar = file, weights, bar
         # Published sizes are rounded, and some are in MB instead of MiB.
-        self._left = round(2**20 * (1.1 * weights.megabytes + 1)) if weights.megabytes else 2**34
+        size = weights.megabytes
+        self._most = round(2**20 * (1.1 * size + 1)) if size else 2**34
 
     def write(self, block: Any, /) -> int:
-        self._left -= len(block)
-        if self._left < 0:
+        if self._file.tell() + len(block) > self._most:
             weights = self._weights
             size = f"{weights.megabytes:.0f} MiB" if weights.megabytes else "16 GiB"
             raise WeightsError(f"{weights.url} serves more than the {size} of {weights.file}.")
-        return self._file.write(block)
+        written = self._file.write(block)
+        self._bar.update(written)
+        return written
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        self._bar.n = self._bar.last_print_n = self._bar.initial = offset
+        return self._file.seek(offset, whence)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        return self._file.truncate(size)
 
 
 def download(weights: Weights, folder: Path) -> Path:
     """Download a weight file into a folder, with a progress bar, and verify it.
 
     A file with its final name is complete and verified. After an interruption, the next call
-    starts from the beginning.
+    resumes if the server has a tag for exactly these bytes; else it starts from the beginning.
 
     Raises:
-        WeightsError: the address cannot be reached or serves another file, or the folder cannot
-            be written.
+        Unreachable: the server does not respond.
+        WeightsError: the address serves another file, or the folder cannot be written.
     """
-    from tqdm import tqdm
-
     path = folder / weights.file
-    size = round((weights.megabytes or 0) * 2**20) or None
-    bar = {"desc": weights.file, "total": size, "leave": False, "disable": None}
     try:
-        with files.replacing(path) as file:
-            with tqdm.wrapattr(file, "write", **bar) as into:
-                downloads.download(weights.url, cast(BinaryIO, _Bounded(into, weights)))
-            file.flush()
-            verified_sha256(Path(file.name), weights)
-    except downloads.DownloadError as error:
-        raise missing(weights, folder, f" and could not be downloaded ({error.why})") from error
+        with downloads.opened(weights.url) as remote:
+            _receive(remote, weights, path)
+    except (downloads.DownloadError, files.Interrupted) as error:
+        cause = error.__cause__ if isinstance(error, files.Interrupted) else error
+        why = cause.why if isinstance(cause, downloads.DownloadError) else str(cause)
+        told = missing(weights, folder, f" and could not be downloaded ({why})")
+        kind = Unreachable if isinstance(cause, downloads.Unanswered) else WeightsError
+        raise kind(str(told)) from error
     except WeightsError:
         raise
     except BenchmarkError as error:
         raise WeightsError(str(error)) from error
     return path
+
+
+def _receive(remote: downloads.Remote, weights: Weights, path: Path) -> None:
+    from tqdm import tqdm
+
+    size = round((weights.megabytes or 0) * 2**20) or None
+    version = f"{weights.url} {remote.version}"
+    with (
+        files.resuming(path, version) if remote.version else files.replacing(path) as file,
+        tqdm(
+            desc=weights.file,
+            total=size,
+            leave=False,
+            disable=None,
+            unit="B",
+            unit_scale=True,
+            unit_divisor=1024,
+        ) as bar,
+    ):
+        into = cast(BinaryIO, _Bounded(file, weights, bar))
+        try:
+            remote.resume(into, file.tell())
+        except downloads.DownloadError as error:
+            raise files.Interrupted from error
+        file.flush()
+        verified_sha256(Path(file.name), weights)

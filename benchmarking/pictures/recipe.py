@@ -176,8 +176,26 @@ class Preprocessing:
         else:
             height, width = self.resize
             size = f"resized to {height} x {width} without keeping the aspect ratio, {how}"
+            size += f", centre crop {self.crop}" if self.resize != (self.crop, self.crop) else ""
         padding = " padded with a black border" if self.pads else ""
         return f"{size}{padding}, scaling {self.scaling}"
+
+    @property
+    def short(self) -> str:
+        """The recipe in a few words: sizes, filter and scaling, as in "256 bilinear, crop 224"."""
+        how = (
+            self.interpolation
+            if self.library == "pillow"
+            else f"{self.library} {self.interpolation}"
+        )
+        if self.first == "crop":
+            size = f"crop {self.crop}/{self.resize}, {self.crop} {how}"
+        elif isinstance(self.resize, int):
+            size = f"{self.resize} {how}, crop {self.crop}"
+        else:
+            height, width = self.resize
+            size = f"{height} x {width} {how}, crop {self.crop}"
+        return f"{size}, {self.scaling.name or 'own'} scaling"
 
     def as_document(self) -> dict[str, Any]:
         """The recipe as it is stored: names, numbers and lists.

@@ -109,7 +109,7 @@ def aggregate(
         tuple(columns),
         rows,
         tuple(left_out),
-        notes=tuple(dict.fromkeys([*notes, *_near_chance(rows)])),
+        notes=tuple(dict.fromkeys([*notes, *_caveats(rows), *_near_chance(rows)])),
         label_sets=tuple(_name(*found, right) for found in label_sets.items()),
     )
 
@@ -186,8 +186,15 @@ def _name(prefix: str, labels: LabelSet, right: NDArray[np.int64]) -> str:
 
 def _compared(run: Counts) -> Counts:
     """Add the published accuracy of the same weights; random weights have none."""
-    known = published_of(run.run.source, run.run.model)
+    known = published_of(run.run.source, run.run.model, run.run.recipe)
     return run if run.provenance.is_random else replace(run, published=known)
+
+
+def _caveats(rows: Sequence[Row]) -> Iterator[str]:
+    """What is not known about the published accuracies."""
+    for row in rows:
+        if row.published and row.published.caveat:
+            yield f"{row.published.caveat} (published accuracies of {row.run.source})"
 
 
 def _near_chance(rows: Sequence[Row]) -> Iterator[str]:

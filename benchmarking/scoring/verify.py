@@ -19,8 +19,8 @@ from benchmarking.labels.agreement import numbers_of
 from benchmarking.labels.imagenet import validation_labels
 from benchmarking.labels.label_set import LabelSet, every_image
 from benchmarking.models.published import weights_source
-from benchmarking.models.sources import all_specs, published_of
-from benchmarking.models.spec import Published
+from benchmarking.models.sources import published_of, sources
+from benchmarking.models.spec import PUBLISHED_RECIPES, Published
 from benchmarking.pictures.recipe import Preprocessing, recipe_from
 from benchmarking.predictions.image_rows import ImageRows
 from benchmarking.predictions.provenance import Provenance
@@ -42,6 +42,10 @@ ECE_RUNS = 5
 """Number of other runs on the same pictures that this comparison needs."""
 LOW_SHARE, LOW_LEVEL = 0.9, 0.001
 """Share of a source's runs below the published accuracy, and p-value, that are suspicious."""
+
+
+LABELS = ("original", "real")
+"""Names of the labels for which accuracies are published."""
 
 
 class Verdict(StrEnum):
@@ -81,6 +85,7 @@ class Verification:
         verdict: result of the comparison.
         causes: likely causes of a difference, the most conclusive first.
         reason: short explanation of the verdict.
+        labels: name of the labels, "original" or "real".
     """
 
     run: Run
@@ -92,6 +97,7 @@ class Verification:
     verdict: Verdict
     causes: tuple[Cause, ...]
     reason: str = ""
+    labels: str = LABELS[0]
 
     def __str__(self) -> str:
         published = f", published {self.published.acc1:.2f} %" if self.published else ""
@@ -112,14 +118,21 @@ class _Pictures:
     right: LabelSet
     comparable: bool
     whole: bool
+    labels: str
 
 
-def _pictures(rows: ImageRows) -> _Pictures:
+def _pictures(rows: ImageRows, labels: str) -> _Pictures:
     numbers = numbers_of(rows.keys)
+    right = every_image(rows.labels)
+    if labels != LABELS[0] and numbers is not None:
+        from benchmarking.labels.label_files import label_set
+
+        right = label_set(labels, rows.keys, rows.labels)
     return _Pictures(
-        every_image(rows.labels),
+        right,
         comparable=numbers is not None,
         whole=numbers is not None and len(np.unique(numbers)) == len(validation_labels()),
+        labels=labels,
     )
 
 
@@ -175,24 +188,34 @@ class _Measured:
 
 
 def verify(
-    store: Stores | Store | str | Path, runs: Sequence[Run] | None = None
+    store: Stores | Store | str | Path,
+    runs: Sequence[Run] | None = None,
+    *,
+    labels: str = LABELS[0],
 ) -> list[Verification]:
     """Compare each run with the published accuracy of its weights, and look for causes.
 
     Args:
         store: the store, or several; all undamaged runs on the same pictures help to find causes.
         runs: the runs to verify; None for all.
+        labels: the labels to score with: "original", or "real" for ReaL labels, with which timm
+            publishes accuracies too.
 
     Raises:
-        BenchmarkError: a run or an image set's list of pictures is broken.
+        BenchmarkError: a run or an image set's list of pictures is broken, or the labels are
+            unknown or have not been fetched.
     """
+    if labels not in LABELS:
+        raise BenchmarkError(
+            f"no accuracies are published for labels {labels!r}, only for {', '.join(LABELS)}."
+        )
     stores = as_stores(store)
     findings: list[Verification] = []
     if runs is None:
         runs = [run for images in stores.image_sets() for run in stores.runs(images)]
     for part, chosen in stores.split(runs):
         images = chosen[0].images
-        pictures = _pictures(part.rows(images))
+        pictures = _pictures(part.rows(images), labels)
         measured = []
         for run in part.runs(images):
             try:
@@ -212,7 +235,7 @@ def verify(
 
 def _measure(store: Stores, run: Run, pictures: _Pictures) -> _Measured:
     predicted, made = store.read(run), store.provenance(run)
-    known = published_of(run.source, run.model)
+    known = published_of(run.source, run.model, run.recipe, labels=pictures.labels)
     return _Measured(
         run,
         made,
@@ -240,12 +263,14 @@ def _verification(
         verdict,
         causes,
         one.reason,
+        one.pictures.labels,
     )
 
 
 def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str]) -> list[Cause]:
     """The cause of every rule that applies to a run, the most conclusive first."""
     causes = []
+    different = _differences(one)
     if one.acc1 < CHANCE:
         causes.append(
             Cause(
@@ -254,7 +279,7 @@ def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str])
             )
         )
     used = _preprocessing(one.provenance)
-    if used and used.pads:
+    if used and used.pads and used != _published_recipe(one.run):
         causes.append(
             Cause(
                 "black border", f"the crop, {used.crop}, is larger than the resize, {used.resize}"
@@ -269,7 +294,6 @@ def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str])
                 f"median of {len(other_eces)} other runs",
             )
         )
-    different = _differences(one)
     if different:
         causes.append(Cause("recipe is not the published one", different))
     if one.run.source in low and not different:
@@ -279,9 +303,7 @@ def _causes(one: _Measured, other_eces: Sequence[float], low: Mapping[str, str])
 
 def _differences(one: _Measured) -> str:
     """A run's recipe and the published one, if both are known and differ; else empty."""
-    used = _preprocessing(one.provenance)
-    weights = weights_source(one.run.source), one.run.model.casefold()
-    reference = _published_recipes().get(weights)
+    used, reference = _preprocessing(one.provenance), _published_recipe(one.run)
     if used is None or reference is None or used == reference:
         return ""
     if str(used) != str(reference):
@@ -317,11 +339,15 @@ def _preprocessing(made: Provenance) -> Preprocessing | None:
         return None
 
 
+def _published_recipe(run: Run) -> Preprocessing | None:
+    """The recipe with which a run's weights were published; None if it is unknown."""
+    recipes = _recipes_of(weights_source(run.source)).get(run.model.casefold(), {})
+    return recipes.get(run.recipe if run.recipe in PUBLISHED_RECIPES else PUBLISHED_RECIPES[0])
+
+
 @cache
-def _published_recipes() -> dict[tuple[str, str], Preprocessing]:
-    """The recipe that each model's weights were published with, by source and model."""
-    return {
-        (spec.source, spec.name.casefold()): spec.recipes["published"]
-        for spec in all_specs()
-        if "published" in spec.recipes
-    }
+def _recipes_of(source: str) -> dict[str, Mapping[str, Preprocessing]]:
+    """The recipes of a source's models; only this source is asked, as some have many models."""
+    known = sources()
+    specs = known[source].specs() if source in known else ()
+    return {spec.name.casefold(): spec.recipes for spec in specs}

@@ -182,13 +182,16 @@ def test_recipes_differ_from_the_published_one_in_one_part_each():
     assert len(set(found.values())) == len(found)
 
 
-@pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: f"{spec.source}/{spec.name}")
-def test_every_model_has_a_variation_of_every_part(spec):
-    changed = variations(spec.recipes["published"]).values()
-    published = spec.recipes["published"]
-    for part in ("library", "interpolation", "resize", "scaling"):
-        assert any(getattr(one, part) != getattr(published, part) for one in changed), part
-    assert any(one.pads for one in changed)
+def test_every_recipe_has_a_variation_of_every_part():
+    for published in {spec.recipes.get("published") for spec in all_specs()} - {None}:
+        changed = variations(published).values()
+        for part in ("library", "interpolation", "resize", "scaling"):
+            differ = any(getattr(one, part) != getattr(published, part) for one in changed)
+            assert differ, (part, published)
+        if published.first == "crop":  # what is cut out of a picture needs no border
+            assert "resized before the crop" in variations(published)
+        else:
+            assert any(one.pads for one in changed), published
 
 
 def pictures(labels):

@@ -336,6 +336,7 @@ KERAS = """
 import json, sys
 from pathlib import Path
 import h5py, keras, numpy as np
+from keras.src.utils import file_utils
 from benchmarking.errors import WeightsError
 from benchmarking.models.sources.checkpoint import build, spec_of_checkpoint
 
@@ -358,6 +359,32 @@ for name in ("mine.weights.h5", "none.weights.h5"):
         build(spec_of_checkpoint(path, "keras/MobileNet"), path)
     except WeightsError as error:
         said["refused " + name] = str(error)
+
+crops = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype("float32")
+file_utils.get_file = lambda *_, **__: None  # instead of a download
+loading, keras.Model.load_weights = keras.Model.load_weights, lambda *_, **__: None
+pretrained = keras.applications.EfficientNetB0(weights="imagenet")
+keras.Model.load_weights = loading
+for layers, model in (
+    ("as pretrained", pretrained),
+    ("from scratch", keras.applications.EfficientNetB0(weights=None)),
+):
+    kernel = model.get_layer("predictions").kernel
+    kernel.assign(8000 * kernel)  # so that predictions depend on the picture
+    expected = np.asarray(model(crops, training=False))
+    for name in ("layers.weights.h5", "layers.h5"):
+        model.save_weights(folder / name) if "weights" in name else model.save(folder / name)
+        found = build(spec_of_checkpoint(folder / name, "keras/EfficientNetB0"), folder / name)
+        difference = np.abs(np.asarray(found(crops, training=False)) - expected).max()
+        said[f"{layers} {name}"] = float(difference)
+    said[f"{layers} spread"] = float(np.abs(expected[0] - expected[1]).max())
+small = keras.applications.MobileNetV3Small(weights=None, include_preprocessing=False)
+small.save_weights(folder / "small.weights.h5")
+try:
+    build(spec_of_checkpoint(folder / "small.weights.h5", "keras/MobileNetV3Small"),
+          folder / "small.weights.h5")
+except WeightsError as error:
+    said["refused small"] = str(error)
 print("said:", json.dumps(said))
 """
 
@@ -377,3 +404,9 @@ def test_weights_of_keras_are_loaded_and_differences_are_named(tmp_path):
         in said["refused mine.weights.h5"]
     )
     assert "none.weights.h5 does not fit keras/MobileNet" in said["refused none.weights.h5"]
+    # Keras adds a layer without arrays to EfficientNet if it has its own weights.
+    for layers in ("as pretrained", "from scratch"):
+        for name in ("layers.weights.h5", "layers.h5"):
+            assert said[f"{layers} {name}"] < 1e-6
+        assert said[f"{layers} spread"] > 1e-5
+    assert "scale pixels are 1 in the model and 0 in the file" in said["refused small"]

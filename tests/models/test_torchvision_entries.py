@@ -155,7 +155,8 @@ def test_a_newer_torchvision_is_read_and_its_models_are_listed(future, capsys):
     out = capsys.readouterr().out
     assert "torchvision: no recipe published, because it is not known how" in out
     assert out.splitlines()[2].split() == [
-        *("PyTorch", "torchvision/future9.IMAGENET1K_V3", "missing", "7", "-", "-")
+        *("PyTorch", "torchvision/future9.IMAGENET1K_V3", "missing", "2", "7", "0.20"),
+        *("-", "-", "-", "-"),
     ]
 
 

@@ -4,6 +4,7 @@ import re
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 
@@ -14,7 +15,6 @@ from compared_models import MODELS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
-from torchvision.transforms import v2
 
 from benchmarking.errors import PictureError
 from benchmarking.pictures.crop import crop, crop_corner, library_versions, resized
@@ -22,11 +22,20 @@ from benchmarking.pictures.decode import Undecodable, inspect, read_to_end
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
 PILLOW, OPENCV = (
-    sorted({p for spec in MODELS for p in spec.recipes.values() if p.library == name}, key=str)
+    sorted(
+        {
+            replace(recipe, scaling=SCALINGS["identity"])
+            for spec in MODELS
+            for recipe in spec.recipes.values()
+            if recipe.library == name
+        },
+        key=str,
+    )
     for name in ("pillow", "opencv")
 )
+"""The distinct crops; the scaling comes later."""
 SHORTER_SIDE = [
-    next(recipe for recipe in recipes if isinstance(recipe.resize, int))
+    next(one for one in recipes if isinstance(one.resize, int) and one.first == "resize")
     for recipes in (PILLOW, OPENCV)
 ]
 """One of each library that keeps the aspect ratio."""
@@ -34,6 +43,8 @@ SHORTER_SIDE = [
 
 def torchvision_crop(data: bytes, recipe: Preprocessing) -> np.ndarray:
     """The recipe applied by torchvision, the library that it is published with."""
+    from torchvision.transforms import v2
+
     size = recipe.resize if isinstance(recipe.resize, int) else list(recipe.resize)
     steps = v2.Compose(
         [
@@ -90,16 +101,52 @@ def test_crops_of_every_kind_of_picture_equal_those_of_the_recipes_own_library(k
 
 
 def opencv_crop(data: bytes, recipe: Preprocessing) -> np.ndarray:
-    """The recipe of the published Keras accuracies, written with OpenCV's own calls."""
+    """The recipes of the published Keras accuracies, written with OpenCV's own calls."""
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     h, w = picture.shape[:2]
     s, c = recipe.resize, recipe.crop
-    size = (w * s // min(h, w), h * s // min(h, w))
-    if size != (w, h):
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
+    if recipe.first == "crop":  # with the arithmetic of the authors of EfficientNet
+        side = int(np.float32(c / (c + 32)) * np.float32(min(h, w)))
+        top, left = ((h - side) + 1) // 2, ((w - side) + 1) // 2
+        picture, size = picture[top : top + side, left : left + side], (c, c)
+    elif isinstance(s, tuple):
+        size = s
+    else:
+        size = (w * s // min(h, w), h * s // min(h, w))
+    if size != picture.shape[1::-1]:
+        how = {"bicubic": cv2.INTER_CUBIC, "bilinear": cv2.INTER_LINEAR}[recipe.interpolation]
+        picture = cv2.resize(picture, size, interpolation=how)
     h, w = picture.shape[:2]
     top, left = (h - c) // 2, (w - c) // 2
     return cv2.cvtColor(picture[top : top + c, left : left + c], cv2.COLOR_BGR2RGB)
+
+
+def test_the_recipes_of_keras_crop_first_resize_alone_or_resize_first():
+    kinds = [(recipe.first, type(recipe.resize).__name__) for recipe in OPENCV]
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        ("crop", "int"): 8,
+        ("resize", "int"): 3,
+        ("resize", "tuple"): 3,
+    }
+
+
+SHAPES = [(8, 8), (9, 31), (200, 30), (223, 225), (224, 224), (256, 257), (333, 500), (375, 500)]
+SHAPES += [(500, 375), (501, 334), (412, 412), (599, 601), (632, 640), (640, 480), (1100, 733)]
+SHAPES += [(256, 256), (384, 384), (299, 341), (17, 900), (900, 17)]
+
+
+@cache
+def of_every_shape() -> tuple[bytes, ...]:
+    return tuple(
+        encoded(Image.fromarray(noise(*shape, 3, seed=n)), "JPEG") for n, shape in enumerate(SHAPES)
+    )
+
+
+@pytest.mark.parametrize("recipe", OPENCV, ids=str)
+def test_crops_of_20_shapes_equal_those_of_opencvs_own_calls(recipe):
+    assert len(of_every_shape()) == 20
+    for data in of_every_shape():
+        assert (crop(data, recipe) == opencv_crop(data, recipe)).all()
 
 
 @pytest.mark.parametrize("recipe", OPENCV, ids=str)

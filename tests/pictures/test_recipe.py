@@ -42,7 +42,10 @@ def test_a_recipe_is_the_same_once_it_has_been_stored_as_json(recipe):
     assert recipe_from(json.loads(json.dumps(recipe.as_document()))) == recipe
 
 
-@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.full_name)
+OLD = [spec for spec in MODELS if spec.source != "keras" or "northcutt2019" in spec.recipes]
+
+
+@pytest.mark.parametrize("spec", OLD, ids=lambda spec: spec.full_name)
 def test_recipes_of_known_models_are_stored_as_before_scalings_were_values(spec):
     for recipe in spec.recipes.values():
         document = recipe.as_document()
@@ -132,6 +135,12 @@ def test_recipes_are_described_in_words():
         "centre crop of 224/256 of the shorter side, then resized to 224, pillow bicubic, "
         "scaling identity"
     )
+    squashed = replace(TORCH, resize=(256, 256))
+    assert (
+        "resized to 256 x 256 without keeping the aspect ratio, pillow bilinear, centre crop 224"
+        in (str(squashed))
+    )
+    assert "centre crop" not in str(replace(squashed, resize=(224, 224)))
     assert str(HALF) == "x / 255, mean (0.5, 0.5, 0.5), std (0.5, 0.5, 0.5), rgb"
 
 

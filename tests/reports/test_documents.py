@@ -58,7 +58,7 @@ COMMANDS = {
     "show": ("show", "vgg16", "--store", "store"),
     "check": ("check", "--store", "store"),
     "models": ("models", "efficientnet-lite0"),
-    "models with weights": ("models", "efficientnet-lite0", "vgg16", "--weights"),
+    "models with weights": ("models", "efficientnet-lite0", "vgg16", "--files"),
     "doctor": ("doctor", "pictures"),
     "doctor, quick": ("doctor", "pictures", "--quick"),
 }

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import binom, binomtest, multinomial, rankdata
 
 from benchmarking.labels.label_set import every_image
 from benchmarking.scoring.metrics import correct
@@ -53,6 +52,8 @@ def hits_of_2019(imported_2019):
 
 @given(outcomes, st.sampled_from([0.8, 0.95, 0.99]))
 def test_wilson_interval_is_scipys(outcome, confidence):
+    from scipy.stats import binomtest
+
     right, n = outcome
     expected = binomtest(right, n).proportion_ci(confidence, method="wilson")
     assert wilson_interval(right, n, confidence) == pytest.approx(tuple(expected), abs=1e-12)
@@ -89,6 +90,8 @@ def test_wilson_interval_of_known_accuracies(percent, n, expected):
 
 @pytest.mark.parametrize("n", [10_000, 50_000])
 def test_95_of_100_wilson_intervals_contain_the_true_accuracy(n):
+    from scipy.stats import binom
+
     low, high = np.transpose([wilson_interval(right, n) for right in range(n + 1)])
     true = np.linspace(0.05, 0.95, 19)
     held = [binom.pmf(np.flatnonzero((low <= p) & (p <= high)), n, p).sum() for p in true]
@@ -110,6 +113,8 @@ def test_95_of_100_simulated_wilson_intervals_contain_the_true_accuracy():
 
 @given(st.lists(st.integers(0, 5) | st.floats(0, 100), min_size=1))
 def test_ranks_are_scipys_competition_ranks(scores):
+    from scipy.stats import rankdata
+
     assert competition_ranks(scores) == rankdata([-s for s in scores], method="min").tolist()
 
 
@@ -123,12 +128,16 @@ def sign_test_in_whole_numbers(successes, n):
 
 @pytest.mark.parametrize("n", range(1, 61))
 def test_sign_test_is_scipys_for_every_outcome_of_few_trials(n):
+    from scipy.stats import binomtest
+
     expected = [binomtest(k, n, 0.5).pvalue for k in range(n + 1)]
     assert [sign_test(k, n) for k in range(n + 1)] == pytest.approx(expected, rel=1e-9)
 
 
 @given(st.integers(1_000, 50_000), st.floats(0, 28), st.booleans())
 def test_sign_test_is_scipys_for_many_trials_from_the_middle_to_1e_200(n, deviations, swapped):
+    from scipy.stats import binomtest
+
     fewer = int(n / 2 - deviations * n**0.5 / 2)
     successes = n - fewer if swapped else fewer
     expected = binomtest(successes, n, 0.5).pvalue
@@ -145,6 +154,8 @@ def test_sign_test_is_what_whole_numbers_give_down_to_1e_300(n, deviations):
 
 @pytest.mark.parametrize("n", [999, 1_000, 49_999, 50_000])
 def test_sign_test_is_scipys_around_the_middle(n):
+    from scipy.stats import binomtest
+
     middle = range(n // 2 - 8, n // 2 + 9)
     expected = [binomtest(k, n, 0.5).pvalue for k in middle]
     found = [sign_test(k, n) for k in middle]
@@ -191,6 +202,8 @@ def rejected_of_2000():
 
 
 def test_equal_models_differ_significantly_in_at_most_5_of_100_cases():
+    from scipy.stats import binom
+
     wrongly = binom.pmf(np.flatnonzero(rejected_of_2000()), 2_000, 0.5).sum()
     assert 0.04 <= wrongly <= 0.05
 
@@ -276,6 +289,8 @@ PAIRS = [
 
 @pytest.mark.parametrize(("both", "first", "second"), PAIRS)
 def test_95_of_100_paired_intervals_contain_the_true_difference(both, first, second):
+    from scipy.stats import binom, multinomial
+
     n = 500
     likely = [np.flatnonzero(binom.pmf(np.arange(n + 1), n, p) > 1e-12) for p in (first, second)]
     tables = np.stack(np.meshgrid(*likely), axis=-1).reshape(-1, 2)

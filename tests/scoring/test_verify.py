@@ -1,5 +1,6 @@
 """Verdicts on runs, and likely causes of wrong accuracies."""
 
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarking.cli import main
+from benchmarking.errors import BenchmarkError
 from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
 from benchmarking.models.published import published
 from benchmarking.models.sources import spec_of
@@ -59,7 +61,7 @@ def add(store, a_provenance):
         classes = np.take_along_axis(np.column_stack([first, others]), order, axis=1)
         said = TopK(classes, np.take_along_axis(probabilities, order, axis=1))
         known = spec_of(source, model).recipes[recipe].as_document()
-        made = replace(a_provenance(images), preprocessing=known, **changed)
+        made = replace(a_provenance(images), **{"preprocessing": known, **changed})
         run = Run(images.name, source, model, recipe)
         store.write(run, images, said, made)
         return run
@@ -327,3 +329,103 @@ def test_runs_made_wrong_on_purpose_get_the_right_cause(sample_images, store):
     assert whats(found["meanstd"]) == ["recipe is not the published one"]
     assert "scaling torch; published: " in found["meanstd"].causes[0].evidence
     assert whats(found["shuffled"]) == ["labels in another order than the model's classes"]
+
+
+TIMM = "resnet50.a1_in1k"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "right", "verdict"),
+    [
+        ("published", 40_191, "reproduced"),  # 80.382 % at 224 pixels
+        ("published", 40_620, "not reproduced"),
+        ("published-test-size", 40_620, "reproduced"),  # 81.240 % at 288 pixels
+    ],
+)
+def test_a_run_of_timm_is_compared_with_the_figure_of_its_size(store, add, recipe, right, verdict):
+    found = only(store, add(TIMM, right, source="timm", recipe=recipe))
+    assert found.verdict.value == verdict
+    assert found.causes == ()
+    assert found.published.source == "timm's results-imagenet.csv at commit aa4b5850"
+
+
+def test_a_run_of_timm_without_a_figure_has_no_reference(store, add):
+    for model, recipe in (
+        ("cspnext_l.rsb_a1_in1k", "published"),
+        ("fasternet_s.in1k", "published-test-size"),  # measured with another crop only
+    ):
+        found = only(store, add(model, 40_000, source="timm", recipe=recipe))
+        assert (found.verdict.value, found.reason) == ("no reference", "no published accuracy")
+
+
+def test_a_black_border_is_no_cause_if_it_is_published(store, add):
+    name = "volo_d4_448.sail_in1k"
+    assert spec_of("timm", name).recipes["published"].pads
+    assert only(store, add(name, 40_000, source="timm")).causes == ()
+    cut = {**spec_of("timm", name).recipes["published"].as_document(), "resize": 380}
+    found = only(store, add(name, 40_000, source="timm", preprocessing=cut))
+    assert [cause.what for cause in found.causes] == [
+        "black border",
+        "recipe is not the published one",
+    ]
+
+
+def test_what_is_not_known_about_figures_is_said_once(store, add, tmp_path, capsys):
+    for recipe in ("published", "published-test-size"):
+        add(TIMM, 40_191, source="timm", recipe=recipe)
+    add("resnet50", 38_065)
+    assert call("verify", "--store", store.folder) == 1
+    caveat = "timm does not record the precision of its figures"
+    assert capsys.readouterr().out.count(caveat) == 1
+    path = tmp_path / "table.json"
+    assert call("table", "--store", store.folder, "-o", path) == 0
+    assert capsys.readouterr().err.count(caveat) == 1
+    for row in json.loads(path.read_text())["tables"][0]["rows"]:
+        assert ("caveat" in row["published"]) is (row["source"] == "timm")
+
+
+def test_without_a_run_of_timm_its_models_are_not_listed(store, add):
+    add("resnet50", 30_000)
+    script = f"""
+import sys
+from benchmarking.cli import main
+from benchmarking.errors import BenchmarkError
+for command in ("table", "verify"):
+    main([command, "--store", {str(store.folder)!r}])
+from benchmarking.models import timm_entries, timm_results
+assert timm_entries.shipped.cache_info().misses == 0
+assert timm_results._rows.cache_info().misses == 0
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "not reproduced" in done.stdout
+
+
+def test_with_real_labels_a_run_is_compared_with_the_figure_for_them(
+    store, add, tmp_path, monkeypatch, capsys
+):
+    lists = [[label, (label + 500) % 1000] for label in validation_labels().tolist()]
+    for picture in validation_rows()[46_837:].tolist():
+        lists[picture] = []
+    place = tmp_path / "imagenet-benchmarking" / "real-labels"
+    place.mkdir(parents=True)
+    (place / "real.json").write_text(json.dumps(lists))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    add(TIMM, 40_145, source="timm")
+    add("resnet50", 38_065)
+    timm, torchvision = verify(store, labels="real")
+    assert (timm.verdict.value, timm.n, timm.published.acc1) == ("reproduced", 46_837, 85.712)
+    assert timm.published.source == "timm's results-imagenet-real.csv at commit aa4b5850"
+    assert (torchvision.verdict.value, torchvision.labels) == ("no reference", "real")
+    path = tmp_path / "verdicts.json"
+    assert call("verify", TIMM, "--labels", "real", "--store", store.folder, "-o", path) == 0
+    (document,) = json.loads(path.read_text())["runs"]
+    assert (document["labels"], document["published"]["acc1"]) == ("real", 0.85712)
+    assert call("verify", TIMM, "--labels", "real", "--store", store.folder) == 0
+    assert "ReaL Acc@1" in capsys.readouterr().out
+
+
+def test_labels_without_published_figures_are_refused(store, add):
+    add("resnet50", 38_065)
+    with pytest.raises(BenchmarkError, match="no accuracies are published for labels 'corrected'"):
+        verify(store, labels="corrected")

@@ -120,7 +120,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="published",
         metavar="NAME",
         help="preprocessing: published, with which the authors of the weights evaluate them (the "
-        "default), or northcutt2019, that of the table of 2019",
+        "default), published-test-size, the other size at which timm evaluates a model, or "
+        "northcutt2019, that of the table of 2019",
     )
     add(
         "--limit",
@@ -153,7 +154,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights-dir",
         type=expanded,
         metavar="DIR",
-        help="folder with the files of weights (default: where each framework keeps them)",
+        help="folder with the files of weights, or a cache of the Hugging Face hub (default: where "
+        "each framework keeps them)",
     )
     add_weights(
         parser,
@@ -171,6 +173,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compute with lower precision: tf32, bf16 or fp16; faster on most GPUs, but "
         "predictions change; these runs are kept in a separate store, named after the precision "
         "(default: full float32)",
+    )
+    add(
+        "--backend",
+        metavar="NAME",
+        help="run the chosen models of Keras, and only those, on this backend of Keras: "
+        "tensorflow, jax or torch; runs are stored under the sources keras-jax and so on, which "
+        "--models also accepts (default: tensorflow)",
     )
     add(
         "--on-bad-image",
@@ -259,6 +268,7 @@ def _options(args: argparse.Namespace) -> Options:
         seed=RANDOM_SEED if args.weights == "random" else None,
         keep="all" if args.save_all_probs else "top5",
         precision=args.precision,
+        backend=args.backend,
         executor=args.executor,
         crop_cache=_crop_cache(args.crop_cache),
         timeout=args.timeout,

@@ -44,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--images", metavar="NAME", help="only runs on this image set (default: all)")
     add("--recipe", metavar="NAME", help="only runs with this recipe (default: all)")
     add(
+        "--labels",
+        choices=("original", "real"),
+        default="original",
+        help="labels of the validation pictures: original (default), or ReaL labels, with which "
+        "the accuracies of timm are published too",
+    )
+    add(
         "--require-reference",
         action="store_true",
         help="exit status 1 also if a run has no reference, so that every run is judged",
@@ -61,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     begun = monotonic()
     store = chosen_stores(args)
     runs, damaged = whole_runs(store, runs_meant(args, store))
-    findings = verify(store, runs)
+    findings = verify(store, runs, labels=args.labels)
     sets = sorted({run.images for run in runs})
     print_notes(note for images in sets for note in store.notes(images))
     left_out = [*damaged, *problems(store, args.images)]
@@ -82,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
 
         return junit(findings, left_out, failing=failing, seconds=monotonic() - begun)
 
-    text = "\n".join([_table(findings), *_causes(findings), _summary(findings)])
+    lines = [*_causes(findings), *_caveats(findings), _summary(findings)]
+    text = "\n".join([_table(findings), *lines])
     deliver(args, text, {".json": as_json, ".xml": as_xml})
     warn_of_left_out([], left_out)
     return status
@@ -93,7 +101,8 @@ def _table(findings: Sequence[Verification]) -> str:
     from benchmarking.reports.grid import aligned
 
     several = any(place_of(found.run) for found in findings)
-    headings = ["Images", "Source", "Model", "Verdict", "Acc@1", "Published", "Difference"]
+    acc1 = "ReaL Acc@1" if any(found.labels == "real" for found in findings) else "Acc@1"
+    headings = ["Images", "Source", "Model", "Verdict", acc1, "Published", "Difference"]
     lines = [[*headings, "ECE [%]", *["Store"] * several, "Reason"]]
     for found in findings:
         published = f"{found.published.acc1:.2f}" if found.published else ""
@@ -125,6 +134,16 @@ def _causes(findings: Sequence[Verification]) -> list[str]:
             f"  runs: {', '.join(models)}",
         ]
     return [*lines, ""] if lines else []
+
+
+def _caveats(findings: Sequence[Verification]) -> list[str]:
+    """What is not known about the published accuracies, by source."""
+    lines = {
+        f"published accuracies of {found.run.source}: {found.published.caveat}": None
+        for found in findings
+        if found.published and found.published.caveat
+    }
+    return list(lines)
 
 
 def _summary(findings: Sequence[Verification]) -> str:

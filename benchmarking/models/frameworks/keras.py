@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError, requires
-from benchmarking.models.frameworks import Device, choose_gpu
+from benchmarking.models.frameworks import Device, _keras, choose_gpu
 from benchmarking.models.spec import Predictor, Probabilities
 from benchmarking.pictures.recipe import Crops, Scaling
 
@@ -25,15 +23,19 @@ EXTRA = "keras"
 EXECUTOR = "fresh-process"
 # Mixed precision is not offered: the sum of a 16-bit softmax differs from one by up to a percent.
 PRECISIONS = ("float32", "tf32")
-BATCH_SIZES = {"cpu": 1, "gpu": 1}
+BATCH_SIZES = _keras.BATCH_SIZES
+seed = _keras.seed
 _BACKEND = "tensorflow"
 
 
 def overridden() -> str:
     """What is said to a user whose KERAS_BACKEND names another backend; "" if it does not."""
     asked = os.environ.get("KERAS_BACKEND", _BACKEND)
+    if asked == _BACKEND:
+        return ""
     return (
-        "" if asked == _BACKEND else f"KERAS_BACKEND={asked} is not used; Keras runs on TensorFlow"
+        f"KERAS_BACKEND={asked} is not used; Keras runs on TensorFlow unless a backend is given "
+        "(--backend, or backend= in Python)"
     )
 
 
@@ -49,19 +51,10 @@ def prepare(gpu: int | None, precision: str = "float32") -> Device:
             another backend.
         MissingDependency: Keras or TensorFlow is not installed.
     """
-    os.environ["KERAS_BACKEND"] = _BACKEND
-    if os.path.expanduser("~") == "~":  # noqa: PTH111 - Keras would make a folder with this name
-        os.environ.setdefault("KERAS_HOME", str(Path(tempfile.gettempdir()) / ".keras"))
+    _keras.start(_BACKEND, EXTRA)
     with requires(EXTRA):
-        import keras
         import tensorflow as tf
 
-    if keras.backend.backend() != _BACKEND:
-        raise BenchmarkError(f"Keras runs on {keras.backend.backend()!r} here, not on TensorFlow.")
-    # A user's keras.json can have other defaults.
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
-    keras.config.set_image_data_format("channels_last")
     tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
     tf.config.experimental.enable_op_determinism()
     gpus = tf.config.list_physical_devices("GPU")
@@ -78,17 +71,10 @@ def prepare(gpu: int | None, precision: str = "float32") -> Device:
     return Device("/GPU:0", "gpu", details.get("device_name", "GPU"))
 
 
-def seed(number: int) -> None:
-    """Make the random values of the next model reproducible."""
-    import keras
-
-    keras.utils.set_random_seed(number)
-
-
 def predictor(
     model: keras.Model, scaling: Scaling, device: Device, precision: str = "float32"
 ) -> Predictor:
-    """The model in inference mode; crops are scaled on its device, and its output is softmax.
+    """The model in inference mode; its output is softmax.
 
     `precision` is ignored: `prepare` has set the precision of the whole process.
     """
@@ -98,7 +84,7 @@ def predictor(
 
     def predict(crops: Crops) -> Probabilities:
         with tf.device(device.address):
-            return np.asarray(compiled(_scaled(crops, scaling)), dtype=np.float32)
+            return np.asarray(compiled(_keras.scaled(crops, scaling)), dtype=np.float32)
 
     return predict
 
@@ -107,34 +93,10 @@ def layer_outputs(
     model: keras.Model, scaling: Scaling, device: Device, crops: Crops
 ) -> dict[str, NDArray[np.float32]]:
     """Output of each layer that has weights, by layer name, in order, channels last."""
-    import keras
     import tensorflow as tf
 
-    layers = [layer for layer in model.layers if layer.weights]
-    inside = keras.Model(model.inputs, [layer.output for layer in layers])
     with tf.device(device.address):
-        outputs = inside(_scaled(crops, scaling), training=False)
-    return {
-        layer.name: np.asarray(output, dtype=np.float32)
-        for layer, output in zip(layers, outputs, strict=True)
-    }
-
-
-def _scaled(crops: Crops, scaling: Scaling) -> Any:
-    """Scaled pixels, as the model expects them.
-
-    They are not scaled in the compiled graph, which would replace divisions by multiplications.
-    Divisions by one are skipped; this does not change the result.
-    """
-    import tensorflow as tf
-
-    pixels = tf.cast(crops, tf.float32)
-    if scaling.channels == "bgr":
-        pixels = tf.reverse(pixels, axis=[-1])
-    if scaling.divisor != 1:
-        pixels /= scaling.divisor
-    pixels -= scaling.mean
-    return pixels if set(scaling.std) == {1.0} else pixels / scaling.std
+        return _keras.layer_outputs(model, _keras.scaled(crops, scaling))
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError, requires
+from benchmarking.io.user_folders import expanded, home
 from benchmarking.models.frameworks import Device, choose_gpu
 from benchmarking.models.spec import Predictor, Probabilities
 from benchmarking.pictures.recipe import Crops, Scaling
@@ -26,6 +28,18 @@ EXECUTOR = "worker-process"
 PRECISIONS = ("float32", "tf32", "bf16", "fp16")
 # On a CPU, batches of 8 are as fast as batches of 32, and the first result comes sooner.
 BATCH_SIZES = {"cpu": 8, "gpu": 256}
+
+
+def checkpoints_folder() -> Path:
+    """PyTorch's folder of downloaded weights, which need not exist.
+
+    Raises:
+        BenchmarkError: the user's home folder is unknown.
+    """
+    named, cache = os.environ.get("TORCH_HOME"), os.environ.get("XDG_CACHE_HOME")
+    if named:
+        return expanded(named) / "hub" / "checkpoints"
+    return (expanded(cache) if cache else home("TORCH_HOME") / ".cache") / "torch/hub/checkpoints"
 
 
 def prepare(gpu: int | None, precision: str = "float32") -> Device:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from benchmarking.errors import BenchmarkError, WeightsError, not_installed
+from benchmarking.models import hub_cache
+from benchmarking.models.backends import OnBackend, has_backends, other_backends
 from benchmarking.models.frameworks import Framework, frameworks
-from benchmarking.models.published import published
+from benchmarking.models.published import IMAGES, LABELS, published, published_with
 from benchmarking.models.spec import ModelSpec, Published
 from benchmarking.models.weights import missing
 from benchmarking.plugins import discover
@@ -50,14 +52,34 @@ class Source(Protocol):
 
 
 def sources() -> dict[str, Source]:
-    """Every source, by name."""
-    return discover(sys.modules[__name__], Source)
+    """Every source, by name; also those of other backends of Keras, whose models are not listed."""
+    found = _listed()
+    others = (
+        OnBackend(source, backend)
+        for source in found.values()
+        if has_backends(source.NAME)
+        for backend in other_backends()
+    )
+    return found | {source.NAME: source for source in others}
 
 
 def all_specs() -> tuple[ModelSpec, ...]:
-    """Every model of every source, sorted by source, then in the order of the source."""
+    """Every listed model, sorted by source, then in the order of the source."""
+    return _specs_of(_listed().values())
+
+
+def _listed() -> dict[str, Source]:
+    return discover(sys.modules[__name__], Source)
+
+
+def _unlisted() -> tuple[ModelSpec, ...]:
+    """The models of Keras on its other backends."""
+    return _specs_of(source for source in sources().values() if isinstance(source, OnBackend))
+
+
+def _specs_of(some: Iterable[Source]) -> tuple[ModelSpec, ...]:
     found: list[ModelSpec] = []
-    for source in sources().values():
+    for source in some:
         specs = source.specs()
         if not isinstance(specs, Sequence):
             raise BenchmarkError(
@@ -104,19 +126,20 @@ def select(patterns: Sequence[str]) -> tuple[ModelSpec, ...]:
 
     A pattern is a name with wildcards ("efficientnet-lite?"), a framework ("keras"), a source, or
     "source/name" with wildcards in either part; case is ignored. The name of the weights can be
-    added to any name, as in "resnet50.IMAGENET1K_V1".
+    added to any name, as in "resnet50.IMAGENET1K_V1". Models of Keras on another backend come last;
+    a pattern means them only if it matches no listed model, as "keras-jax/VGG16" does.
 
     Raises:
         BenchmarkError: a pattern matches nothing.
     """
-    specs = all_specs()
+    specs, others = all_specs(), _unlisted()
     chosen: set[tuple[str, str]] = set()
     for pattern in patterns:
-        found = {(spec.source, spec.name) for spec in specs if _matches(spec, pattern.lower())}
+        found = _matching(specs, pattern) or _matching(others, pattern)
         if not found:
             raise _unknown(pattern, specs)
         chosen |= found
-    return tuple(spec for spec in specs if (spec.source, spec.name) in chosen)
+    return tuple(spec for spec in (*specs, *others) if (spec.source, spec.name) in chosen)
 
 
 def the_spec(pattern: str) -> ModelSpec:
@@ -147,25 +170,49 @@ def check_installed(spec: ModelSpec) -> None:
 def weights_path(spec: ModelSpec, folder: Path | None) -> Path:
     """Path of a model's weights: its own, or in the given folder, or in that of its source.
 
+    For weights at the Hugging Face hub, the folder can also be a cache of the hub; without a folder
+    it is the user's.
+
     Raises:
         WeightsError: they are missing, or their folder is unknown.
     """
     try:
         place = spec.weights.folder or folder or source_of(spec).weights_folder(spec)
+        path = place / spec.weights.file
+        if path.is_file():
+            return path
+        if spec.weights.hub:
+            kept = hub_cache.cached(spec.weights.hub, folder or hub_cache.cache_folder())
+            if kept:
+                return kept
     except BenchmarkError as error:  # such as an unknown home folder
         raise WeightsError(str(error)) from error
-    path = place / spec.weights.file
-    if not path.is_file():
-        raise missing(spec.weights, place)
-    return path
+    raise missing(spec.weights, place)
 
 
-def published_of(source: str, model: str) -> Published | None:
-    """The published accuracy from our list, else from the model's source; None if unknown."""
-    known = published(source, model)
+def published_of(
+    source: str,
+    model: str,
+    recipe: str = "published",
+    *,
+    images: str = IMAGES,
+    labels: str = LABELS,
+) -> Published | None:
+    """The published accuracy from our list, else from the model's source; None if unknown.
+
+    Args:
+        source: name of the source.
+        model: name of the model.
+        recipe: name of the recipe. Only figures of timm depend on it: all others are for the recipe
+            `published`, and are what a run with any recipe is compared with.
+        images: name of the set of pictures.
+        labels: name of the set of labels, such as "original" or "real".
+    """
+    known = published(source, model) if (images, labels) == (IMAGES, LABELS) else None
     if known is None and source in sources():
         found = (spec for spec in sources()[source].specs() if spec.name == model)
-        return next((spec.published for spec in found), None)
+        spec = next(found, None)
+        return published_with(spec, recipe, images=images, labels=labels) if spec else None
     return known
 
 
@@ -184,6 +231,10 @@ def _is_there(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:
         return False
+
+
+def _matching(specs: Sequence[ModelSpec], pattern: str) -> set[tuple[str, str]]:
+    return {(spec.source, spec.name) for spec in specs if _matches(spec, pattern.lower())}
 
 
 def _matches(spec: ModelSpec, pattern: str) -> bool:

@@ -1,33 +1,22 @@
 """The entries of the weights enums of the installed torchvision.
 
-If it is another version than that of the shipped entries, they are read from the library, in a
-process of its own because importing torch takes seconds, and are kept in the user's cache. As a
-command, this module prints them.
+As a command, this module prints them; see `_library_listing`.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from contextlib import redirect_stdout, suppress
 from functools import cache
-from importlib import metadata
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
-from benchmarking import __version__
 from benchmarking.errors import BenchmarkError
-from benchmarking.io import files, user_folders
-from benchmarking.io.progress import notice
+from benchmarking.models.sources._library_listing import Library, print_listing
 from benchmarking.models.torchvision_entries import Entries, Entry, as_json, decoded, shipped
 from benchmarking.models.transforms import recipe_of
 
 _CLASSES = 1000
-_SECONDS = 600
-"""Time after which reading the entries is given up; importing torch from a slow disk takes long."""
+_LIBRARY = Library("torchvision", __name__, shipped, as_json, decoded)
 
 
 @cache
@@ -36,24 +25,7 @@ def entries() -> tuple[Entry, ...]:
 
     If the installed torchvision cannot be imported, a notice says so.
     """
-    known = shipped()
-    try:
-        version = metadata.version("torchvision").partition("+")[0]
-    except metadata.PackageNotFoundError:
-        return known.entries
-    if version == known.version:
-        return known.entries
-    kept = _kept(version)
-    if kept is not None:
-        return kept.entries
-    try:
-        found = _asked()
-    except BenchmarkError as error:
-        notice(f"{error}; its models are listed as of version {known.version}")
-        return known.entries
-    with suppress(BenchmarkError):  # without the cache, the next command asks again
-        files.write(_place(version), as_json(found))
-    return found.entries
+    return _LIBRARY.listing().entries
 
 
 def read() -> Entries:
@@ -104,46 +76,5 @@ def _recipe(transform: Any) -> dict[str, Any] | None:
         return None
 
 
-def _place(version: str) -> Path:
-    """The file in the user's cache; it belongs to one version of this package too."""
-    return user_folders.cache() / f"models-{__version__}" / f"torchvision-{version}.json"
-
-
-def _kept(version: str) -> Entries | None:
-    """The entries of a version in the user's cache; None if they are missing or damaged."""
-    try:
-        found = decoded(files.read_regular(_place(version)))
-    except (OSError, BenchmarkError):
-        return None
-    return found if found.version == version else None
-
-
-def _asked() -> Entries:
-    """The entries that a new process reads from the installed torchvision.
-
-    Raises:
-        BenchmarkError: it cannot be imported.
-    """
-    path = os.pathsep.join(filter(None, sys.path))
-    try:
-        done = subprocess.run(  # noqa: S603 - this package's own module
-            [sys.executable, "-P", "-m", __name__],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-            env={**os.environ, "PYTHONPATH": path},
-            check=True,
-        )
-        return decoded(done.stdout)
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode(errors="replace").split("\n")
-        reason = next((line for line in reversed(lines) if line.strip()), "no reason given")
-    except (OSError, subprocess.TimeoutExpired, BenchmarkError) as error:
-        reason = str(error)
-    raise BenchmarkError(f"torchvision cannot be read ({reason.strip()})")
-
-
 if __name__ == "__main__":
-    with redirect_stdout(sys.stderr):  # a library may print
-        found = read()
-    sys.stdout.buffer.write(as_json(found))
+    print_listing(lambda: as_json(read()))

@@ -91,7 +91,7 @@ def build(spec: ModelSpec, weights: Path | None) -> keras.Model:
 
     Raises:
         WeightsError: the weights do not fit.
-        MissingDependency: Keras, TensorFlow or PyTorch is not installed.
+        MissingDependency: Keras, its backend or PyTorch is not installed.
     """
     width, depth = _FACTORS[spec.name]
     model = _build(spec.recipes["published"].crop, width, depth)
@@ -101,14 +101,17 @@ def build(spec: ModelSpec, weights: Path | None) -> keras.Model:
 
 
 def _build(side: int, width: float, depth: float) -> keras.Model:
-    """The architecture; each layer has the name of its weights in the state dict."""
+    """The architecture; each layer has the name of its weights in the state dict.
+
+    A dot is written as "-", because Keras on PyTorch refuses names with dots.
+    """
     with requires("keras"):
         import keras
 
     inputs = keras.Input((side, side, 3))
     x = _convolved(inputs, "_conv_stem", "_bn0", _STEM, kernel=3, stride=2)
     for number, stage in _blocks(width, depth):
-        x = _block(x, f"_blocks.{number}", stage)
+        x = _block(x, f"_blocks-{number}", stage)
     x = _convolved(x, "_conv_head", "_bn1", _HEAD, kernel=1, stride=1)
     x = keras.layers.GlobalAveragePooling2D()(x)
     logits = keras.layers.Dense(1000, name="_fc")(x)
@@ -139,17 +142,17 @@ def _block(inputs: Any, name: str, block: _Stage) -> Any:
     channels = inputs.shape[-1]
     x = inputs
     if block.expand != 1:
-        x = _convolved(x, f"{name}._expand_conv", f"{name}._bn0", channels * block.expand, 1, 1)
+        x = _convolved(x, f"{name}-_expand_conv", f"{name}-_bn0", channels * block.expand, 1, 1)
     x = layers.DepthwiseConv2D(
         block.kernel,
         block.stride,
         padding="same",
         use_bias=False,
-        name=f"{name}._depthwise_conv",
+        name=f"{name}-_depthwise_conv",
     )(x)
-    x = layers.ReLU(max_value=6)(_normalised(x, f"{name}._bn1"))
-    x = layers.Conv2D(block.width, 1, use_bias=False, name=f"{name}._project_conv")(x)
-    x = _normalised(x, f"{name}._bn2")
+    x = layers.ReLU(max_value=6)(_normalised(x, f"{name}-_bn1"))
+    x = layers.Conv2D(block.width, 1, use_bias=False, name=f"{name}-_project_conv")(x)
+    x = _normalised(x, f"{name}-_bn2")
     if block.stride == 1 and channels == block.width:
         x = layers.Add()([x, inputs])
     return x
@@ -176,9 +179,8 @@ def _fill(model: keras.Model, state: Mapping[str, NDArray[np.float32]]) -> None:
     """
     left = {name for name in state if not name.endswith("num_batches_tracked")}
     for layer in (layer for layer in model.layers if layer.weights):
-        axes = {
-            f"{layer.name}.{part}": order for part, order in _AXES[type(layer).__name__].items()
-        }
+        name = layer.name.replace("-", ".")
+        axes = {f"{name}.{part}": order for part, order in _AXES[type(layer).__name__].items()}
         if missing := axes.keys() - left:
             raise WeightsError(f"the weights lack {', '.join(sorted(missing))}.")
         layer.set_weights([state[name].transpose(order) for name, order in axes.items()])

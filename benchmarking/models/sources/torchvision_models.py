@@ -6,7 +6,6 @@ as in `resnet50.IMAGENET1K_V2`.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from benchmarking.errors import BenchmarkError, WeightsError, requires
-from benchmarking.io.user_folders import expanded, home
 from benchmarking.models.frameworks import pytorch
 from benchmarking.models.sources._torchvision_enums import entries
 from benchmarking.models.spec import ModelSpec, Weights
@@ -54,10 +52,7 @@ def specs() -> tuple[ModelSpec, ...]:
 
 def weights_folder(spec: ModelSpec) -> Path:
     """PyTorch's folder of downloaded weights."""
-    named, cache = os.environ.get("TORCH_HOME"), os.environ.get("XDG_CACHE_HOME")
-    if named:
-        return expanded(named) / "hub" / "checkpoints"
-    return (expanded(cache) if cache else home("TORCH_HOME") / ".cache") / "torch/hub/checkpoints"
+    return pytorch.checkpoints_folder()
 
 
 def build(spec: ModelSpec, weights: Path | None) -> torch.nn.Module:

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from benchmarking.errors import BenchmarkError, MissingDependency, WeightsError
-from benchmarking.models.sources import check_installed, framework_of, source_of, weights_path
+from benchmarking.models import first_use
+from benchmarking.models.same_weights import Same, same_weights
+from benchmarking.models.sources import (
+    all_specs,
+    check_installed,
+    framework_of,
+    source_of,
+    weights_path,
+)
 from benchmarking.models.spec import ModelSpec
 from benchmarking.models.weights import verified_sha256
+from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.reports.documents.verify import Reference, reference
 
 State = Literal[
-    "here", "here, checked", "here, no digest published", "not the published file", "missing"
+    "available",
+    "available, verified",
+    "available, no digest published",
+    "available, as at first use",
+    "not the published file",
+    "not the file of its first use",
+    "missing",
 ]
 
 
@@ -25,7 +41,8 @@ class WeightsFile:
     Attributes:
         name: its publisher's name for it.
         file: its file name.
-        state: whether it is available; with --weights, also whether it is the published file.
+        state: whether it is available; with --files, also whether it is the published file, or,
+            if no digest is published, the file that was used first.
         path: its path; null if it is missing.
         url: address of the download; null if a package ships the file.
         sha256: published sha256, or its first digits; null if none is published.
@@ -75,6 +92,7 @@ class Model:
         weights: its file of weights.
         recipes: its preprocessing, by name.
         published: published accuracy; null if none is published.
+        same_weights: other models that have the same weights under another name.
         missing_library: how to install a library that the model needs; null if all are installed.
     """
 
@@ -87,6 +105,7 @@ class Model:
     weights: WeightsFile
     recipes: Mapping[str, Recipe]
     published: Reference | None
+    same_weights: tuple[Same, ...]
     missing_library: str | None
 
 
@@ -114,6 +133,8 @@ def models_document(
         folder: folder with the files of weights; None for the folders of the frameworks.
         check_weights: whether to compare the files of weights with their published digests.
     """
+    recipe_of, missing_library = cache(_recipe), _missing_libraries(specs)
+    same = same_weights(all_specs())
     return ModelsDocument(
         tuple(
             Model(
@@ -124,12 +145,10 @@ def models_document(
                 gigamacs=spec.gigamacs,
                 classes=spec.classes,
                 weights=_weights(spec, folder, check=check_weights),
-                recipes={
-                    name: Recipe(str(recipe), recipe.as_document())
-                    for name, recipe in spec.recipes.items()
-                },
+                recipes={name: recipe_of(recipe) for name, recipe in spec.recipes.items()},
                 published=reference(spec.published),
-                missing_library=_missing_library(spec),
+                same_weights=same.get(spec.full_name, ()),
+                missing_library=missing_library[spec.framework, spec.source],
             )
             for spec in specs
         )
@@ -141,7 +160,7 @@ def _weights(spec: ModelSpec, folder: Path | None, *, check: bool) -> WeightsFil
     state: State = "missing"
     try:
         path = weights_path(spec, folder)
-        state = _checked(spec, path) if check else "here"
+        state = _checked(spec, path) if check else "available"
     except WeightsError as error:
         place = _folder(spec, folder) if weights.url else None
         advice = f"{place / weights.file} from {weights.url}" if place else str(error)
@@ -169,16 +188,28 @@ def _folder(spec: ModelSpec, folder: Path | None) -> Path | None:
 
 def _checked(spec: ModelSpec, path: Path) -> State:
     try:
-        verified_sha256(path, spec.weights)
+        sha256 = verified_sha256(path, spec.weights)
     except WeightsError:
         return "not the published file"
-    has_digest = spec.weights.published_digest != "none"
-    return "here, checked" if has_digest else "here, no digest published"
+    if spec.weights.published_digest != "none":
+        return "available, verified"
+    first = first_use.recorded(spec)
+    if first:
+        return "available, as at first use" if first == sha256 else "not the file of its first use"
+    return "available, no digest published"
 
 
-def _missing_library(spec: ModelSpec) -> str | None:
-    try:
-        check_installed(spec)
-    except MissingDependency as error:
-        return str(error)
-    return None
+def _recipe(recipe: Preprocessing) -> Recipe:
+    return Recipe(str(recipe), recipe.as_document())
+
+
+def _missing_libraries(specs: Sequence[ModelSpec]) -> dict[tuple[str, str], str | None]:
+    """How to install what is missing, by framework and source; models share these answers."""
+    found: dict[tuple[str, str], str | None] = {}
+    for spec in {(spec.framework, spec.source): spec for spec in specs}.values():
+        try:
+            check_installed(spec)
+            found[spec.framework, spec.source] = None
+        except MissingDependency as error:
+            found[spec.framework, spec.source] = str(error)
+    return found

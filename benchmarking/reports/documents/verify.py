@@ -22,11 +22,13 @@ class Reference:
         acc1: acc@1, a share.
         acc5: acc@5, a share; null if it was not published.
         source: citation of the figures.
+        caveat: what is not known about the figures; null if nothing is missing.
     """
 
     acc1: float
     acc5: float | None
     source: str
+    caveat: str | None
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class VerifiedRun:
         platform: its framework.
         verdict: the result of the comparison.
         reason: why the verdict is what it is.
-        n: number of pictures.
+        labels: name of the labels, "original" or "real".
+        n: number of labelled pictures.
         acc1: measured acc@1, a share.
         interval: 95 % Wilson interval of acc1.
         published: the published accuracy; null if there is none, or it does not apply.
@@ -54,6 +57,7 @@ class VerifiedRun:
     platform: str
     verdict: Verdict
     reason: str
+    labels: str
     n: int
     acc1: float
     interval: tuple[float, float]
@@ -103,6 +107,7 @@ def _run(stores: Stores, found: Verification) -> VerifiedRun:
         platform=found.platform,
         verdict=found.verdict,
         reason=found.reason,
+        labels=found.labels,
         n=found.n,
         acc1=found.acc1,
         interval=wilson_interval(round(found.acc1 * found.n), found.n),
@@ -120,7 +125,8 @@ def reference(published: Published | None) -> Reference | None:
     if published is None:
         return None
     acc5 = None if published.acc5 is None else _from_percent(published.acc5)
-    return Reference(_from_percent(published.acc1), acc5, published.source)
+    caveat = published.caveat or None
+    return Reference(_from_percent(published.acc1), acc5, published.source, caveat)
 
 
 def _from_percent(value: float) -> float:

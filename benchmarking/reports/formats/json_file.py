@@ -54,6 +54,14 @@ def _row(row: Row) -> dict[str, Any]:
         "scores": scores,
         "place": asdict(row.place) if row.place else None,
         "measures": row.measures,
-        "published": asdict(row.published) if row.published else None,
+        "published": _published(row),
         "provenance": asdict(row.provenance),
     }
+
+
+def _published(row: Row) -> dict[str, Any] | None:
+    """The published accuracy; its caveat only if it has one."""
+    if row.published is None:
+        return None
+    found = asdict(row.published)
+    return found if row.published.caveat else {n: v for n, v in found.items() if n != "caveat"}

@@ -27,12 +27,12 @@ def _one(table: AccuracyTable) -> str:
     columns = shown(table)
     headings, *lines = cells(table, columns)
     rule = ["---" if column.left else "---:" for column in columns]
-    rows = "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in (headings, rule, *lines))
-    return f"## {_escaped(caption(table, columns))}\n\n{rows}"
+    rows = "".join(f"| {' | '.join(map(escaped, line))} |\n" for line in (headings, rule, *lines))
+    return f"## {escaped(caption(table, columns))}\n\n{rows}"
 
 
-def _escaped(text: str) -> str:
-    """Escape markup, HTML, links and cell separators."""
+def escaped(text: str) -> str:
+    """A text without markup, HTML, links and cell separators."""
 
     def as_entities(found: re.Match[str]) -> str:
         return "".join(f"&#{ord(character)};" for character in found[0])
