@@ -64,13 +64,14 @@ class Program:
         _refuse_half(path.name, self._program)
         self._module, self._device = self._program.module(), ""
 
-    def to(self, device: str, memory_format: object = None) -> Program:
-        """The program on a device; the layout of its memory is its own."""
+    def to(self, device: str, memory_format: torch.memory_format) -> Program:
+        """The program on a device, with its weights in a layout of memory."""
         from torch.export.passes import move_to_device_pass
 
         if device != self._device:
             self._program = move_to_device_pass(self._program, device)
-            self._module, self._device = self._program.module(), device
+            self._module = self._program.module().to(memory_format=memory_format)
+            self._device = device
         return self
 
     def eval(self) -> Program:
@@ -97,7 +98,7 @@ class Program:
             )
         if self.signature.layout == "NHWC":
             pixels = pixels.permute(0, 2, 3, 1)
-        pixels = pixels.to(getattr(torch, self.signature.dtype)).contiguous()
+        pixels = pixels.to(getattr(torch, self.signature.dtype))
         size = self.fixed_batch_size or max(len(pixels), self._least)
         parts = [self._padded(part, size) for part in pixels.split(size)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
