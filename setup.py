@@ -57,7 +57,12 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["benchmarking", "benchmarking.*"]),
-    package_data={"benchmarking": ["data/*", "data/schemas/*", "py.typed"]},
+    package_data={
+        "benchmarking": [
+            *("data/*", "data/schemas/*", "py.typed"),
+            *(f"reports/html_page/page.{suffix}" for suffix in ("css", "html", "js")),
+        ]
+    },
     install_requires=[
         "filelock",
         "msgspec",

@@ -43,6 +43,22 @@ def scored_tables(
     return [one.table for one in found], broken
 
 
+def scored_runs(args: argparse.Namespace, stores: Stores) -> tuple[list[Scored], list[str]]:
+    """A table per image set of the runs that `patterns` and a list of `images` select.
+
+    Raises:
+        BenchmarkError: a pattern matches no run, or none of the runs can be scored.
+    """
+    from benchmarking.predictions.selection import runs_by_images
+
+    runs = {
+        images: chosen
+        for name in args.images or [None]
+        for images, chosen in runs_by_images(stores, args.patterns, images=name).items()
+    }
+    return scored(args, stores, [*runs], runs)
+
+
 def scored(
     args: argparse.Namespace,
     stores: Stores,

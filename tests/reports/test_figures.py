@@ -332,13 +332,13 @@ def test_code_in_a_figure_is_ours_alone(name, drawn):
     assert "url" not in json.dumps(spec)
 
 
-HOSTILE = "</script><img src=x onerror=hacked()>&\x1b[2J{{7*7}}\u202e' + hacked() + '"
+HOSTILE = """\\" + hacked() + "</script><img src=x onerror=hacked()>&\x1b[2J{{7*7}}\u202e'--><b>"""
 
 
 @pytest.fixture
 def hostile(tmp_path, three_pictures, a_provenance) -> Stores:
     """Two stores whose folder, platform and labels have markup, code and control characters."""
-    folders = [tmp_path / name for name in ("plain", "<b onclick=hacked()>\x1b[2J")]
+    folders = [tmp_path / name for name in ("plain", HOSTILE.replace("/", "_"))]
     for number, folder in enumerate(folders):
         for model in ("one", "two"):
             made = replace(a_provenance(three_pictures), platform=f"{HOSTILE}{number}")
@@ -351,7 +351,7 @@ def hostile(tmp_path, three_pictures, a_provenance) -> Stores:
 
 @pytest.fixture
 def hostile_labels(tmp_path) -> Path:
-    path = tmp_path / "<i>'+hacked()+'.csv"
+    path = tmp_path / f"{HOSTILE.replace('/', '_')}.csv"
     path.write_text("picture,class\na,1\nb,1\nc,0\n")
     return path
 
@@ -373,9 +373,25 @@ def test_hostile_names_stay_text_in_svg(hostile, hostile_labels):
         names = {key for element in root.iter() for key in element.attrib}
         assert not {key for key in names if key.startswith("on") or key.endswith("href")}
         shown = "".join(root.itertext())
-        assert "onerror=hacked()" in shown
+        assert "hacked()" in shown
         assert "\x1b" not in shown
         assert "\u202e" not in shown
+
+
+def test_no_text_of_a_figure_can_end_a_text_of_an_expression(hostile, hostile_labels):
+    """Vega-Lite writes titles and names into expressions, and leaves their backslashes as they are.
+
+    Its escape of a quote is one, so a name with a backslash before a quote would become code.
+    """
+    import vl_convert
+
+    drawing = figures.plot("labels", hostile, labels=["original", str(hostile_labels)])
+    for spec in (drawing.spec(), figures.plot("ranks", hostile).spec()):
+        assert "\\\\" not in json.dumps(spec)
+        compiled = vl_convert.vegalite_to_vega(spec)
+        signals = re.findall(r'"signal": ("(?:[^"\\]|\\.)*")', json.dumps(compiled))
+        code = [re.sub(r'"(?:[^"\\]|\\.)*"', "", json.loads(signal)) for signal in signals]
+        assert not any("hacked" in one for one in code)
 
 
 def test_hostile_names_stay_text_in_a_page(hostile):

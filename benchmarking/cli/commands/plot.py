@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 from benchmarking.cli.options import (
     add_labels,
@@ -18,11 +17,8 @@ from benchmarking.cli.options import (
     print_notes,
     warn_of_left_out,
 )
-from benchmarking.cli.scored_tables import Scored, scored
+from benchmarking.cli.scored_tables import scored_runs
 from benchmarking.io.user_folders import expanded
-
-if TYPE_CHECKING:
-    from benchmarking.predictions.stores import Stores
 
 NAME = "plot"
 HELP = "draw a figure of stored runs"
@@ -81,26 +77,10 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         raise BenchmarkError("plot needs a file to write; name it with -o, such as -o figure.svg.")
     suffix_of(args.output)
-    found, broken = _scored(args, chosen_stores(args))
+    found, broken = scored_runs(args, chosen_stores(args))
     tables = [one.table for one in found]
     subjects = [Subject(one.stores, one.table, one.labels) for one in found]
     draw(figure, subjects).save(args.output, args.theme)
     print(f"wrote {args.output}", file=sys.stderr)
     print_notes(note for table in tables for note in table.notes)
     return warn_of_left_out(tables, broken)
-
-
-def _scored(args: argparse.Namespace, stores: Stores) -> tuple[list[Scored], list[str]]:
-    """The chosen runs on each chosen image set, and why runs are missing.
-
-    Raises:
-        BenchmarkError: a pattern matches no run, or none of the runs can be scored.
-    """
-    from benchmarking.predictions.selection import runs_by_images
-
-    runs = {
-        images: chosen
-        for name in args.images or [None]
-        for images, chosen in runs_by_images(stores, args.patterns, images=name).items()
-    }
-    return scored(args, stores, [*runs], runs)

@@ -17,6 +17,7 @@ from benchmarking.reports.figures._theme import Theme, config
 SUFFIXES = (".svg", ".pdf", ".png", ".html", ".json")
 """Suffixes of files that a figure can be written to; .json is its specification."""
 
+_BACKSLASH = "\N{SET MINUS}"  # looks like one
 _WIDTH = 95  # characters of a line below the title
 _SCALE = 2  # pixels of a PNG per unit of the figure
 
@@ -40,12 +41,11 @@ class Drawing:
     def spec(self, theme: Theme = "light") -> dict[str, Any]:
         """The complete specification in Vega-Lite, with all data."""
         lines = [part for note in self.notes for part in _wrapped(printable(note))]
-        return {
-            **self.chart,
+        words = {
             "title": {"text": printable(self.title), "subtitle": lines},
             "description": self.description,
-            "config": config(theme),
         }
+        return {**_safe(self.chart), **_safe(words), "config": config(theme)}
 
     @property
     def description(self) -> str:
@@ -114,6 +114,20 @@ def _converted(how: str, spec: Mapping[str, Any], **options: object) -> Any:
         import vl_convert
     convert = getattr(vl_convert, how)
     return convert(dict(spec), allowed_base_urls=[], **version(), **options)
+
+
+def _safe(part: Any) -> Any:
+    """A part of a specification whose texts can do no harm.
+
+    Vega-Lite writes titles and names into expressions, which are code, and escapes their quotes but
+    not their backslashes: a backslash before a quote would end the text. At a control character,
+    vl-convert ends the process.
+    """
+    if isinstance(part, str):
+        return printable(part).replace("\\", _BACKSLASH)
+    if isinstance(part, Mapping):
+        return {name: _safe(value) for name, value in part.items()}
+    return [_safe(value) for value in part] if isinstance(part, list | tuple) else part
 
 
 def version() -> dict[str, str]:

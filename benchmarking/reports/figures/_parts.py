@@ -9,6 +9,9 @@ PLATFORM = "platform:N"
 ROW = 17
 """Height of a row with a name, in pixels."""
 
+ON_BRIGHT, ON_DARK = "#010101", "#fefefe"
+"""Colours of text in cells, which have a colour of their own in every theme."""
+
 
 def by_platform() -> dict[str, Any]:
     """Colour and shape of a point by its platform, with one legend for both."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Subject:
         """The first label set."""
         return next(iter(self.labels.values()))
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """A short name of each row that no other row has: the model's, if that is enough."""
         found = _distinct([_versions(row) for row in self.rows])

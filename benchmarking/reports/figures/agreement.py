@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.reports.figures import Content
-from benchmarking.reports.figures._parts import ROW
+from benchmarking.reports.figures._parts import ON_BRIGHT, ON_DARK, ROW
 from benchmarking.reports.figures._subject import Subject, need_runs, the_only
 from benchmarking.scoring.compare import check_same_pictures, every_pair
 from benchmarking.scoring.statistics import cluster_order
@@ -46,7 +46,7 @@ def content(subjects: Sequence[Subject]) -> Content:
     layers = [chart.mark_rect().encode(x=x, y=y, color=colour, tooltip=_TOOLTIP)]
     if len(names) <= _WORDS:
         middle = (max(_known(records)) + min(_known(records))) / 2
-        ink = alt.condition(alt.datum.kappa > middle, alt.value("#000000"), alt.value("#ffffff"))
+        ink = alt.condition(alt.datum.kappa > middle, alt.value(ON_BRIGHT), alt.value(ON_DARK))
         text = alt.Text("kappa:Q", format=".2f")
         layers.append(chart.mark_text(fontSize=11).encode(x=x, y=y, text=text, color=ink))
     explained = (

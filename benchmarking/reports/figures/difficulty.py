@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarking.reports.figures import Content
-from benchmarking.reports.figures._parts import heights
+from benchmarking.reports.figures._parts import ON_BRIGHT, ON_DARK, heights
 from benchmarking.reports.figures._subject import Subject, need_runs, percent, the_only
 from benchmarking.scoring.compare import check_same_pictures
 from benchmarking.scoring.difficulty import LEVELS, by_difficulty
@@ -30,7 +30,7 @@ def content(subjects: Sequence[Subject]) -> Content:
     y = alt.Y("model:N", sort=subject.names, title=None, axis=alt.Axis(grid=False))
     legend = alt.Legend(title="accuracy [%]", gradientLength=160)
     scale = alt.Scale(scheme="cividis", domain=[0, 100])
-    ink = alt.condition(alt.datum.accuracy > 50, alt.value("#000000"), alt.value("#ffffff"))
+    ink = alt.condition(alt.datum.accuracy > 50, alt.value(ON_BRIGHT), alt.value(ON_DARK))
     cells = chart.mark_rect().encode(
         x=x, y=y, color=alt.Color("accuracy:Q", scale=scale, legend=legend), tooltip=_TOOLTIP
     )
