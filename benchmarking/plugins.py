@@ -33,6 +33,7 @@ KINDS = {
     "executors": "benchmarking.inference.executors",
     "reports": "benchmarking.reports.formats",
     "experiments": "benchmarking.experiments",
+    "figures": "benchmarking.reports.figures",
 }
 """The package that holds our own plug-ins of each kind."""
 
@@ -43,6 +44,7 @@ CONTRACTS = {
     "executors": "Executor",
     "reports": "Report",
     "experiments": "Experiment",
+    "figures": "Figure",
 }
 """The contract of each kind, a class in the package of that kind."""
 

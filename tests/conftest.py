@@ -166,7 +166,7 @@ def digests(pictures: Iterable[Picture]) -> list[str]:
     return [sha256_of(picture) for picture in pictures]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def a_provenance() -> Callable[[ImageSet], Provenance]:
     def make(images: ImageSet) -> Provenance:
         return Provenance(

@@ -30,6 +30,7 @@ CONTRACTS = {
     "benchmarking.models.frameworks.Framework",
     "benchmarking.models.sources.Source",
     "benchmarking.pictures.sets.PictureSet",
+    "benchmarking.reports.figures.Figure",
     "benchmarking.reports.formats.Report",
 }
 FETCHED = {  # attributes whose addresses a browser fetches

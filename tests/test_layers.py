@@ -27,6 +27,7 @@ FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "jax", "timm", "onn
 FRAMEWORKS |= {"ray"}
 HEAVY = FRAMEWORKS | {
     *("pandas", "scipy", "PIL", "cv2", "tqdm", "altair", "pyarrow", "requests"),
+    *("vl_convert", "jinja2"),
     *("statsmodels", "sklearn", "foolbox", "efficientnet_lite_pytorch", "msgspec", "IPython"),
 }
 # The only room that may use a library.
@@ -42,6 +43,7 @@ LIGHT = (
     "reports/grid",
     "reports/records",
     "reports/formats",
+    "reports/figures",
     "cli/commands/table",
 )
 """Modules that never import a framework, pandas, SciPy or Pillow, not even in a function."""
@@ -235,9 +237,11 @@ from benchmarking.inference.executors import executors
 from benchmarking.models.frameworks import frameworks
 from benchmarking.models.sources import sources
 from benchmarking.pictures.sets import picture_sets
+from benchmarking.reports.figures import figures
 from benchmarking.reports.formats import reports
 for discovered in (commands, experiments, executors, frameworks, sources, picture_sets, reports):
     assert discovered()
+assert figures()
 """
 
 

@@ -30,6 +30,7 @@ MODULES = {
     "executors": "executor",
     "reports": "report",
     "experiments": "experiment",
+    "figures": "figure",
 }
 FILES = {
     kind: DISTRIBUTION / "benchmarking_plugin_example" / f"{module}.py"
@@ -289,6 +290,13 @@ def test_a_format_of_the_distribution_is_unknown_without_it(stored, tmp_path):
     assert "table.tsv has no known suffix; use one of .csv, .json, .md, .tex, .txt." in done.stderr
 
 
+def test_a_figure_of_the_distribution_is_drawn(example, stored, tmp_path):
+    file = tmp_path / "ends.json"
+    done = example("plot", "ends", "--store", stored, "-o", file)
+    assert (done.returncode, done.stderr) == (0, f"wrote {file}\n")
+    assert '"accuracy": 0.875' in file.read_text()
+
+
 def test_an_experiment_of_the_distribution_is_listed(example):
     done = example("audit", "--help")
     words = " ".join(done.stdout.split())
@@ -346,6 +354,7 @@ BROKEN = {  # no command needs the kinds of one distribution at the same time
         "picture_sets": HALFWAY,
         "reports": HALFWAY,
         "experiments": HALFWAY,
+        "figures": HALFWAY,
     },
     "broken-two": {"frameworks": HALFWAY},
     "broken-three": {"executors": HALFWAY},
@@ -383,6 +392,7 @@ def broken(tmp_path_factory):
         ("broken-one", "picture_sets", "doctor {pictures}", "DESCRIPTION; match; open_pictures."),
         ("broken-one", "reports", "table --store {store}", "SUFFIX; render."),
         ("broken-one", "experiments", "audit --help", "HELP; PICTURES; add_arguments; run."),
+        ("broken-one", "figures", "plot", "TITLE; content."),
         ("broken-two", "frameworks", "models", "BATCH_SIZES; EXECUTOR; EXTRA; MODULES; PRECISIONS"),
         ("broken-three", "executors", "predict {light}", "run."),
     ],

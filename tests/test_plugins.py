@@ -32,6 +32,7 @@ from benchmarking.models.sources import (
 from benchmarking.models.spec import ModelSpec, Weights
 from benchmarking.pictures.sets import PictureSet, picture_sets
 from benchmarking.plugins import discover, lacks
+from benchmarking.reports.figures import Figure, figures
 from benchmarking.reports.formats import Report, format_of, reports
 
 KINDS = {
@@ -41,6 +42,7 @@ KINDS = {
     "executors": (executors, Executor),
     "reports": (reports, Report),
     "experiments": (experiments, Experiment),
+    "figures": (figures, Figure),
 }
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
 
@@ -74,7 +76,7 @@ def test_each_kind_has_plug_ins_that_satisfy_its_contract(kind):
 
 
 def test_every_command_satisfies_its_contract():
-    assert len(commands()) == 14
+    assert len(commands()) == 16
     for command in commands().values():
         assert lacks(command, Command) == []
 

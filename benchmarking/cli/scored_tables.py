@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,54 @@ if TYPE_CHECKING:
     from benchmarking.scoring.table import AccuracyTable
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A table, and what it was made from.
+
+    Attributes:
+        stores: the stores of its runs; all have the same list of pictures.
+        table: the table.
+        labels: its label sets, by the prefix of their columns' names.
+    """
+
+    stores: Stores
+    table: AccuracyTable
+    labels: Mapping[str, LabelSet]
+
+
 def scored_tables(
     args: argparse.Namespace,
     stores: Stores,
     known: Sequence[str],
     runs: Mapping[str, list[Run]] | None = None,
 ) -> tuple[list[AccuracyTable], list[str]]:
+    """The tables of `scored`, and why some runs or sets are in no table."""
+    found, broken = scored(args, stores, known, runs)
+    return [one.table for one in found], broken
+
+
+def scored_runs(args: argparse.Namespace, stores: Stores) -> tuple[list[Scored], list[str]]:
+    """A table per image set of the runs that `patterns` and a list of `images` select.
+
+    Raises:
+        BenchmarkError: a pattern matches no run, or none of the runs can be scored.
+    """
+    from benchmarking.predictions.selection import runs_by_images
+
+    runs = {
+        images: chosen
+        for name in args.images or [None]
+        for images, chosen in runs_by_images(stores, args.patterns, images=name).items()
+    }
+    return scored(args, stores, [*runs], runs)
+
+
+def scored(
+    args: argparse.Namespace,
+    stores: Stores,
+    known: Sequence[str],
+    runs: Mapping[str, list[Run]] | None = None,
+) -> tuple[list[Scored], list[str]]:
     """A table per image set, and why some runs or sets are in no table.
 
     Stores with different lists of pictures under one name get a table each. Notes name the sets
@@ -39,8 +81,9 @@ def scored_tables(
         BenchmarkError: there is no table.
     """
     from benchmarking.errors import BenchmarkError, StoreError
+    from benchmarking.labels.label_set import every_image
 
-    tables: list[AccuracyTable] = []
+    tables: list[Scored] = []
     broken: list[str] = []
     others: dict[str, str] = {}
     for images in known:
@@ -50,7 +93,8 @@ def scored_tables(
     for images, store, chosen in ((i, *each) for i, found in parts.items() for each in found):
         try:
             labels = _labels(args, store, images)
-            tables.append(_table(args, store, images, labels, chosen))
+            table = _table(args, store, images, labels, chosen)
+            tables.append(Scored(store, table, labels or {"": every_image(store.labels(images))}))
         except StoreError as error:
             broken += [str(error), *store.problems(images)]
         except BenchmarkError as error:

@@ -59,7 +59,7 @@ def works(tables: Sequence[AccuracyTable]) -> Iterator[Work]:
     rows = [row for table in tables for row in table.rows]
     if any(row.run.source.startswith("2019-") for row in rows):
         found[work("northcutt2019benchmarking")] = None
-    papers = {paper for row in rows for paper in _papers(row)}
+    papers = {paper for row in rows for paper in papers_of_row(row)}
     found |= dict.fromkeys(sorted(papers, key=lambda paper: paper.key))
     yield from found
 
@@ -193,11 +193,11 @@ def _statistics(table: AccuracyTable) -> str:
 
 def _unknown_papers(tables: Sequence[AccuracyTable]) -> str:
     """The models whose architecture has no known paper, each once."""
-    rows = [row for table in tables for row in table.rows if not _papers(row)]
+    rows = [row for table in tables for row in table.rows if not papers_of_row(row)]
     return ", ".join(dict.fromkeys(f"{row.run.source}/{row.run.model}" for row in rows))
 
 
-def _papers(row: Row) -> tuple[Work, ...]:
+def papers_of_row(row: Row) -> tuple[Work, ...]:
     """The papers of a model's architecture; for a checkpoint, of the architecture that it names."""
     architecture = str(row.provenance.weights.get("architecture", ""))
     source, _, model = architecture.partition("/")

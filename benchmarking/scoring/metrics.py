@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +60,28 @@ PROPORTIONS: Mapping[str, Correct] = {
 """The table's columns of shares: each function tells which pictures are right."""
 
 
-def expected_calibration_error(predicted: TopK, right: LabelSet, bins: int = 15) -> float:
-    """Expected calibration error: mean gap between top-1 probability and accuracy, in [0, 1].
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """Pictures in bins of equal width by their top-1 probability.
 
-    Pictures are sorted into bins of equal width by their top-1 probability; a bin includes its
-    upper edge. The error is the mean over pictures of |accuracy - mean probability| of their bin.
-    Source: C. Guo et al. (2017), On calibration of modern neural networks.
+    Attributes:
+        counts: (bins,) number of pictures in each bin.
+        sure: (bins,) sum of their top-1 probabilities.
+        right: (bins,) how many of them are right.
+    """
+
+    counts: NDArray[np.int64]
+    sure: NDArray[np.float64]
+    right: NDArray[np.int64]
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error, in [0, 1]."""
+        return float(np.abs(self.right - self.sure).sum() / self.counts.sum())
+
+
+def calibration_bins(predicted: TopK, right: LabelSet, bins: int = 15) -> Bins:
+    """Sort pictures into bins by their top-1 probability; a bin includes its upper edge.
 
     Args:
         predicted: the model's predictions.
@@ -74,9 +91,25 @@ def expected_calibration_error(predicted: TopK, right: LabelSet, bins: int = 15)
     sure = right.of(predicted.probabilities)[:, 0].astype(np.float64)
     hits = correct(predicted.classes, right, k=1)
     places = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
-    totals = (np.bincount(places, weights, bins) for weights in (hits, sure))
-    accurate, probable = totals
-    return float(np.abs(accurate - probable).sum() / len(right))
+    return Bins(
+        np.bincount(places, minlength=bins),
+        np.bincount(places, sure, bins).astype(np.float64),
+        np.bincount(places[hits], minlength=bins),
+    )
+
+
+def expected_calibration_error(predicted: TopK, right: LabelSet, bins: int = 15) -> float:
+    """Expected calibration error: mean gap between top-1 probability and accuracy, in [0, 1].
+
+    The error is the mean over pictures of |accuracy - mean probability| of their bin; see
+    `calibration_bins`. Source: C. Guo et al. (2017), On calibration of modern neural networks.
+
+    Args:
+        predicted: the model's predictions.
+        right: the rows that count, and the right classes of each.
+        bins: number of bins.
+    """
+    return calibration_bins(predicted, right, bins).error
 
 
 def negative_log_likelihood(probabilities: Probabilities, right: LabelSet) -> float:

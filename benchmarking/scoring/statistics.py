@@ -199,3 +199,46 @@ def rank_ranges(different: NDArray[np.bool_]) -> list[tuple[int, int]]:
     models = len(different)
     better, worse = np.tril(different).sum(axis=1), np.triu(different).sum(axis=1)
     return [(1 + int(b), models - int(w)) for b, w in zip(better, worse, strict=True)]
+
+
+def pareto_front(costs: Sequence[float], gains: Sequence[float]) -> list[bool]:
+    """Whether no other model has at most this cost and at least this gain, and one of both better.
+
+    >>> pareto_front([1, 2, 2, 3], [70, 75, 74, 75])
+    [True, True, False, False]
+    """
+    models = list(zip(costs, gains, strict=True))
+    return [
+        not any(other != (cost, gain) and other[0] <= cost and other[1] >= gain for other in models)
+        for cost, gain in models
+    ]
+
+
+def cluster_order(similarity: NDArray[np.float64]) -> list[int]:
+    """An order of models that puts similar ones side by side, by average linkage.
+
+    The two most similar clusters are joined until there is one. Their sides are those at which the
+    models that touch are most similar.
+
+    Args:
+        similarity: (models, models), symmetric; NaN counts as 0.
+
+    >>> cluster_order(np.array([[1, 0.1, 0.9], [0.1, 1, 0.2], [0.9, 0.2, 1]]))
+    [0, 2, 1]
+    """
+    known = np.nan_to_num(similarity)
+    clusters = [[model] for model in range(len(known))]
+    between = known.astype(np.float64)
+    np.fill_diagonal(between, -np.inf)
+    while len(clusters) > 1:
+        first, second = sorted(divmod(int(between.argmax()), len(clusters)))
+        one, other = clusters[first], clusters.pop(second)
+        ends = [(one, other), (one[::-1], other), (one, other[::-1]), (one[::-1], other[::-1])]
+        left, right = max(ends, key=lambda pair: float(known[pair[0][-1], pair[1][0]]))
+        clusters[first] = [*left, *right]
+        sizes = len(one), len(other)
+        mean = (sizes[0] * between[first] + sizes[1] * between[second]) / sum(sizes)
+        between[first], between[:, first] = mean, mean
+        between = np.delete(np.delete(between, second, 0), second, 1)
+        between[first, first] = -np.inf
+    return clusters[0] if clusters else []

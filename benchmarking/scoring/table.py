@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -151,7 +152,7 @@ class AccuracyTable:
         """Names of the stores of its rows, sorted; empty if only one store is read."""
         return sorted({row.store for row in self.rows if row.store})
 
-    @property
+    @cached_property
     def sizes(self) -> dict[str, int]:
         """Number of pictures that count, by the prefix before "Acc@" in the columns' names."""
         found = [

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from benchmarking.labels.label_set import every_image
 from benchmarking.scoring.metrics import correct
 from benchmarking.scoring.statistics import (
+    cluster_order,
     cohen_kappa,
     competition_ranks,
     holm,
@@ -16,6 +17,7 @@ from benchmarking.scoring.statistics import (
     only_right,
     paired_interval,
     pairwise_tests,
+    pareto_front,
     rank_ranges,
     rank_tiers,
     sign_test,
@@ -454,3 +456,42 @@ def test_15_of_33_neighbouring_ranks_of_2019_are_chance_and_22_after_holm(hits_o
 def test_kappa_of_models_of_2019_is_the_known_one(hits_of_2019, one, other, expected):
     table = table_of(hits_of_2019[one], hits_of_2019[other])
     assert round(cohen_kappa(*table), 3) == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
+def test_the_front_has_each_model_that_no_other_one_dominates(models):
+    costs, gains = [cost for cost, _ in models], [gain for _, gain in models]
+    found = pareto_front(costs, gains)
+    for (cost, gain), on_front in zip(models, found, strict=True):
+        better = [g > gain and c <= cost or g >= gain and c < cost for c, g in models]
+        assert on_front == (not any(better))
+
+
+@pytest.fixture(scope="module")
+def hierarchy():
+    """SciPy's linkage; its import takes longer than hypothesis allows for an example."""
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
+    return linkage, squareform
+
+
+@given(n=st.integers(2, 12), seed=st.integers(0, 50))
+def test_the_order_keeps_the_clusters_of_scipys_average_linkage_together(hierarchy, n, seed):
+    linkage, squareform = hierarchy
+    similarity = np.random.default_rng(seed).random((n, n))
+    similarity = (similarity + similarity.T) / 2
+    np.fill_diagonal(similarity, 1)
+    clusters = [{model} for model in range(n)]
+    for first, second, *_ in linkage(squareform(1 - similarity, checks=False), "average"):
+        clusters.append(clusters[int(first)] | clusters[int(second)])
+    order = cluster_order(similarity)
+    assert sorted(order) == list(range(n))
+    for cluster in clusters:
+        places = [order.index(model) for model in cluster]
+        assert max(places) - min(places) == len(cluster) - 1
+
+
+def test_a_kappa_that_is_not_defined_counts_as_no_similarity():
+    similarity = np.array([[1, np.nan, 0.5], [np.nan, 1, 0.1], [0.5, 0.1, 1]])
+    assert cluster_order(similarity) == [0, 2, 1]

@@ -1,0 +1,86 @@
+"""Draw a figure of stored runs, as SVG, PDF, PNG or an HTML page.
+
+The numbers are those of 'table', 'compare' and 'verify'. Without a name, the figures are listed.
+The suffix of -o selects the format. A page (.html) shows the values of the marks under the pointer,
+and needs no network; .json is the specification of the figure, in Vega-Lite.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarking.cli.options import (
+    add_labels,
+    add_stores,
+    chosen_stores,
+    print_notes,
+    warn_of_left_out,
+)
+from benchmarking.cli.scored_tables import scored_runs
+from benchmarking.io.user_folders import expanded
+
+NAME = "plot"
+HELP = "draw a figure of stored runs"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add = parser.add_argument
+    add("name", nargs="?", metavar="NAME", help="name of the figure (default: list the figures)")
+    add(
+        "patterns",
+        nargs="*",
+        metavar="RUN",
+        help="MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE, with wildcards (default: all runs)",
+    )
+    add(
+        "-o",
+        "--output",
+        type=expanded,
+        metavar="FILE",
+        help="the file to write: .svg, .pdf, .png, .html or .json",
+    )
+    add(
+        "--images",
+        action="append",
+        metavar="NAME",
+        help="only runs on this image set; figure 'sets' needs it twice (default: all)",
+    )
+    add(
+        "--labels",
+        action="append",
+        metavar="NAME|FILE",
+        help="labels to score with, as in 'table'; figure 'labels' needs it twice",
+    )
+    add_labels(parser)
+    add(
+        "--theme",
+        choices=("light", "dark"),
+        default="light",
+        help="colours for a light page or for a dark one (default: %(default)s)",
+    )
+    add_stores(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the figure, or list all; 1 if runs had to be left out."""
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.reports.figures import Subject, draw, figure_named, figures, suffix_of
+
+    if args.name is None:
+        known = figures()
+        width = max(map(len, known))
+        print("\n".join(f"{name:{width}}  {one.TITLE}" for name, one in known.items()))
+        return 0
+    figure = figure_named(args.name)
+    if args.output is None:
+        raise BenchmarkError("plot needs a file to write; name it with -o, such as -o figure.svg.")
+    suffix_of(args.output)
+    found, broken = scored_runs(args, chosen_stores(args))
+    tables = [one.table for one in found]
+    subjects = [Subject(one.stores, one.table, one.labels) for one in found]
+    draw(figure, subjects).save(args.output, args.theme)
+    print(f"wrote {args.output}", file=sys.stderr)
+    print_notes(note for table in tables for note in table.notes)
+    return warn_of_left_out(tables, broken)

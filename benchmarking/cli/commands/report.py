@@ -1,0 +1,85 @@
+"""Write a page with the table, the figures and a panel for each model, as one HTML file.
+
+The file needs no network and no other file. Its table can be sorted and filtered; without
+JavaScript it is a plain table. Figures show the best 60 runs. The figure 'labels' is shown if
+--labels is given twice, and 'sets' if there are two image sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarking.cli.options import (
+    add_labels,
+    add_stores,
+    chosen_stores,
+    print_notes,
+    warn_of_left_out,
+)
+from benchmarking.cli.scored_tables import scored_runs
+from benchmarking.io.user_folders import expanded
+
+NAME = "report"
+HELP = "write a page with table, figures and models"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add = parser.add_argument
+    add(
+        "patterns",
+        nargs="*",
+        metavar="RUN",
+        help="MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE, with wildcards (default: all runs)",
+    )
+    add(
+        "-o",
+        "--output",
+        type=expanded,
+        required=True,
+        metavar="FILE",
+        help="the page to write; its suffix is .html",
+    )
+    add(
+        "--images",
+        action="append",
+        metavar="NAME",
+        help="only runs on this image set; may be given several times (default: all)",
+    )
+    add(
+        "--labels",
+        action="append",
+        metavar="NAME|FILE",
+        help="labels to score with, as in 'table'; may be given several times",
+    )
+    add_labels(parser)
+    add_stores(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page; 1 if runs had to be left out."""
+    from benchmarking.io import files
+    from benchmarking.io.files import in_bytes
+    from benchmarking.reports.figures import Subject
+    from benchmarking.reports.html_page import page
+
+    _check_suffix(args.output)
+    found, broken = scored_runs(args, chosen_stores(args))
+    tables = [one.table for one in found]
+    left_out = [*broken, *(reason for table in tables for reason in table.left_out)]
+    subjects = [Subject(one.stores, one.table, one.labels) for one in found]
+    data = page(subjects, left_out).encode()
+    files.write_output(args.output, data)
+    print(f"wrote {args.output}, {in_bytes(len(data))}", file=sys.stderr)
+    print_notes(note for table in tables for note in table.notes)
+    return warn_of_left_out(tables, broken)
+
+
+def _check_suffix(path: Path) -> None:
+    """BenchmarkError if the suffix is not that of a page."""
+    from benchmarking.errors import BenchmarkError
+
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise BenchmarkError(f"{path} has no known suffix; use .html.")
