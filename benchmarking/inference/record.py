@@ -22,7 +22,7 @@ def ingredients(job: Job, images: ImageSet, sha256: str) -> dict[str, Any]:
     document = {
         "weights": _weights(job, sha256),
         "preprocessing": job.recipe.as_document(),
-        "images": {"name": images.name, "n": len(images), "fingerprint": images.fingerprint},
+        "images": _images(images),
     }
     plain: dict[str, Any] = json.loads(json.dumps(document))
     return plain
@@ -113,6 +113,14 @@ def provenance(
         arguments=arguments,
         incidents=how.incidents,
     )
+
+
+def _images(images: ImageSet) -> dict[str, Any]:
+    """Name, number and fingerprint; of a published set, its name and its classes if few."""
+    found = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
+    if images.picture_set:
+        found["picture_set"] = images.picture_set
+    return found | ({"classes": list(images.classes)} if images.is_restricted else {})
 
 
 def _weights(job: Job, sha256: str) -> dict[str, Any]:

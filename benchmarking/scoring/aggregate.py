@@ -96,7 +96,8 @@ def aggregate(
         left_out += list(_on_other_pictures(counts, expected))
         counts = [run for run in counts if run.provenance.fingerprint == expected]
     # Published figures are for all validation pictures with their original labels.
-    if is_validation_set(right) and _is_plain(label_sets.get(""), right):
+    altered = any(run.provenance.picture_set for run in counts)
+    if is_validation_set(right) and not altered and _is_plain(label_sets.get(""), right):
         counts = [_compared(run) for run in counts]
     fingerprints = {run.provenance.fingerprint for run in counts}
     fingerprint = fingerprints.pop() if len(fingerprints) == 1 else UNKNOWN

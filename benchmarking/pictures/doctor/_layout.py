@@ -32,12 +32,14 @@ class Layout:
         pictures: the same files as `predict` would use them; () if it refuses the place.
         findings: findings about names and sizes.
         left_out: paths of files and folders that `predict` leaves out.
+        name: default name of the image set of a published set; "" for others.
     """
 
     files: tuple[Picture, ...]
     pictures: tuple[Picture, ...]
     findings: tuple[Finding, ...]
     left_out: tuple[str, ...] = ()
+    name: str = ""
 
 
 def look(
@@ -62,7 +64,7 @@ def look(
         return _refused(where, error, class_folders)
     files = _files(contents.pictures)
     found = (*contents.findings, *wrong(files))
-    return Layout(files, contents.pictures, found, contents.left_out)
+    return Layout(files, contents.pictures, found, contents.left_out, contents.name)
 
 
 def _files(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
