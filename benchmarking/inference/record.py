@@ -45,6 +45,7 @@ def is_stored(job: Job, images: ImageSet, store: Store) -> bool:
     }
     sha256 = stored.weights.get("sha256", "")
     enough = job.keep == "top5" or store.keeps_all_probabilities(job.run)
+    enough &= not job.classes or store.restricted_classes(job.run) is not None
     return enough and recorded == ingredients(job, images, sha256) and _has_weights(job, sha256)
 
 
@@ -120,7 +121,7 @@ def _images(images: ImageSet) -> dict[str, Any]:
     found = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
     if images.picture_set:
         found["picture_set"] = images.picture_set
-    return found | ({"classes": list(images.classes)} if images.is_restricted else {})
+    return found | ({"classes": list(images.restricted_to)} if images.restricted_to else {})
 
 
 def _weights(job: Job, sha256: str) -> dict[str, Any]:

@@ -142,9 +142,9 @@ class ImageSet:
     picture_set: str = ""
 
     @property
-    def is_restricted(self) -> bool:
-        """Whether it declares fewer classes than ImageNet has."""
-        return len(self.classes) < len(ALL_CLASSES)
+    def restricted_to(self) -> tuple[int, ...]:
+        """The classes that it declares if they are fewer than ImageNet's; () for all."""
+        return self.classes if len(self.classes) < len(ALL_CLASSES) else ()
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarking.errors import BenchmarkError, requires
 from benchmarking.io.user_folders import expanded, home
 from benchmarking.models.frameworks import Device, choose_gpu
-from benchmarking.models.spec import Predictor, Probabilities
+from benchmarking.models.spec import Logits, Predictor, PredictorWithLogits, Probabilities
 from benchmarking.pictures.recipe import Crops, Scaling
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def predictor(
 
     unchecked = [True]
 
-    def predict(crops: Crops) -> Probabilities:
+    def forward(crops: Crops) -> torch.Tensor:
         with torch.inference_mode(), shortened:
             pixels = torch.from_numpy(crops)
             if device.kind == "gpu":
@@ -112,10 +112,19 @@ def predictor(
             if unchecked:
                 _refuse_probabilities(logits)
                 unchecked.clear()
-            probabilities: Probabilities = torch.softmax(logits.float(), dim=1).cpu().numpy()
+            found: torch.Tensor = logits.float()
+            return found
+
+    def softmax(logits: torch.Tensor) -> Probabilities:
+        with torch.inference_mode():
+            probabilities: Probabilities = torch.softmax(logits, dim=1).cpu().numpy()
             return probabilities
 
-    return predict
+    def with_logits(crops: Crops) -> tuple[Probabilities, Logits]:
+        logits = forward(crops)
+        return softmax(logits), logits.cpu().numpy()
+
+    return PredictorWithLogits(lambda crops: softmax(forward(crops)), with_logits)
 
 
 def _refuse_probabilities(logits: torch.Tensor) -> None:
