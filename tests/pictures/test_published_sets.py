@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -136,6 +137,17 @@ def test_a_set_is_recognised_in_its_official_folder_and_tar_which_give_the_same_
     expected = [int(one) if one.isdigit() else class_of_wnid()[one] for one in folders]
     assert sorted(picture.label for picture in in_folder.pictures) == sorted(expected)
     assert {len(one.classes) for one in (in_folder, in_tar)} == {NUMBERS_OF_CLASSES.get(name, 1000)}
+
+
+def test_imagenet_sketch_is_read_from_its_zip(real, tmp_path):
+    paths = members("imagenet-sketch", real)
+    where = as_folder(tmp_path / "sketch", paths)
+    with zipfile.ZipFile(tmp_path / "ImageNet-Sketch.zip", "w") as file:
+        for path, data in paths.items():
+            file.writestr(f"sketch/{path}", data)
+    found = open_pictures(str(tmp_path / "ImageNet-Sketch.zip"))
+    assert found.picture_set == "imagenet-sketch"
+    assert fingerprint(found) == fingerprint(open_pictures(str(where)))
 
 
 @pytest.mark.parametrize("name", ["imagenet_a", "imagenet_r"])

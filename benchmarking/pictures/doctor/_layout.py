@@ -19,7 +19,7 @@ from benchmarking.pictures.findings import Finding, finding
 from benchmarking.pictures.image_set import FilePart, Picture
 from benchmarking.pictures.layout import Reading
 from benchmarking.pictures.names import ClassFolders, may_be_class_folder
-from benchmarking.pictures.sets import folder, imagenet_tar, open_pictures
+from benchmarking.pictures.sets import folder, imagenet_tar, open_pictures, zip_file
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,8 @@ def _refused(where: str, error: Exception, class_folders: ClassFolders) -> Layou
     try:
         if folder.match(where):
             found = folder.reading(where, class_folders)
+        elif zip_file.match(where):
+            found = zip_file.reading(where, class_folders)
         elif imagenet_tar.match(where):
             found, damage = _in_tar(where, class_folders)
         else:

@@ -1,9 +1,10 @@
-"""Published sets with a folder for each class: one reader for a folder and for a tar of it."""
+"""Published sets with a folder for each class: one reader for a folder and for its archive."""
 
 from __future__ import annotations
 
 import os
 import re
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,11 +20,11 @@ from benchmarking.pictures.image_set import Picture
 from benchmarking.pictures.layout import Reading, usable
 from benchmarking.pictures.names import ClassFolders, may_be_class_folder, number_within
 from benchmarking.pictures.set_facts import SetFacts
-from benchmarking.pictures.sets import Contents, Match, folder, imagenet_tar, picture_sets
+from benchmarking.pictures.sets import Contents, Match, folder, imagenet_tar, picture_sets, zip_file
 
 _SAMPLE = 20  # pictures of a place whose names are compared with those of the known sets
 _MOST = 2000  # entries of a folder among which class folders are looked for
-_SUFFIXES = (".tar.gz", ".tar", ".tgz")
+_SUFFIXES = (".tar.gz", ".tar", ".tgz", ".zip")
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,10 @@ class ClassFolderSet:
 
 
 def reading(where: str, naming: ClassFolders = "wnid", inside: str = "") -> Reading:
-    """Interpret the entries of a folder or a tar.
+    """Interpret the entries of a folder, a tar or a zip file.
 
     Args:
-        where: the folder or tar.
+        where: the folder or file.
         naming: how class folders are named.
         inside: last part of the path of the folder in it that has the class folders.
 
@@ -161,6 +162,8 @@ def reading(where: str, naming: ClassFolders = "wnid", inside: str = "") -> Read
     """
     if Path(where).is_dir():
         return folder.reading(str(Path(where, inside)), naming)
+    if zipfile.is_zipfile(where):
+        return zip_file.reading(where, naming, inside)
     members = imagenet_tar.members_of(Path(where))
     if inside:
         members = [m for m in members if f"/{inside}/" in f"/{m.name}/"]
@@ -197,6 +200,9 @@ def _class_folder_sets() -> Iterator[ClassFolderSet]:
 def _sample(path: Path) -> list[str]:
     """File names of some pictures of a place; [] if it cannot be read."""
     with suppress(Exception):  # a damaged tar; opening it explains it
+        if zipfile.is_zipfile(path):
+            inside = [Path(one.filename).name for one in zip_file.members_of(path) if one.file_size]
+            return [name for name in inside if name != "README.txt"][:_SAMPLE]
         if path.is_file():
             members = islice(tar_members.members(path), 10 * _SAMPLE)
             files = [Path(member.name).name for member in members if member.isreg()]
