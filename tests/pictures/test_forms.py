@@ -1,7 +1,8 @@
-"""The same real pictures in a folder, a tar, a zip and WebDataset shards."""
+"""The same real pictures in a folder, a tar, a zip, WebDataset shards and parquet files."""
 
 import io
 import json
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -10,7 +11,12 @@ import pytest
 from conftest import digests
 
 from benchmarking.errors import PictureError
-from benchmarking.labels.imagenet import class_of_wnid, validation_key, validation_labels
+from benchmarking.labels.imagenet import (
+    class_names,
+    class_of_wnid,
+    validation_key,
+    validation_labels,
+)
 from benchmarking.pictures.decode import read_to_end
 from benchmarking.pictures.sets import image_set, open_images, open_pictures
 
@@ -74,6 +80,28 @@ def shards(root: Path, real, size: int = 5, *, json_names: bool = True) -> Path:
     return root
 
 
+def a_parquet(path: Path, real, *, names: bool = True, classes=None, label: str = "label") -> Path:
+    """A file as Hugging Face has it, shuffled, in row groups of five pictures."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = sorted(real, key=lambda one: one[2][-50:])
+    file_names = [
+        f"{Path(name).stem}_{Path(name).parent.name}.JPEG" if names else None for name, _, _ in rows
+    ]
+    images = [{"bytes": one[2], "path": name} for one, name in zip(rows, file_names, strict=True)]
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    columns = {"image": pa.array(images, kind), label: pa.array([one[1] for one in rows])}
+    table = pa.table(columns)
+    if classes is not None:
+        features = {"label": {"names": classes, "_type": "ClassLabel"}}
+        text = json.dumps({"info": {"features": features}})
+        table = table.replace_schema_metadata({"huggingface": text})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, row_group_size=5)
+    return path
+
+
 def fingerprint(where: object) -> str:
     pictures = open_pictures(str(where)).pictures
     return image_set("set", pictures, digests(pictures)).fingerprint
@@ -86,6 +114,8 @@ def test_the_same_pictures_are_the_same_image_set_in_every_form(real, folder, tm
         a_zip(tmp_path / "deflated.zip", real, zipfile.ZIP_DEFLATED),
         shards(tmp_path / "timm", real),
         shards(tmp_path / "keys", real, json_names=False),
+        a_parquet(tmp_path / "x.parquet", real),
+        a_parquet(tmp_path / "hf" / "data" / "validation-00000-of-00001.parquet", real).parents[1],
     ]
     assert {fingerprint(form) for form in forms} == {fingerprint(folder)}
     for form in forms:
@@ -101,6 +131,8 @@ def test_threads_read_a_zip_and_shards_as_they_read_a_folder(real, folder, tmp_p
     packed = a_zip(tmp_path / "x.zip", real, zipfile.ZIP_DEFLATED)
     assert open_images(packed, name="x", workers=4).fingerprint == expected
     assert open_images(shards(tmp_path / "x", real), name="x", workers=4).fingerprint == expected
+    table = a_parquet(tmp_path / "x.parquet", real)
+    assert open_images(table, name="x", workers=4).fingerprint == expected
 
 
 def refused(where: object) -> str:
@@ -172,3 +204,47 @@ def test_a_wrong_or_missing_class_in_a_shard_is_named(members, message, tmp_path
 def test_the_tar_of_a_shard_alone_can_be_read(real, tmp_path):
     root = shards(tmp_path / "x", real)
     assert len(open_pictures(str(root / "imagenet1k-validation-01.tar")).pictures) == 5
+
+
+def test_a_missing_parquet_file_of_the_split_is_named_and_other_splits_are_left_out(real, tmp_path):
+    for name in ("validation-00000-of-00003", "validation-00002-of-00003", "train-00000-of-00009"):
+        a_parquet(tmp_path / f"{name}.parquet", real)
+    assert "lacks 1 of 3 files: validation-00001-of-00003; download" in refused(tmp_path)
+    (tmp_path / "validation-00000-of-00003.parquet").unlink()
+    (tmp_path / "validation-00002-of-00003.parquet").unlink()
+    a_parquet(tmp_path / "validation-00000-of-00001.parquet", real)
+    found = open_pictures(str(tmp_path))
+    assert (len(found.pictures), found.left_out) == (N, ("train-00000-of-00009.parquet",))
+
+
+def test_a_parquet_file_without_a_column_names_those_it_has(real, tmp_path):
+    told = refused(a_parquet(tmp_path / "x.parquet", real, label="fine_label"))
+    assert "has no column 'label'; there are image, fine_label" in told
+
+
+def test_labels_of_nameless_pictures_need_the_names_of_imagenets_classes(real, tmp_path):
+    bare = a_parquet(tmp_path / "bare.parquet", real, names=False)
+    assert "has no class, and the file does not name its labels as ImageNet's" in refused(bare)
+    classes = [name.replace("_", " ") + ", another name" for name in class_names()]
+    named = a_parquet(tmp_path / "named.parquet", real, names=False, classes=classes)
+    assert [one.label for one in open_pictures(str(named)).pictures] == sorted(r[1] for r in real)
+    others = a_parquet(tmp_path / "o.parquet", real, names=False, classes=classes[1:] + classes[:1])
+    assert "they could be in any order, as those of a subset are" in refused(others)
+
+
+def test_labels_counted_from_1_are_refused(real, tmp_path):
+    shifted = [(name, label + 1, data) for name, label, data in real]
+    told = refused(a_parquet(tmp_path / "x.parquet", shifted))
+    assert "Are the labels counted from 1, or those of a subset?" in told
+
+
+def test_a_pointer_of_git_in_place_of_a_parquet_file_is_recognised(tmp_path):
+    path = tmp_path / "validation-00000-of-00001.parquet"
+    path.write_text("version https://git-lfs.github.com/spec/v1")
+    assert "is no parquet file: it begins with b'vers'. Did git leave" in refused(path)
+
+
+def test_tables_beside_class_folders_are_notes(folder, real, tmp_path):
+    place = shutil.copytree(folder, tmp_path / "val")
+    a_parquet(place / "x.parquet", real)
+    assert open_pictures(str(place)).left_out == ("x.parquet",)

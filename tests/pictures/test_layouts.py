@@ -558,7 +558,7 @@ OTHERS = {
         b"\xff\xd8\xff",
         "is one picture. A picture needs a folder named by .*val/n01440764/",
     ),
-    "x.parquet": (b"PAR1", "is a Parquet file, which is not read as pictures"),
+    "x.parquet": (b"PAR1", "is damaged: .*; download it again"),
     "x.npy": (b"\x93NUMPY", "is an array of NumPy, which is not read as pictures"),
     "labels.csv": (b"a,b", "is a .csv file, not pictures. .*labels go to 'table --labels'"),
     "val": (b"<!DOCTYPE html>", "is a web page or XML, such as a page that asks for a login"),
