@@ -227,6 +227,8 @@ def test_one_corruption_and_severity_of_imagenet_c_has_to_be_named(real, tmp_pat
     told = f"give one, such as imagenet-c:{tmp_path / 'c' / 'fog' / '2'}."
     assert told in refused(tmp_path / "c")
     assert told in refused(tmp_path / "c" / "fog")
+    tar = as_tar(tmp_path / "weather.tar", "fog/2", members("imagenet-c", real))
+    assert f"give one, such as imagenet-c:{tar}/snow/3." in refused(tar)
 
 
 def test_pictures_of_another_corruption_in_the_tar_are_not_read(real, tmp_path):

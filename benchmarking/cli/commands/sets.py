@@ -28,22 +28,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=expanded,
         metavar="FOLDER",
-        help="folders in which to look for them: their subfolders and archives, by name and layout",
+        help="folders in which to look for them, beside the cache of 'fetch': their subfolders and "
+        "archives, by name and layout",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print every published set."""
+    from benchmarking.io.downloads import cache_folder
     from benchmarking.pictures.sets import published_sets
 
-    here = list(_places(args.folders))
+    cache = cache_folder("pictures")
+    here = list(_places([*args.folders, *([cache] if cache.is_dir() else [])]))
     for name, facts in published_sets().items():
         found = [place for owner, place in here if owner == name]
-        print("\n  ".join(_lines(name, facts, found, is_asked=bool(args.folders))))
+        print("\n  ".join(_lines(name, facts, found)))
     return 0
 
 
-def _lines(name: str, facts: SetFacts, here: Sequence[Path], *, is_asked: bool) -> Iterator[str]:
+def _lines(name: str, facts: SetFacts, here: Sequence[Path]) -> Iterator[str]:
     """The text about a set: its name, then its facts."""
     yield name
     yield facts.about
@@ -54,8 +57,7 @@ def _lines(name: str, facts: SetFacts, here: Sequence[Path], *, is_asked: bool) 
             yield f"archive: {_archive(archive)}"
     if facts.note:
         yield f"note: {facts.note}"
-    if is_asked:
-        yield f"here: {', '.join(printable(str(place)) for place in here) or 'no'}"
+    yield f"here: {', '.join(printable(str(place)) for place in here) or 'no'}"
 
 
 def _archive(archive: Archive) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from benchmarking.errors import PictureError
+from benchmarking.errors import BenchmarkError, PictureError
 from benchmarking.io import tar_members
+from benchmarking.io.downloads import cache_folder
 from benchmarking.io.printable import printable
 from benchmarking.labels.imagenet import wnids
 from benchmarking.pictures.findings import Finding
@@ -51,7 +52,12 @@ class ClassFolderSet:
     has_validation_pictures: bool = False
 
     def match(self, where: str) -> Match:
-        """Match the published names of its folder and archive, and of its pictures."""
+        """Match the published names of its folder and archive, and of its pictures.
+
+        The name of an image set stands for its archive in the cache, where 'fetch' puts it.
+        """
+        if self._fetched(where):
+            return Match.NAME
         path = Path(where)
         is_tar = where.lower().endswith(_SUFFIXES) and path.is_file()
         if not (is_tar or path.is_dir()):
@@ -67,6 +73,7 @@ class ClassFolderSet:
             PictureError: they are of another set, or of classes that this set does not have; or it
                 is unknown which of its image sets they are.
         """
+        where = self._fetched(where) or where
         name = self._image_set(where) or self._only_image_set(where)
         found = reading(where, self.naming, self._inside(where))
         pictures = usable(where, found)
@@ -80,6 +87,16 @@ class ClassFolderSet:
             name=name,
             picture_set=self.name,
         )
+
+    def _fetched(self, where: str) -> str:
+        """Path of the archive in the cache, if `where` is the name of an image set; else ""."""
+        if where not in self.roots:
+            return ""
+        archive = next(one for one in self.facts.archives if where in (one.name, self.name))
+        with suppress(BenchmarkError):  # no home
+            path = cache_folder("pictures") / archive.file
+            return str(path) if path.is_file() else ""
+        return ""
 
     def _image_set(self, where: str) -> str:
         """The image set that the place is named after; "" if it is named otherwise."""

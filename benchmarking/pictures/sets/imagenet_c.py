@@ -50,6 +50,7 @@ FACTS = SetFacts(
             size,
             md5=md5,
             url=f"https://zenodo.org/records/2235448/files/{group}.tar",
+            name=f"{NAME}-{group}",
         )
         for group, (size, md5) in _ARCHIVES.items()
     ),
@@ -61,12 +62,13 @@ FACTS = SetFacts(
 
 
 def match(where: str) -> Match:
-    """Match a folder CORRUPTION/SEVERITY, in a folder or in a tar, and the folders above it."""
+    """Match a folder CORRUPTION/SEVERITY, in a folder or in a tar, and what it is in."""
     root, corruption, severity = _split(where)
     if corruption and severity:
         return Match.LAYOUT if _exists(root, corruption, severity) else Match.NONE
     path = Path(where)
-    return Match.LAYOUT if path.is_dir() and _held(path) else Match.NONE
+    is_archive = path.suffix == ".tar" and path.stem in CORRUPTIONS and path.is_file()
+    return Match.LAYOUT if is_archive or path.is_dir() and _held(path) else Match.NONE
 
 
 def open_pictures(where: str) -> Contents:
@@ -121,4 +123,5 @@ def _held(folder: Path) -> list[str]:
 
 def _example(path: Path) -> str:
     held = _held(path) if path.is_dir() else []
-    return f"{NAME}:{path / (held[0] if held else 'gaussian_noise/3')}"
+    first = CORRUPTIONS.get(path.stem, CORRUPTIONS["noise"])[0]
+    return f"{NAME}:{path / (held[0] if held else f'{first}/3')}"
