@@ -87,12 +87,14 @@ class Checkpoint:
         top: the five most probable classes of each picture.
         probabilities: (n, classes), or None if they are not kept.
         conditions: how they were computed.
+        restricted: see `Part`.
     """
 
     first: int
     top: TopK
     probabilities: Probabilities | None
     conditions: Conditions
+    restricted: TopK | None = None
 
     @property
     def rows(self) -> range:
@@ -142,6 +144,9 @@ class Checkpoints:
         }
         if checkpoint.probabilities is not None:
             arrays["probabilities"] = checkpoint.probabilities
+        if checkpoint.restricted is not None:
+            arrays["restricted_index"] = checkpoint.restricted.classes
+            arrays["restricted_prob"] = checkpoint.restricted.probabilities
         data = BytesIO()
         np.savez(data, **arrays, document=np.array(checkpoint.conditions.as_text()))
         files.write(self.folder / f"{checkpoint.first:09}{_SUFFIX}", data.getvalue())
@@ -189,4 +194,14 @@ def _read(path: Path) -> Checkpoint:
         check_probabilities(probabilities)
         if len(probabilities) != len(top):
             raise ValueError(f"{len(probabilities)} rows of probabilities for {len(top)} pictures")
-    return Checkpoint(int(path.stem), top, probabilities, conditions)
+    return Checkpoint(int(path.stem), top, probabilities, conditions, _restricted(found, len(top)))
+
+
+def _restricted(found: Mapping[str, Any], n: int) -> TopK | None:
+    """The predictions among the classes of the image set, if they are kept."""
+    if "restricted_index" not in found:
+        return None
+    restricted = TopK(found["restricted_index"], found["restricted_prob"])
+    if len(restricted) != n or restricted.classes.dtype.kind not in "iu":
+        raise ValueError(f"{len(restricted)} predictions among few classes for {n} pictures")
+    return restricted

@@ -74,6 +74,8 @@ class Job:
         workers: number of threads that decode pictures.
         weights_folder: folder with the weights; None uses the folder of the framework.
         seed: seed of random weights; None uses the published weights.
+        classes: the classes that the image set declares if they are fewer than ImageNet's; the
+            best five of these are kept too. () for all.
         keep: "top5" keeps the five most probable classes of each picture, "all" also the
             probabilities of all classes.
         precision: precision of the forward pass; None uses the framework's default.
@@ -91,6 +93,7 @@ class Job:
     workers: int
     weights_folder: Path | None = None
     seed: int | None = None
+    classes: tuple[int, ...] = ()
     keep: Keep = "top5"
     precision: str | None = None
     crops: CropFile | None = None
@@ -126,12 +129,15 @@ class Part:
         input_shape: shape of the model's input.
         top: the five most probable classes of each picture.
         probabilities: (n, classes), or None if they are not kept.
+        restricted: the five most probable of the classes that the image set declares; None if it
+            has all of ImageNet's.
     """
 
     first: int
     input_shape: tuple[int, ...]
     top: TopK
     probabilities: Probabilities | None
+    restricted: TopK | None = None
 
     @property
     def rows(self) -> range:

@@ -6,7 +6,14 @@ import numpy as np
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.models.signatures import check_classes
-from benchmarking.models.spec import Probabilities, Scores
+from benchmarking.models.spec import (
+    Logits,
+    Predictor,
+    PredictorWithLogits,
+    Probabilities,
+    Scores,
+)
+from benchmarking.pictures.recipe import Crops
 from benchmarking.predictions.output_kinds import softmax
 from benchmarking.predictions.top_k import check_probabilities
 
@@ -51,6 +58,24 @@ class ProbabilitiesOf:
             return softmax(outputs.astype(np.float64)).astype(np.float32)
         _check_distribution(outputs)
         return outputs
+
+    def with_logits(self, predictor: Predictor, crops: Crops) -> tuple[Probabilities, Logits]:
+        """Probabilities and logits of crops; of bare probabilities, their logarithms.
+
+        The logarithm of a probability of zero is -infinity.
+
+        Raises:
+            BenchmarkError: see `__call__`.
+        """
+        if isinstance(predictor, PredictorWithLogits):
+            outputs, logits = predictor.with_logits(crops)
+            return self(outputs, len(crops)), logits
+        outputs = predictor(crops)
+        probabilities = self(outputs, len(crops))
+        if self._are_logits:
+            return probabilities, outputs
+        with np.errstate(divide="ignore"):
+            return probabilities, np.log(outputs)
 
 
 def _refuse_nan(outputs: Scores) -> None:

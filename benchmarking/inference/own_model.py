@@ -58,6 +58,7 @@ def job_of(
         options.batch_size,
         options.gpu,
         options.workers,
+        classes=images.restricted_to,
         keep=options.keep,
     )
 

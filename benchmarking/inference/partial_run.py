@@ -104,8 +104,8 @@ class PartialRun:
         if self.environment is None:
             return  # without an environment it could not be resumed
         for parts in _consecutive(self._new):
-            top, everything = _joined(parts)
-            checkpoint = Checkpoint(parts[0].first, top, everything, self.conditions)
+            top, everything, few = _joined(parts)
+            checkpoint = Checkpoint(parts[0].first, top, everything, self.conditions, few)
             if not self._kept:
                 self._checkpoints.clear()  # they cannot be resumed
             self._checkpoints.keep(checkpoint)
@@ -136,6 +136,11 @@ class PartialRun:
     def probabilities(self) -> Probabilities | None:
         """The probabilities of all classes, (n, classes), or None if they are not kept."""
         return _joined(self._in_order())[1]
+
+    @property
+    def restricted(self) -> TopK | None:
+        """The best of the classes that the image set declares; None if it has all."""
+        return _joined(self._in_order())[2]
 
     def _begin(self, environment: Environment) -> int:
         """Resume the checkpoints that have a compatible environment, and drop the others."""
@@ -189,8 +194,15 @@ def _consecutive(parts: Sequence[Part]) -> list[list[Part]]:
     return groups
 
 
-def _joined(parts: Sequence[Checkpoint | Part]) -> tuple[TopK, Probabilities | None]:
-    """Join consecutive parts; probabilities are None unless every part has them."""
+def _joined(
+    parts: Sequence[Checkpoint | Part],
+) -> tuple[TopK, Probabilities | None, TopK | None]:
+    """Join consecutive parts: their top-5, all probabilities, and those among few classes.
+
+    What not every part has is None.
+    """
     found = [part.probabilities for part in parts if part.probabilities is not None]
     everything = np.concatenate(found) if len(found) == len(parts) else None
-    return join([part.top for part in parts]), everything
+    few = [part.restricted for part in parts if part.restricted is not None]
+    restricted = join(few) if len(few) == len(parts) else None
+    return join([part.top for part in parts]), everything, restricted

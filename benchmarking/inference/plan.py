@@ -179,6 +179,7 @@ class Plan:
                 options.workers,
                 weights_folder=options.weights_folder,
                 seed=options.seed,
+                classes=images.restricted_to,
                 keep=options.keep,
                 precision=options.precision,
             )

@@ -17,10 +17,10 @@ from benchmarking.inference.job import Environment, Job, Part
 from benchmarking.inference.outputs import ProbabilitiesOf
 from benchmarking.models.loaded import Loaded, load, model_versions
 from benchmarking.models.sources import framework_of
-from benchmarking.models.spec import Predictor, Probabilities
+from benchmarking.models.spec import Logits, Predictor, Probabilities
 from benchmarking.pictures.crop import library_versions
 from benchmarking.pictures.crop_stream import crops
-from benchmarking.predictions.top_k import top_k
+from benchmarking.predictions.top_k import top_k, top_k_among
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +31,13 @@ class Batch:
         first: row of the batch's first picture.
         input_shape: shape of the model's input.
         probabilities: (n, classes).
+        logits: (n, classes); None if they are not needed.
     """
 
     first: int
     input_shape: tuple[int, ...]
     probabilities: Probabilities
+    logits: Logits | None = None
 
 
 def answer(job: Job) -> Iterator[Environment | Part]:
@@ -91,10 +93,13 @@ def parts(
     """
     for wanted in rows:
         crops_of_range = islice(crops, len(wanted))
-        for batch in predict(predictor, crops_of_range, environment.batch_size, job.spec.classes):
+        size, classes = environment.batch_size, job.spec.classes
+        batches = predict(predictor, crops_of_range, size, classes, needs_logits=bool(job.classes))
+        for batch in batches:
             everything = batch.probabilities if job.keep == "all" else None
             top = top_k(batch.probabilities, k=5)
-            yield Part(wanted.start + batch.first, batch.input_shape, top, everything)
+            few = None if batch.logits is None else top_k_among(batch.logits, job.classes, k=5)
+            yield Part(wanted.start + batch.first, batch.input_shape, top, everything, few)
 
 
 def _crops(job: Job, rows: Sequence[range]) -> AbstractContextManager[Iterator[NDArray[np.uint8]]]:
@@ -129,7 +134,12 @@ def _first_line(error: Exception) -> str:
 
 
 def predict(
-    predictor: Predictor, crops: Iterable[NDArray[np.uint8]], batch_size: int, classes: int
+    predictor: Predictor,
+    crops: Iterable[NDArray[np.uint8]],
+    batch_size: int,
+    classes: int,
+    *,
+    needs_logits: bool = False,
 ) -> Iterator[Batch]:
     """Yield batches of probabilities, in the order of the crops; the last one may be smaller.
 
@@ -138,6 +148,7 @@ def predict(
         crops: (height, width, 3) each, all of the same size.
         batch_size: crops per forward pass.
         classes: expected number of classes in the model's output.
+        needs_logits: whether batches have logits too.
 
     Raises:
         BenchmarkError: the output has another shape, contains NaN, or is neither probabilities nor
@@ -149,8 +160,12 @@ def predict(
         coming = beside.submit(next, batches, None)
         while (pixels := coming.result()) is not None:
             coming = beside.submit(next, batches, None)
-            probabilities = probabilities_of(predictor(pixels), len(pixels))
-            yield Batch(first, pixels.shape, probabilities)
+            if needs_logits:
+                found = probabilities_of.with_logits(predictor, pixels)
+                yield Batch(first, pixels.shape, *found)
+            else:
+                probabilities = probabilities_of(predictor(pixels), len(pixels))
+                yield Batch(first, pixels.shape, probabilities)
             first += len(pixels)
 
 

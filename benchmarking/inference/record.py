@@ -22,7 +22,7 @@ def ingredients(job: Job, images: ImageSet, sha256: str) -> dict[str, Any]:
     document = {
         "weights": _weights(job, sha256),
         "preprocessing": job.recipe.as_document(),
-        "images": {"name": images.name, "n": len(images), "fingerprint": images.fingerprint},
+        "images": _images(images),
     }
     plain: dict[str, Any] = json.loads(json.dumps(document))
     return plain
@@ -45,6 +45,7 @@ def is_stored(job: Job, images: ImageSet, store: Store) -> bool:
     }
     sha256 = stored.weights.get("sha256", "")
     enough = job.keep == "top5" or store.keeps_all_probabilities(job.run)
+    enough &= not job.classes or store.restricted_classes(job.run) is not None
     return enough and recorded == ingredients(job, images, sha256) and _has_weights(job, sha256)
 
 
@@ -113,6 +114,14 @@ def provenance(
         arguments=arguments,
         incidents=how.incidents,
     )
+
+
+def _images(images: ImageSet) -> dict[str, Any]:
+    """Name, number and fingerprint; of a published set, its name and its classes if few."""
+    found = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
+    if images.picture_set:
+        found["picture_set"] = images.picture_set
+    return found | ({"classes": list(images.restricted_to)} if images.restricted_to else {})
 
 
 def _weights(job: Job, sha256: str) -> dict[str, Any]:

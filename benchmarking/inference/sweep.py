@@ -283,8 +283,11 @@ class Sweep:
             return Failed(job, f"{n} predictions for {len(self.images)} pictures", "")
         top = partial.top
         made = provenance(partial, self.images, self.executor_of(job), self.arguments)
+        everything, few = partial.probabilities, partial.restricted
         try:
-            self.store.write(job.run, self.images, top, made, probabilities=partial.probabilities)
+            self.store.write(
+                job.run, self.images, top, made, probabilities=everything, restricted=few
+            )
         except BenchmarkError as error:
             self._keep(partial)
             return Failed(job, str(error), "")

@@ -22,8 +22,28 @@ PUBLISHED_RECIPES = ("published", "published-test-size")
 Scores = NDArray[np.float32]
 """Output of a model: (n, classes), probabilities or logits."""
 
+Logits = NDArray[np.float32]
+"""Scores before softmax: (n, classes)."""
+
 Predictor = Callable[[Crops], Scores]
-"""A loaded model as a function of crops."""
+"""A loaded model as a function of crops; a `PredictorWithLogits` if it can give both."""
+
+
+@dataclass(frozen=True)
+class PredictorWithLogits:
+    """A loaded model that can give its logits beside its probabilities.
+
+    Attributes:
+        probabilities: the model as a function of crops.
+        with_logits: the probabilities and the logits of crops, of one forward pass.
+    """
+
+    probabilities: Callable[[Crops], Probabilities]
+    with_logits: Callable[[Crops], tuple[Probabilities, Logits]]
+
+    def __call__(self, crops: Crops) -> Probabilities:
+        """The probabilities of crops."""
+        return self.probabilities(crops)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ again. Keras deletes a file with a wrong digest even if it cannot download anoth
 from __future__ import annotations
 
 import hashlib
-import io
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.io import downloads, files
+from benchmarking.io.bounded import Bounded
 from benchmarking.models import hub_cache
 from benchmarking.models.spec import Weights
 
@@ -80,32 +80,6 @@ def missing(weights: Weights, folder: Path, why: str = "") -> WeightsError:
     )
 
 
-class _Bounded(io.BufferedIOBase):
-    """A file with a limit just above the size of the weights, so that no server fills the disk."""
-
-    def __init__(self, file: BinaryIO, weights: Weights, bar: Any) -> None:
-        self._file, self._weights, self._bar = file, weights, bar
-        # Published sizes are rounded, and some are in MB instead of MiB.
-        size = weights.megabytes
-        self._most = round(2**20 * (1.1 * size + 1)) if size else 2**34
-
-    def write(self, block: Any, /) -> int:
-        if self._file.tell() + len(block) > self._most:
-            weights = self._weights
-            size = f"{weights.megabytes:.0f} MiB" if weights.megabytes else "16 GiB"
-            raise WeightsError(f"{weights.url} serves more than the {size} of {weights.file}.")
-        written = self._file.write(block)
-        self._bar.update(written)
-        return written
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        self._bar.n = self._bar.last_print_n = self._bar.initial = offset
-        return self._file.seek(offset, whence)
-
-    def truncate(self, size: int | None = None, /) -> int:
-        return self._file.truncate(size)
-
-
 def download(weights: Weights, folder: Path) -> Path:
     """Download a weight file into a folder, with a progress bar, and verify it.
 
@@ -150,10 +124,20 @@ def _receive(remote: downloads.Remote, weights: Weights, path: Path) -> None:
             unit_divisor=1024,
         ) as bar,
     ):
-        into = cast(BinaryIO, _Bounded(file, weights, bar))
+        into = cast(BinaryIO, Bounded(file, _most(weights), bar, lambda: _too_much(weights)))
         try:
             remote.resume(into, file.tell())
         except downloads.DownloadError as error:
             raise files.Interrupted from error
         file.flush()
         verified_sha256(Path(file.name), weights)
+
+
+def _most(weights: Weights) -> int:
+    """Largest size of a weight file in bytes; published sizes are rounded, and some are in MB."""
+    return round(2**20 * (1.1 * weights.megabytes + 1)) if weights.megabytes else 2**34
+
+
+def _too_much(weights: Weights) -> WeightsError:
+    size = f"{weights.megabytes:.0f} MiB" if weights.megabytes else "16 GiB"
+    return WeightsError(f"{weights.url} serves more than the {size} of {weights.file}.")

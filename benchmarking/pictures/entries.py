@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from benchmarking.pictures.image_set import FilePart
+from benchmarking.pictures.image_set import Place
 from benchmarking.pictures.names import (
     NO_CLASS,
     ClassFolders,
@@ -35,7 +35,7 @@ class Entry(NamedTuple):
     folder: str
     name: str
     kind: Literal["file", "odd", "folder", "with-pictures", "without-pictures", "unreadable"]
-    place: FilePart | None = None
+    place: Place | None = None
 
     @property
     def path(self) -> str:

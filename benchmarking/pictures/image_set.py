@@ -126,6 +126,8 @@ class ImageSet:
         pictures: the pictures, ordered by class, then key.
         fingerprint: sha256 over the sorted lines "key sha256-of-bytes", in hex; or UNKNOWN.
         classes: the classes that its pictures may have: all 1,000, or fewer.
+        picture_set: name of the published set that it is of, such as "imagenet-a"; "" for
+            ImageNet's validation pictures and for others.
 
     Raises:
         BenchmarkError: the name is not valid.
@@ -137,6 +139,12 @@ class ImageSet:
     pictures: tuple[Picture, ...]
     fingerprint: str
     classes: tuple[int, ...] = field(default_factory=lambda: ALL_CLASSES, repr=False)
+    picture_set: str = ""
+
+    @property
+    def restricted_to(self) -> tuple[int, ...]:
+        """The classes that it declares if they are fewer than ImageNet's; () for all."""
+        return self.classes if len(self.classes) < len(ALL_CLASSES) else ()
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -15,7 +15,7 @@ from benchmarking.io.printable import printable
 from benchmarking.labels.imagenet import wnids
 from benchmarking.pictures.entries import Entry, Groups, grouped
 from benchmarking.pictures.findings import Finding, finding
-from benchmarking.pictures.image_set import FilePart, Picture, in_order
+from benchmarking.pictures.image_set import Picture, Place, in_order
 from benchmarking.pictures.layout_refusals import refusals
 from benchmarking.pictures.names import NO_CLASS, ClassFolders, number_within, original_of
 
@@ -142,7 +142,7 @@ def repeats(pictures: Iterable[Picture]) -> list[Finding]:
     ]
 
 
-def _place(entry: Entry) -> FilePart:
+def _place(entry: Entry) -> Place:
     assert entry.place is not None  # noqa: S101 - for mypy: every file here has a place
     return entry.place
 

@@ -218,6 +218,10 @@ class ArrayFolders:
         """The results of `classes` and `provenance`; StoreError if a file is missing or broken."""
         return self.classes(run), self.provenance(run)
 
+    def restricted_classes(self, run: Run) -> Classes | None:
+        """Return None: such folders keep no predictions among few classes."""
+        return None
+
     def paths(self, run: Run) -> tuple[Path, Path]:
         """The files of a run: classes and probabilities."""
         stem = self._stems[run]

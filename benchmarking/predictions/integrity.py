@@ -60,6 +60,8 @@ def _checked(store: Store, run: Run, n: int, fingerprint: str) -> bool:
     predicted, made = store.read(run), store.provenance(run)
     if store.keeps_all_probabilities(run):
         store.read_probabilities(run)
+    if store.restricted_classes(run) is not None:
+        store.read_restricted(run)
     if n and len(predicted) != n:
         raise StoreError(f"{store.path(run)} has {len(predicted)} rows for {n} pictures.")
     if made.fingerprint != fingerprint:

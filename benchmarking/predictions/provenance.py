@@ -26,7 +26,8 @@ class Provenance:
         weights: name, file, sha256 and published digest of the weights; for random weights, their
             name RANDOM and the seed.
         preprocessing: the recipe in full.
-        images: name, number and fingerprint of the pictures.
+        images: name, number and fingerprint of the pictures; of a published set also its name as
+            "picture_set", and its classes if they are fewer than ImageNet's.
         versions: versions of every library that could change the predictions.
         device: "cpu", or the accelerator's name.
         precision: precision of the forward pass.
@@ -78,6 +79,7 @@ class Provenance:
         found = msgspec.convert(document, cls)
         if not isinstance(found.images.get("fingerprint"), str):
             raise ValueError("images has no fingerprint")
+        msgspec.convert(found.images.get("classes", []), list[int])
         return found
 
     @property
@@ -89,6 +91,16 @@ class Provenance:
     def has_probabilities(self) -> bool:
         """Whether the probabilities of its classes are known; if not, zeros are stored."""
         return self.origin.get("probabilities") != NOT_GIVEN
+
+    @property
+    def picture_set(self) -> str:
+        """Name of the published set of its pictures; "" for ImageNet's own and for others."""
+        return str(self.images.get("picture_set", ""))
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The classes that its image set declares if they are fewer than ImageNet's; else ()."""
+        return tuple(self.images.get("classes", ()))
 
     @property
     def fingerprint(self) -> str:

@@ -2,7 +2,9 @@
 
 It is a safetensors file: `top5_index` uint16 (n, 5), `top5_prob` float32 (n, 5), `probabilities`
 float32 (n, classes) if all were kept, and in its metadata one JSON document with the format
-version, the run, its provenance, and digests of all these and of the set's list of pictures.
+version, the run, its provenance, and digests of all these and of the set's list of pictures. If
+the image set declares fewer classes than ImageNet's, `restricted_index` uint16 (n, 5) has the best
+of these, and `restricted_prob` float32 (n, 5) their softmax among these alone.
 """
 
 from __future__ import annotations
@@ -26,7 +28,13 @@ from benchmarking.predictions.run import Run
 
 FORMAT = 1
 _KEY = "imagenet-benchmark"
-_DTYPES = {"top5_index": np.uint16, "top5_prob": np.float32, "probabilities": np.float32}
+_DTYPES = {
+    "top5_index": np.uint16,
+    "top5_prob": np.float32,
+    "probabilities": np.float32,
+    "restricted_index": np.uint16,
+    "restricted_prob": np.float32,
+}
 _ROWS = "images.csv"
 _MEND = (
     "Restore a copy, or compute the run again: 'imagenet-benchmark predict --again', or 'import' "

@@ -164,6 +164,28 @@ class Store(RunIndex):
             check_probabilities(probabilities)
             return probabilities
 
+    def read_restricted(self, run: Run) -> TopK:
+        """The most probable of the classes that the image set declares, if they are few.
+
+        Raises:
+            StoreError: there is no such run, its file is broken, or it does not keep them.
+        """
+        with self._opened(run) as stored:
+            return TopK(stored.array("restricted_index"), stored.array("restricted_prob"))
+
+    def restricted_classes(self, run: Run) -> Classes | None:
+        """The most probable of the classes that the image set declares, (n, 5), best first.
+
+        None if they are not kept: the set has all of ImageNet's classes, or the run was imported.
+
+        Raises:
+            StoreError: there is no such run, or its file is broken.
+        """
+        with self._opened(run) as stored:
+            if "restricted_index" not in stored.names:
+                return None
+            return stored.array("restricted_index")
+
     def keeps_all_probabilities(self, run: Run) -> bool:
         """Whether a run is stored, readable, and keeps the probabilities of all classes."""
         try:
@@ -235,8 +257,17 @@ class Store(RunIndex):
         provenance: Provenance,
         *,
         probabilities: Probabilities | None = None,
+        restricted: TopK | None = None,
     ) -> Path:
         """Store a complete run, replacing an earlier one, and return its path.
+
+        Args:
+            run: the run.
+            images: its pictures.
+            top: the five most probable classes of each picture.
+            provenance: how it was made.
+            probabilities: the probabilities of all classes; None if they are not kept.
+            restricted: the most probable of the classes that the set declares, if they are few.
 
         Raises:
             StoreError: predictions and pictures differ in number, or other pictures are stored
@@ -259,6 +290,9 @@ class Store(RunIndex):
         }
         if probabilities is not None:
             tensors["probabilities"] = probabilities.astype(np.float32, copy=False)
+        if restricted is not None:
+            tensors["restricted_index"] = restricted.classes.astype(np.uint16)
+            tensors["restricted_prob"] = restricted.probabilities.astype(np.float32)
         with self.admitted(images) as rows:
             files.write(self.path(run), packed(run, tensors, provenance, rows))
         return self.path(run)

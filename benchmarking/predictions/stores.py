@@ -245,6 +245,14 @@ class Stores:
         """See `Store.read_probabilities`."""
         return self.store_of(run).read_probabilities(identity(run))
 
+    def read_restricted(self, run: Run) -> TopK:
+        """See `Store.read_restricted`."""
+        return self.store_of(run).read_restricted(identity(run))
+
+    def restricted_classes(self, run: Run) -> Classes | None:
+        """See `Store.restricted_classes`."""
+        return self.store_of(run).restricted_classes(identity(run))
+
     def keeps_all_probabilities(self, run: Run) -> bool:
         """See `Store.keeps_all_probabilities`."""
         return self.store_of(run).keeps_all_probabilities(identity(run))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.models.spec import Probabilities
+from benchmarking.models.spec import Logits, Probabilities
 
 Classes = NDArray[np.integer]
 """Predicted classes: (n, k) class indices, best first."""
@@ -75,6 +75,42 @@ def top_k(probabilities: Probabilities, k: int = 5) -> TopK:
     check_probabilities(probabilities)
     classes = most_probable(probabilities, k)
     return TopK(classes, np.take_along_axis(probabilities, classes, axis=1))
+
+
+def top_k_among(logits: Logits, classes: Sequence[int], k: int = 5) -> TopK:
+    """The k most probable of some classes, with their softmax among these classes alone.
+
+    Logits keep the order of classes whose probabilities are too small for float32.
+
+    Args:
+        logits: (n, all classes).
+        classes: the classes to choose from.
+        k: number of classes to keep; all of them if they are fewer.
+
+    Raises:
+        BenchmarkError: the model does not have these classes, or the order is unknown because
+            logits are infinite, as logarithms of probabilities that are zero are.
+
+    >>> top_k_among(np.array([[9.0, 1.0, 3.0, 2.0]]), [1, 3], k=1).classes
+    array([[3]])
+    """
+    if max(classes) >= logits.shape[1]:
+        raise BenchmarkError(
+            f"the model has {logits.shape[1]} classes, but the image set has class {max(classes)}."
+        )
+    chosen = logits[:, list(classes)].astype(np.float64)
+    order = most_probable(chosen, k)
+    best = np.take_along_axis(chosen, order, axis=1)
+    if not np.isfinite(best).all():
+        n = int((~np.isfinite(best)).any(axis=1).sum())
+        raise BenchmarkError(
+            f"the best {best.shape[1]} of {len(classes)} classes are unknown for {n} of "
+            f"{len(best)} pictures, because their probabilities are 0; a model of your own needs "
+            "probabilities above 0, or a PyTorch or Keras model that ends in its softmax."
+        )
+    terms = np.exp(chosen - best[:, :1])
+    share = np.take_along_axis(terms, order, axis=1) / terms.sum(axis=1, keepdims=True)
+    return TopK(np.asarray(classes)[order], share.astype(np.float32))
 
 
 def most_probable(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarking.errors import StoreError
 from benchmarking.io.names import UNKNOWN
-from benchmarking.labels.imagenet import is_validation_set
+from benchmarking.labels.imagenet import is_validation_set, wnids
 from benchmarking.labels.label_set import LabelSet, every_image
 from benchmarking.models.sources import published_of
 from benchmarking.predictions.provenance import Provenance
@@ -47,6 +47,24 @@ class StoredRuns(Protocol):
     def classes_and_provenance(self, run: Run) -> tuple[Classes, Provenance]:
         """The five most probable classes of every row, best first, and how the run was made."""
 
+    def restricted_classes(self, run: Run) -> Classes | None:
+        """The most probable of the classes that the image set declares; None if not kept."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    """How a column of shares is counted.
+
+    Attributes:
+        correct: tells which pictures are right.
+        labels: the pictures that count, and their classes.
+        among_few: whether the guesses are among the classes that the image set declares.
+    """
+
+    correct: Correct
+    labels: LabelSet
+    among_few: bool = False
+
 
 def aggregate(
     stored: StoredRuns,
@@ -77,11 +95,13 @@ def aggregate(
     """
     right = stored.labels(images)
     label_sets = labels or {"": every_image(right)}
-    columns = _columns(label_sets, proportions)
+    chosen = stored.runs(images) if runs is None else runs
+    declared = _declared(stored, chosen, right)
+    columns = _columns(label_sets, proportions, len(declared))
     sorted_by = by or next(iter(columns))
     first = next(iter(label_sets.values()))
     counts, left_out = [], []
-    for run in stored.runs(images) if runs is None else runs:
+    for run in chosen:
         if run.images != images:
             raise StoreError(f"{run} is no run on {images}; its rows are other pictures.")
         try:
@@ -96,12 +116,14 @@ def aggregate(
         left_out += list(_on_other_pictures(counts, expected))
         counts = [run for run in counts if run.provenance.fingerprint == expected]
     # Published figures are for all validation pictures with their original labels.
-    if is_validation_set(right) and _is_plain(label_sets.get(""), right):
+    altered = any(run.provenance.picture_set for run in counts)
+    if is_validation_set(right) and not altered and _is_plain(label_sets.get(""), right):
         counts = [_compared(run) for run in counts]
     fingerprints = {run.provenance.fingerprint for run in counts}
     fingerprint = fingerprints.pop() if len(fingerprints) == 1 else UNKNOWN
     rows = tabulate(counts, sorted_by)
     notes = [note for labels in label_sets.values() for note in labels.notes]
+    meant = _on_few_classes(images, declared)
     return AccuracyTable(
         images,
         len(right),
@@ -109,7 +131,7 @@ def aggregate(
         tuple(columns),
         rows,
         tuple(left_out),
-        notes=tuple(dict.fromkeys([*notes, *_caveats(rows), *_near_chance(rows)])),
+        notes=tuple(dict.fromkeys([*notes, *meant, *_caveats(rows), *_near_chance(rows)])),
         label_sets=tuple(_name(*found, right) for found in label_sets.items()),
     )
 
@@ -136,34 +158,66 @@ def calibration(store: Stores | Store, run: Run, right: LabelSet) -> dict[str, f
 
 
 def _columns(
-    labels: Mapping[str, LabelSet], proportions: Mapping[str, Correct]
-) -> dict[str, tuple[Correct, LabelSet]]:
-    """The metric and the label set of each column, by the name of the column."""
-    return {
-        prefix + name: (correct, right)
+    labels: Mapping[str, LabelSet], proportions: Mapping[str, Correct], few: int
+) -> dict[str, _Column]:
+    """The columns by name; first those about the declared classes, if these are few."""
+    found = {
+        prefix + name: _Column(correct, right)
         for name, correct in proportions.items()
         for prefix, right in labels.items()
     }
+    among = {f"{few}-class {name}": replace(one, among_few=True) for name, one in found.items()}
+    return {**(among if few else {}), **found}
 
 
 def _count(
     stored: StoredRuns,
     run: Run,
     right: NDArray[np.int64],
-    columns: Mapping[str, tuple[Correct, LabelSet]],
+    columns: Mapping[str, _Column],
     sorted_by: str,
 ) -> Counts:
     predicted, provenance = stored.classes_and_provenance(run)
     if len(predicted) != len(right):
         raise StoreError(f"{run} has {len(predicted)} rows for {len(right)} pictures.")
+    needs_few = any(column.among_few for column in columns.values())
+    few = stored.restricted_classes(run) if needs_few else None
+    if needs_few and few is None:
+        raise StoreError(
+            f"{run} keeps no predictions among the few classes of its image set; compute it again "
+            "with 'imagenet-benchmark predict --again'."
+        )
     hits = {}
-    for name, (correct, labels) in columns.items():
+    for name, column in columns.items():
+        guesses = few if few is not None and column.among_few else predicted
         with suppress(TooFewGuesses):
-            hits[name] = correct(predicted, labels)
+            hits[name] = column.correct(guesses, column.labels)
     if sorted_by not in hits:
         raise StoreError(f"{run} has too few guesses per picture for {sorted_by}.")
     counted = {name: (int(np.count_nonzero(found)), len(found)) for name, found in hits.items()}
     return Counts(run, provenance, counted, np.packbits(hits[sorted_by]))
+
+
+def _declared(stored: StoredRuns, runs: Sequence[Run], right: NDArray[np.int64]) -> tuple[int, ...]:
+    """The classes that the image set of these runs declares if they are few; () for all."""
+    if len(np.unique(right)) == len(wnids()):
+        return ()
+    for run in runs:
+        with suppress(StoreError):
+            _, provenance = stored.classes_and_provenance(run)
+            if provenance.classes:
+                return provenance.classes
+    return ()
+
+
+def _on_few_classes(images: str, declared: Collection[int]) -> Iterator[str]:
+    """What the two kinds of columns of a set with few classes mean."""
+    if declared:
+        n = len(declared)
+        yield (
+            f"note: {images}: {n}-class Acc counts the best of its {n} classes, as the authors of "
+            f"such sets do; Acc counts the best of all {len(wnids()):,}"
+        )
 
 
 def _is_plain(labels: LabelSet | None, right: NDArray[np.int64]) -> bool:

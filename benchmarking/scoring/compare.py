@@ -166,18 +166,41 @@ def compare(
     right_of_second = in_rows_of(right, rows, others)
     both = first_guesses(stores, ours, right), first_guesses(stores, theirs, right_of_second)
     (pair,) = every_pair(both)
-    notes = (*right.notes, *other_classes(right, rows, others))
+    few = on_few_classes(stores, [ours, theirs])
+    notes = (*right.notes, *few, *other_classes(right, rows, others))
     return Comparison(pair, tuple(class_changes(*both, right)), notes)
 
 
 def first_guesses(store: Stores | Store, run: Run, right: LabelSet) -> FirstGuesses:
     """The first guesses of a run for the rows that count.
 
+    They are among the classes that the image set declares, if these are few.
+
     Raises:
         BenchmarkError: the run is broken, or has too few rows.
     """
-    predicted = store.classes(run)
+    few = store.restricted_classes(run)
+    predicted = store.classes(run) if few is None else few
     return FirstGuesses(run, right.of(predicted[:, 0]), correct(predicted, right, k=1))
+
+
+def on_few_classes(store: Stores | Store, runs: Sequence[Run]) -> tuple[str, ...]:
+    """A note if the guesses of these runs are among few classes.
+
+    Raises:
+        BenchmarkError: those of some are, and those of others are not.
+    """
+    kept = {run: store.restricted_classes(run) is not None for run in runs}
+    if not any(kept.values()):
+        return ()
+    without = next((run for run, has in kept.items() if not has), None)
+    if without is not None:
+        raise BenchmarkError(
+            f"{without} keeps no predictions among the few classes of its image set, and others "
+            "do; compute it again with 'imagenet-benchmark predict --again'."
+        )
+    n = len(store.provenance(runs[0]).classes)
+    return (f"note: answers are the best of the {n} classes of {runs[0].images}, not of all",)
 
 
 def check_same_pictures(store: Stores | Store, runs: Sequence[Run]) -> None:

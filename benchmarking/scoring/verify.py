@@ -156,8 +156,13 @@ class _Measured:
     @property
     def reference(self) -> Published | None:
         """The published accuracy that this one can be compared with."""
-        comparable = self.pictures.comparable and not self.provenance.is_random
-        return self.known if comparable else None
+        is_comparable = self._has_plain_pictures and not self.provenance.is_random
+        return self.known if is_comparable else None
+
+    @property
+    def _has_plain_pictures(self) -> bool:
+        """Whether its pictures are validation pictures as ImageNet has them, of all classes."""
+        return self.pictures.comparable and not self.provenance.picture_set
 
     @property
     def reason(self) -> str:
@@ -166,7 +171,7 @@ class _Measured:
             return "random weights"
         if self.known is None:
             return "no published accuracy"
-        if not self.pictures.comparable:
+        if not self._has_plain_pictures:
             return "not ImageNet's validation pictures"
         if not self.pictures.whole:
             inside = "in" if self.verdict == Verdict.CONSISTENT else "outside"

@@ -40,6 +40,13 @@ class Spy(torch.nn.Module):
 
 for scaling, rule in SCALINGS.items():
     framework.predictor(Spy(), rule, device)(pixels)
+torch.manual_seed(0)
+net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(90, 7)).eval()
+given = framework.predictor(net, SCALINGS["identity"], device)
+seen["probabilities"], seen["logits"] = given.with_logits(pixels)
+seen["alone"] = given(pixels)
+with torch.no_grad():
+    seen["own"] = net(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()).numpy()
 seen["deterministic"] = torch.are_deterministic_algorithms_enabled()
 seen["tf32"] = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
 """
@@ -75,6 +82,24 @@ for scaling, rule in SCALINGS.items():
     mode = scaling.removesuffix("-swapped")
     given = pixels[..., ::-1] if scaling != mode else pixels
     seen["expected_" + scaling] = preprocess_input(given.astype("float32"), mode=mode)
+keras.utils.set_random_seed(0)
+for name, end in {
+    "activation": keras.layers.Dense(7, activation="softmax"),
+    "layer": keras.layers.Dense(7),
+    "none": keras.layers.Dense(7, activation="softmax"),
+}.items():
+    inputs = keras.Input((6, 5, 3))
+    flat = keras.layers.Flatten()(inputs)
+    outputs = end(flat)
+    if name == "layer":
+        outputs = keras.layers.Softmax()(outputs)
+    if name == "none":
+        outputs = outputs + 0
+    given = framework.predictor(keras.Model(inputs, outputs), SCALINGS["tf"], device)
+    seen[name + " probabilities"], seen[name + " logits"] = given.with_logits(pixels)
+    seen[name + " alone"] = given(pixels)
+    scaled = preprocess_input(pixels.astype("float32"), mode="tf").reshape(2, -1)
+    seen[name + " own"] = scaled @ end.kernel.numpy() + end.bias.numpy()
 seen["floatx"] = keras.config.floatx()
 seen["policy"] = keras.config.dtype_policy().name
 seen["layout"] = keras.config.image_data_format()
@@ -93,6 +118,10 @@ def run(tmp_path: Path, name: str, body: str, **environment: str) -> dict[str, n
     )
     assert done.returncode == 0, done.stderr
     return dict(np.load(tmp_path / "seen.npz"))
+
+
+def assert_same_logits(logits: np.ndarray, own: np.ndarray) -> None:
+    np.testing.assert_allclose(logits, own, rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -205,3 +234,19 @@ keras.prepare(NO_GPU)
 def test_keras_makes_no_folder_here_if_there_is_no_home_folder(tmp_path):
     subprocess.run([sys.executable, "-c", WITHOUT_HOME], cwd=tmp_path, check=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pytorch_gives_the_logits_of_the_same_forward_pass(tmp_path):
+    seen = run(tmp_path, "pytorch", PYTORCH)
+    assert_same_logits(seen["logits"], seen["own"])
+    assert (seen["probabilities"] == seen["alone"]).all()
+
+
+@pytest.mark.parametrize("end", ["activation", "layer"])
+def test_keras_gives_what_its_softmax_was_given(keras, end):
+    assert_same_logits(keras[f"{end} logits"], keras[f"{end} own"])
+    np.testing.assert_allclose(keras[f"{end} probabilities"], keras[f"{end} alone"], rtol=1e-6)
+
+
+def test_keras_gives_logarithms_if_its_softmax_is_not_the_last_layer(keras):
+    np.testing.assert_allclose(keras["none logits"], np.log(keras["none probabilities"]), rtol=1e-5)

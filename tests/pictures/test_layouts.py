@@ -534,13 +534,14 @@ def test_other_compressed_tars_are_recognised(tmp_path, kind, program):
         open_pictures(str(path))
 
 
-def test_the_error_for_a_zip_describes_its_contents(tmp_path):
+def test_a_zip_gives_the_same_image_set_and_a_damaged_one_is_refused(tmp_path):
     path = archive(tmp_path / "x", "zip")
-    with pytest.raises(
-        PictureError, match=r"is a zip file of 4 files; .*unzip .* then give val/val"
-    ):
-        open_pictures(str(path))
-    path.write_bytes(path.read_bytes()[:-30])
+    assert fingerprint(path) == fingerprint(as_folder(tmp_path / "folder", USUAL))
+    renamed = path.rename(tmp_path / "x.data")
+    with pytest.raises(PictureError, match="whose name does not end in .zip; give zip:"):
+        open_pictures(str(renamed))
+    assert fingerprint(f"zip:{renamed}") == fingerprint(tmp_path / "folder")
+    path.write_bytes(renamed.read_bytes()[:-30])
     with pytest.raises(PictureError, match="is a damaged zip file .*; download it again"):
         open_pictures(str(path))
 
@@ -557,7 +558,7 @@ OTHERS = {
         b"\xff\xd8\xff",
         "is one picture. A picture needs a folder named by .*val/n01440764/",
     ),
-    "x.parquet": (b"PAR1", "is a Parquet file, which is not read as pictures"),
+    "x.parquet": (b"PAR1", "is damaged: .*; download it again"),
     "x.npy": (b"\x93NUMPY", "is an array of NumPy, which is not read as pictures"),
     "labels.csv": (b"a,b", "is a .csv file, not pictures. .*labels go to 'table --labels'"),
     "val": (b"<!DOCTYPE html>", "is a web page or XML, such as a page that asks for a login"),

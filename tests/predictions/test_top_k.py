@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.predictions.top_k import TopK, best_first, join, top_k
+from benchmarking.predictions.top_k import TopK, best_first, join, top_k, top_k_among
 
 # Few distinct values, so that ties are common.
 distributions = st.integers(1, 6).flatmap(
@@ -65,3 +65,37 @@ def test_top_k_refuses_nan_and_names_the_first_row():
     probabilities[2:, 3] = np.nan
     with pytest.raises(BenchmarkError, match=r"2 of 4 pictures contain NaN.*first is row 2"):
         top_k(probabilities)
+
+
+def test_the_best_of_few_classes_are_those_of_sorting_and_scipy_in_1000_random_cases():
+    """Logits differ by up to 400, so that float32 probabilities of most classes would be 0."""
+    from scipy.special import softmax
+
+    random = np.random.default_rng(0)
+    for _ in range(1000):
+        n, many = random.integers(1, 4), random.integers(6, 30)
+        scale = random.choice([0.5, 5.0, 200.0])
+        logits = random.normal(0, scale, (n, many)).astype(np.float32)
+        logits[:, random.integers(0, many)] = logits[:, 0]  # a tie
+        classes = np.sort(random.choice(many, random.integers(1, many + 1), replace=False)).tolist()
+        found = top_k_among(logits, classes)
+        k = min(5, len(classes))
+        for row, said, sure in zip(logits, found.classes, found.probabilities, strict=True):
+            expected = sorted(classes, key=lambda one, row=row: (-row[one], one))[:k]
+            assert said.tolist() == expected
+            shares = dict(zip(classes, softmax(row[classes].astype(np.float64)), strict=True))
+            np.testing.assert_allclose(sure, [shares[one] for one in expected], 1e-5, 1e-38)
+
+
+def test_the_order_of_classes_whose_probabilities_are_zero_is_refused_not_invented():
+    with np.errstate(divide="ignore"):
+        logits = np.log(
+            np.array([[1.0, 0, 0, 0, 0, 0], [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]], np.float32)
+        )
+    with pytest.raises(BenchmarkError, match="best 5 of 5 classes are unknown for 1 of 2 pictures"):
+        top_k_among(logits, [1, 2, 3, 4, 5])
+
+
+def test_a_model_with_fewer_classes_than_the_image_set_is_refused():
+    with pytest.raises(BenchmarkError, match="the model has 3 classes, but .* has class 7"):
+        top_k_among(np.zeros((1, 3), np.float32), [0, 7])

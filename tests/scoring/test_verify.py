@@ -21,6 +21,7 @@ from benchmarking.predictions.arrays_2019 import IMAGES
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import TopK
+from benchmarking.scoring.aggregate import aggregate
 from benchmarking.scoring.verify import verify
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,16 @@ def store(tmp_path):
 def add(store, a_provenance):
     """Store a run with this number of right pictures, and its accuracy as top-1 probability."""
 
-    def add(model, right, *, images=None, source="torchvision", recipe="published", **changed):
+    def add(
+        model,
+        right,
+        *,
+        images=None,
+        source="torchvision",
+        recipe="published",
+        pictures_made=None,
+        **changed,
+    ):
         images = images or pictures()
         n = len(images)
         hits = np.arange(n) < right
@@ -62,6 +72,7 @@ def add(store, a_provenance):
         said = TopK(classes, np.take_along_axis(probabilities, order, axis=1))
         known = spec_of(source, model).recipes[recipe].as_document()
         made = replace(a_provenance(images), **{"preprocessing": known, **changed})
+        made = replace(made, images=pictures_made or made.images)
         run = Run(images.name, source, model, recipe)
         store.write(run, images, said, made)
         return run
@@ -147,6 +158,15 @@ def test_published_figures_do_not_apply_to_other_pictures():
     assert {one.verdict.value for one in found} == {"no reference"}
     assert {one.reason for one in found} == {"not ImageNet's validation pictures"}
     assert {one.causes for one in found} == {()}
+
+
+def test_published_figures_do_not_apply_to_corrupted_validation_pictures(store, add):
+    corrupted = pictures(name="imagenet-c-fog-3")
+    made = {"name": corrupted.name, "n": len(corrupted), "fingerprint": corrupted.fingerprint}
+    made["picture_set"] = "imagenet-c"
+    run = add("resnet50", 20_000, images=corrupted, pictures_made=made)
+    assert only(store, run).reason == "not ImageNet's validation pictures"
+    assert aggregate(store, corrupted.name).rows[0].published is None
 
 
 def whats(found):

@@ -151,6 +151,7 @@ def _all(args: argparse.Namespace, store: Stores, runs: Sequence[Run]) -> _Compa
         every_pair,
         first_guesses,
         in_rows_of,
+        on_few_classes,
         other_classes,
     )
 
@@ -176,7 +177,8 @@ def _all(args: argparse.Namespace, store: Stores, runs: Sequence[Run]) -> _Compa
     summary = f"{len(pairs)} pairs, {unsure} not significant at 5 % after Holm's adjustment"
     text = "\n".join([*heading, aligned(lines, left=2), summary])
     others = [note for run in runs for note in other_classes(right, first, rows[run])]
-    notes = [*right.notes, *dict.fromkeys(others), *store.notes(sets[0])]
+    few = on_few_classes(store, runs)
+    notes = [*right.notes, *few, *dict.fromkeys(others), *store.notes(sets[0])]
     return _Compared(text, runs, pairs, None, notes)
 
 

@@ -1,7 +1,9 @@
-"""Download public files that this project uses, and check the sha256 of each.
+"""Download public files: those that this project uses, and archives of picture sets.
 
-The files go into your cache. A file gets its name only when it is complete and checked, so after
-an interruption the same command downloads the files that are missing.
+The size and the digest of each file are checked. The files go into your cache. A file gets its name
+only when it is complete and checked, so after an interruption the same command downloads what is
+missing; the download of an archive is resumed in the middle. An archive is read without unpacking,
+and 'predict' opens it by the name of its image set, such as imagenet-a.
 
 For a machine without network: run the command with --to DIR on a machine with network, copy DIR,
 and run the command with --from DIR. --from URL selects a mirror with the same files.
@@ -31,11 +33,14 @@ _NEXT = {"predictions-2019": "imagenet_benchmarking.py"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     from benchmarking.io.downloads import collections
+    from benchmarking.pictures.archives import archives
 
-    lines = [f"  {name:18}{found.about}" for name, found in collections().items()]
-    parser.epilog = "\n".join(["collections:", *lines])
+    lines = [f"  {name:26}{found.about}" for name, found in collections().items()]
+    sets = [f"  {name:26}{one.file}, {one.size:,} bytes" for name, one in archives().items()]
+    parser.epilog = "\n".join(["collections:", *lines, "", "archives of picture sets:", *sets])
     add = parser.add_argument
-    add("collection", metavar="COLLECTION", choices=list(collections()), help="see below")
+    known = [*collections(), *archives()]
+    add("collection", metavar="COLLECTION", choices=known, help="see below")
     add(
         "--from",
         dest="origin",
@@ -50,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     """Fetch a collection and print its folder."""
     from benchmarking.io.downloads import cache_folder, collections, fetch, origin_of
 
+    if args.collection not in collections():
+        return _run_archive(args)
     collection = collections()[args.collection]
     origin = origin_of(args.origin) if args.origin is not None else collection.url
     folder = args.to or cache_folder(collection.name)
@@ -64,6 +71,29 @@ def run(args: argparse.Namespace) -> int:
         f"{collection.name}: {n} file{'s' * (n != 1)} in {folder}, {were_there} there before"
         + (f"; next: {following}" if following else "")
     )
+    return 0
+
+
+def _run_archive(args: argparse.Namespace) -> int:
+    """Fetch the archive of a picture set and print its path."""
+    from benchmarking.io.downloads import cache_folder, origin_of
+    from benchmarking.io.progress import bar
+    from benchmarking.pictures.archives import archives, fetch_archive
+
+    archive = archives()[args.collection]
+    origin = origin_of(args.origin) if args.origin is not None else None
+    folder = args.to or cache_folder("pictures")
+    try:
+        was_there = fetch_archive(
+            archive,
+            origin,
+            folder,
+            lambda size: bar(title=archive.file, total=size, unit="B", is_bytes=True),
+        )
+    except KeyboardInterrupt:
+        print("\nstopped; what has arrived is kept, the same command resumes", file=sys.stderr)
+        return 130
+    print(f"{folder / archive.file}{' was there before' if was_there else ''}")
     return 0
 
 

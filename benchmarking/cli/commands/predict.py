@@ -6,6 +6,7 @@ PICTURES is one of:
   a folder that contains files named ILSVRC2012_val_00000001.JPEG and so on, or as Hugging Face
   names them
   an uncompressed tar of such folders or files
+  the folder or tar of a published set, such as ImageNet-V2; 'imagenet-benchmark sets' lists them
   demo, 20 pictures that come with a package
 A part of the validation set is enough. Other files, such as notes, are left out, and a line on
 standard error names them.
@@ -227,14 +228,14 @@ def _run(args: argparse.Namespace) -> int:
     from benchmarking.io.progress import notice
     from benchmarking.models.available import explained
     from benchmarking.pictures.doctor import quick
-    from benchmarking.pictures.sets import default_name, limited, open_pictures, read_images
+    from benchmarking.pictures.sets import limited, name_of, open_pictures, read_images
 
     contents = open_pictures(args.pictures, args.class_folders)
     if contents.note:
         notice(f"note: {contents.note}")
     for found in (*contents.findings, *quick(args.pictures, pictures=contents.pictures)):
         print(f"warning: {found}", file=sys.stderr)
-    name = check_name(args.images or default_name(args.pictures, contents.pictures))
+    name = check_name(args.images or name_of(args.pictures, contents))
     contents, name = limited(contents, name, args.limit)
     options = _options(args)
     store = chosen_store(args)

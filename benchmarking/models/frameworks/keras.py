@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError, requires
 from benchmarking.models.frameworks import Device, _keras, choose_gpu
-from benchmarking.models.spec import Predictor, Probabilities
+from benchmarking.models.spec import Logits, Predictor, PredictorWithLogits, Probabilities
 from benchmarking.pictures.recipe import Crops, Scaling
 
 if TYPE_CHECKING:
@@ -81,12 +81,29 @@ def predictor(
     import tensorflow as tf
 
     compiled = tf.function(lambda pixels: model(pixels, training=False))
+    compiled_with_logits = tf.function(lambda pixels: _with_logits(model(pixels, training=False)))
 
     def predict(crops: Crops) -> Probabilities:
         with tf.device(device.address):
             return np.asarray(compiled(_keras.scaled(crops, scaling)), dtype=np.float32)
 
-    return predict
+    def with_logits(crops: Crops) -> tuple[Probabilities, Logits]:
+        with tf.device(device.address):
+            output, logits = compiled_with_logits(_keras.scaled(crops, scaling))
+            return np.asarray(output, dtype=np.float32), np.asarray(logits, dtype=np.float32)
+
+    return PredictorWithLogits(predict, with_logits)
+
+
+def _with_logits(output: Any) -> tuple[Any, Any]:
+    """A model's output and its logits, which Keras keeps with the output of its softmax.
+
+    Without them, logarithms take their place; the caller refuses the infinite ones.
+    """
+    import tensorflow as tf
+
+    logits = getattr(output, "_keras_logits", None)
+    return output, tf.math.log(output) if logits is None else logits
 
 
 def layer_outputs(

@@ -124,7 +124,7 @@ def report(where: str, layout: Layout, checked: Sequence[Checkup] = ()) -> Repor
     in_full = [*_troubles(checked), *_same_content(checked), *_odd_formats(facts), *signs(facts)]
     findings = {found.kind: found for found in (*layout.findings, *in_full)}
     return Report(
-        default_name(where, layout.pictures),
+        layout.name or default_name(where, layout.pictures),
         len(layout.files),
         len(held),
         (min(held.values(), default=0), max(held.values(), default=0)),

@@ -19,7 +19,7 @@ from benchmarking.pictures.findings import Finding, finding
 from benchmarking.pictures.image_set import FilePart, Picture
 from benchmarking.pictures.layout import Reading
 from benchmarking.pictures.names import ClassFolders, may_be_class_folder
-from benchmarking.pictures.sets import folder, imagenet_tar, open_pictures
+from benchmarking.pictures.sets import folder, imagenet_tar, open_pictures, zip_file
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,14 @@ class Layout:
         pictures: the same files as `predict` would use them; () if it refuses the place.
         findings: findings about names and sizes.
         left_out: paths of files and folders that `predict` leaves out.
+        name: default name of the image set of a published set; "" for others.
     """
 
     files: tuple[Picture, ...]
     pictures: tuple[Picture, ...]
     findings: tuple[Finding, ...]
     left_out: tuple[str, ...] = ()
+    name: str = ""
 
 
 def look(
@@ -62,7 +64,7 @@ def look(
         return _refused(where, error, class_folders)
     files = _files(contents.pictures)
     found = (*contents.findings, *wrong(files))
-    return Layout(files, contents.pictures, found, contents.left_out)
+    return Layout(files, contents.pictures, found, contents.left_out, contents.name)
 
 
 def _files(pictures: Sequence[Picture]) -> tuple[Picture, ...]:
@@ -85,6 +87,8 @@ def _refused(where: str, error: Exception, class_folders: ClassFolders) -> Layou
     try:
         if folder.match(where):
             found = folder.reading(where, class_folders)
+        elif zip_file.match(where):
+            found = zip_file.reading(where, class_folders)
         elif imagenet_tar.match(where):
             found, damage = _in_tar(where, class_folders)
         else:

@@ -25,6 +25,7 @@ from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, fing
 from benchmarking.pictures.layout import note, repeats
 from benchmarking.pictures.names import ClassFolders
 from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.set_facts import SetFacts
 from benchmarking.pictures.sets._forms import refusal
 from benchmarking.plugins import discover
 
@@ -54,12 +55,16 @@ class Contents:
         classes: the classes that its pictures can have; every label must be one of them.
         left_out: paths of all other files and folders in the place, such as notes.
         findings: problems of the place; its pictures can be used nevertheless.
+        name: default name of the image set; "" for that of the place.
+        picture_set: see `ImageSet`.
     """
 
     pictures: tuple[Picture, ...]
     classes: tuple[int, ...] = field(default_factory=lambda: ALL_CLASSES)
     left_out: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    name: str = ""
+    picture_set: str = ""
 
     @property
     def note(self) -> str:
@@ -76,6 +81,8 @@ class Contents:
 
 class PictureSet(Protocol):
     """A kind of place with labelled pictures.
+
+    A published set has its `SetFacts` in `FACTS`.
 
     A set that supports several kinds of names of class folders lists them in `CLASS_FOLDERS`, such
     as ("wnid", "index"). Its `open_pictures` then has an argument `class_folders`.
@@ -99,6 +106,12 @@ class PictureSet(Protocol):
 def picture_sets() -> dict[str, PictureSet]:
     """Every picture set, by name."""
     return discover(sys.modules[__name__], PictureSet)
+
+
+def published_sets() -> dict[str, SetFacts]:
+    """What is published about each picture set that states it, by name."""
+    found = {name: getattr(one, "FACTS", None) for name, one in picture_sets().items()}
+    return {name: facts for name, facts in found.items() if isinstance(facts, SetFacts)}
 
 
 def open_pictures(where: str, class_folders: ClassFolders = "wnid") -> Contents:
@@ -161,7 +174,7 @@ def open_images(
     contents = open_pictures(str(where), class_folders)
     for remark in contents.remarks:
         notice(remark)
-    set_name = name or default_name(str(where), contents.pictures)
+    set_name = name or name_of(str(where), contents)
     contents, set_name = limited(contents, set_name, limit)
     return read_images(set_name, contents, on_bad_image, workers or cores(), recipes=recipes)
 
@@ -222,7 +235,12 @@ def read_images(
             "become white or black. Convert them to 8 bits first."
         )
     digests = [look.sha256 for look in seen if not look.problem]
-    return image_set(name, good, digests, contents.classes)
+    return image_set(name, good, digests, contents.classes, contents.picture_set)
+
+
+def name_of(where: str, contents: Contents) -> str:
+    """The default name of an image set: that of a published set, else `default_name`."""
+    return contents.name or default_name(where, contents.pictures)
 
 
 def default_name(where: str, pictures: Sequence[Picture]) -> str:
@@ -267,10 +285,12 @@ def image_set(
     pictures: Sequence[Picture],
     digests: Iterable[str],
     classes: Sequence[int] = range(len(ALL_CLASSES)),
+    picture_set: str = "",
 ) -> ImageSet:
     """An image set of these pictures, with the fingerprint computed from their digests."""
     keys = [picture.key for picture in pictures]
-    return ImageSet(name, tuple(pictures), fingerprint(keys, list(digests)), tuple(classes))
+    digest = fingerprint(keys, list(digests))
+    return ImageSet(name, tuple(pictures), digest, tuple(classes), picture_set)
 
 
 def _named(where: str) -> tuple[PictureSet | None, str]:
@@ -291,7 +311,10 @@ def _chosen(where: str) -> tuple[PictureSet, str]:
     best = max(matches.values())
     fitting = [one for one, match in matches.items() if match == best]
     if best == Match.NONE:
-        all_of_them = "; ".join(f"{one.NAME}: {one.DESCRIPTION}" for one in known.values())
+        published = published_sets()
+        general = [one for name, one in known.items() if name not in published]
+        all_of_them = "; ".join(f"{one.NAME}: {one.DESCRIPTION}" for one in general)
+        all_of_them += f"; published sets: {', '.join(published)}, see 'imagenet-benchmark sets'"
         raise PictureError(refusal(where, all_of_them))
     if len(fitting) > 1:
         names = " and ".join(one.NAME for one in fitting)

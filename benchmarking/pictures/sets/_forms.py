@@ -6,7 +6,6 @@ import os
 import shlex
 import stat
 import tarfile
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -109,24 +108,13 @@ def _compressed_tar(path: Path, program: str) -> str:
 
 
 def _archive(path: Path, name: str) -> str:
-    names: list[str] = []
-    count = ""
     if name == "zip":
-        try:
-            with zipfile.ZipFile(path) as file:
-                everything = file.namelist()
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            return f"{path} is a damaged zip file ({error}); download it again."
-        names = [one for one in everything if not one.endswith("/")]
-        count = f" of {len(names):,} file{'s' * (len(names) != 1)}"
-    program = {
-        "zip": f"unzip {shlex.quote(str(path))} -d val",
-        "7z": f"7z x {shlex.quote(str(path))} -oval",
-    }
-    command = program.get(name, f"unrar x {shlex.quote(str(path))} val/")
+        return f"{path} is a zip file whose name does not end in .zip; give zip:{path}."
+    quoted = shlex.quote(str(path))
+    command = f"7z x {quoted} -oval" if name == "7z" else f"unrar x {quoted} val/"
     return (
-        f"{path} is a {name} file{count}{_example(names)}. Pictures in it are not read. Unpack it: "
-        f"{command}; then give {_unpacked(names)}."
+        f"{path} is a {name} file. Pictures in it are not read. Unpack it: {command}; then give "
+        "the folder with the pictures."
     )
 
 

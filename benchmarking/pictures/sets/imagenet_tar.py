@@ -46,7 +46,7 @@ def reading(where: str, members: Iterable[tarfile.TarInfo], class_folders: Class
 
 def _entries(where: str, members: Iterable[tarfile.TarInfo]) -> Iterator[Entry]:
     for member in members:
-        folder, name = _parts(member.name)
+        folder, name = folder_and_name(member.name)
         if member.isdir():
             if name:
                 yield Entry(folder, name, "folder")
@@ -57,7 +57,7 @@ def _entries(where: str, members: Iterable[tarfile.TarInfo]) -> Iterator[Entry]:
             yield Entry(folder, name, "file", part)
 
 
-def _parts(path: str) -> tuple[str, str]:
+def folder_and_name(path: str) -> tuple[str, str]:
     """Folder and name from the path of a member, which programs write in different ways.
 
     The path is never used to write a file.

@@ -1,0 +1,126 @@
+"""Image sets with fewer classes than ImageNet: what is stored, and both kinds of accuracy."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.inference.checkpoints import Checkpoint, Checkpoints, Conditions
+from benchmarking.inference.job import Environment
+from benchmarking.labels.class_subsets import class_subset
+from benchmarking.labels.imagenet import wnids
+from benchmarking.pictures.image_set import without_pictures
+from benchmarking.predictions.run import Run
+from benchmarking.predictions.store import Store
+from benchmarking.predictions.top_k import top_k, top_k_among
+from benchmarking.scoring.aggregate import aggregate
+from benchmarking.scoring.compare import compare
+
+RUN = Run("imagenet-a", "brightness", "steady", "published")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """ImageNet-A in miniature; the models of the plug-in predict class brightness // 25.
+
+    They give all other classes the same probability, so that the best of the 200 is then class 6.
+    """
+    folder = tmp_path / "imagenet-a"
+    for number, (label, brightness) in enumerate([(6, 155), (6, 30), (11, 155)]):
+        path = folder / wnids()[label] / f"0.00{number}_a _ b_0.5.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((20, 30, 3), brightness, np.uint8)).save(path)
+    return folder
+
+
+@pytest.fixture
+def predicted(pictures, call, light, tmp_path):
+    """A store with the runs of two models."""
+    status, _, error = call(
+        *("predict", pictures, "--models", "steady", "steadier", "--store", tmp_path / "s")
+    )
+    assert status == 0, error
+    return Store(tmp_path / "s")
+
+
+def test_the_worker_stores_the_best_of_the_declared_classes_too(predicted):
+    few = predicted.read_restricted(RUN)
+    assert few.classes[:, 0].tolist() == [6, 6, 6]
+    assert set(few.classes.flat) <= set(class_subset("imagenet-a"))
+    assert predicted.classes(RUN)[:, 0].tolist() == [6, 1, 6]
+    share = 0.9 / (0.9 + 199 * 0.1 / 999)
+    assert few.probabilities[:, 0] == pytest.approx([share, 1 / 200, share], rel=1e-5)
+
+
+def test_a_table_shows_both_accuracies_that_of_the_declared_classes_first(predicted):
+    table = aggregate(predicted, "imagenet-a")
+    assert table.columns == ("200-class Acc@1", "200-class Acc@5", "Acc@1", "Acc@5")
+    scores = table.rows[0].scores
+    assert (scores["200-class Acc@1"].right, scores["Acc@1"].right) == (2, 1)
+    assert "200-class Acc counts the best of its 200 classes" in table.notes[0]
+
+
+def test_a_comparison_is_about_the_declared_classes_and_says_so(predicted):
+    found = compare(predicted, "steady", "steadier")
+    assert (found.pair.both, found.pair.neither) == (2, 1)
+    assert found.notes == (
+        "note: answers are the best of the 200 classes of imagenet-a, not of all",
+    )
+
+
+def test_provenance_names_the_set_and_its_classes(predicted):
+    made = predicted.provenance(RUN)
+    assert made.picture_set == "imagenet-a"
+    assert made.classes == class_subset("imagenet-a")
+    assert predicted.check(RUN)
+
+
+def test_such_a_run_is_not_computed_again(predicted, pictures, call, tmp_path):
+    before = predicted.path(RUN).read_bytes()
+    status, output, _ = call(
+        *("predict", pictures, "--models", "steady", "--store", tmp_path / "s")
+    )
+    assert (status, predicted.path(RUN).read_bytes() == before) == (0, True)
+    assert "complete since" in output
+
+
+def test_a_run_without_the_declared_classes_is_left_out_by_name_and_computed_again(
+    predicted, pictures, call, tmp_path
+):
+    path, top, made = predicted.path(RUN), predicted.read(RUN), predicted.provenance(RUN)
+    rows = predicted.rows("imagenet-a")
+    path.unlink()
+    images = without_pictures("imagenet-a", rows.keys, rows.labels)
+    predicted.write(RUN, replace(images, fingerprint=made.fingerprint), top, made)
+    (reason,) = aggregate(predicted, "imagenet-a").left_out
+    assert "keeps no predictions among the few classes of its image set" in reason
+    with pytest.raises(BenchmarkError, match="keeps no predictions among .*, and others do"):
+        compare(predicted, "steady", "steadier")
+    with pytest.raises(StoreError):
+        predicted.read_restricted(RUN)
+    call("predict", pictures, "--models", "steady", "--store", tmp_path / "s")
+    assert predicted.restricted_classes(RUN) is not None
+
+
+def test_a_run_on_all_classes_keeps_no_more_than_before(tree, call, light, tmp_path):
+    call("predict", tree, "--models", "steady", "--store", tmp_path / "s")
+    store = Store(tmp_path / "s")
+    (run,) = store.runs("tree")
+    assert store.restricted_classes(run) is None
+    assert set(store.provenance(run).images) == {"name", "n", "fingerprint"}
+    assert aggregate(store, "tree").columns == ("Acc@1", "Acc@5")
+
+
+def test_checkpoints_keep_the_declared_classes_so_that_a_resumed_run_has_them(tmp_path):
+    few = top_k_among(np.arange(12, dtype=np.float32).reshape(2, 6), [0, 2, 3, 4, 5])
+    top = top_k(np.full((2, 6), 1 / 6, np.float32))
+    where = Environment("", {}, "cpu", "float32", 2, 1)
+    conditions = Conditions({}, where, (), "2026-01-01T00:00:00+00:00", 1.0, ())
+    checkpoints = Checkpoints(tmp_path / "unfinished")
+    checkpoints.keep(Checkpoint(0, top, None, conditions, few))
+    (found,) = checkpoints.read({}, 2)
+    assert found.restricted is not None
+    assert found.restricted.classes.tolist() == few.classes.tolist() == [[5, 4, 3, 2, 0]] * 2
+    assert (found.restricted.probabilities == few.probabilities).all()
