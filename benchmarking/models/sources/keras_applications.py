@@ -6,8 +6,8 @@ The recipes `published` are those with which the published accuracies were measu
 
 - tensornets: by the author of TensorNets, who contributed these weights and figures, with
   `tests/all_imagenet_models.py` of github.com/taehoonlee/tensornets; he states the steps in
-  keras-team/keras-applications#88. ResNetV2 was measured at 299 pixels, although Keras's default
-  is 224 (table in the README of TensorNets, with the same figures to the third decimal).
+  keras-team/keras-applications#88. ResNetV2 was measured at 299 pixels: so says the table in the
+  README of TensorNets, with the same figures to the third decimal. Keras's default is 224.
 - efficientnet: `preprocessing.py` of the authors (github.com/tensorflow/tpu,
   models/official/efficientnet), also used for EfficientNetV2 B0 to B3 by the author of Keras's
   weights (github.com/sebastian-sz/efficientnet-v2-keras, imagenet_evaluation).
