@@ -28,13 +28,14 @@ examples:
   {PROGRAM} predict demo            20 pictures that come with a package
   {PROGRAM} predict /path/to/val    ImageNet's validation set, or a part of it
   {PROGRAM} table -o table.md       a table of all stored runs, as Markdown
+  {PROGRAM} report -o page.html     a page with the table, figures and models
   {PROGRAM} doctor /path/to/val     is this copy complete and unaltered?
   {PROGRAM} prepare TAR DIR         class folders from the official validation tar
   {PROGRAM} fetch predictions-2019  the predictions of 2019, for imagenet_benchmarking.py
   {PROGRAM} COMMAND --help          the options of one command
 
 --plugin FILE, before or after the command, loads a Python file that adds a model source, a
-framework, a picture set, an output format, an executor or an experiment.
+framework, a picture set, an output format, a figure, an executor or an experiment.
 """
 
 

@@ -513,6 +513,10 @@ def test_text_and_marks_stand_out_from_the_background(theme):
         (["ranks", "-o", "x.svg"], "shows one image set, and there are runs on 2 (demo, imagenet"),
         (["classes", "--images", "demo", "-o", "x.svg"], "figure classes needs 2 runs on demo"),
         (["labels", "--images", "demo", "-o", "x.svg"], "compares two label sets, not 1; give two"),
+        (
+            ["published", "--images", "demo", "--only", "n01614925", "-o", "x.svg"],
+            "original labels",
+        ),
         (["sets", "--images", "demo", "-o", "x.svg"], "compares two image sets, not 1; choose"),
         (["ranks", "alexnet", "-o", "x.svg"], "has no run of alexnet"),
     ],
@@ -533,6 +537,16 @@ def test_the_command_writes_what_python_draws(call, tmp_path):
     options = {"images": "demo", "runs": ["*lite0", "*lite2"]}
     drawing = figures.plot("agreement", PRECOMPUTED, **options)
     assert json.loads(file.read_text()) == drawing.spec("dark")
+
+
+def test_a_figure_says_which_labels_and_pictures_count(imported_2019, labels_file):
+    options = {"runs": ["xception", "resnet152"]}
+    plain = figures.plot("agreement", imported_2019, **options)
+    other = figures.plot("agreement", imported_2019, labels=str(labels_file), **options)
+    assert "Scored with" not in plain.description
+    assert "Scored with mine labels, 5,000 pictures." in other.description
+    with pytest.raises(BenchmarkError, match="figure published needs all pictures with their orig"):
+        figures.plot("published", imported_2019, labels=str(labels_file))
 
 
 def test_without_a_name_the_figures_are_listed(call):

@@ -23,8 +23,10 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 from conftest import an_image_set
+from PIL import Image
 
 from benchmarking.cli import main
+from benchmarking.labels.imagenet import class_names
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import TopK
@@ -36,7 +38,7 @@ from benchmarking.scoring.verify import verify
 
 ROOT = Path(__file__).parents[2]
 PRECOMPUTED = ROOT / "precomputed"
-VOID = {"meta", "input", "br"}
+VOID = {"meta", "input", "br", "img"}
 
 
 class Outline(HTMLParser):
@@ -197,6 +199,32 @@ def test_the_sides_of_an_image_set_and_of_a_second_one_are_in_a_panel(tmp_path):
     ]
     titles = [a["aria-label"] for tag, a in found.elements if tag == "figure"]
     assert sum(title.startswith("Accuracy on two image sets. demo, 20") for title in titles) == 1
+
+
+def test_the_pictures_on_which_models_disagree_are_shown(tmp_path):
+    """Independently: of the runs of the demo set, those that some get right and others do not."""
+    path = tmp_path / "pictures.html"
+    arguments = ["report", "--images", "demo", "--store", str(PRECOMPUTED), "-o", str(path)]
+    assert main([*arguments, "--pictures", "demo"]) == 0
+    found = Outline(path.read_text())
+    shown = [one for tag, one in found.elements if tag == "img"]
+    store = Store(PRECOMPUTED)
+    hits = [store.classes(run)[:, 0] == store.labels("demo") for run in store.runs("demo")]
+    right = np.sum(hits, axis=0)
+    disputed = [row for row in range(20) if 0 < right[row] < len(hits)]
+    labels = sorted(class_names()[store.labels("demo")[row]] for row in disputed)
+    assert sorted(one["alt"] for one in shown) == labels != []
+    for one in shown:
+        with Image.open(io.BytesIO(base64.b64decode(one["src"].partition(",")[2]))) as picture:
+            assert (picture.format, max(picture.size)) == ("JPEG", 128)
+            assert not picture.getexif()
+
+
+def test_pictures_of_another_set_are_refused(call, tree, tmp_path):
+    arguments = ["--images", "demo", "--store", PRECOMPUTED, "-o", tmp_path / "x.html"]
+    status, _, err = call("report", *arguments, "--pictures", tree)
+    assert status == 2
+    assert "none of the 6 pictures has a name of those of demo, such as 'imagenet_17_22.jpg'" in err
 
 
 def test_other_suffixes_are_refused(call, tmp_path):

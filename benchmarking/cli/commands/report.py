@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from benchmarking.cli.arguments import place
 from benchmarking.cli.options import (
     add_labels,
     add_stores,
@@ -54,6 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="labels to score with, as in 'table'; may be given several times",
     )
+    add(
+        "--pictures",
+        type=place,
+        metavar="PLACE",
+        help="the pictures of the first image set, as in 'predict': up to 24 on which the models "
+        "disagree are shown, small; needs Pillow",
+    )
     add_labels(parser)
     add_stores(parser)
 
@@ -62,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the page; 1 if runs had to be left out."""
     from benchmarking.io import files
     from benchmarking.io.files import in_bytes
+    from benchmarking.pictures.sets import open_pictures
     from benchmarking.reports.figures import Subject
     from benchmarking.reports.html_page import page
 
@@ -70,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
     tables = [one.table for one in found]
     left_out = [*broken, *(reason for table in tables for reason in table.left_out)]
     subjects = [Subject(one.stores, one.table, one.labels) for one in found]
-    data = page(subjects, left_out).encode()
+    pictures = open_pictures(args.pictures).pictures if args.pictures else ()
+    data = page(subjects, left_out, pictures).encode()
     files.write_output(args.output, data)
     print(f"wrote {args.output}, {in_bytes(len(data))}", file=sys.stderr)
     print_notes(note for table in tables for note in table.notes)

@@ -90,7 +90,12 @@ def draw(figure: Figure, subjects: Sequence[Subject]) -> Drawing:
     with altair.data_transformers.enable("default", max_rows=None):
         content = figure.content(subjects)
         spec: dict[str, Any] = content.chart.to_dict()
-    captions = [caption(subject.table) for subject in subjects]
+    captions = [
+        line
+        for subject in subjects
+        for line in (caption(subject.table), subject.labels_in_words)
+        if line
+    ]
     return Drawing(figure.NAME, figure.TITLE, (*captions, *content.notes), spec)
 
 

@@ -63,6 +63,25 @@ class Subject:
         return np.stack([one.hits for one in self.guesses()])
 
     @property
+    def is_plain(self) -> bool:
+        """Whether all pictures count, with the classes that are stored with them."""
+        stored = self.stores.labels(self.table.images)
+        right = self.right
+        return (
+            right.classes.shape[1] == 1
+            and np.array_equal(right.rows, np.arange(len(stored)))
+            and np.array_equal(right.classes[:, 0], stored)
+        )
+
+    @property
+    def labels_in_words(self) -> str:
+        """The first label set and its size; empty if all pictures count with their own classes."""
+        if self.is_plain:
+            return ""
+        name = next(iter(self.table.label_sets), "given")
+        return f"Scored with {name} labels, {len(self.right):,} pictures."
+
+    @property
     def heading(self) -> str:
         """The first accuracy, for the title of an axis."""
         return f"{printable(self.column)} [%]"

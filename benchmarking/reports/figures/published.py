@@ -21,6 +21,11 @@ def content(subjects: Sequence[Subject]) -> Content:
     import altair as alt
 
     subject = the_only(subjects, NAME)
+    if not subject.is_plain:
+        raise BenchmarkError(
+            f"figure {NAME} needs all pictures with their original labels, as published accuracies "
+            "are for these; leave out other labels and selections of pictures."
+        )
     records, without = _records(subject)
     if not records:
         raise BenchmarkError(

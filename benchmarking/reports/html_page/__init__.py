@@ -14,9 +14,11 @@ from importlib import resources
 from benchmarking import __version__
 from benchmarking.errors import requires
 from benchmarking.io.printable import printable
+from benchmarking.pictures.image_set import Picture
 from benchmarking.reports.cells import caption
 from benchmarking.reports.citation import cite
 from benchmarking.reports.figures import Subject
+from benchmarking.reports.html_page._disputed import disputed
 from benchmarking.reports.html_page._downloads import downloads
 from benchmarking.reports.html_page._figures import Shown, dark_rules, shown_figures
 from benchmarking.reports.html_page._grid import Grid, grid
@@ -42,12 +44,17 @@ class _Section:
     not_drawn: Sequence[str]
 
 
-def page(subjects: Sequence[Subject], left_out: Sequence[str] = ()) -> str:
+def page(
+    subjects: Sequence[Subject],
+    left_out: Sequence[str] = (),
+    pictures: Sequence[Picture] = (),
+) -> str:
     """The page of some runs; one subject for each image set.
 
     Args:
         subjects: the runs, with their tables.
         left_out: why other runs are in no table.
+        pictures: pictures of the first subject, to show those on which the models disagree.
 
     Raises:
         BenchmarkError: a run is damaged.
@@ -77,6 +84,7 @@ def page(subjects: Sequence[Subject], left_out: Sequence[str] = ()) -> str:
         citation=cite(tables),
         sections=_sections(subjects, found),
         panels=panels(found),
+        disputed=disputed(subjects[0], pictures) if pictures else [],
         left_out=[printable(one) for one in left_out],
     )
     return text
