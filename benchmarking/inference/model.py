@@ -13,7 +13,7 @@ from benchmarking.inference.predict import predict
 from benchmarking.io.prefetch import cores
 from benchmarking.models.available import find_weights
 from benchmarking.models.loaded import Loaded, load
-from benchmarking.models.own_recipes import RECIPE
+from benchmarking.models.own.recipes import RECIPE
 from benchmarking.models.sources import check_installed, the_spec
 from benchmarking.models.sources.checkpoint import spec_of_checkpoint
 from benchmarking.models.sources.model_file import is_model_file, spec_of_model_file

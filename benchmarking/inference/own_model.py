@@ -16,7 +16,7 @@ from benchmarking.inference.predict import environment_of, parts
 from benchmarking.inference.sweep import Sweep
 from benchmarking.models.frameworks import frameworks
 from benchmarking.models.loaded import Loaded
-from benchmarking.models.objects import framework_name
+from benchmarking.models.own.objects import framework_name
 from benchmarking.models.spec import ModelSpec, Weights
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import ImageSet

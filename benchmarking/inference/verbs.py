@@ -18,7 +18,7 @@ from benchmarking.inference.model import LoadedModel
 from benchmarking.inference.own_model import Model, job_of, sweep_of
 from benchmarking.inference.plan import Models, Options, Plan, plan
 from benchmarking.inference.progress import bars
-from benchmarking.models.own_recipes import RECIPE, own_recipe
+from benchmarking.models.own.recipes import RECIPE, own_recipe
 from benchmarking.models.sources import all_specs, select
 from benchmarking.models.sources.checkpoint import spec_of_checkpoint
 from benchmarking.models.sources.model_file import is_model_file, spec_of_model_file

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarking import BenchmarkError, Run, Store, evaluate, load_model, open_images, predict
-from benchmarking.models.python_files import described, load
+from benchmarking.models.own.python_files import described, load
 from benchmarking.models.sources.model_file import spec_of_model_file
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 

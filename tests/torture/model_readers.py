@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarking.models import keras_models, onnx_files
-from benchmarking.models.recipe_files import recipe_in
+from benchmarking.models.own import keras_models, onnx_files
+from benchmarking.models.own.recipe_files import recipe_in
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 from torture import seeds
 from torture.reader import Reader

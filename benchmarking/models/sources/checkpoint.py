@@ -15,7 +15,7 @@ from typing import Any
 from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.io.names import check_name
 from benchmarking.io.user_folders import expanded
-from benchmarking.models import keras_files, state_dicts
+from benchmarking.models.own import keras_files, state_dicts
 from benchmarking.models.sources import source_of, the_spec
 from benchmarking.models.spec import ModelSpec, Weights
 

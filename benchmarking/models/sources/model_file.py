@@ -14,13 +14,13 @@ from typing import Any
 from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.io.names import check_name
 from benchmarking.io.user_folders import expanded
-from benchmarking.models import exported_programs, keras_models, onnx_files, python_files
 from benchmarking.models.frameworks import keras as keras_framework
 from benchmarking.models.frameworks import onnx as onnx_framework
 from benchmarking.models.frameworks import pytorch
-from benchmarking.models.objects import framework_name, parameters_sha256
-from benchmarking.models.own_recipes import RECIPE, own_recipe
-from benchmarking.models.recipe_files import recipe_beside, recipe_in
+from benchmarking.models.own import exported_programs, keras_models, onnx_files, python_files
+from benchmarking.models.own.objects import framework_name, parameters_sha256
+from benchmarking.models.own.recipe_files import recipe_beside, recipe_in
+from benchmarking.models.own.recipes import RECIPE, own_recipe
 from benchmarking.models.sources.checkpoint import name_of
 from benchmarking.models.spec import ModelSpec, Weights
 from benchmarking.models.weights import sha256_of

@@ -24,8 +24,8 @@ from types import ModuleType
 from typing import Any
 
 from benchmarking.errors import BenchmarkError, WeightsError
-from benchmarking.models.objects import framework_name, parameters_sha256
-from benchmarking.models.own_recipes import own_recipe
+from benchmarking.models.own.objects import framework_name, parameters_sha256
+from benchmarking.models.own.recipes import own_recipe
 from benchmarking.pictures.recipe import Preprocessing, recipe_from
 
 FUNCTION = "model"
