@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from conftest import forget_plugins
 
+from benchmarking import plugins
 from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError, MissingDependency
 from benchmarking.labels.imagenet import class_names, wnids
@@ -567,7 +568,8 @@ def test_published_accuracies_are_not_compared_with_other_pictures():
         figures.plot("published", PRECOMPUTED, images="demo")
 
 
-def test_a_figure_can_be_a_plug_in(call, tmp_path):
+def test_a_figure_can_be_a_plug_in(tmp_path, monkeypatch):
+    monkeypatch.setenv(plugins.FILES_VARIABLE, "")  # --plugin adds to it
     file = tmp_path / "mine.py"
     file.write_text(
         "PLUGIN, NAME, TITLE = 'figures', 'mine', 'A figure of mine'\n"
