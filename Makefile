@@ -54,13 +54,18 @@ results: .venv/base
 	done; done
 	@$(BIN)/imagenet-benchmark models -o results/all-models.md >build/models.txt
 
-# The table of 2019, from its arrays; FROM=DIR or FROM=URL without network.
-results-2019: .venv/base
+# The table and the figures of 2019, from its arrays; FROM=DIR or FROM=URL without network.
+results-2019: .venv/all
 	$(BIN)/imagenet-benchmark fetch predictions-2019 $(FROM:%=--from %)
 	$(BIN)/imagenet-benchmark import --store build/2019
 	@for format in csv md tex json; do \
 	    $(BIN)/imagenet-benchmark table --store build/2019 -o results/imagenet-val-2019.$$format \
 	        || exit; \
+	done
+	@for figure in ranks published parameters macs difficulty agreement \
+	        'calibration nasnetlarge resnet152 alexnet' 'classes resnet152 xception'; do \
+	    $(BIN)/imagenet-benchmark plot $$figure --store build/2019 \
+	        -o results/figures/$${figure%% *}.svg || exit; \
 	done
 
 # The benchmarks of speed, half an hour.

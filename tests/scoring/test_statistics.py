@@ -32,6 +32,12 @@ counts = st.integers(0, 3_000)
 p_values = st.floats(0, 1) | st.sampled_from([0.0, 0.01, 0.025, 0.05, 1.0])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _scipy():
+    """SciPy, whose import takes longer than hypothesis allows for an example."""
+    import scipy.stats  # noqa: F401
+
+
 @pytest.fixture(scope="module")
 def statsmodels():
     """statsmodels' API; its import takes longer than hypothesis allows for an example."""
