@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from benchmarking.io.downloads import collections
     from benchmarking.pictures.archives import archives
 
-    lines = [f"  {name:26}{found.about}" for name, found in collections().items()]
+    lines = [f"  {name:18}{found.about}" for name, found in collections().items()]
     sets = [f"  {name:26}{one.file}, {one.size:,} bytes" for name, one in archives().items()]
     parser.epilog = "\n".join(["collections:", *lines, "", "archives of picture sets:", *sets])
     add = parser.add_argument
