@@ -152,6 +152,8 @@ class _Measured:
     ece: float | None
     known: Published | None
     pictures: _Pictures
+    among: int = 0
+    """Number of classes that guesses are among, if they are few; else 0."""
 
     @property
     def reference(self) -> Published | None:
@@ -172,7 +174,9 @@ class _Measured:
         if self.known is None:
             return "no published accuracy"
         if not self._has_plain_pictures:
-            return "not ImageNet's validation pictures"
+            n = self.among
+            among = f"; acc@1 is among the {n} classes of {self.run.images}" if n else ""
+            return f"not ImageNet's validation pictures{among}"
         if not self.pictures.whole:
             inside = "in" if self.verdict == Verdict.CONSISTENT else "outside"
             return f"{inside} the 95 % interval of {self.n:,} pictures"
@@ -240,15 +244,17 @@ def verify(
 
 def _measure(store: Stores, run: Run, pictures: _Pictures) -> _Measured:
     predicted, made = store.read(run), store.provenance(run)
+    few = store.restricted_classes(run)
     known = published_of(run.source, run.model, run.recipe, labels=pictures.labels)
     return _Measured(
         run,
         made,
-        accuracy(predicted.classes, pictures.right, k=1),
+        accuracy(predicted.classes if few is None else few, pictures.right, k=1),
         len(pictures.right),
         expected_calibration_error(predicted, pictures.right) if made.has_probabilities else None,
         known,
         pictures,
+        0 if few is None else len(made.classes),
     )
 
 

@@ -11,12 +11,14 @@ from benchmarking.inference.checkpoints import Checkpoint, Checkpoints, Conditio
 from benchmarking.inference.job import Environment
 from benchmarking.labels.class_subsets import class_subset
 from benchmarking.labels.imagenet import wnids
+from benchmarking.models.sources import spec_of
 from benchmarking.pictures.image_set import without_pictures
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import top_k, top_k_among
 from benchmarking.scoring.aggregate import aggregate
 from benchmarking.scoring.compare import compare
+from benchmarking.scoring.verify import verify
 
 RUN = Run("imagenet-a", "brightness", "steady", "published")
 
@@ -67,6 +69,22 @@ def test_a_comparison_is_about_the_declared_classes_and_says_so(predicted):
     assert (found.pair.both, found.pair.neither) == (2, 1)
     assert found.notes == (
         "note: answers are the best of the 200 classes of imagenet-a, not of all",
+    )
+
+
+def test_verify_has_the_accuracy_among_the_declared_classes_and_says_so(predicted):
+    (found,) = verify(predicted, [RUN])
+    assert (round(found.acc1 * found.n), found.n) == (2, 3)
+    assert found.reason == "no published accuracy"
+    spec = spec_of("torchvision", "resnet50")
+    run = replace(RUN, source=spec.source, model=spec.name)
+    images = without_pictures("imagenet-a", *vars(predicted.rows("imagenet-a")).values())
+    images = replace(images, fingerprint=predicted.provenance(RUN).fingerprint)
+    made, few = predicted.provenance(RUN), predicted.read_restricted(RUN)
+    predicted.write(run, images, predicted.read(RUN), made, restricted=few)
+    (found,) = verify(predicted, [run])
+    assert found.reason == (
+        "not ImageNet's validation pictures; acc@1 is among the 200 classes of imagenet-a"
     )
 
 
