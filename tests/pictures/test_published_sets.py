@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -261,6 +262,14 @@ def test_tiny_imagenet_has_the_classes_of_its_list_and_says_how_small_its_pictur
     assert [(picture.key, picture.label) for picture in found.pictures] == [("val_0.JPEG", 25)]
     assert found.classes == (1, 25)
     assert "64 by 64 pixels, which recipes enlarge" in " ".join(map(str, found.findings))
+
+
+def test_tiny_imagenet_is_read_from_its_zip(real, tmp_path):
+    line = "val_0.JPEG\tn01629819\t0\t32\t44\t62\n"
+    where = tiny(tmp_path / "tiny-imagenet-200", line, next(iter(real.values())))
+    path = shutil.make_archive(str(where), "zip", tmp_path, "tiny-imagenet-200")
+    found, other = open_pictures(path), open_pictures(str(where))
+    assert (found.classes, fingerprint(found)) == (other.classes, fingerprint(other))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -214,18 +215,27 @@ def _class_folder_sets() -> Iterator[ClassFolderSet]:
             yield found
 
 
-def _sample(path: Path) -> list[str]:
-    """File names of some pictures of a place; [] if it cannot be read."""
-    with suppress(Exception):  # a damaged tar; opening it explains it
-        if zipfile.is_zipfile(path):
-            inside = [Path(one.filename).name for one in zip_file.members_of(path) if one.file_size]
-            return [name for name in inside if name != "README.txt"][:_SAMPLE]
+def _sample(path: Path) -> tuple[str, ...]:
+    """File names of some pictures of a place; () if it cannot be read."""
+    with suppress(Exception):  # a damaged archive; opening it explains it
         if path.is_file():
-            members = islice(tar_members.members(path), 10 * _SAMPLE)
-            files = [Path(member.name).name for member in members if member.isreg()]
-            return [name for name in files if name != "README.txt"][:_SAMPLE]
+            status = path.stat()
+            return _names_in_archive(path, (status.st_size, status.st_mtime_ns))
         with os.scandir(path) as entries:
-            folders = sorted(e.path for e in islice(entries, _MOST) if may_be_class_folder(e.name))
+            some = islice(entries, _MOST)
+            folders = sorted(entry.path for entry in some if may_be_class_folder(entry.name))
         with os.scandir(folders[0]) as entries:
-            return [entry.name for entry in islice(entries, _SAMPLE)]
-    return []
+            return tuple(entry.name for entry in islice(entries, _SAMPLE))
+    return ()
+
+
+@lru_cache(maxsize=1)  # each set asks for them, and a large zip takes a second
+def _names_in_archive(path: Path, changed: tuple[int, int]) -> tuple[str, ...]:
+    """Names of the first files in an archive; cached while its size and time are the same."""
+    if zipfile.is_zipfile(path):
+        names = (one.filename for one in zip_file.members_of(path) if one.file_size)
+    else:
+        members = islice(tar_members.members(path), 10 * _SAMPLE)
+        names = (member.name for member in members if member.isreg())
+    files = (Path(name).name for name in names)
+    return tuple(islice((name for name in files if name != "README.txt"), _SAMPLE))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarking.errors import PictureError
 from benchmarking.labels.imagenet import class_of_wnid, wnids
 from benchmarking.pictures.findings import Finding
-from benchmarking.pictures.image_set import FilePart, Picture, in_order
+from benchmarking.pictures.image_set import FilePart, Picture, Place, in_order
 from benchmarking.pictures.set_facts import Archive, SetFacts
-from benchmarking.pictures.sets import Contents, Match
+from benchmarking.pictures.sets import Contents, Match, zip_file
 from benchmarking.pictures.sets._class_folders import incomplete
 
 NAME = "tiny-imagenet-200"
-DESCRIPTION = "Tiny ImageNet, the folder tiny-imagenet-200"
+DESCRIPTION = "Tiny ImageNet, the folder or zip tiny-imagenet-200"
 
 FACTS = SetFacts(
     "10,000 pictures of 200 classes, of 64 by 64 pixels, from Stanford's course CS231n",
@@ -36,12 +37,14 @@ FACTS = SetFacts(
     "its pictures have 64 by 64 pixels, which recipes enlarge: accuracies are far below those of "
     "ImageNet",
 )
+_IMAGES = "val/images"
 _ANNOTATIONS = "val/val_annotations.txt"
 
 
 def match(where: str) -> Match:
-    """Match a folder that has its file of annotations."""
-    return Match.LAYOUT if Path(where, _ANNOTATIONS).is_file() else Match.NONE
+    """Match a folder that has its file of annotations, and its zip by name."""
+    is_zip = Path(where).name == FACTS.archives[0].file and Path(where).is_file()
+    return Match.LAYOUT if is_zip or Path(where, _ANNOTATIONS).is_file() else Match.NONE
 
 
 def open_pictures(where: str) -> Contents:
@@ -51,31 +54,50 @@ def open_pictures(where: str) -> Contents:
         PictureError: a file of the set is missing or broken, or has a class that is not of
             ImageNet 2012.
     """
-    root = Path(where)
-    classes = {_class(root / "wnids.txt", wnid) for (wnid,) in _lines(root / "wnids.txt", 1)}
+    held, annotations = _files(where), Path(where, _ANNOTATIONS)
+    listed = _lines(where, held, "wnids.txt", 1)
+    classes = {_class(Path(where, "wnids.txt"), wnid) for (wnid,) in listed}
     pictures = []
-    for name, wnid in _lines(root / _ANNOTATIONS, 2):
-        place = root / "val" / "images" / name
-        if Path(name).name != name or not place.is_file():
-            raise PictureError(f"{root / _ANNOTATIONS} lists {name!r}, but {place} is not a file.")
-        label = _class(root / _ANNOTATIONS, wnid)
+    for name, wnid in _lines(where, held, _ANNOTATIONS, 2):
+        place = held.get(f"{_IMAGES}/{name}")
+        if place is None:
+            raise PictureError(f"{annotations} lists {name!r}, which is not a file in {_IMAGES}.")
+        label = _class(annotations, wnid)
         if label not in classes:
-            raise PictureError(f"{root / _ANNOTATIONS} has {wnid}, which wnids.txt does not list.")
-        pictures.append(Picture(name, label, FilePart(str(place))))
+            raise PictureError(f"{annotations} has {wnid}, which wnids.txt does not list.")
+        pictures.append(Picture(name, label, place))
     if not pictures:
-        raise PictureError(f"{root / _ANNOTATIONS} lists no picture.")
+        raise PictureError(f"{annotations} lists no picture.")
     care = Finding("read-with-care", FACTS.note, len(pictures), (), "say so with every accuracy")
     findings = (*incomplete(NAME, 10_000, pictures), care)
     contents = Contents(in_order(pictures, wnids()), tuple(sorted(classes)), (), findings)
     return replace(contents, name=NAME, picture_set=NAME)
 
 
-def _lines(path: Path, columns: int) -> Iterator[list[str]]:
-    """The first columns of each line; the columns are separated by tabs."""
+def _files(where: str) -> Mapping[str, Place]:
+    """The files of the set, by their paths in its folder or zip."""
+    root = Path(where)
+    if root.is_file():
+        members = zip_file.members_of(root)
+        paths = (member.filename.removeprefix(f"{NAME}/") for member in members)
+        return {
+            path: zip_file.part_of(where, one) for path, one in zip(paths, members, strict=True)
+        }
+    names = ["wnids.txt", _ANNOTATIONS]
+    with suppress(OSError):  # without pictures, the first one that is listed is missing
+        names += [f"{_IMAGES}/{path.name}" for path in (root / _IMAGES).iterdir() if path.is_file()]
+    return {name: FilePart(str(root / name)) for name in names}
+
+
+def _lines(where: str, held: Mapping[str, Place], name: str, columns: int) -> Iterator[list[str]]:
+    """The first columns of each line of a file; the columns are separated by tabs."""
+    path = Path(where, name)
+    if name not in held:
+        raise PictureError(f"{where} has no {name}, but {NAME} needs it.")
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise PictureError(f"{path} cannot be read, but {NAME} needs it: {error}.") from error
+        lines = held[name].read().decode("utf-8").splitlines()
+    except ValueError as error:
+        raise PictureError(f"{path} is no text: {error}.") from error
     for number, line in enumerate(csv.reader(lines, delimiter="\t"), 1):
         if len(line) < columns:
             raise PictureError(f"{path}, line {number}: {line} has fewer than {columns} columns.")
