@@ -23,7 +23,10 @@ MOST_BYTES = 64 * 2**20
 
 
 class Place(Protocol):
-    """Where a picture's bytes are: a file, a part of a file, or a row of some other store."""
+    """Where a picture's bytes are: a file, a part of a file, or a row of some other store.
+
+    A place can have an attribute `order`, by which places of its kind are sorted to be read fast.
+    """
 
     def __str__(self) -> str:
         """Name of the place in messages, such as the path of the file."""

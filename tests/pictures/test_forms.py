@@ -5,6 +5,7 @@ import json
 import shutil
 import tarfile
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,21 @@ def test_tables_beside_class_folders_are_notes(folder, real, tmp_path):
     place = shutil.copytree(folder, tmp_path / "val")
     a_parquet(place / "x.parquet", real)
     assert open_pictures(str(place)).left_out == ("x.parquet",)
+
+
+def test_each_row_group_is_read_once_when_an_image_set_is_opened(real, tmp_path, monkeypatch):
+    """Rows are sorted by class, so their row groups alternate."""
+    from benchmarking.pictures.sets import parquet
+
+    read = []
+    monkeypatch.setattr(parquet, "_group", lru_cache(1)(parquet._group.__wrapped__))
+    original = parquet.ParquetRow.read
+    monkeypatch.setattr(
+        parquet.ParquetRow, "read", lambda place: read.append(place.group) or original(place)
+    )
+    place = a_parquet(tmp_path / "x.parquet", real)
+    images = open_images(place, name="x", workers=1)
+    assert read == sorted(read)
+    assert parquet._group.cache_info().misses == 3
+    assert images.fingerprint == fingerprint(place)
+    assert [picture.label for picture in images] == sorted(picture.label for picture in images)

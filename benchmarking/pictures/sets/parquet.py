@@ -54,6 +54,11 @@ class ParquetRow:
     def __str__(self) -> str:
         return self.file
 
+    @property
+    def order(self) -> tuple[str, int, int]:
+        """Position among all places; places in this order need each row group only once."""
+        return self.file, self.group, self.row
+
     def read(self) -> bytes:
         """The picture's bytes.
 
