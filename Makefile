@@ -4,6 +4,8 @@ SUPPORTED := python3.11 python3.12 python3.13 python3 python
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 MINUTES := 30
+# With it, each of the hundreds of processes of the tests would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: benchmark help test torture soak check docs results results-2019 bench bench-gpu clean
 
