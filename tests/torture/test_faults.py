@@ -8,11 +8,12 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from benchmarking.io import downloads
 from benchmarking.models import weights
 from benchmarking.models.spec import Weights
 from torture import scenes
@@ -137,16 +138,35 @@ def test_every_file_is_synced_before_it_gets_its_name_and_its_folder_after(
     verdicts.check()
 
 
-def test_downloaded_weights_are_synced_before_they_get_their_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "download", lambda url, into: into.write(b"weights"))
+class AFewBytes(BaseHTTPRequestHandler):
+    """Serves a few bytes under a tag, so that the download could be resumed, or without one."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "7")
+        if self.path == "/tagged":
+            self.send_header("ETag", '"1"')
+        self.end_headers()
+        self.wfile.write(b"weights")
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.mark.parametrize("path", ["tagged", "untagged"])
+def test_downloaded_weights_are_synced_before_they_get_their_name(tmp_path, path):
     calls: list[Call] = []
 
     def remember(name: str, path: str, moment: str) -> None:
         if moment == "after":
             calls.append(Call(name, path, moment, "parent"))
 
-    with watched(remember):
-        weights.download(Weights("w", "w.bin", url="http://127.0.0.1:9/w.bin"), tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), AFewBytes) as server:
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{path}"
+        with watched(remember):
+            weights.download(Weights("w", "w.bin", url=url), tmp_path)
+        server.shutdown()
     verdicts = Verdicts()
     with verdicts.on("order of syncs and renames", "download of weights, light"):
         check_order(calls, [call.name for call in calls].index("replace"))
