@@ -208,7 +208,7 @@ def test_an_unknown_model_is_refused_with_advice(predict, capsys):
 def test_models_says_which_weights_are_missing_and_how_to_get_them(light, capsys):
     assert call("models", "brightness") == 0
     text = capsys.readouterr().out
-    assert "Arithmetic  brightness/steady      here" in text
+    assert "Arithmetic  brightness/steady      available" in text
     assert "Arithmetic  brightness/weightless  missing" in text
     assert "weightless.bin is missing; run: make weightless" in text
     assert (
