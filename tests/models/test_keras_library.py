@@ -185,27 +185,27 @@ def test_a_layer_that_keras_adds_for_its_weights_of_efficientnet_is_not_forgotte
 def test_models_without_a_known_recipe_are_listed_but_not_run(call, tmp_path):
     _, out, _ = call("models", "keras/MobileNetV3*")
     assert "keras: no recipe published, because it is not known how the authors" in out
-    assert [line.split()[3:] for line in out.splitlines()[1:3]] == [
-        ["-", "2,554,968", "-", "-"],
-        ["-", "5,507,432", "-", "-"],
+    assert [line.split()[4:] for line in out.splitlines()[1:3]] == [
+        ["2,554,968", "-", "-", "-", "-", "-"],
+        ["5,507,432", "-", "-", "-", "-", "-"],
     ]
-    command = ["predict", "demo", "--models", "MobileNetV3*", "--store", tmp_path]
+    command = ["predict", "demo", "--models", "keras/MobileNetV3*", "--store", tmp_path]
     status, _, err = call(*command, "--weights", "random")
     assert status == 2
     assert "no recipe 'published', because it is not known how the authors" in err
 
 
 def test_the_listing_says_how_each_picture_becomes_an_input(call):
-    _, out, _ = call("models", "keras")
+    names = ["EfficientNetB1", "EfficientNetV2S", "ConvNeXtTiny", "Xception"]
+    _, out, _ = call("models", *(f"keras/{name}" for name in names))
     said = out.splitlines()
     for line in (
         "keras, published, 240: centre crop of 240/272 of the shorter side, then resized to 240, "
         "opencv bicubic, scaling identity",
         "keras, published, 384: resized to 384 x 384 without keeping the aspect ratio, opencv "
         "bilinear, scaling identity",
-        "keras, published, 224 (ConvNeXtTiny, ConvNeXtSmall, ConvNeXtBase and 2 more): resized to "
-        "256 x 256 without keeping the aspect ratio, opencv bicubic, centre crop 224, scaling "
-        "identity",
+        "keras, published, 224: resized to 256 x 256 without keeping the aspect ratio, opencv "
+        "bicubic, centre crop 224, scaling identity",
         "keras, published, 299: shorter side 341, opencv bicubic, centre crop 299, scaling tf",
     ):
         assert line in said
