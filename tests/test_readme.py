@@ -16,6 +16,7 @@ from benchmarking import plugins
 from benchmarking.cli import main
 from benchmarking.cli.scripts_2019 import predictions, table
 from benchmarking.cli.scripts_2019.predictions import KERAS, PYTORCH
+from benchmarking.pictures.archives import archives
 from benchmarking.pictures.sets import image_set, open_pictures
 from benchmarking.predictions.store import Store
 
@@ -59,6 +60,8 @@ NOWHERE = {
     "audit": "' does not exist",
     "doctor": "'/path/to/val' does not exist",
     "prepare": "ILSVRC2012_img_val.tar is no file",
+    "robustness": "has no runs on ImageNet-V2, A, R, O, Sketch or C",
+    "fetch an archive": "name its folder with --from",
     "imagenet_pytorch_get_predictions.py": "'/path/to/val' does not exist",
     "imagenet_keras_get_predictions.py": "'/path/to/val' does not exist",
 }
@@ -114,6 +117,8 @@ def test_every_command_of_a_page_is_understood(command, place, arrays_of_2019, c
     verb = words[0] if program == "imagenet-benchmark" else program
     if verb == "predict":
         words = ["/path/to/val" if word == "demo" else word for word in words]
+    if verb == "fetch" and words[1] in archives():
+        verb, words = "fetch an archive", [*words, "--from", "http://127.0.0.1:9"]
     if verb == "fetch":
         words += ["--from", str(arrays_of_2019)]
     if verb == "import":

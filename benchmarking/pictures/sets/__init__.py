@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 import warnings
@@ -315,6 +316,8 @@ def _chosen(where: str) -> tuple[PictureSet, str]:
     """The picture set that opens a place, and the place without the name of the set."""
     named, where = _named(where)
     if named:
+        if where and not os.path.lexists(where):
+            raise PictureError(f"{where!r} does not exist; {named.NAME} is read from there.")
         return named, where
     known = picture_sets()
     matches = {one: one.match(where) if where else Match.NONE for one in known.values()}
