@@ -208,6 +208,8 @@ for name in quantized_ones:
         warnings.simplefilter("error")
         loaded = load(ours, None, weights_folder=files)
         predict = loaded.predictor(recipe.scaling)
+        seen = []
+        loaded.model.register_forward_hook(lambda *_: seen.append(torch.backends.quantized.engine))
         mine, again = predict(crops), predict(crops)
         one_by_one = np.concatenate([predict(crops[:1]), predict(crops[1:])])
         drawn = load(spec, None, seed=1).predictor(recipe.scaling)(crops)
@@ -217,6 +219,7 @@ for name in quantized_ones:
     results[name + " one by one"] = np.array_equal(mine, one_by_one)
     results[name + " drawn"] = drawn.sum(1)
     results[name + " device"] = f"{loaded.device.kind} {loaded.precision}"
+    results[name + " engine"] = set(seen) == {spec.engine} == {entry.meta["backend"]}
     left = torch.backends.quantized.engine, torch.get_deterministic_debug_mode()
     results[name + " left"] = "{} {}".format(*left)
     path.unlink()
@@ -275,6 +278,7 @@ def test_a_file_of_weights_gives_the_same_model_as_in_the_library_alone(alone, n
 def test_a_quantized_model_gives_what_the_library_alone_gives(alone, name):
     assert alone[f"{name} spread"] > 1e-5
     assert alone[f"{name} difference"] < 1e-6
+    assert alone[f"{name} engine"]
     assert alone[f"{name} device"] == "cpu int8"
     assert alone[f"{name} drawn"] == pytest.approx([1, 1])
 
