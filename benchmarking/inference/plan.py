@@ -24,7 +24,7 @@ from benchmarking.io.user_folders import expanded
 from benchmarking.models.available import available
 from benchmarking.models.backends import TENSORFLOW, other_backends
 from benchmarking.models.frameworks import keras
-from benchmarking.models.sources import framework_of
+from benchmarking.models.sources import precisions_of
 from benchmarking.models.sources.model_file import note_on
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
@@ -315,8 +315,8 @@ def _check_own(own: Sequence[ModelSpec], options: Options) -> None:
 
 
 def _check_precision(precision: str | None, specs: Sequence[ModelSpec]) -> None:
-    """Refuse a precision that no framework of these models supports."""
-    known = sorted({name for spec in specs for name in framework_of(spec).PRECISIONS})
+    """Refuse a precision in which none of these models can be computed."""
+    known = sorted({name for spec in specs for name in precisions_of(spec)})
     if precision is not None and precision not in known:
         raise BenchmarkError(
             f"none of these models can be computed in {precision!r}; they have {', '.join(known)}."

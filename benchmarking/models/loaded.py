@@ -11,8 +11,14 @@ from typing import Any
 from benchmarking import __version__
 from benchmarking.errors import BenchmarkError
 from benchmarking.models import first_use
-from benchmarking.models.frameworks import Device, Framework
-from benchmarking.models.sources import framework_of, source_of, sources, weights_path
+from benchmarking.models.frameworks import NO_GPU, Device
+from benchmarking.models.sources import (
+    framework_of,
+    precisions_of,
+    source_of,
+    sources,
+    weights_path,
+)
 from benchmarking.models.spec import ModelSpec, Predictor
 from benchmarking.models.weights import verified_sha256
 from benchmarking.pictures.recipe import Scaling
@@ -72,32 +78,44 @@ def load(
 
     Raises:
         BenchmarkError: the weights are missing, not the published ones or not those that were used
-            before, there is no such GPU, or the framework does not support this precision.
+            before, there is no such GPU, or the model cannot be computed on a GPU or in this
+            precision.
     """
     framework = framework_of(spec)
+    computed_in, gpu = _precision(spec, precision), _gpu(spec, gpu)
     path = weights_path(spec, weights_folder) if seed is None else None
     sha256 = ""
     if path:  # before the framework sees the file
         sha256 = verified_sha256(path, spec.weights)
         first_use.check(spec, path, sha256)
-    device = framework.prepare(gpu, _precision(framework, precision))
+    device = framework.prepare(gpu, computed_in)
     if seed is not None:
         framework.seed(seed)
     model = source_of(spec).build(spec, path)
     if path:
         first_use.record(spec, sha256)
-    return Loaded(spec, model, device, sha256, _precision(framework, precision))
+    return Loaded(spec, model, device, sha256, computed_in)
 
 
-def _precision(framework: Framework, asked: str | None) -> str:
-    known = framework.PRECISIONS
+def _precision(spec: ModelSpec, asked: str | None) -> str:
+    known = precisions_of(spec)
     if asked is None:
         return known[0]
     if asked not in known:
-        raise BenchmarkError(
-            f"{framework.TITLE} does not compute in {asked} here; it has {', '.join(known)}."
-        )
+        who = "a quantized model" if spec.engine else framework_of(spec).TITLE
+        raise BenchmarkError(f"{who} does not compute in {asked} here; it has {', '.join(known)}.")
     return asked
+
+
+def _gpu(spec: ModelSpec, asked: int | None) -> int | None:
+    """The GPU on which a model is to run; quantized models run on the CPU even if there is one."""
+    if not spec.engine:
+        return asked
+    if asked not in (None, NO_GPU):
+        raise BenchmarkError(
+            f"a quantized model runs on the CPU only, not on GPU {asked}; leave out the GPU."
+        )
+    return NO_GPU
 
 
 def model_versions(spec: ModelSpec) -> dict[str, str]:

@@ -136,6 +136,8 @@ class ModelSpec:
             publisher does not give them.
         distributions: distributions whose versions can change this model, besides those of its
             source and framework; they are recorded with each run.
+        engine: PyTorch's engine of quantized kernels for which the weights are made, such as
+            "fbgemm"; it computes in int8, and on a CPU only. Empty for models in floating point.
     """
 
     source: str
@@ -150,6 +152,7 @@ class ModelSpec:
     architecture: ModelSpec | None = None
     gigamacs: float | None = None
     distributions: tuple[str, ...] = ()
+    engine: str = ""
 
     @property
     def full_name(self) -> str:

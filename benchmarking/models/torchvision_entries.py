@@ -29,7 +29,7 @@ class Entry:
         weights: torchvision's name for the weights.
         url: address of the file.
         mebibytes: size of the file; None if unknown.
-        parameters: number of parameters.
+        parameters: number of parameters, also of a quantized model: that in floating point.
         gigamacs: multiply-adds of one forward pass in 10^9, which torchvision calls GFLOPS; None if
             unknown.
         acc1: acc@1 on the validation set in percent; None if unknown.
@@ -37,6 +37,8 @@ class Entry:
         licence: address of the licence of the weights; empty if they have none of their own.
         recipe: the evaluation transform, as `Preprocessing.as_document` writes it; None if it is
             not of a known kind.
+        engine: engine of the quantized kernels for which they are made, which torchvision calls
+            backend; empty for weights in floating point.
     """
 
     model: str
@@ -49,6 +51,7 @@ class Entry:
     acc5: float | None
     licence: str
     recipe: Mapping[str, Any] | None
+    engine: str = ""
 
     @property
     def name(self) -> str:

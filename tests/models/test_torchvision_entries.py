@@ -12,9 +12,11 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.io import user_folders
 from benchmarking.io.names import check_name
 from benchmarking.models import torchvision_entries
+from benchmarking.models.loaded import load
 from benchmarking.models.published import published
 from benchmarking.models.sources import select, torchvision_models
 from benchmarking.models.sources._torchvision_enums import entries
+from benchmarking.models.sources.checkpoint import spec_of_checkpoint
 from benchmarking.models.torchvision_entries import shipped
 from benchmarking.predictions.arrays_2019 import names_2019
 
@@ -41,19 +43,27 @@ def weights(transforms, **more):
     return Some(url="https://there/resnet_of_9-0123456789.pth", transforms=transforms,
                 meta={**meta, **more})
 
-class Future(Enum):
-    IMAGENET1K_V1 = weights(ImageClassification)
-    IMAGENET1K_V3 = weights(Augmented, _metrics={"ImageNet-1K": {"acc@1": float("nan")}})
-    FEATURES = weights(ImageClassification, categories=None)
+class Entry(Enum):
     url = property(lambda self: self.value.url)
     transforms = property(lambda self: self.value.transforms)
     meta = property(lambda self: self.value.meta)
 
+class Future(Entry):
+    IMAGENET1K_V1 = weights(ImageClassification)
+    IMAGENET1K_V3 = weights(Augmented, _metrics={"ImageNet-1K": {"acc@1": float("nan")}})
+    FEATURES = weights(ImageClassification, categories=None)
+
+class QuantizedFuture(Entry):
+    IMAGENET1K_FBGEMM_V1 = weights(ImageClassification, backend="fbgemm")
+
+class quantization:
+    pass
+
 def list_models(module):
-    return ["future10", "future9"]
+    return ["quantized_future9"] if module is quantization else ["future10", "future9"]
 
 def get_model_weights(name):
-    return Future
+    return QuantizedFuture if name.startswith("quantized") else Future
 """,
 }
 
@@ -80,7 +90,7 @@ def forget():
 
 
 def test_every_entry_has_a_name_that_can_name_a_file():
-    assert len(SPECS) == len(shipped().entries) == 114
+    assert len(SPECS) == len(shipped().entries) == 128
     assert [check_name(name) for name in SPECS] == list(SPECS)
 
 
@@ -99,8 +109,61 @@ def test_the_recipe_of_2019_is_that_of_its_21_models_only():
     assert all("published" in spec.recipes for spec in SPECS.values())
 
 
+def test_the_last_14_entries_are_quantized_and_their_weights_are_always_named():
+    engines = {name: spec.engine for name, spec in SPECS.items() if spec.engine}
+    assert list(engines) == list(SPECS)[-14:] == [n for n in SPECS if n.startswith("quantized_")]
+    assert all(
+        name.endswith((".IMAGENET1K_FBGEMM_V1", ".IMAGENET1K_FBGEMM_V2"))
+        for name in engines
+        if engines[name] == "fbgemm"
+    )
+    assert [name for name in engines if engines[name] == "qnnpack"] == [
+        f"quantized_{name}.IMAGENET1K_QNNPACK_V1" for name in ("mobilenet_v2", "mobilenet_v3_large")
+    ]
+    assert set(engines.values()) == {"fbgemm", "qnnpack"}
+
+
+def test_a_quantized_model_has_its_own_accuracy_and_file_and_the_parameters_of_the_other():
+    spec, other = SPECS["quantized_resnet50.IMAGENET1K_FBGEMM_V2"], SPECS["resnet50.IMAGENET1K_V2"]
+    assert (spec.published.acc1, other.published.acc1) == (80.282, 80.858)
+    assert spec.parameters == other.parameters == 25_557_032
+    assert (spec.weights.megabytes, spec.weights.sha256) == (24.953, "23753f79")
+    assert published("torchvision", spec.name).acc5 == 94.976
+
+
+def test_a_quantized_model_runs_on_the_cpu_in_int8_only():
+    spec = SPECS["quantized_resnet50.IMAGENET1K_FBGEMM_V2"]
+    with pytest.raises(
+        BenchmarkError, match="a quantized model runs on the CPU only, not on GPU 0"
+    ):
+        load(spec, 0, seed=1)
+    with pytest.raises(
+        BenchmarkError, match="a quantized model does not compute in bf16 here; it has int8"
+    ):
+        load(spec, None, seed=1, precision="bf16")
+
+
+def test_a_quantized_model_in_another_precision_is_refused_before_anything_runs(tmp_path, capsys):
+    command = ["predict", "demo", "--models", "quantized_resnet18*", "--weights", "random"]
+    assert main([*command, "--precision", "bf16", "--store", str(tmp_path)]) == 2
+    assert "can be computed in 'bf16'; they have int8." in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_a_quantized_architecture_is_refused():
+    with pytest.raises(BenchmarkError, match="name an architecture in floating point"):
+        spec_of_checkpoint("mine.pth", "quantized_resnet18.IMAGENET1K_FBGEMM_V1")
+
+
 def test_every_file_has_a_digest_and_a_licence_only_if_it_has_its_own():
-    assert {len(spec.weights.sha256) for spec in SPECS.values()} == {8, 10}
+    """Torchvision, too, checks only digests that follow a hyphen."""
+    without = {name for name, spec in SPECS.items() if not spec.weights.sha256}
+    assert without == {
+        "quantized_mobilenet_v2.IMAGENET1K_QNNPACK_V1",
+        *(f"quantized_{one}.IMAGENET1K_FBGEMM_V1" for one in ("resnet18", "resnet50")),
+        "quantized_resnext101_32x8d.IMAGENET1K_FBGEMM_V1",
+    }
+    digests = {len(spec.weights.sha256) for name, spec in SPECS.items() if name not in without}
+    assert digests == {8, 10}
     licensed = {name for name, spec in SPECS.items() if spec.weights.licence}
     assert licensed == {name for name in SPECS if "SWAG" in name}
 
@@ -146,8 +209,10 @@ def test_models_as_json_has_the_licence_and_the_number_of_multiply_adds(tmp_path
 
 def test_a_newer_torchvision_is_read_and_its_models_are_listed(future, capsys):
     assert [entry.name for entry in entries()] == [
-        *("future9", "future9.IMAGENET1K_V3", "future10", "future10.IMAGENET1K_V3")
+        *("future9", "future9.IMAGENET1K_V3", "future10", "future10.IMAGENET1K_V3"),
+        "quantized_future9.IMAGENET1K_FBGEMM_V1",
     ]
+    assert [entry.engine for entry in entries()] == ["", "", "", "", "fbgemm"]
     spec = torchvision_models.specs()[0]
     assert (spec.published.acc1, spec.parameters, spec.weights.sha256) == (91.5, 7, "0123456789")
     assert (spec.recipes["published"].resize, spec.recipes["published"].crop) == (300, 288)

@@ -18,11 +18,17 @@ RECIPES = {spec.recipes["published"]: spec.name for spec in reversed(SPECS)}
 # A small model of each way to build and to load; those of 2019 are in test_models_2019.py.
 FAMILIES = ["convnext_tiny", "efficientnet_b0", "googlenet", "maxvit_t"]
 FAMILIES += ["mobilenet_v2.IMAGENET1K_V2", "regnet_y_400mf", "swin_v2_t", "vit_b_32"]
+# One for each engine.
+QUANTIZED = [
+    "quantized_shufflenet_v2_x0_5.IMAGENET1K_FBGEMM_V1",
+    "quantized_resnet18.IMAGENET1K_FBGEMM_V1",
+]
+QUANTIZED += ["quantized_mobilenet_v2.IMAGENET1K_QNNPACK_V1"]
 
 pytestmark = pytest.mark.models
 
 ALONE = """
-import dataclasses, hashlib, io, os, sys
+import dataclasses, hashlib, io, os, sys, warnings
 from pathlib import Path
 import numpy as np
 from PIL import Image
@@ -31,6 +37,7 @@ import torchvision
 from torchvision.models import get_model, get_model_weights
 from torchvision.transforms import functional as F
 from benchmarking.models.frameworks import pytorch
+from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.models.loaded import load
 from benchmarking.models.sources import _torchvision_enums, select, source_of
 from benchmarking.models.torchvision_entries import as_json, shipped
@@ -38,7 +45,8 @@ from benchmarking.pictures.crop import crop
 from benchmarking.pictures.image_set import spread
 from benchmarking.pictures.sets import open_pictures
 
-folder, families = Path(sys.argv[1]), sys.argv[2:]
+folder = Path(sys.argv[1])
+families, quantized_ones = (argument.split() for argument in sys.argv[2:])
 device = pytorch.prepare(-1)
 results = {"shipped": as_json(_torchvision_enums.read()) == as_json(shipped())}
 specs = {spec.name: spec for spec in select(["torchvision/*"])}
@@ -53,6 +61,16 @@ def count(model):
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def in_floating_point(spec):
+    '''The model that was quantized: quantized weights are not parameters, so they count as none.'''
+    if not spec.engine:
+        return spec
+    architecture, entry = entry_of(spec)
+    weights = str(entry.meta["unquantized"]).partition(".")[2]
+    bare = architecture.removeprefix("quantized_")
+    return specs[bare if weights == "IMAGENET1K_V1" else f"{bare}.{weights}"]
+
+
 class WithoutValues(torch.overrides.TorchFunctionMode):
     def __torch_function__(self, function, types, arguments=(), options=None):
         where = {"device": "meta"} if function is torch.empty else {}
@@ -62,7 +80,8 @@ class WithoutValues(torch.overrides.TorchFunctionMode):
 with WithoutValues():
     distinct_models = {(s.name.partition(".")[0], s.parameters): s for s in specs.values()}
     for spec in distinct_models.values():
-        results[spec.name + " parameters"] = count(source_of(spec).build(spec, None))
+        counted = in_floating_point(spec)
+        results[spec.name + " parameters"] = count(source_of(counted).build(counted, None))
 
 
 class Spy(torch.nn.Module):
@@ -146,6 +165,73 @@ for name in families:
     results[name + " reloaded"] = state.keys() == again.keys() and all(
         torch.equal(state[key], again[key]) for key in state
     )
+
+
+def quantized(architecture, entry, batch):
+    '''A model whose ranges are those of a batch, as torchvision's references do it.'''
+    model = get_model(architecture, weights=None, quantize=False)
+    for layer in model.modules():  # else random layers hardly tell pictures apart, and int8 not
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    model.train()(batch)
+    distinct(model.eval(), batch)
+    ao = torch.ao.quantization
+    torch.backends.quantized.engine = entry.meta["backend"]
+    per_channel = entry.meta["backend"] == "fbgemm"
+    weight = ao.default_per_channel_weight_observer if per_channel else ao.default_weight_observer
+    model.qconfig = ao.QConfig(activation=ao.default_observer, weight=weight)
+    model.fuse_model()
+    ao.prepare(model, inplace=True)
+    model(batch)
+    return ao.convert(model)
+
+
+torch.cuda.device_count = lambda: 1  # they run on the CPU even where there is a GPU
+for name in quantized_ones:
+    spec = specs[name]
+    architecture, entry = entry_of(spec)
+    transform = entry.transforms()
+    batch = torch.stack([transform(Image.open(io.BytesIO(d)).convert("RGB")) for d in two])
+    path = files / spec.weights.file
+    torch.set_deterministic_debug_mode("default")
+    torch.manual_seed(0)
+    torch.save(quantized(architecture, entry, batch).state_dict(), path)
+    plain = get_model(architecture, weights=entry, quantize=True).eval()
+    with torch.inference_mode():
+        theirs = plain(batch).softmax(1).numpy()
+    torch.backends.quantized.engine = "onednn"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    ours = dataclasses.replace(spec, weights=dataclasses.replace(spec.weights, sha256=digest))
+    recipe = spec.recipes["published"]
+    crops = np.stack([crop(data, recipe) for data in two])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = load(ours, None, weights_folder=files)
+        predict = loaded.predictor(recipe.scaling)
+        seen = []
+        loaded.model.register_forward_hook(lambda *_: seen.append(torch.backends.quantized.engine))
+        mine, again = predict(crops), predict(crops)
+        one_by_one = np.concatenate([predict(crops[:1]), predict(crops[1:])])
+        drawn = load(spec, None, seed=1).predictor(recipe.scaling)(crops)
+    results[name + " spread"] = np.abs(theirs - theirs[::-1]).max()
+    results[name + " difference"] = np.abs(mine - theirs).max()
+    results[name + " repeated"] = np.array_equal(mine, again)
+    results[name + " one by one"] = np.array_equal(mine, one_by_one)
+    results[name + " drawn"] = drawn.sum(1)
+    results[name + " device"] = f"{loaded.device.kind} {loaded.precision}"
+    results[name + " engine"] = set(seen) == {spec.engine} == {entry.meta["backend"]}
+    left = torch.backends.quantized.engine, torch.get_deterministic_debug_mode()
+    results[name + " left"] = "{} {}".format(*left)
+    path.unlink()
+try:
+    load(dataclasses.replace(spec, engine="steam"), None, seed=1)
+except BenchmarkError as error:
+    results["no engine"] = str(error)
+torch.save(get_model("resnet18").state_dict(), files / "float.pth")
+try:
+    source_of(spec).build(specs["quantized_resnet18.IMAGENET1K_FBGEMM_V1"], files / "float.pth")
+except WeightsError as error:
+    results["not quantized"] = str(error)
 np.savez(folder / "results.npz", **results)
 """
 
@@ -153,7 +239,7 @@ np.savez(folder / "results.npz", **results)
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     folder = tmp_path_factory.mktemp("torchvision")
-    command = [sys.executable, "-c", ALONE, str(folder), *FAMILIES]
+    command = [sys.executable, "-c", ALONE, str(folder), *map(" ".join, (FAMILIES, QUANTIZED))]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return dict(np.load(folder / "results.npz"))
@@ -186,3 +272,36 @@ def test_a_file_of_weights_gives_the_same_model_as_in_the_library_alone(alone, n
     assert alone[f"{name} reloaded"]
     assert alone[f"{name} spread"] > 1e-5
     assert alone[f"{name} difference"] < 1e-6
+
+
+@pytest.mark.parametrize("name", QUANTIZED)
+def test_a_quantized_model_gives_what_the_library_alone_gives(alone, name):
+    assert alone[f"{name} spread"] > 1e-5
+    assert alone[f"{name} difference"] < 1e-6
+    assert alone[f"{name} engine"]
+    assert alone[f"{name} device"] == "cpu int8"
+    assert alone[f"{name} drawn"] == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize("name", QUANTIZED)
+def test_a_quantized_model_gives_the_same_bits_again_and_in_every_batch(alone, name):
+    """So its kernels may run although PyTorch calls one of their steps not deterministic."""
+    assert alone[f"{name} repeated"]
+    assert alone[f"{name} one by one"]
+
+
+@pytest.mark.parametrize("name", QUANTIZED)
+def test_after_a_quantized_model_pytorch_is_strict_again_and_has_its_own_engine(alone, name):
+    assert alone[f"{name} left"] == "onednn 2"
+
+
+def test_an_engine_that_the_machine_does_not_have_is_named(alone):
+    said = str(alone["no engine"])
+    assert said.startswith("the weights are quantized for the engine 'steam', which PyTorch does")
+    assert "fbgemm" in said
+
+
+def test_a_file_in_floating_point_does_not_fit_a_quantized_model(alone):
+    assert "float.pth does not fit quantized_resnet18.IMAGENET1K_FBGEMM_V1: " in str(
+        alone["not quantized"]
+    )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from benchmarking.errors import BenchmarkError, requires
 from benchmarking.io.user_folders import expanded, home
 from benchmarking.models.frameworks import Device, choose_gpu
+from benchmarking.models.frameworks._quantized import quantized_kernels
 from benchmarking.models.spec import Logits, Predictor, PredictorWithLogits, Probabilities
 from benchmarking.pictures.recipe import Crops, Scaling
 
@@ -48,7 +49,7 @@ def prepare(gpu: int | None, precision: str = "float32") -> Device:
     Args:
         gpu: number of a visible GPU, or None or NO_GPU; see `choose_gpu`.
         precision: one of PRECISIONS; with tf32, tensor cores multiply rounded values; bf16 and
-            fp16 use `torch.autocast`.
+            fp16 use `torch.autocast`. Or int8, for a quantized model.
 
     Raises:
         BenchmarkError: there is no such GPU, or tf32 is requested on a CPU.
@@ -86,7 +87,10 @@ def seed(number: int) -> None:
 def predictor(
     model: torch.nn.Module, scaling: Scaling, device: Device, precision: str = "float32"
 ) -> Predictor:
-    """The model in evaluation mode; crops are scaled on its device, always in float32."""
+    """The model in evaluation mode; crops are scaled on its device, always in float32.
+
+    A model may have the name of the engine of its quantized kernels, as `quantized_engine`.
+    """
     import torch
 
     # The memory layout of the crops; convolutions are up to twice as fast with it.
@@ -101,6 +105,7 @@ def predictor(
         device.address.partition(":")[0], shorter, enabled=shorter is not None
     )
 
+    engine: str = getattr(model, "quantized_engine", "")
     unchecked = [True]
 
     def forward(crops: Crops) -> torch.Tensor:
@@ -111,7 +116,8 @@ def predictor(
             pixels = pixels.permute(0, 3, 1, 2).float(memory_format=layout)
             if scaling.channels == "bgr":
                 pixels = pixels.flip(1)
-            logits = model((pixels / scaling.divisor - mean) / std)
+            with quantized_kernels(engine):
+                logits = model((pixels / scaling.divisor - mean) / std)
             if unchecked:
                 _refuse_probabilities(logits)
                 unchecked.clear()

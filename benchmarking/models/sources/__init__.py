@@ -108,6 +108,15 @@ def framework_of(spec: ModelSpec) -> Framework:
     return _named(frameworks(), "framework", spec.framework, spec)
 
 
+def precisions_of(spec: ModelSpec) -> tuple[str, ...]:
+    """Available precisions of a model's forward pass; the first one is the default.
+
+    Raises:
+        BenchmarkError: the framework that the model's spec names does not exist.
+    """
+    return ("int8",) if spec.engine else framework_of(spec).PRECISIONS
+
+
 def spec_of(source: str, model: str) -> ModelSpec:
     """The model of this name in this source.
 

@@ -33,7 +33,8 @@ def read() -> Entries:
     import torchvision
     from torchvision.models import get_model_weights, list_models
 
-    names = sorted(list_models(module=torchvision.models), key=_by_number)
+    modules = (torchvision.models, torchvision.models.quantization)
+    names = [n for module in modules for n in sorted(list_models(module=module), key=_by_number)]
     found = (_entry(name, one) for name in names for one in get_model_weights(name))
     version = torchvision.__version__.partition("+")[0]
     return Entries(version, tuple(entry for entry in found if entry is not None))
@@ -61,6 +62,7 @@ def _entry(model: str, one: Any) -> Entry | None:
         _finite(measured.get("acc@5")),
         meta.get("license", ""),
         _recipe(one.transforms()),
+        meta.get("backend", ""),
     )
 
 

@@ -82,6 +82,11 @@ def spec_of_checkpoint(
             f"{built_as.full_name} is a model of {built_as.framework}; a checkpoint can be of "
             f"{' or '.join(_FILLED_BY)}."
         )
+    if built_as.engine:
+        raise BenchmarkError(
+            f"{built_as.full_name} is quantized, and a checkpoint cannot be loaded into such a "
+            "model; name an architecture in floating point."
+        )
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
         raise WeightsError(f"{file} {what}; give the checkpoint's file.")

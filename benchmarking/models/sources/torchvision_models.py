@@ -1,7 +1,7 @@
 """Every ImageNet classifier of torchvision, from the enums of its weights.
 
 A bare name such as `resnet50` means the weights IMAGENET1K_V1; other weights are part of the name,
-as in `resnet50.IMAGENET1K_V2`.
+as in `resnet50.IMAGENET1K_V2`. Quantized models have no such weights, so theirs are always named.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from benchmarking.errors import BenchmarkError, WeightsError, requires
 from benchmarking.models.frameworks import pytorch
+from benchmarking.models.frameworks._quantized import quantized_kernels
 from benchmarking.models.sources._torchvision_enums import entries
 from benchmarking.models.spec import ModelSpec, Weights
 from benchmarking.models.torchvision_entries import Entry
@@ -59,11 +60,13 @@ def build(spec: ModelSpec, weights: Path | None) -> torch.nn.Module:
     """Build the model with weights from a file, or with random weights.
 
     torchvision's own builder does this: it knows the arguments and the names of tensors that belong
-    to these weights. Only the download is replaced.
+    to these weights. Only the download is replaced. A quantized model with random weights is
+    calibrated by the builder with random input.
 
     Raises:
         WeightsError: the file contains more than tensors, or its tensors do not fit the model.
-        BenchmarkError: the installed torchvision does not have these weights.
+        BenchmarkError: the installed torchvision does not have these weights, or this machine's
+            PyTorch not the engine for which they are quantized.
         MissingDependency: torchvision is not installed.
     """
     with requires(EXTRA):
@@ -77,12 +80,14 @@ def build(spec: ModelSpec, weights: Path | None) -> torch.nn.Module:
             f"torchvision {torchvision.__version__} has no weights {spec.weights.name} of "
             f"{architecture}; install a version that has them."
         ) from error
-    if weights is None:
-        return _built(entry, architecture, None)
-    try:
-        return _built(entry, architecture, _tensors(weights))
-    except (RuntimeError, AttributeError, TypeError) as error:
-        raise WeightsError(f"{weights} does not fit {spec.name}: {error}") from error
+    special: dict[str, Any] = {"quantize": True} if spec.engine else {}
+    with quantized_kernels(spec.engine):
+        if weights is None:
+            return _built(entry, architecture, None, **special)
+        try:
+            return _built(entry, architecture, _tensors(weights), **special)
+        except (RuntimeError, AttributeError, TypeError, KeyError) as error:
+            raise WeightsError(f"{weights} does not fit {spec.name}: {error}") from error
 
 
 def _tensors(weights: Path) -> dict[str, torch.Tensor]:
@@ -99,7 +104,9 @@ def _tensors(weights: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _built(entry: Any, architecture: str, tensors: Tensors | None) -> torch.nn.Module:
+def _built(
+    entry: Any, architecture: str, tensors: Tensors | None, **special: Any
+) -> torch.nn.Module:
     """What torchvision's builder makes of an entry, with these tensors or with random weights."""
     import torch
     import torchvision
@@ -115,10 +122,13 @@ def _built(entry: Any, architecture: str, tensors: Tensors | None) -> torch.nn.M
     enum.get_state_dict = lambda *_, **__: state  # instead of a download
     torch.nn.Module.load_state_dict = load
     try:
-        model: torch.nn.Module = torchvision.models.get_model(architecture, weights=entry)
+        model: torch.nn.Module = torchvision.models.get_model(
+            architecture, weights=entry, **special
+        )
     finally:
         torch.nn.Module.load_state_dict = loading
         del enum.get_state_dict
+    model.quantized_engine = entry.meta.get("backend", "")
     return model
 
 
@@ -146,4 +156,5 @@ def _spec(entry: Entry) -> ModelSpec:
         entry.published,
         renamed=_DOTTED,
         gigamacs=entry.gigamacs,
+        engine=entry.engine,
     )
