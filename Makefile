@@ -20,10 +20,10 @@ help:
 	@awk '/^# /{text = text " " substr($$0, 3); next} /^[a-z0-9-]+:/{sub(":.*", ""); printf "%-13s%s\n", $$0, text} \
 	    {text = ""}' Makefile
 
-# The project's own tests, two files at a time, each on one core.
+# The project's own tests, three files at a time, as some wait; each on one core.
 test: .venv/all
 	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 \
-	    $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	    $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 # That no result is lost: kills, full disks, hostile and damaged files; ten minutes.
 torture: .venv/all

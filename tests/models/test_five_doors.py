@@ -59,10 +59,9 @@ def test_the_same_weights_through_six_doors_give_the_same_top_5(
     for door, other in zip(list(DOORS)[1:], others, strict=True):
         same = (other.classes == reference.classes).all(axis=1)
         difference = np.abs(other.probabilities - reference.probabilities).max()
-        print(f"{door}: {same.sum()} of 500 equal, |dp| {difference:.1e}")
-        assert same.all()
-        assert difference < 1e-5
+        assert same.all(), door
+        assert difference < 1e-5, door
+    capsys.readouterr()
     assert main(["table", "--store", "doors"]) == 0
-    table = capsys.readouterr().out
-    print(table)
-    assert table.count(LITE0) + table.count("lite0-timm") + table.count(" lite0 ") == 6
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(list(filter(None, rows))) == 6
