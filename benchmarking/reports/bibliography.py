@@ -90,8 +90,10 @@ def papers_of(source: str, model: str) -> tuple[Work, ...]:
     """
     place, name = weights_source(source), model.casefold()
     exact = _papers().get((place, name))
-    # Other weights of an architecture are part of the name, as in resnet50.IMAGENET1K_V2.
-    return exact or _papers().get((place, name.partition(".")[0]), ())
+    # Other weights of an architecture are part of the name, as in resnet50.IMAGENET1K_V2, and a
+    # quantized model has the architecture of the model in floating point.
+    architecture = name.partition(".")[0].removeprefix("quantized_")
+    return exact or _papers().get((place, architecture), ())
 
 
 def bibtex(one: Work) -> str:
