@@ -63,8 +63,9 @@ def prepare(gpu: int | None, precision: str = "float32") -> Device:
 
     # The same as use_deterministic_algorithms(True), which also imports the compiler: one second.
     torch.set_deterministic_debug_mode("error")
-    # Else every new tensor is filled first, which takes up to a half of a forward pass. Only an
-    # operation that reads memory that nothing has written could show a difference.
+    # Else every new tensor is filled first, which takes 4 to 19 % of a forward pass on two cores.
+    # Only an operation that reads memory that nothing has written could show a difference; the bits
+    # of EfficientNet-Lite0, resnet50 and densenet121 are the same.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
