@@ -5,6 +5,7 @@ The rules look at the run and its recipe, never at the name of a model.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -136,6 +137,15 @@ def _pictures(rows: ImageRows, labels: str) -> _Pictures:
     )
 
 
+_SETS = {
+    "imagenet-v2-matched-frequency": ("imagenet-v2", 10_000, False),
+    "imagenet-sketch": ("imagenet-sketch", 50_889, False),
+    "imagenet-a": ("imagenet-a", 7_500, True),
+    "imagenet-r": ("imagenet-r", 30_000, True),
+}
+"""Image sets besides ImageNet's own with published accuracies: the picture set, its number of
+pictures, and whether only its own classes count."""
+
 _DISTANCES = {
     Verdict.REPRODUCED: f"within {100 * REPRODUCED:.2f} points",
     Verdict.BACKEND_NOISE: f"within {100 * BACKEND_NOISE:.2f} points",
@@ -154,12 +164,23 @@ class _Measured:
     pictures: _Pictures
     among: int = 0
     """Number of classes that guesses are among, if they are few; else 0."""
+    of_set: int = 0
+    """Number of pictures of the set of the published accuracy; 0 for validation pictures."""
 
     @property
     def reference(self) -> Published | None:
         """The published accuracy that this one can be compared with."""
-        is_comparable = self._has_plain_pictures and not self.provenance.is_random
-        return self.known if is_comparable else None
+        return self.known if self._has_its_pictures and not self.provenance.is_random else None
+
+    @property
+    def _has_its_pictures(self) -> bool:
+        """Whether its pictures are those of the published accuracy, or a part of them."""
+        return self.of_set > 0 or self._has_plain_pictures
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether it has all pictures of the published accuracy."""
+        return self.n == self.of_set if self.of_set else self.pictures.whole
 
     @property
     def _has_plain_pictures(self) -> bool:
@@ -173,11 +194,11 @@ class _Measured:
             return "random weights"
         if self.known is None:
             return "no published accuracy"
-        if not self._has_plain_pictures:
+        if not self._has_its_pictures:
             n = self.among
             among = f"; acc@1 is among the {n} classes of {self.run.images}" if n else ""
             return f"not ImageNet's validation pictures{among}"
-        if not self.pictures.whole:
+        if not self._is_whole:
             inside = "in" if self.verdict == Verdict.CONSISTENT else "outside"
             return f"{inside} the 95 % interval of {self.n:,} pictures"
         return _DISTANCES[self.verdict]
@@ -187,7 +208,7 @@ class _Measured:
         if self.reference is None:
             return Verdict.NO_REFERENCE
         target = self.reference.acc1 / 100
-        if not self.pictures.whole:
+        if not self._is_whole:
             low, high = wilson_interval(round(self.acc1 * self.n), self.n)
             return Verdict.CONSISTENT if low <= target <= high else Verdict.NOT_REPRODUCED
         distance = round(abs(self.acc1 - target), 9)
@@ -245,7 +266,7 @@ def verify(
 def _measure(store: Stores, run: Run, pictures: _Pictures) -> _Measured:
     predicted, made = store.read(run), store.provenance(run)
     few = store.restricted_classes(run)
-    known = published_of(run.source, run.model, run.recipe, labels=pictures.labels)
+    known, of_set = _reference(run, made, pictures.labels, is_among_few=few is not None)
     return _Measured(
         run,
         made,
@@ -255,7 +276,23 @@ def _measure(store: Stores, run: Run, pictures: _Pictures) -> _Measured:
         known,
         pictures,
         0 if few is None else len(made.classes),
+        of_set,
     )
+
+
+def _reference(
+    run: Run, made: Provenance, labels: str, *, is_among_few: bool
+) -> tuple[Published | None, int]:
+    """The published accuracy of a run's pictures, and the number of pictures of their set.
+
+    If none is published for them, that of ImageNet's validation pictures, and 0.
+    """
+    kind, n, has_few = _SETS.get(re.sub(r"-limit-\d+$", "", run.images), ("", 0, False))
+    if kind and kind == made.picture_set and has_few == is_among_few:
+        known = published_of(run.source, run.model, run.recipe, images=kind, labels=labels)
+        if known:
+            return known, n
+    return published_of(run.source, run.model, run.recipe, labels=labels), 0
 
 
 def _verification(

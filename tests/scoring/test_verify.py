@@ -13,6 +13,7 @@ import pytest
 
 from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError
+from benchmarking.labels.class_subsets import class_subset
 from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
 from benchmarking.models.published import published
 from benchmarking.models.sources import spec_of
@@ -20,7 +21,7 @@ from benchmarking.pictures.image_set import without_pictures
 from benchmarking.predictions.arrays_2019 import IMAGES
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
-from benchmarking.predictions.top_k import TopK
+from benchmarking.predictions.top_k import TopK, top_k, top_k_among
 from benchmarking.scoring.aggregate import aggregate
 from benchmarking.scoring.verify import verify
 
@@ -158,6 +159,59 @@ def test_published_figures_do_not_apply_to_other_pictures():
     assert {one.verdict.value for one in found} == {"no reference"}
     assert {one.reason for one in found} == {"not ImageNet's validation pictures"}
     assert {one.causes for one in found} == {()}
+
+
+def of_a_set(name: str, n: int, kind: str):
+    """Pictures of a published set, and what their run records of them."""
+    keys = [f"{row:05}.jpg" for row in range(n)]
+    images = replace(without_pictures(name, keys, np.arange(n) % 1000), fingerprint="a" * 64)
+    return images, {"name": name, "n": n, "fingerprint": "a" * 64, "picture_set": kind}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "n", "right", "verdict"),
+    [
+        ("imagenet-v2-matched-frequency", "imagenet-v2", 10_000, 6_847, "reproduced"),
+        ("imagenet-v2-matched-frequency", "imagenet-v2", 10_000, 6_900, "not reproduced"),
+        ("imagenet-v2-matched-frequency-limit-500", "imagenet-v2", 500, 340, "consistent"),
+        ("imagenet-v2-top-images", "imagenet-v2", 10_000, 6_847, "no reference"),
+        ("imagenet-v2-matched-frequency", "imagenet-c", 10_000, 6_847, "no reference"),
+        ("imagenet-sketch", "imagenet-sketch", 50_889, 15_084, "reproduced"),
+        # Among all classes, while the published accuracy is among the 200 of the set.
+        ("imagenet-a", "imagenet-a", 7_500, 748, "no reference"),
+    ],
+)
+def test_runs_of_timm_on_published_sets_are_compared_with_its_figures(
+    store, add, name, kind, n, right, verdict
+):
+    images, made = of_a_set(name, n, kind)
+    options = {"source": "timm", "images": images, "pictures_made": made}
+    run = add("resnet50.a1_in1k", right, **options)
+    found = only(store, run)
+    assert found.verdict.value == verdict
+    if verdict != "no reference":
+        assert "at commit aa4b5850" in found.published.source
+
+
+def test_runs_of_timm_on_a_set_with_few_classes_are_compared_among_these(store, a_provenance):
+    """9.973 % are published for ImageNet-A; among all classes, no picture is right here."""
+    few, n = class_subset("imagenet-a"), 7_500
+    labels = np.resize(few, n)
+    keys = [f"{row:05}.jpg" for row in range(n)]
+    images = replace(without_pictures("imagenet-a", keys, labels), fingerprint="a" * 64)
+    logits = np.zeros((n, 1000), np.float32)
+    logits[:, 999] = 9.0
+    logits[np.arange(n), np.where(np.arange(n) < 748, labels, np.roll(labels, 1))] = 5.0
+    made = a_provenance(images)
+    more = {"picture_set": "imagenet-a", "classes": list(few)}
+    made = replace(made, images={**made.images, **more})
+    run = Run("imagenet-a", "timm", "resnet50.a1_in1k", "published")
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    among = top_k_among(logits, few, k=5)
+    store.write(run, images, top_k(probabilities, k=5), made, restricted=among)
+    found = only(store, run)
+    assert (found.verdict.value, found.published.acc1) == ("reproduced", 9.973)
+    assert found.acc1 == 748 / 7_500
 
 
 def test_published_figures_do_not_apply_to_corrupted_validation_pictures(store, add):
