@@ -272,9 +272,8 @@ def class_changes(first: FirstGuesses, second: FirstGuesses, right: LabelSet) ->
     A picture with several right classes counts for the first of them.
     """
     labels = right.classes[:, 0]
-    size = int(labels.max()) + 1
-    totals = np.bincount(labels, minlength=size)
-    ones, others = (np.bincount(labels, run.hits, size).astype(int) for run in (first, second))
+    totals = np.bincount(labels)
+    ones, others = (np.bincount(labels, run.hits).astype(int) for run in (first, second))
     changed = np.flatnonzero(ones != others)
     order = changed[np.argsort(others[changed] - ones[changed], kind="stable")]
     return [

@@ -106,6 +106,12 @@ def test_several_classes_are_read_if_all_other_columns_contain_classes(tmp_path,
     assert labels.classes.tolist() == [[label, 5] for label in CLASSES]
 
 
+def test_three_columns_of_classes_are_not_taken_for_one_hot_columns(tmp_path):
+    (tmp_path / "l.csv").write_text(table("{},{},5,7", "file,label1,label2,label3"))
+    labels = labels_from(tmp_path / "l.csv", KEYS)
+    assert labels.classes.tolist() == [[label, 5, 7] for label in CLASSES]
+
+
 @pytest.mark.parametrize("with_headings", [False, True])
 def test_one_hot_columns_give_the_class_that_has_a_1(tmp_path, with_headings):
     heading = ",".join(["file", *(f"class_{label}" for label in range(1000))])

@@ -183,3 +183,13 @@ def test_the_list_of_weights_says_whether_a_file_is_that_of_its_first_use(tmp_pa
             "not the file of its first use",
         )
     ]
+
+
+def test_only_a_link_to_a_blob_records_a_digest(tmp_path):
+    blob, plain = tmp_path / sha256(DATA), tmp_path / "plain.safetensors"
+    for file in (blob, plain):
+        file.write_bytes(DATA)
+        (tmp_path / f"link-{file.name}").symlink_to(file)
+    assert hub_cache.recorded_sha256(tmp_path / f"link-{blob.name}") == sha256(DATA)
+    assert hub_cache.recorded_sha256(tmp_path / f"link-{plain.name}") == ""
+    assert hub_cache.recorded_sha256(blob) == ""

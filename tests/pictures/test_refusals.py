@@ -117,6 +117,11 @@ def test_the_check_returns_the_size_of_the_picture_not_of_the_reduced_one():
     assert read_to_end(encoded(noise(301, 417), "JPEG")) == (301, 417)
 
 
+def test_a_header_that_ends_with_the_file_is_endless_if_it_is_long():
+    assert jpeg_markers.has_endless_header(jpeg_markers.START + bytes(2**17))
+    assert not jpeg_markers.has_endless_header(jpeg_markers.START + bytes(2**7))
+
+
 HEADERS = {
     "padding": b"\xff" * 2**17,
     "zeros": b"\xff\x00" * 2**16,
