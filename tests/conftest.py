@@ -43,9 +43,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _rank(path: Path) -> int:
-    place = path.relative_to(path.anchor).as_posix()
-    order = [rank for rank, part in enumerate(_LONGEST) if part in place]
-    return order[0] if order else len(_LONGEST)
+    place = path.relative_to(Path(__file__).parents[1]).as_posix()
+    ranks = (rank for rank, part in enumerate(_LONGEST) if part in place)
+    return next(ranks, len(_LONGEST))
 
 
 @pytest.fixture(scope="session")

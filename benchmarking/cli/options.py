@@ -136,6 +136,16 @@ def subset(args: argparse.Namespace) -> str:
     return " ".join(parts)
 
 
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Add the names of stored runs, as `patterns`."""
+    parser.add_argument(
+        "patterns",
+        nargs="*",
+        metavar="RUN",
+        help="MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE, with wildcards (default: all runs)",
+    )
+
+
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Add --images, --models and --recipe, which select stored runs; see `runs_meant`."""
     add = parser.add_argument

@@ -260,6 +260,39 @@ def download(url: str, into: BinaryIO) -> None:
         remote.copy(into)
 
 
+def save(
+    url: str, path: Path, into: Callable[[BinaryIO], BinaryIO], check: Callable[[BinaryIO], object]
+) -> None:
+    """Download from an address to a path; an interrupted download of the same bytes is resumed.
+
+    It can be resumed if the server gives a tag for exactly these bytes; else the next call starts
+    from the beginning.
+
+    Args:
+        url: the address.
+        path: the file's final name, which it gets only when it is complete and checked.
+        into: returns what to write into, for example with a limit and a bar; see `bounded`.
+        check: called with the complete file, of which all bytes are written; an error removes it.
+
+    Raises:
+        DownloadError: as for `download`.
+        BenchmarkError: the folder or the file cannot be written; or an error of `check`.
+    """
+    with opened(url) as remote:
+        version = f"{url} {remote.version}"
+        held = files.resuming(path, version) if remote.version else files.replacing(path)
+        try:
+            with held as file:
+                try:
+                    remote.resume(into(file), file.tell())
+                except DownloadError as error:
+                    raise files.Interrupted(error) from error
+                file.flush()
+                check(file)
+        except files.Interrupted as interrupted:
+            raise interrupted.cause from interrupted
+
+
 @contextmanager
 def _named_errors(url: str) -> Iterator[None]:
     """Raise errors of the connection as errors that name the address."""

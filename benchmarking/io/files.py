@@ -129,7 +129,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 class Interrupted(Exception):
-    """A block of `resuming` ends early, and what it has written shall be kept."""
+    """A block of `resuming` ends early by an error, and what it has written shall be kept."""
+
+    def __init__(self, cause: BenchmarkError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 @contextmanager

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 from benchmarking.errors import BenchmarkError, WeightsError
-from benchmarking.io import downloads, files
-from benchmarking.io.bounded import Bounded
+from benchmarking.io import downloads
+from benchmarking.io.bounded import bounded
 from benchmarking.models import hub_cache
 from benchmarking.models.spec import Weights
 
@@ -90,47 +89,28 @@ def download(weights: Weights, folder: Path) -> Path:
         Unreachable: the server does not respond.
         WeightsError: the address serves another file, or the folder cannot be written.
     """
+    from tqdm import tqdm
+
     path = folder / weights.file
+    size = round((weights.megabytes or 0) * 2**20) or None
+    units = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
     try:
-        with downloads.opened(weights.url) as remote:
-            _receive(remote, weights, path)
-    except (downloads.DownloadError, files.Interrupted) as error:
-        cause = error.__cause__ if isinstance(error, files.Interrupted) else error
-        why = cause.why if isinstance(cause, downloads.DownloadError) else str(cause)
-        told = missing(weights, folder, f" and could not be downloaded ({why})")
-        kind = Unreachable if isinstance(cause, downloads.Unanswered) else WeightsError
+        with tqdm(desc=weights.file, total=size, leave=False, disable=None, **units) as bar:
+            downloads.save(
+                weights.url,
+                path,
+                lambda file: bounded(file, _most(weights), bar, lambda: _too_much(weights)),
+                lambda file: verified_sha256(Path(file.name), weights),
+            )
+    except downloads.DownloadError as error:
+        told = missing(weights, folder, f" and could not be downloaded ({error.why})")
+        kind = Unreachable if isinstance(error, downloads.Unanswered) else WeightsError
         raise kind(str(told)) from error
     except WeightsError:
         raise
     except BenchmarkError as error:
         raise WeightsError(str(error)) from error
     return path
-
-
-def _receive(remote: downloads.Remote, weights: Weights, path: Path) -> None:
-    from tqdm import tqdm
-
-    size = round((weights.megabytes or 0) * 2**20) or None
-    version = f"{weights.url} {remote.version}"
-    with (
-        files.resuming(path, version) if remote.version else files.replacing(path) as file,
-        tqdm(
-            desc=weights.file,
-            total=size,
-            leave=False,
-            disable=None,
-            unit="B",
-            unit_scale=True,
-            unit_divisor=1024,
-        ) as bar,
-    ):
-        into = cast(BinaryIO, Bounded(file, _most(weights), bar, lambda: _too_much(weights)))
-        try:
-            remote.resume(into, file.tell())
-        except downloads.DownloadError as error:
-            raise files.Interrupted from error
-        file.flush()
-        verified_sha256(Path(file.name), weights)
 
 
 def _most(weights: Weights) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.io import downloads, files
-from benchmarking.io.bounded import Bounded
+from benchmarking.io.bounded import bounded
 from benchmarking.io.files import in_bytes
 from benchmarking.pictures.set_facts import Archive
 from benchmarking.pictures.sets import published_sets
@@ -76,19 +76,16 @@ def _address(archive: Archive, mirror: str | None) -> str:
 
 def _download(url: str, archive: Archive, path: Path, bar: Any) -> None:
     try:
-        with downloads.opened(url) as remote:
-            version = f"{url} {remote.version}"
-            held = files.resuming(path, version) if remote.version else files.replacing(path)
-            with held as file:
-                try:
-                    remote.resume(_bounded(file, archive, url, bar), file.tell())
-                except downloads.DownloadError as error:
-                    raise files.Interrupted from error
-                _check(file, archive, url)
-    except files.Interrupted as error:
+        downloads.save(
+            url,
+            path,
+            lambda file: _bounded(file, archive, url, bar),
+            lambda file: _check(file, archive, url),
+        )
+    except downloads.DownloadError as error:
         raise BenchmarkError(
-            f"{error.__cause__}. What has arrived is kept if the server can resume; run the same "
-            "command again."
+            f"{error}. The same command tries again, and resumes if the server can. Without "
+            f"network, download {archive.file} elsewhere and name its folder with --from."
         ) from error
 
 
@@ -98,6 +95,7 @@ def _copy(source: Path, archive: Archive, path: Path, bar: Any) -> None:
             into = _bounded(file, archive, str(source), bar)
             while block := given.read(_BLOCK):
                 into.write(block)
+            file.flush()
             _check(file, archive, str(source))
     except OSError as error:
         raise BenchmarkError(f"{source} cannot be read: {error.strerror}.") from error
@@ -105,24 +103,16 @@ def _copy(source: Path, archive: Archive, path: Path, bar: Any) -> None:
 
 def _bounded(file: BinaryIO, archive: Archive, where: str, bar: Any) -> BinaryIO:
     size = archive.size or 0
-    return cast(
-        BinaryIO,
-        Bounded(
-            file,
-            size,
-            bar,
-            lambda: BenchmarkError(f"{where} has more than the {size:,} bytes of {archive.file}."),
-        ),
-    )
+    text = f"{where} has more than the {size:,} bytes of {archive.file}."
+    return bounded(file, size, bar, lambda: BenchmarkError(text))
 
 
 def _check(file: BinaryIO, archive: Archive, where: str) -> None:
-    """Compare an open file with the published size and digest.
+    """Compare a complete file with the published size and digest.
 
     Raises:
         BenchmarkError: they differ.
     """
-    file.flush()
     if difference := _difference(Path(file.name), archive):
         raise BenchmarkError(f"{where} is not the published {archive.file}: {difference}.")
 

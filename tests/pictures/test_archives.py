@@ -70,7 +70,7 @@ def test_an_archive_is_fetched_once_from_its_public_address(server, tmp_path):
 
 def test_an_interrupted_download_is_resumed_in_the_middle(server, tmp_path):
     server.cut = True
-    with pytest.raises(BenchmarkError, match="What has arrived is kept"):
+    with pytest.raises(BenchmarkError, match="The same command tries again, and resumes"):
         fetch_archive(archive(f"{server.url}/x.tar"), None, tmp_path, shown)
     assert not (tmp_path / "x.tar").exists()
     server.cut = False

@@ -17,13 +17,15 @@ from benchmarking.labels.class_subsets import class_subset
 from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
 from benchmarking.models.published import published
 from benchmarking.models.sources import spec_of
+from benchmarking.pictures.archives import archives
 from benchmarking.pictures.image_set import without_pictures
+from benchmarking.pictures.sets import published_sets
 from benchmarking.predictions.arrays_2019 import IMAGES
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import TopK, top_k, top_k_among
 from benchmarking.scoring.aggregate import aggregate
-from benchmarking.scoring.verify import verify
+from benchmarking.scoring.verify import _SETS, verify
 
 ROOT = Path(__file__).parents[2]
 ALL = 50_000
@@ -191,6 +193,13 @@ def test_runs_of_timm_on_published_sets_are_compared_with_its_figures(
     assert found.verdict.value == verdict
     if verdict != "no reference":
         assert "at commit aa4b5850" in found.published.source
+
+
+def test_the_sets_of_published_accuracies_are_those_that_can_be_read():
+    """Scoring must not import what reads pictures, so it has these facts of its own."""
+    for images, (kind, n, has_few) in _SETS.items():
+        assert archives()[images].n == n
+        assert (len(published_sets()[kind].classes) < 1000) == has_few
 
 
 def test_runs_of_timm_on_a_set_with_few_classes_are_compared_among_these(store, a_provenance):

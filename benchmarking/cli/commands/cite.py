@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from benchmarking.cli.options import (
     add_labels,
+    add_runs,
     add_stores,
     chosen_stores,
     print_notes,
@@ -37,12 +38,7 @@ _FORMS: dict[str, Form] = {".bib": "bibtex", ".txt": "text", ".md": "text"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    add(
-        "patterns",
-        nargs="*",
-        metavar="RUN",
-        help="MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE, with wildcards (default: all runs)",
-    )
+    add_runs(parser)
     add("--images", metavar="NAME", help="only runs on this image set (default: all)")
     add(
         "--labels",

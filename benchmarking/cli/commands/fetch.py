@@ -76,8 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_archive(args: argparse.Namespace) -> int:
     """Fetch the archive of a picture set and print its path."""
-    from benchmarking.errors import BenchmarkError
-    from benchmarking.io.downloads import DownloadError, cache_folder, origin_of
+    from benchmarking.io.downloads import cache_folder, origin_of
     from benchmarking.io.progress import bar
     from benchmarking.pictures.archives import archives, fetch_archive
 
@@ -94,11 +93,6 @@ def _run_archive(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\nstopped; what has arrived is kept, the same command resumes", file=sys.stderr)
         return 130
-    except DownloadError as error:
-        raise BenchmarkError(
-            f"{error}. What has arrived is kept, and the same command resumes. Without network, "
-            f"download {archive.file} elsewhere and name its folder with --from."
-        ) from error
     print(f"{folder / archive.file}{' was there before' if was_there else ''}")
     return 0
 

@@ -28,22 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="names, wildcards, frameworks or sources, as in 'predict --models' (default: all)",
     )
-    parser.add_argument(
-        "--source",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NAME",
-        help="only models of these sources, such as torchvision",
-    )
-    parser.add_argument(
-        "--framework",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NAME",
-        help="only models of these frameworks, such as pytorch or keras",
-    )
+    for kind, example in (("source", "torchvision"), ("framework", "pytorch or keras")):
+        parser.add_argument(
+            f"--{kind}",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="NAME",
+            help=f"only models of these {kind}s, such as {example}",
+        )
     parser.add_argument(
         "--weights",
         choices=("available", "missing"),

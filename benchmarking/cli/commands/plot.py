@@ -12,6 +12,7 @@ import sys
 
 from benchmarking.cli.options import (
     add_labels,
+    add_runs,
     add_stores,
     chosen_stores,
     print_notes,
@@ -28,12 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
     add("name", nargs="?", metavar="NAME", help="name of the figure (default: list the figures)")
-    add(
-        "patterns",
-        nargs="*",
-        metavar="RUN",
-        help="MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE, with wildcards (default: all runs)",
-    )
+    add_runs(parser)
     add(
         "-o",
         "--output",

@@ -68,54 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "SOURCE/NAME; 'imagenet-benchmark models' lists them (default: all whose weights are "
         "available)",
     )
-    add(
-        "--checkpoint",
-        type=expanded,
-        metavar="FILE",
-        help="a file with your own weights: .pth, .pt, .bin, .ckpt, .tar or .safetensors of "
-        "PyTorch, .weights.h5 or .h5 of Keras; needs --arch. Only this model runs, unless you give "
-        "--models",
-    )
-    add(
-        "--arch",
-        metavar="MODEL",
-        help="the listed model whose architecture and preprocessing the checkpoint has, such as "
-        "torchvision/resnet50",
-    )
-    add(
-        "--model-file",
-        type=expanded,
-        metavar="FILE",
-        help="a file with your own model: .onnx, .pt2 of torch.export, or .keras, with its recipe "
-        "in NAME.recipe.json or NAME.recipe.toml beside it (or see --recipe-file and --recipe-of); "
-        "or .py with a function model() that returns a model and its recipe or transform. A .py "
-        "file is run, and a .pt2 file can contain code, so use only those that you trust. Only "
-        "this model runs, unless you give --models",
-    )
-    add(
-        "--recipe-file",
-        type=expanded,
-        metavar="FILE",
-        help="the preprocessing of the model file, in JSON or TOML",
-    )
-    add(
-        "--recipe-of",
-        metavar="MODEL",
-        help="a listed model that has the same preprocessing as the model file, such as "
-        "torchvision/resnet50",
-    )
-    add(
-        "--name",
-        metavar="NAME",
-        help="name of the run of the checkpoint or model file (default: after its file)",
-    )
-    add(
-        "--part",
-        default="",
-        metavar="NAME",
-        help="which tensors of the checkpoint to load, such as state_dict_ema; needed only if "
-        "several fit",
-    )
+    _add_own_model(parser)
     add(
         "--recipe",
         default="published",
@@ -210,6 +163,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "each model), in-process, or one that a plug-in adds (default: the framework's own)",
     )
     add_store(parser)
+
+
+def _add_own_model(parser: argparse.ArgumentParser) -> None:
+    """Add what selects a checkpoint or model file of the user's own."""
+    add = parser.add_argument
+    add(
+        "--checkpoint",
+        type=expanded,
+        metavar="FILE",
+        help="a file with your own weights: .pth, .pt, .bin, .ckpt, .tar or .safetensors of "
+        "PyTorch, .weights.h5 or .h5 of Keras; needs --arch. Only this model runs, unless you give "
+        "--models",
+    )
+    add(
+        "--arch",
+        metavar="MODEL",
+        help="the listed model whose architecture and preprocessing the checkpoint has, such as "
+        "torchvision/resnet50",
+    )
+    add(
+        "--model-file",
+        type=expanded,
+        metavar="FILE",
+        help="a file with your own model: .onnx, .pt2 of torch.export, or .keras, with its recipe "
+        "in NAME.recipe.json or NAME.recipe.toml beside it (or see --recipe-file and --recipe-of); "
+        "or .py with a function model() that returns a model and its recipe or transform. A .py "
+        "file is run, and a .pt2 file can contain code, so use only those that you trust. Only "
+        "this model runs, unless you give --models",
+    )
+    add(
+        "--recipe-file",
+        type=expanded,
+        metavar="FILE",
+        help="the preprocessing of the model file, in JSON or TOML",
+    )
+    add(
+        "--recipe-of",
+        metavar="MODEL",
+        help="a listed model that has the same preprocessing as the model file, such as "
+        "torchvision/resnet50",
+    )
+    add(
+        "--name",
+        metavar="NAME",
+        help="name of the run of the checkpoint or model file (default: after its file)",
+    )
+    add(
+        "--part",
+        default="",
+        metavar="NAME",
+        help="which tensors of the checkpoint to load, such as state_dict_ema; needed only if "
+        "several fit",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

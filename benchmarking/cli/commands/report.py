@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarking.cli.arguments import place
 from benchmarking.cli.options import (
     add_labels,
+    add_runs,
     add_stores,
     chosen_stores,
     print_notes,
@@ -29,12 +30,7 @@ HELP = "write a page with table, figures and models"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    add(
-        "patterns",
-        nargs="*",
-        metavar="RUN",
-        help="MODEL, SOURCE/MODEL or SOURCE/MODEL:RECIPE, with wildcards (default: all runs)",
-    )
+    add_runs(parser)
     add(
         "-o",
         "--output",
