@@ -94,7 +94,9 @@ def scored(
         try:
             labels = _labels(args, store, images)
             table = _table(args, store, images, labels, chosen)
-            tables.append(Scored(store, table, labels or {"": every_image(store.labels(images))}))
+            tables.append(
+                Scored(store, table, labels or {"": every_image(store.right_classes(images))})
+            )
         except StoreError as error:
             broken += [str(error), *store.problems(images)]
         except BenchmarkError as error:

@@ -161,7 +161,7 @@ def compare(
     if pictures == "same":
         check_same_pictures(stores, [ours, theirs])
     rows = stores.rows_of(ours)
-    right = label_set(labels, rows.keys, rows.labels) if isinstance(labels, str) else labels
+    right = label_set(labels, rows.keys, rows.right_classes) if isinstance(labels, str) else labels
     others = stores.rows_of(theirs)
     right_of_second = in_rows_of(right, rows, others)
     both = first_guesses(stores, ours, right), first_guesses(stores, theirs, right_of_second)
