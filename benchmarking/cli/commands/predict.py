@@ -232,9 +232,9 @@ def _run(args: argparse.Namespace) -> int:
     from benchmarking.models.available import explained
 
     places = chosen_places(args.pictures, args.images)
-    options, store, own = _options(args), chosen_store(args), _own(args)
     opened = [_opened(one, args) for one in places]
     _refuse_one_name(places, opened)
+    options, store, own = _options(args), chosen_store(args), _own(args)
     plans = [_planned(one, args, options, store, own) for one in opened]
     checked = [_checked(todo, one, args) for todo, one in zip(plans, opened, strict=True)]
     arguments, failures = _recorded(args.arguments), 0
