@@ -210,7 +210,7 @@ def test_the_tar_of_a_shard_alone_can_be_read(real, tmp_path):
 def test_a_missing_parquet_file_of_the_split_is_named_and_other_splits_are_left_out(real, tmp_path):
     for name in ("validation-00000-of-00003", "validation-00002-of-00003", "train-00000-of-00009"):
         a_parquet(tmp_path / f"{name}.parquet", real)
-    assert "lacks 1 of 3 files: validation-00001-of-00003; download" in refused(tmp_path)
+    assert "lacks 1 of 3 files: validation-00001-of-00003.parquet; download" in refused(tmp_path)
     (tmp_path / "validation-00000-of-00003.parquet").unlink()
     (tmp_path / "validation-00002-of-00003.parquet").unlink()
     a_parquet(tmp_path / "validation-00000-of-00001.parquet", real)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +20,7 @@ from benchmarking.labels.imagenet import class_names, validation_key, wnids
 from benchmarking.pictures.image_set import MOST_BYTES, Picture, in_order
 from benchmarking.pictures.names import NO_CLASS, info_from_name, kind_of_file, may_be_class_folder
 from benchmarking.pictures.sets import Contents, Match
+from benchmarking.pictures.sets._numbered_files import of_one_split
 
 NAME = "parquet"
 DESCRIPTION = "parquet files of Hugging Face with the columns image and label"
@@ -27,8 +28,6 @@ DESCRIPTION = "parquet files of Hugging Face with the columns image and label"
 EXTRA = "parquet"
 _PART = re.compile(r"(?P<split>.+)-(?P<number>\d+)-of-(?P<count>\d+)\.parquet", re.IGNORECASE)
 _MAGIC = b"PAR1"
-_SPLITS = ("validation", "val", "test")
-"""Names of splits, the preferred one first, if a folder has several."""
 _GROUPS = 8
 """Number of row groups in memory; those of ImageNet have 100 pictures, or about 11 MB."""
 _MOST_ENTRIES = 2000  # entries of a folder among which pictures are looked for
@@ -117,7 +116,7 @@ def files_of(where: str) -> tuple[list[Path], tuple[str, ...]]:
         PictureError: a file is missing or is no parquet file, or there are several splits.
     """
     path = Path(where)
-    files = [path] if path.is_file() else _split(path, _files_in(path))
+    files = [path] if path.is_file() else of_one_split(path, _files_in(path), _PART)
     for file in files:
         _refuse_other_format(file)
     others = [] if path.is_file() else [file.name for file in _files_in(path) if file not in files]
@@ -176,36 +175,6 @@ def _has_pictures(folder: Path) -> bool:
     with os.scandir(folder) as entries:
         some = [entry.name for entry in islice(entries, _MOST_ENTRIES)]
     return any(may_be_class_folder(name) or kind_of_file(name) == "picture" for name in some)
-
-
-def _split(folder: Path, files: Sequence[Path]) -> list[Path]:
-    """The files of the split to use, all of which have to be there.
-
-    Raises:
-        PictureError: some are missing, or there are several splits to choose from.
-    """
-    found = {file: _PART.fullmatch(file.name) for file in files}
-    splits = {part["split"] for part in found.values() if part}
-    if not splits:
-        return list(files)
-    known = [name for name in _SPLITS if name in splits]
-    if not known and len(splits) > 1:
-        raise PictureError(
-            f"{folder} has the splits {', '.join(sorted(splits))}; give one of the files, or a "
-            "folder with one split."
-        )
-    split = known[0] if known else splits.pop()
-    chosen = {file: part for file, part in found.items() if part and part["split"] == split}
-    count = max(int(part["count"]) for part in chosen.values())
-    numbers = {int(part["number"]) for part in chosen.values()}
-    missing = [f"{split}-{n:05d}-of-{count:05d}" for n in range(count) if n not in numbers]
-    if missing:
-        more = ", …" * (len(missing) > 3)
-        raise PictureError(
-            f"{folder} lacks {len(missing)} of {count} files: {', '.join(missing[:3])}{more}; "
-            "download them, or give one file to use it alone."
-        )
-    return list(chosen)
 
 
 def _refuse_other_format(file: Path) -> None:
