@@ -256,7 +256,7 @@ def difference(expected: Sequence[Picture], found: Sequence[Picture]) -> str:
 
     Validation pictures are identified by their number, so that .jpg and .JPEG are the same.
     """
-    ours, theirs = ({_identity(p.key): p for p in rows} for rows in (expected, found))
+    ours, theirs = ({identity(p.key): p for p in rows} for rows in (expected, found))
     for kind, names in (("missing", ours.keys() - theirs), ("too many", theirs.keys() - ours)):
         if names:
             one = f"{len(names)} {kind}, such as {min(map(str, names))}"
@@ -273,7 +273,8 @@ def difference(expected: Sequence[Picture], found: Sequence[Picture]) -> str:
     return ""
 
 
-def _identity(key: str) -> str:
+def identity(key: str) -> str:
+    """A picture's name that is the same in all copies: validation pictures are told by number."""
     number = validation_number(PurePosixPath(key).name)
     return validation_key(number) if number else key
 
