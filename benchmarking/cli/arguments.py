@@ -60,6 +60,13 @@ def positive(text: str) -> int:
     return number
 
 
+def natural(text: str) -> int:
+    """Parse an argument as a whole number of at least 0."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
 def percentage(text: str) -> float:
     """Parse an argument as a percentage above 1, so that 0.8 is not taken for 80.
 

@@ -26,6 +26,7 @@ from benchmarking.models.spec import ModelSpec
 from benchmarking.models.transforms import recipe_of
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.sampling import Sample
 from benchmarking.pictures.sets import open_images
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
@@ -37,7 +38,12 @@ Recipe = str | Preprocessing | Any
 
 
 def sweep(
-    models: Models, images: Images, store: Store | str | Path, **options: Any
+    models: Models,
+    images: Images,
+    store: Store | str | Path,
+    *,
+    estimate: int | Sample | None = None,
+    **options: Any,
 ) -> Generator[Event, None, None]:
     """Predict pictures with models, store the runs, and yield events.
 
@@ -52,6 +58,7 @@ def sweep(
         models: a name, wildcard, framework or source, or several.
         images: the pictures; see `open_images`.
         store: the store for the runs.
+        estimate: see `predict`.
         options: fields of `Options`, by name.
 
     Raises:
@@ -59,7 +66,7 @@ def sweep(
     """
     _refuse_no_name(models)
     recipes = recipes_of(models, options.get("recipe", RECIPE))
-    pictures, target = _images(images, recipes), _store(store)
+    pictures, target = opened(images, recipes, estimate), _store(store)
     yield from _planned(models, pictures, target, _options(options)).sweep(pictures)
 
 
@@ -127,6 +134,7 @@ def predict(
     recipe: Recipe = "published",
     checkpoint: str | Path | None = None,
     part: str = "",
+    estimate: int | Sample | None = None,
     **options: Any,
 ) -> list[Run]:
     """Predict pictures with pretrained models, or with your own model, and store the runs.
@@ -150,6 +158,8 @@ def predict(
             `spec_of_checkpoint`.
         part: which tensors of the checkpoint are meant, as the start of their names, such as
             "state_dict_ema"; needed only if several fit.
+        estimate: number of pictures to draw at random from the place `images`; the stored runs are
+            estimates of the accuracies on all pictures, with intervals. See `open_images`.
         options: fields of `Options`, by name.
 
     Returns:
@@ -164,7 +174,8 @@ def predict(
             "that its run says how it was made."
         )
     chosen = from_file(model, recipe, name)
-    pictures, target = _images(images, recipes_of(chosen, recipe)), _store(store)
+    pictures = opened(images, recipes_of(chosen, recipe), estimate)
+    target = _store(store)
     wanted: list[Run] = []
     if callable(chosen):
         events = _own(chosen, pictures, target, name, _recipe_of_own(recipe), _options(options))
@@ -284,14 +295,27 @@ def _options(given: Mapping[str, Any]) -> Options:
     return Options(**given)
 
 
-def _images(images: Images, recipes: Sequence[Preprocessing]) -> ImageSet:
-    """Return an image set as it is, or open a place and check that all recipes can crop it."""
+def opened(
+    images: Images, recipes: Sequence[Preprocessing], estimate: int | Sample | None = None
+) -> ImageSet:
+    """Return an image set as it is, or open a place and check that all recipes can crop it.
+
+    Raises:
+        BenchmarkError: the place cannot be used, or a sample is wanted of an open image set.
+    """
     if not isinstance(images, ImageSet | str | Path):
         raise BenchmarkError(
             f"pictures are a {type(images).__name__}; expected an image set, or a place of "
             "pictures. For a few of them use open_images(PLACE, limit=3)."
         )
-    return images if isinstance(images, ImageSet) else open_images(images, recipes=recipes)
+    if not isinstance(images, ImageSet):
+        return open_images(images, recipes=recipes, estimate=estimate)
+    if estimate is not None:
+        raise BenchmarkError(
+            f"{images!r} is open already, and a sample is drawn before pictures are read; give "
+            "their place, or use open_images(PLACE, estimate=N)."
+        )
+    return images
 
 
 def _store(store: Store | str | Path) -> Store:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import sqrt
 from statistics import NormalDist
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.pictures.design import Design
-from benchmarking.pictures.difficulty import Difficulty
+from benchmarking.pictures.difficulty import Difficulty, difficulty_of_2019
 from benchmarking.pictures.image_set import identity
 
 LEAST = 5
@@ -26,11 +27,51 @@ LEAST = 5
 SIMPLE = "a simple random sample"
 """Source of the strata of a sample that has only one."""
 
-_PER_STRATUM, _MOST_FIRST, _MOST_FIVE = 30, 8, 12
+_PER_STRATUM, _MOST_FIRST, _MOST_FIVE = 20, 8, 12
 """Pictures of a sample for each stratum by first guesses, and the most strata by first guesses and
 by the first five. More strata lower the variance by less than 3 %."""
 
 Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sample that is to be drawn.
+
+    Attributes:
+        n: number of pictures.
+        seed: seed of the draw.
+        difficulty: how many runs get each picture right; None uses the 34 runs of 2019 if the
+            pictures are validation pictures of ImageNet, else the sample is a simple random one.
+    """
+
+    n: int
+    seed: int = 0
+    difficulty: Difficulty | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are not whole.
+
+        Raises:
+            BenchmarkError: a number is not whole, or below its least value.
+        """
+        for name, least in (("n", LEAST), ("seed", 0)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise BenchmarkError(
+                    f"{name} of an estimate is {value!r}; expected a whole number from {least} up."
+                )
+
+    def difficulty_for(self, keys: Sequence[str]) -> Difficulty | None:
+        """How many runs get each of these pictures right; None if that is unknown."""
+        if self.difficulty is not None:
+            return self.difficulty
+        known = difficulty_of_2019()
+        return known if known.knows(keys) else None
+
+    def name(self, whole: str) -> str:
+        """Name of the image set of the sample."""
+        return f"{whole}-estimate-{self.n}" + (f"-seed-{self.seed}" if self.seed else "")
 
 
 def designed(

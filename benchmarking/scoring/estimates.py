@@ -14,7 +14,11 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarking.errors import BenchmarkError
+from benchmarking.labels.label_set import LabelSet
 from benchmarking.pictures.design import Design
+from benchmarking.predictions.run import Run
+from benchmarking.scoring.statistics import wilson_interval
 
 Counts = NDArray[np.integer] | Sequence[int]
 
@@ -37,6 +41,14 @@ class Estimate:
     def half(self) -> float:
         """Half of the length of the interval."""
         return (self.high - self.low) / 2
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p-value of a true value of 0, for a 95 % interval with equal halves."""
+        error = self.half / NormalDist().inv_cdf(0.975)
+        if not error:
+            return float(self.value == 0)
+        return 2 * NormalDist().cdf(-abs(self.value) / error)
 
 
 def estimated_share(hits: NDArray[np.bool_], design: Design, confidence: float = 0.95) -> Estimate:
@@ -76,6 +88,19 @@ def estimated_difference(
     return stratified_difference(cells, design.sizes, second_on_all, confidence)
 
 
+def check_whole_sample(run: Run, right: LabelSet, design: Design) -> None:
+    """Check that labels are about all pictures of a sample, and about each once.
+
+    Raises:
+        BenchmarkError: they leave some out, so that it is not known how many pictures count.
+    """
+    if len(right) != design.n:
+        raise BenchmarkError(
+            f"{run} is {design.in_words}, and the labels are about {len(right):,} of these; an "
+            "estimate needs labels of all. Predict all pictures to score some of them."
+        )
+
+
 def stratified_share(
     right: Counts, drawn: Counts, sizes: Counts, confidence: float = 0.95
 ) -> Estimate:
@@ -84,9 +109,10 @@ def stratified_share(
     The value is the mean of the strata's shares, weighted by size. The interval is symmetric, of
     z standard errors, with the finite-population correction of each stratum. In the variance of a
     stratum, half a right and half a wrong picture are added to the sample, as with the prior of H.
-    Jeffreys: a sample without a single error does not show that there are none. The interval ends
-    where the pictures of the sample alone exclude a smaller or larger share. Source of the
-    estimator: W. G. Cochran (1977), Sampling techniques, 3rd ed., chapter 5.
+    Jeffreys: a sample without a single error does not show that there are none. With one stratum,
+    it is Wilson's interval, for the number of pictures that has the same variance without the
+    correction. The interval ends where the pictures of the sample alone exclude a smaller or larger
+    share. Source of the estimator: W. G. Cochran (1977), Sampling techniques, 3rd ed., chapter 5.
 
     Args:
         right: number of right pictures in the sample of each stratum.
@@ -103,8 +129,12 @@ def stratified_share(
     error = _standard_error(share * (1 - share), n, size)
     value = float((size * x / n).sum() / size.sum())
     margin = NormalDist().inv_cdf((1 + confidence) / 2) * error
+    low, high = value - margin, value + margin
+    if len(size) == 1 and n[0] < size[0]:
+        larger = float(size[0] / (size[0] - n[0]))
+        low, high = wilson_interval(float(x[0]) * larger, float(n[0]) * larger, confidence)
     least, most = x.sum() / size.sum(), 1 - (n - x).sum() / size.sum()
-    return Estimate(value, max(float(least), value - margin), min(float(most), value + margin))
+    return Estimate(value, max(float(least), low), min(float(most), high))
 
 
 def stratified_difference(

@@ -46,14 +46,25 @@ def test_a_share_is_the_mean_of_pictures_weighted_by_one_over_their_inclusion(po
     assert estimated_share(first[rows], design).value == pytest.approx(horvitz_thompson)
 
 
-def test_the_interval_is_that_of_statsmodels_where_half_a_picture_is_nothing():
-    """With one stratum of a very large set, it is nearly Wald's interval of a large sample."""
+def test_the_interval_is_that_of_statsmodels_if_there_is_one_stratum_of_very_many_pictures():
     from statsmodels.stats.proportion import proportion_confint
 
-    found = stratified_share([300_000], [1_000_000], [10**12])
+    found = stratified_share([3], [40], [10**12])
     assert (found.low, found.high) == pytest.approx(
-        proportion_confint(300_000, 1_000_000, method="normal"), abs=2e-6
+        proportion_confint(3, 40, method="wilson"), abs=1e-9
     )
+
+
+def test_the_standard_error_is_that_of_a_textbook_where_half_a_picture_is_nothing():
+    """Sum of W^2 (1 - f) s^2 / n, with the variances of NumPy, for large samples."""
+    rng, sizes, drawn = np.random.default_rng(7), (90_000, 40_000), (20_000, 30_000)
+    hits = [rng.random(n) < share for n, share in zip(drawn, (0.9, 0.4), strict=True)]
+    parts = [
+        (size / 130_000) ** 2 * (1 - n / size) * one.var(ddof=1) / n
+        for size, n, one in zip(sizes, drawn, hits, strict=True)
+    ]
+    found = stratified_share([one.sum() for one in hits], drawn, sizes)
+    assert found.half == pytest.approx(1.959964 * np.sqrt(sum(parts)), rel=1e-4)
 
 
 def test_all_pictures_leave_nothing_unknown():

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.arguments import gpu_number, positive
+from benchmarking.cli.estimates import add_estimate, check_estimate, sample_of
 from benchmarking.cli.options import (
     add_class_folders,
     add_store,
@@ -83,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="predict only N pictures, spread evenly over the set; they are stored as a separate "
         "image set",
     )
+    add_estimate(parser)
     add(
         "--batch-size",
         type=positive,
@@ -231,6 +233,7 @@ def _run(args: argparse.Namespace) -> int:
     from benchmarking.io.progress import notice
     from benchmarking.models.available import explained
 
+    check_estimate(args)
     places = chosen_places(args.pictures, args.images)
     opened = [_opened(one, args) for one in places]
     _refuse_one_name(places, opened)
@@ -240,7 +243,7 @@ def _run(args: argparse.Namespace) -> int:
     arguments, failures = _recorded(args.arguments), 0
     for todo, images in checked:
         with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
-            failures += show(events)
+            failures += show(events, images.design)
     if args.models or own:  # the user named them
         for line in explained(plans[0].obstacles):
             print(f"failed: {line}", file=sys.stderr)
@@ -253,7 +256,7 @@ def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
     from benchmarking.io.names import check_name
     from benchmarking.io.progress import notice
     from benchmarking.pictures.doctor import quick
-    from benchmarking.pictures.sets import limited, name_of, open_pictures
+    from benchmarking.pictures.sets import limited, name_of, open_pictures, sampled
 
     contents = open_pictures(chosen.place, args.class_folders)
     if contents.note:
@@ -262,6 +265,8 @@ def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
         print(f"warning: {found}", file=sys.stderr)
     name = check_name(chosen.name or name_of(chosen.place, contents))
     contents, name = limited(contents, name, args.limit)
+    sample = sample_of(args, [picture.key for picture in contents.pictures])
+    contents, name = sampled(contents, name, sample, notice)
     return name, contents
 
 

@@ -21,11 +21,13 @@ from benchmarking.io.user_folders import expanded
 from benchmarking.labels.imagenet import validation_labels, validation_number
 from benchmarking.pictures.crop import refusals
 from benchmarking.pictures.decode import deep_mode, read_to_end, without_border
+from benchmarking.pictures.design import Design
 from benchmarking.pictures.findings import Finding
 from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, fingerprint, spread
 from benchmarking.pictures.layout import note, repeats
 from benchmarking.pictures.names import ClassFolders
 from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.sampling import Sample, designed
 from benchmarking.pictures.set_facts import SetFacts
 from benchmarking.pictures.sets._forms import refusal
 from benchmarking.plugins import discover
@@ -58,6 +60,7 @@ class Contents:
         findings: problems of the place; its pictures can be used nevertheless.
         name: default name of the image set; "" for that of the place.
         picture_set: see `ImageSet`.
+        design: see `ImageSet`.
     """
 
     pictures: tuple[Picture, ...]
@@ -66,6 +69,7 @@ class Contents:
     findings: tuple[Finding, ...] = ()
     name: str = ""
     picture_set: str = ""
+    design: Design | None = None
 
     @property
     def note(self) -> str:
@@ -145,6 +149,7 @@ def open_images(
     on_bad_image: OnBadImage = "stop",
     workers: int | None = None,
     recipes: Collection[Preprocessing] = (),
+    estimate: int | Sample | None = None,
 ) -> ImageSet:
     """Open labelled pictures as an image set; each picture is read once, with a progress bar.
 
@@ -163,6 +168,9 @@ def open_images(
         workers: number of threads that read pictures; by default one per core.
         recipes: recipes that must be able to crop every picture, such as `load_model(NAME).recipe`;
             without recipes, Pillow must be able to decode every picture.
+        estimate: number of pictures to draw at random, to estimate accuracies on all; only these
+            are read, and they form a different image set. A `Sample` also has a seed and the
+            difficulty of the pictures.
 
     Raises:
         PictureError: there are no labelled pictures, or some cannot be decoded or cropped.
@@ -177,6 +185,7 @@ def open_images(
         notice(remark)
     set_name = name or name_of(str(where), contents)
     contents, set_name = limited(contents, set_name, limit)
+    contents, set_name = sampled(contents, set_name, estimate)
     return read_images(set_name, contents, on_bad_image, workers or cores(), recipes=recipes)
 
 
@@ -186,6 +195,40 @@ def limited(contents: Contents, name: str, limit: int | None) -> tuple[Contents,
         return contents, name
     pictures = spread(contents.pictures, limit)
     return replace(contents, pictures=pictures), f"{name}-limit-{limit}"
+
+
+def sampled(
+    contents: Contents,
+    name: str,
+    estimate: int | Sample | None,
+    tell: Callable[[str], None] = notice,
+) -> tuple[Contents, str]:
+    """A random sample of the pictures, and the name of its image set; all if there are no more.
+
+    Args:
+        contents: all pictures.
+        name: name of the image set of all pictures.
+        estimate: the sample, or its number of pictures; None for all pictures.
+        tell: called with a message if nothing is known about the pictures.
+
+    Raises:
+        BenchmarkError: the sample is too small, or its difficulty lacks a picture.
+    """
+    if estimate is None:
+        return contents, name
+    sample = estimate if isinstance(estimate, Sample) else Sample(estimate)
+    if sample.n >= len(contents.pictures):
+        return contents, name
+    keys = [picture.key for picture in contents.pictures]
+    difficulty = sample.difficulty_for(keys)
+    if difficulty is None:
+        tell(
+            "note: the estimate is from a simple random sample, because it is not known how "
+            "difficult these pictures are; with --strata STORE, runs on them make intervals smaller"
+        )
+    rows, design = designed(keys, sample.n, name, seed=sample.seed, difficulty=difficulty)
+    pictures = tuple(contents.pictures[row] for row in rows)
+    return replace(contents, pictures=pictures, design=design), sample.name(name)
 
 
 def read_images(
@@ -217,7 +260,7 @@ def read_images(
         if look.problem
     ]
     good = [picture for picture, look in zip(pictures, seen, strict=True) if not look.problem]
-    if bad and (on_bad_image == "stop" or not good):
+    if bad and (on_bad_image == "stop" or not good or contents.design):
         raise _bad_pictures(bad, len(pictures))
     if bad:
         name = f"{name}-without-{len(bad)}"
@@ -239,7 +282,7 @@ def read_images(
             "become white or black. Convert them to 8 bits first."
         )
     digests = [look.sha256 for look in seen if not look.problem]
-    return image_set(name, good, digests, contents.classes, contents.picture_set)
+    return image_set(name, good, digests, contents.classes, contents.picture_set, contents.design)
 
 
 def name_of(where: str, contents: Contents) -> str:
@@ -290,12 +333,13 @@ def image_set(
     digests: Iterable[str],
     classes: Sequence[int] = range(len(ALL_CLASSES)),
     picture_set: str = "",
+    design: Design | None = None,
 ) -> ImageSet:
     """An image set of these pictures, with the fingerprint computed from their digests."""
     keys = [picture.key for picture in pictures]
     cut = [f" border {one.border}" if one.border else "" for one in pictures]
     digest = fingerprint(keys, [f"{one}{border}" for one, border in zip(digests, cut, strict=True)])
-    return ImageSet(name, tuple(pictures), digest, tuple(classes), picture_set)
+    return ImageSet(name, tuple(pictures), digest, tuple(classes), picture_set, design)
 
 
 def _reading_order(pictures: Sequence[Picture]) -> list[int]:
