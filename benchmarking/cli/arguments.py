@@ -67,6 +67,17 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def points(text: str) -> float:
+    """Parse an argument as a number of percentage points above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 50:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of points, such as 0.5")
+    return number
+
+
 def percentage(text: str) -> float:
     """Parse an argument as a percentage above 1, so that 0.8 is not taken for 80.
 

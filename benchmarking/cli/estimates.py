@@ -6,12 +6,17 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchmarking.cli.arguments import natural, positive
+from benchmarking.cli.arguments import natural, points, positive
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
+    from benchmarking.pictures.design import Design
     from benchmarking.pictures.difficulty import Difficulty
     from benchmarking.pictures.sampling import Sample
+
+
+_PLANNED = 2000
+"""Size of the sample from whose expected interval the first size of --until follows."""
 
 
 def add_estimate(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +30,13 @@ def add_estimate(parser: argparse.ArgumentParser) -> None:
         "pictures, with 95 %% intervals. Difficult pictures are drawn more often and weighted for "
         "it: on ImageNet, 2000 are as good as 7000 drawn evenly. They are stored as a separate "
         "image set",
+    )
+    add(
+        "--until",
+        type=points,
+        metavar="POINTS",
+        help="as --estimate, but with as many pictures as are needed until acc@1 of every model is "
+        "known to this many percentage points, such as 0.5: half of its 95 %% interval",
     )
     add(
         "--estimate-seed",
@@ -50,17 +62,23 @@ def check_estimate(args: argparse.Namespace) -> None:
     """
     from benchmarking.errors import BenchmarkError
 
-    if args.estimate is None:
+    if args.estimate is not None and args.until is not None:
+        raise BenchmarkError(
+            f"--estimate {args.estimate} is a number of pictures, and --until {args.until:g} finds "
+            "one; give one of them."
+        )
+    if args.estimate is None and args.until is None:
         for option in ("estimate_seed", "strata"):
             if getattr(args, option):
                 raise BenchmarkError(
-                    f"--{option.replace('_', '-')} is about an estimate; give --estimate N."
+                    f"--{option.replace('_', '-')} is about an estimate; give --estimate N or "
+                    "--until POINTS."
                 )
         return
     if args.limit:
         raise BenchmarkError(
-            f"--limit {args.limit} takes pictures at even distances, and --estimate "
-            f"{args.estimate} draws them at random; give one of them."
+            f"--limit {args.limit} takes pictures at even distances, and an estimate draws them at "
+            "random; give one of them."
         )
     if args.on_bad_image == "skip":
         raise BenchmarkError(
@@ -81,6 +99,40 @@ def sample_of(args: argparse.Namespace, keys: Sequence[str]) -> Sample | None:
         return None
     difficulty = _difficulty(args, keys) if args.strata else None
     return Sample(args.estimate, args.estimate_seed, difficulty)
+
+
+def first_size(args: argparse.Namespace, keys: Sequence[str]) -> int:
+    """Number of pictures with which --until begins, as the difficulty of pictures lets expect.
+
+    Raises:
+        BenchmarkError: no run of the store of --strata is on these pictures.
+    """
+    from benchmarking.pictures.sampling import LEAST, Sample, planned_half, size_for
+
+    n = min(_PLANNED, len(keys) // 2)
+    if n < LEAST:
+        return len(keys)
+    known = _difficulty(args, keys) if args.strata else None
+    difficulty = Sample(n, difficulty=known).difficulty_for(keys)
+    half = planned_half(keys, n, difficulty)
+    return max(LEAST, size_for(half, n, len(keys), args.until / 100))
+
+
+def next_size(args: argparse.Namespace, halves: Sequence[float], design: Design) -> int | None:
+    """Number of pictures with which --until goes on; None if the intervals are small enough.
+
+    Args:
+        args: the arguments.
+        halves: half of the interval of acc@1 of each run.
+        design: how the pictures were drawn.
+    """
+    from benchmarking.pictures.sampling import size_for
+
+    widest, wanted = max(halves, default=0.0), args.until / 100
+    if widest <= wanted:
+        return None
+    n = size_for(widest, design.n, design.of, wanted)
+    return min(design.of, max(n, design.n) + max(1, n // 20))  # a bit more, not to miss it again
 
 
 def _difficulty(args: argparse.Namespace, keys: Sequence[str]) -> Difficulty:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from math import ceil, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -124,6 +124,24 @@ def planned_half(keys: Sequence[str], n: int, difficulty: Difficulty | None = No
     drawn = allocation(sizes, np.sqrt(variances), n)
     parts = (sizes / len(keys)) ** 2 * (1 - drawn / sizes) * variances / drawn
     return NormalDist().inv_cdf(0.975) * sqrt(float(parts.sum()))
+
+
+def size_for(half: float, n: int, of: int, wanted: float) -> int:
+    """Number of pictures for an interval of the wanted half, from that of another sample.
+
+    The variance is in proportion to 1/n - 1/of.
+
+    Args:
+        half: half of the interval of a sample of n pictures, above 0.
+        n: number of pictures of that sample, less than all.
+        of: number of all pictures.
+        wanted: the half that is wanted, above 0.
+
+    >>> size_for(0.02, 100, 10_000, 0.01), size_for(0.02, 100, 10_000, 0.0001)
+    (389, 9976)
+    """
+    variance = half**2 / (1 / n - 1 / of)
+    return min(of, ceil(1 / (wanted**2 / variance + 1 / of)))
 
 
 def chances(right: Counts, runs: int) -> NDArray[np.float64]:

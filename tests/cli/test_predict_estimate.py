@@ -200,6 +200,7 @@ def test_an_estimate_is_verified_by_its_own_interval(stored):
         (("--strata", "x"), "--strata is about an estimate"),
         (("--estimate-seed", "3"), "--estimate-seed is about an estimate"),
         (("--estimate", "40", "--limit", "50"), "give one of them"),
+        (("--estimate", "40", "--until", "2"), "give one of them"),
         (("--estimate", "40", "--on-bad-image", "skip"), "make an estimate wrong"),
         (("--estimate", "3"), "expected a whole number from 5 up"),
     ],
@@ -208,6 +209,29 @@ def test_options_that_do_not_fit_are_refused(options, message, light, pictures, 
     status, _, err = call("predict", pictures, "--store", tmp_path / "store", *options)
     assert status == 2
     assert message in err
+
+
+def test_an_estimate_goes_on_until_its_interval_is_small_enough(light, pictures, tmp_path, call):
+    """With 120 pictures of an unknown difficulty, 10 points need about half of them."""
+    store = Store(tmp_path / "store")
+    status, _, err = call(
+        *("predict", pictures, "--models", "steady", "--store", store.folder, "--until", "10")
+    )
+    assert status == 0, err
+    halves = {}
+    for images in store.image_sets():
+        (row,) = score(store, images).rows
+        halves[row.scores["Acc@1"].n] = (row.scores["Acc@1"].high - row.scores["Acc@1"].low) / 2
+    assert halves[max(halves)] <= 0.1
+    assert all(half > 0.1 for n, half in halves.items() if n < max(halves))
+    assert 30 < max(halves) < 80
+
+
+def test_certainty_that_no_sample_gives_needs_all_pictures(light, pictures, tmp_path, call):
+    store = Store(tmp_path / "store")
+    arguments = ("predict", pictures, "--models", "steady", "--store", store.folder)
+    assert call(*arguments, "--until", "0.01")[0] == 0
+    assert store.image_sets()[0] == "grey"
 
 
 def test_an_open_image_set_is_not_sampled_again(light, pictures, tmp_path):

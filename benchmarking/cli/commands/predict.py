@@ -30,7 +30,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.arguments import gpu_number, positive
-from benchmarking.cli.estimates import add_estimate, check_estimate, sample_of
+from benchmarking.cli.estimates import (
+    add_estimate,
+    check_estimate,
+    first_size,
+    next_size,
+    sample_of,
+)
 from benchmarking.cli.options import (
     add_class_folders,
     add_store,
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
     from benchmarking.inference.crop_sharing import CropCache
     from benchmarking.inference.plan import Options, Plan
     from benchmarking.models.spec import ModelSpec
+    from benchmarking.pictures.design import Design
     from benchmarking.pictures.image_set import ImageSet
     from benchmarking.pictures.sets import Contents
     from benchmarking.predictions.store import Store
@@ -221,19 +228,66 @@ def _add_own_model(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict, store and report; 1 if a requested model failed."""
+    check_estimate(args)
     try:
-        return _run(args)
+        return _run(args)[0] if args.until is None else _until(args)
     except KeyboardInterrupt:
         print("\nstopped; the partial run is kept, and the same command resumes", file=sys.stderr)
         return 130
 
 
-def _run(args: argparse.Namespace) -> int:
+def _until(args: argparse.Namespace) -> int:
+    """Predict samples of growing size, until every interval is small enough."""
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.io.progress import notice
+    from benchmarking.pictures.sets import open_pictures
+
+    places = chosen_places(args.pictures, args.images)
+    if len(places) > 1:
+        raise BenchmarkError(
+            f"--until finds the number of pictures of one image set, and there are {len(places)}; "
+            "run one after the other."
+        )
+    contents = open_pictures(places[0].place, args.class_folders)
+    size: int | None = first_size(args, [picture.key for picture in contents.pictures])
+    status = 0
+    while size is not None and not status:
+        args.estimate = size
+        status, ((todo, images),) = _run(args)
+        if images.design is None:
+            return status
+        halves = _halves(todo, images.design)
+        size = next_size(args, halves, images.design)
+        if size and not status:
+            notice(
+                f"acc@1 is known to {100 * max(halves):.2f} points, not yet to {args.until:g}; "
+                f"the estimate goes on with {size:,} pictures"
+            )
+    return status
+
+
+def _halves(todo: Plan, design: Design) -> list[float]:
+    """Half of the 95 % interval of acc@1 of each stored run of a plan."""
+    from benchmarking.labels.label_set import every_image
+    from benchmarking.scoring.estimates import estimated_share
+    from benchmarking.scoring.metrics import correct
+
+    right = every_image(todo.store.right_classes(todo.images))
+    stored = set(todo.store.runs(todo.images))
+    hits = [
+        correct(todo.store.classes(run), right, k=1)
+        for run in map(todo.run, todo.specs)
+        if run in stored
+    ]
+    return [estimated_share(one, design).half for one in hits]
+
+
+def _run(args: argparse.Namespace) -> tuple[int, list[tuple[Plan, ImageSet]]]:
+    """Predict all places; whether something failed, and the plans with their image sets."""
     from benchmarking.cli.progress import show
     from benchmarking.io.progress import notice
     from benchmarking.models.available import explained
 
-    check_estimate(args)
     places = chosen_places(args.pictures, args.images)
     opened = [_opened(one, args) for one in places]
     _refuse_one_name(places, opened)
@@ -248,7 +302,7 @@ def _run(args: argparse.Namespace) -> int:
         for line in explained(plans[0].obstacles):
             print(f"failed: {line}", file=sys.stderr)
         failures += len(plans[0].obstacles)
-    return 1 if failures else 0
+    return 1 if failures else 0, checked
 
 
 def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
