@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.inference.crop_sharing import CropCache, crops_shared
+from benchmarking.inference.crop_sharing import CropCache, begin_to_keep, crops_shared
 from benchmarking.inference.events import AlreadyStored, Event
 from benchmarking.inference.executors import executors
 from benchmarking.inference.job import Job, Keep
@@ -28,6 +28,7 @@ from benchmarking.models.sources import precisions_of
 from benchmarking.models.sources.model_file import note_on
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
+from benchmarking.pictures.kept_crops import KeptCrops
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.run_index import kept_apart
@@ -150,6 +151,28 @@ class Plan:
         """Largest size in bytes of the runs of these models."""
         classes = (spec.classes if self.options.keep == "all" else 0 for spec in specs)
         return sum(bytes_needed(self.n, classes=count) for count in classes)
+
+    def begin_to_keep_crops(self, tell: Callable[[str], None] = notice) -> list[KeptCrops]:
+        """Begin to keep the crops of the runs that are not stored, for the check of the pictures.
+
+        Each of these has to be published, or its stack closed; see `published`.
+        """
+        missing = [
+            spec.recipes[self.options.recipe]
+            for spec in self.specs
+            if self.options.again or not self.store.path(self.run(spec)).exists()
+        ]
+        cache, recipes = self.options.crop_cache, list(dict.fromkeys(missing))
+        return begin_to_keep(self.images, self.n, recipes, cache, tell)
+
+    def publish_crops(self, kept: Sequence[KeptCrops], images: ImageSet, until: ExitStack) -> None:
+        """Let the sweep use the crops that were kept; they are removed when the stack closes.
+
+        They stay if the user has named a folder for crops.
+        """
+        stays = isinstance(self.options.crop_cache, Path)
+        for one in kept:
+            one.publish(images, None if stays else until)
 
     def check_room(self) -> None:
         """Check that the store can be written and its disk has space for the missing runs.

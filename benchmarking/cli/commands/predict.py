@@ -25,7 +25,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -293,11 +293,13 @@ def _run(args: argparse.Namespace) -> tuple[int, list[tuple[Plan, ImageSet]]]:
     _refuse_one_name(places, opened)
     options, store, own = _options(args), chosen_store(args), _own(args)
     plans = [_planned(one, args, options, store, own) for one in opened]
-    checked = [_checked(todo, one, args) for todo, one in zip(plans, opened, strict=True)]
     arguments, failures = _recorded(args.arguments), 0
-    for todo, images in checked:
-        with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
-            failures += show(events, images.design)
+    with ExitStack() as stack:
+        every = zip(plans, opened, strict=True)
+        checked = [_checked(todo, one, args, stack) for todo, one in every]
+        for todo, images in checked:
+            with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
+                failures += show(events, images.design)
     if args.models or own:  # the user named them
         for line in explained(plans[0].obstacles):
             print(f"failed: {line}", file=sys.stderr)
@@ -358,16 +360,23 @@ def _planned(
 
 
 def _checked(
-    todo: Plan, opened: tuple[str, Contents], args: argparse.Namespace
+    todo: Plan, opened: tuple[str, Contents], args: argparse.Namespace, stack: ExitStack
 ) -> tuple[Plan, ImageSet]:
-    """A plan on the pictures that can be used, each of which is read once."""
+    """A plan on the pictures that can be used, each of which is read once.
+
+    Their crops are kept for the sweep, as far as there is room, until the stack closes.
+    """
     from benchmarking.io.progress import notice
     from benchmarking.pictures.sets import read_images
 
     name, contents = opened
-    images = read_images(
-        name, contents, args.on_bad_image, args.workers, notice, recipes=todo.recipes
-    )
+    with ExitStack() as unfinished:
+        kept = todo.begin_to_keep_crops()
+        for one in kept:
+            unfinished.push(one.stack)
+        how = (args.on_bad_image, args.workers, notice)
+        images = read_images(name, contents, *how, recipes=todo.recipes, kept=kept)
+        todo.publish_crops(kept, images, stack)
     return todo.on(images), images
 
 

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -19,11 +18,12 @@ from benchmarking.io.prefetch import cores, prefetched
 from benchmarking.io.progress import bar, notice
 from benchmarking.io.user_folders import expanded
 from benchmarking.labels.imagenet import validation_labels, validation_number
-from benchmarking.pictures.crop import refusals
+from benchmarking.pictures.crop import crop, refusals
 from benchmarking.pictures.decode import deep_mode, read_to_end, without_border
 from benchmarking.pictures.design import Design
 from benchmarking.pictures.findings import Finding
 from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, fingerprint, spread
+from benchmarking.pictures.kept_crops import KeptCrops
 from benchmarking.pictures.layout import note, repeats
 from benchmarking.pictures.names import ClassFolders
 from benchmarking.pictures.recipe import Preprocessing
@@ -239,8 +239,18 @@ def read_images(
     tell: Callable[[str], None] = notice,
     *,
     recipes: Collection[Preprocessing] = (),
+    kept: Sequence[KeptCrops] = (),
 ) -> ImageSet:
     """Read every picture in full, with a progress bar; for the arguments see `open_images`.
+
+    Args:
+        name: name of the image set.
+        contents: the pictures.
+        on_bad_image: see `open_images`.
+        workers: see `open_images`.
+        tell: called with messages.
+        recipes: see `open_images`.
+        kept: where to keep the crops by some of the recipes, one for each row of the contents.
 
     Raises:
         PictureError: some pictures cannot be used and must not be skipped, or none can.
@@ -250,7 +260,7 @@ def read_images(
         # Warnings about metadata would break the bar.
         warnings.filterwarnings("ignore", module="PIL")
         order = _reading_order(pictures)
-        read = inspected([pictures[row] for row in order], workers, recipes)
+        read = inspected([pictures[row] for row in order], workers, recipes, kept, order)
         shown = bar(read, title="reading", total=len(pictures), unit=" images")
         found = dict(zip(order, shown, strict=True))
         seen = [found[row] for row in range(len(pictures))]
@@ -317,13 +327,41 @@ class Seen:
 
 
 def inspected(
-    pictures: Sequence[Picture], workers: int, recipes: Collection[Preprocessing] = ()
+    pictures: Sequence[Picture],
+    workers: int,
+    recipes: Collection[Preprocessing] = (),
+    kept: Sequence[KeptCrops] = (),
+    rows: Sequence[int] = (),
 ) -> Iterator[Seen]:
     """Read each picture with several threads, and check that every recipe can crop it.
 
     Without recipes, check that Pillow can decode it. Results are in order.
+
+    Args:
+        pictures: the pictures.
+        workers: number of threads.
+        recipes: the recipes.
+        kept: where to keep the crops by some of the recipes.
+        rows: row of each picture in these files.
     """
-    with prefetched(partial(_look, recipes=recipes), pictures, workers) as seen:
+    others = [recipe for recipe in recipes if not any(one.serve(recipe) for one in kept)]
+
+    def look(numbered: tuple[int, Picture]) -> Seen:
+        row, picture = numbered
+
+        def refused(data: bytes) -> Mapping[Preprocessing, PictureError]:
+            """The recipes that cannot crop a picture; crops that are to be kept are made."""
+            try:
+                for one in kept:
+                    one.keep(row, crop(data, one.recipe))
+            except PictureError:
+                return refusals(data, recipes)
+            return refusals(data, others)
+
+        return _look(picture, recipes, refused)
+
+    numbered = zip(rows or range(len(pictures)), pictures, strict=True)
+    with prefetched(look, numbered, workers) as seen:
         yield from seen
 
 
@@ -396,7 +434,11 @@ def _naming(chosen: PictureSet, class_folders: ClassFolders) -> dict[str, Any]:
     return {"class_folders": class_folders}
 
 
-def _look(picture: Picture, recipes: Collection[Preprocessing]) -> Seen:
+def _look(
+    picture: Picture,
+    recipes: Collection[Preprocessing],
+    refused_by: Callable[[bytes], Mapping[Preprocessing, PictureError]],
+) -> Seen:
     try:
         data = picture.read()
     except PictureError as error:
@@ -406,7 +448,7 @@ def _look(picture: Picture, recipes: Collection[Preprocessing]) -> Seen:
         data = without_border(data, picture.border)
         if not recipes:
             read_to_end(data)
-        refused = refusals(data, recipes)
+        refused = refused_by(data)
         return Seen(digest, _problem(refused, len(recipes)), "" if refused else deep_mode(data))
     except PictureError as error:
         return Seen(digest, str(error))
