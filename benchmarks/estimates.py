@@ -130,14 +130,18 @@ def known_runs(stores: Stores) -> Known:
 
 
 def leave_one_out(
-    known: Known, repeats: int, left_out: Mapping[int, Sequence[int]], title: str
+    known: Known,
+    repeats: int,
+    left_out: Mapping[int, Sequence[int]],
+    title: str,
+    sizes: Sequence[int] = SIZES,
 ) -> Iterator[str]:
     """Lines of a table: models, each with strata from the runs that are not left out for it."""
     yield f"| {title} | pictures | variance ratio | bias | interval | coverage |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     rng = np.random.default_rng(0)
     for k in (1, 5):
-        for n in SIZES:
+        for n in sizes:
             found = []
             for model, others in left_out.items():
                 kept = np.setdiff1d(np.arange(len(known.names)), others)

@@ -28,7 +28,7 @@ def add_estimate(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="predict only N pictures, drawn at random, and estimate the accuracies on all "
         "pictures, with 95 %% intervals. Difficult pictures are drawn more often and weighted for "
-        "it: on ImageNet, 2000 are as good as 7000 drawn evenly. They are stored as a separate "
+        "it: on ImageNet, 2000 are as good as 6400 drawn evenly. They are stored as a separate "
         "image set",
     )
     add(

@@ -153,17 +153,22 @@ class Plan:
         return sum(bytes_needed(self.n, classes=count) for count in classes)
 
     def begin_to_keep_crops(self, tell: Callable[[str], None] = notice) -> list[KeptCrops]:
-        """Begin to keep the crops of the runs that are not stored, for the check of the pictures.
+        """Begin to keep the crops of the runs that have not begun, for the check of the pictures.
 
-        Each of these has to be published, or its stack closed; see `published`.
+        A partial run needs only some crops, and the check is faster without them. Each of these
+        has to be published, or its stack closed; see `publish_crops`.
         """
         missing = [
             spec.recipes[self.options.recipe]
             for spec in self.specs
-            if self.options.again or not self.store.path(self.run(spec)).exists()
+            if self.options.again or not self._has_begun(self.run(spec))
         ]
         cache, recipes = self.options.crop_cache, list(dict.fromkeys(missing))
         return begin_to_keep(self.images, self.n, recipes, cache, tell)
+
+    def _has_begun(self, run: Run) -> bool:
+        """Whether a run is stored, at least in part."""
+        return self.store.path(run).exists() or self.store.unfinished(run).exists()
 
     def publish_crops(self, kept: Sequence[KeptCrops], images: ImageSet, until: ExitStack) -> None:
         """Let the sweep use the crops that were kept; they are removed when the stack closes.
