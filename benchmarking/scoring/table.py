@@ -26,7 +26,7 @@ from benchmarking.scoring.statistics import (
 LEVEL = 0.05
 """Significance level."""
 
-MOST_PLACED = 100
+MOST_PLACED = 2_000
 """Largest number of runs for which a table has the uncertainty of ranks."""
 
 
@@ -231,8 +231,7 @@ def _places(best_first: Sequence[Counts], sorted_by: str) -> Sequence[Place | No
     """Uncertainty of each rank; None for many runs, as the cost is quadratic in their number."""
     if not best_first or len(best_first) > MOST_PLACED:
         return [None] * len(best_first)
-    _, n = best_first[0].right[sorted_by]
-    hits = np.stack([np.unpackbits(run.hits, count=n) for run in best_first]).astype(np.bool_)
+    hits = np.stack([run.hits for run in best_first])
     different = pairwise_tests(only_right(hits)) < LEVEL
     ranges = rank_ranges(different)
     tiers = rank_tiers(different)
