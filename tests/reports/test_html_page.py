@@ -1,7 +1,6 @@
 """The page of `report`: a plain table, and in a browser one that can be sorted and filtered.
 
-The tests in a browser need Playwright (`pip install playwright axe-playwright-python`) and Chromium
-(`apt-get install chromium`); without one of these they are skipped.
+The tests in a browser are skipped where there is none; see `browser` in conftest.py.
 """
 
 from __future__ import annotations
@@ -12,8 +11,6 @@ import gzip
 import hashlib
 import io
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
@@ -287,56 +284,6 @@ def test_hostile_names_stay_text(hostile):
     assert text.count("onerror=hacked()") > 20
 
 
-def chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    pytest.skip("no Chromium is installed: apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="Playwright is not installed: pip install playwright"
-    )
-    path = chromium()
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def visit(browser):
-    """A function that opens a page; at the end of a test nothing may have failed or left it."""
-    wrong: list[str] = []
-    contexts = []
-
-    def visit(path: Path, **options):
-        context = browser.new_context(accept_downloads=True, **options)
-        contexts.append(context)
-        context.add_init_script("window.hacked = () => { throw new Error('hacked') }")
-        opened = context.new_page()
-        opened.on("console", lambda message: wrong.append(message.text))
-        opened.on("pageerror", lambda error: wrong.append(str(error)))
-        opened.on(
-            "request",
-            lambda request: (
-                wrong.append(request.url)
-                if request.url[:5] not in ("file:", "data:")
-                or (request.url[:5] == "file:" and path.name not in unquote(request.url))
-                else None
-            ),
-        )
-        opened.goto(path.as_uri())
-        return opened
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert wrong == []
-
-
 def names_of(opened) -> list[str]:
     return opened.locator("table.runs tbody tr:visible th").all_inner_texts()
 
@@ -407,6 +354,12 @@ def test_the_page_fits_its_width(width, visit, written):
     assert opened.evaluate("document.documentElement.scrollWidth") == width
 
 
+def test_a_phone_shows_the_accuracies_without_scrolling_aside(visit, written):
+    opened = visit(written, viewport={"width": 390, "height": 800})
+    box = opened.locator("table.runs tbody td:nth-child(3)").first.bounding_box()
+    assert box["x"] + box["width"] <= 390 - 16
+
+
 def test_the_page_prints(visit, written):
     opened = visit(written)
     assert opened.pdf().startswith(b"%PDF")
@@ -437,18 +390,8 @@ def test_the_names_that_a_screen_reader_says(visit, written):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
-def test_axe_finds_no_fault(width, scheme, browser, written):
-    """axe-core, of the package axe-playwright-python; the policy of the page would refuse it."""
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright",
-        reason="axe is not installed: pip install axe-playwright-python",
-    )
-    view = {"width": width, "height": 800}
-    with browser.new_context(viewport=view, color_scheme=scheme, bypass_csp=True) as context:
-        opened = context.new_page()
-        opened.goto(f"{written.as_uri()}#model-3")
-        found = axe.Axe().run(opened).response["violations"]
-    assert [(one["id"], one["impact"]) for one in found] == []
+def test_axe_finds_no_fault(width, scheme, axe_faults, written):
+    assert axe_faults(written, "#model-3", width=width, scheme=scheme) == []
 
 
 def test_hostile_names_run_nothing_in_a_browser(visit, hostile):
