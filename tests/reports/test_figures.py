@@ -432,6 +432,11 @@ def test_a_figure_is_written_in_every_format(theme, drawn, tmp_path):
     assert COLOURS[theme]["background"] in (tmp_path / "figure.SVG").read_text()
 
 
+def test_no_line_below_a_title_begins_with_a_percent_sign(drawn):
+    lines = drawn("ranks").spec()["title"]["subtitle"]
+    assert lines[-1].startswith("5 %). Every second tier")
+
+
 def test_a_notebook_shows_a_figure_as_svg(drawn):
     shown = drawn("published")._repr_mimebundle_()
     assert shown["image/svg+xml"].startswith("<svg")
