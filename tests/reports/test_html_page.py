@@ -24,6 +24,7 @@ from PIL import Image
 
 from benchmarking.cli import main
 from benchmarking.labels.imagenet import class_names
+from benchmarking.pictures.sets import open_images
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import TopK
@@ -35,6 +36,7 @@ from benchmarking.scoring.verify import verify
 
 ROOT = Path(__file__).parents[2]
 PRECOMPUTED = ROOT / "precomputed"
+HOSTILE = """\\" + hacked() + "</script><img src=x onerror=hacked()>&\x1b[2J{{7*7}}\u202e'--><b>"""
 VOID = {"meta", "input", "br", "img"}
 
 
@@ -224,13 +226,30 @@ def test_pictures_of_another_set_are_refused(call, tree, tmp_path):
     assert "none of the 6 pictures has a name of those of demo, such as 'imagenet_17_22.jpg'" in err
 
 
+def test_a_hostile_name_of_a_picture_stays_text(call, tmp_path, a_provenance):
+    folder = tmp_path / "pictures" / "n01440764"
+    folder.mkdir(parents=True)
+    name = f"{HOSTILE.replace('/', '_')}.png"
+    Image.new("RGB", (20, 30)).save(folder / name)
+    images = open_images(tmp_path / "pictures")
+    for model, guess in (("one", 0), ("two", 1)):
+        top = TopK(np.array([[guess, 2]]), np.float32([[0.6, 0.3]]))
+        run = Run(images.name, "mine", model, "published")
+        Store(tmp_path / "store").write(run, images, top, a_provenance(images))
+    path = tmp_path / "page.html"
+    arguments = ["--store", tmp_path / "store", "--pictures", tmp_path / "pictures"]
+    assert call("report", *arguments, "-o", path)[0] == 0
+    found = Outline(path.read_text())
+    assert [one["alt"] for tag, one in found.elements if tag == "img"] == ["tench"]
+    assert not any(name.startswith("on") for _, one in found.elements for name in one)
+    assert "onerror=hacked()&gt;" in path.read_text()
+    assert not {"\x1b", "\u202e"} & set(path.read_text())
+
+
 def test_other_suffixes_are_refused(call, tmp_path):
     status, _, err = call("report", "--store", PRECOMPUTED, "-o", tmp_path / "x.pdf")
     assert status == 2
     assert err.endswith("x.pdf has no known suffix; use .html.\n")
-
-
-HOSTILE = """\\" + hacked() + "</script><img src=x onerror=hacked()>&\x1b[2J{{7*7}}\u202e'--><b>"""
 
 
 @pytest.fixture(scope="module")
