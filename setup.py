@@ -67,7 +67,8 @@ setup(
     package_data={
         "benchmarking": [
             *("data/*", "data/schemas/*", "py.typed"),
-            *(f"reports/html_page/page.{suffix}" for suffix in ("css", "html", "js")),
+            *(f"reports/html_page/*.{suffix}" for suffix in ("css", "html", "js")),
+            "reports/site/*.html",
         ]
     },
     install_requires=[

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from conftest import an_image_set, forget_plugins
+from html_outline import HOSTILE
 
 from benchmarking import plugins
 from benchmarking.cli import main
@@ -331,9 +332,6 @@ def test_code_in_a_figure_is_ours_alone(name, drawn):
     found = list(texts_of_code({key: part for key, part in spec.items() if key != "datasets"}))
     assert [one for one in found if not any(re.fullmatch(e, one) for e in OUR_EXPRESSIONS)] == []
     assert "url" not in json.dumps(spec)
-
-
-HOSTILE = """\\" + hacked() + "</script><img src=x onerror=hacked()>&\x1b[2J{{7*7}}\u202e'--><b>"""
 
 
 PICTURES = [f"ILSVRC2012_val_0000000{number}.JPEG" for number in (1, 2, 3)]

@@ -13,13 +13,13 @@ import io
 import re
 from dataclasses import replace
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
 from conftest import an_image_set
+from html_outline import HOSTILE, Outline
 from PIL import Image
 
 from benchmarking.cli import main
@@ -36,41 +36,6 @@ from benchmarking.scoring.verify import verify
 
 ROOT = Path(__file__).parents[2]
 PRECOMPUTED = ROOT / "precomputed"
-HOSTILE = """\\" + hacked() + "</script><img src=x onerror=hacked()>&\x1b[2J{{7*7}}\u202e'--><b>"""
-VOID = {"meta", "input", "br", "img"}
-
-
-class Outline(HTMLParser):
-    """Elements of a page with their attributes, its tables as text, and unclosed elements."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.tables: list[list[list[str]]] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, {name: value or "" for name, value in attributes}))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        if tag == "tr":
-            self.tables[-1].append([])
-        if tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, {name: value or "" for name, value in attributes}))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if {"td", "th"} & set(self.open):
-            self.tables[-1][-1][-1] += data
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +161,9 @@ def test_the_sides_of_an_image_set_and_of_a_second_one_are_in_a_panel(tmp_path):
         *(["demo", "Acc@1"], ["demo", "Acc@5"]),
         *(["imagenet-sample-500", "Acc@1"], ["imagenet-sample-500", "Acc@5"]),
     ]
+    text = path.read_text()
+    for name, n in (("Date (demo)", 4), ("Date (imagenet-sample-500)", 4), ("Platform", 4)):
+        assert text.count(f"<dt>{name}</dt>") == n
     titles = [a["aria-label"] for tag, a in found.elements if tag == "figure"]
     assert sum(title.startswith("Accuracy on two image sets. demo, 20") for title in titles) == 1
 
