@@ -16,7 +16,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from conftest import forget_plugins
+from conftest import an_image_set, forget_plugins
+from html_outline import HOSTILE
 
 from benchmarking import plugins
 from benchmarking.cli import main
@@ -333,50 +334,65 @@ def test_code_in_a_figure_is_ours_alone(name, drawn):
     assert "url" not in json.dumps(spec)
 
 
-HOSTILE = """\\" + hacked() + "</script><img src=x onerror=hacked()>&\x1b[2J{{7*7}}\u202e'--><b>"""
+PICTURES = [f"ILSVRC2012_val_0000000{number}.JPEG" for number in (1, 2, 3)]
+MODELS = ("resnet18", "resnet50")
 
 
-@pytest.fixture
-def hostile(tmp_path, three_pictures, a_provenance) -> Stores:
-    """Two stores whose folder, platform and labels have markup, code and control characters."""
-    folders = [tmp_path / name for name in ("plain", HOSTILE.replace("/", "_"))]
-    for number, folder in enumerate(folders):
-        for model in ("one", "two"):
-            made = replace(a_provenance(three_pictures), platform=f"{HOSTILE}{number}")
-            classes = np.array([[1, 2], [1 + (model == "two"), 3], [number, 2]])
-            classes[2, 1] = 4
+def a_hostile_store(folder: Path, a_provenance: Any, number: int = 0) -> None:
+    """Runs of two models on two image sets, with markup and code as their platform."""
+    for images in ("three", "other"):
+        labels = dict(zip(PICTURES, (1, 1, 3), strict=True))
+        the = an_image_set(folder.parent / "pictures", labels, images)
+        for model in MODELS:
+            made = replace(a_provenance(the), platform=f"{HOSTILE}{number}")
+            classes = np.array([[1, 2], [1 + (model == "resnet50"), 3], [3 * number, 4]])
             top = TopK(classes, np.tile(np.array([0.6, 0.3], np.float32), (3, 1)))
-            Store(folder).write(Run("three", "mine", model, "published"), three_pictures, top, made)
+            Store(folder).write(Run(images, "torchvision", model, "published"), the, top, made)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory, a_provenance) -> Stores:
+    """Two stores whose folder and platform have markup, code and control characters."""
+    folder = tmp_path_factory.mktemp("hostile")
+    folders = [folder / name for name in ("plain", HOSTILE.replace("/", "_"))]
+    for number, store in enumerate(folders):
+        a_hostile_store(store, a_provenance, number)
     return Stores(*folders)
 
 
-@pytest.fixture
-def hostile_labels(tmp_path) -> Path:
-    path = tmp_path / f"{HOSTILE.replace('/', '_')}.csv"
-    path.write_text("picture,class\na,1\nb,1\nc,0\n")
+@pytest.fixture(scope="module")
+def hostile_labels(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("labels") / f"{HOSTILE.replace('/', '_')}.csv"
+    lines = [f"{name},{label}" for name, label in zip(PICTURES, (1, 1, 0), strict=True)]
+    path.write_text("\n".join(["picture,class", *lines, ""]))
     return path
 
 
-def test_hostile_names_stay_text_in_svg(hostile, hostile_labels):
-    for name, options in (
-        ("ranks", {}),
-        ("agreement", {}),
-        ("labels", {"labels": ["original", str(hostile_labels)]}),
-    ):
-        root = ElementTree.fromstring(figures.plot(name, hostile, **options).svg())  # noqa: S314
-        tags = {element.tag.removeprefix(SVG) for element in root.iter()}
-        assert tags <= {"svg", "g", "path", "text", "rect", "line", "defs", "clipPath", "tspan"} | {
-            "linearGradient",
-            "stop",
-            "title",
-            "image",
-        }
-        names = {key for element in root.iter() for key in element.attrib}
-        assert not {key for key in names if key.startswith("on") or key.endswith("href")}
-        shown = "".join(root.itertext())
-        assert "hacked()" in shown
-        assert "\x1b" not in shown
-        assert "\u202e" not in shown
+TAGS = {
+    *("svg", "g", "path", "text", "tspan", "rect", "line", "title", "image"),
+    *("defs", "clipPath", "linearGradient", "stop"),
+}
+
+
+@EVERY_FIGURE
+def test_hostile_names_stay_text_in_svg(name, hostile, hostile_labels):
+    stores: Stores | Store = hostile
+    options: dict[str, Any] = {"images": "three"}
+    if name == "labels":
+        options["labels"] = ["original", str(hostile_labels)]
+    if name == "classes":
+        options["runs"] = ["resnet18"]
+    if name == "sets":
+        options["images"] = ["three", "other"]
+        stores = [*hostile.members.values()][1]
+    root = ElementTree.fromstring(figures.plot(name, stores, **options).svg())  # noqa: S314
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= TAGS
+    names = {key for element in root.iter() for key in element.attrib}
+    assert not {key for key in names if key.startswith("on") or key.endswith("href")}
+    shown = "".join(root.itertext())
+    assert "hacked()" in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
 
 
 def test_no_text_of_a_figure_can_end_a_text_of_an_expression(hostile, hostile_labels):
@@ -386,8 +402,9 @@ def test_no_text_of_a_figure_can_end_a_text_of_an_expression(hostile, hostile_la
     """
     import vl_convert
 
-    drawing = figures.plot("labels", hostile, labels=["original", str(hostile_labels)])
-    for spec in (drawing.spec(), figures.plot("ranks", hostile).spec()):
+    labels = ["original", str(hostile_labels)]
+    drawing = figures.plot("labels", hostile, images="three", labels=labels)
+    for spec in (drawing.spec(), figures.plot("ranks", hostile, images="three").spec()):
         assert "\\\\" not in json.dumps(spec)
         compiled = vl_convert.vegalite_to_vega(spec)
         signals = re.findall(r'"signal": ("(?:[^"\\]|\\.)*")', json.dumps(compiled))
@@ -396,7 +413,7 @@ def test_no_text_of_a_figure_can_end_a_text_of_an_expression(hostile, hostile_la
 
 
 def test_hostile_names_stay_text_in_a_page(hostile):
-    page = figures.plot("ranks", hostile).rendered(".html").decode()
+    page = figures.plot("ranks", hostile, images="three").rendered(".html").decode()
     assert "<img" not in re.sub(r"<script>.*?</script>", "", page, flags=re.S)
     (spec,) = re.findall(r'<script type="application/json" id="spec">(.*?)</script>', page, re.S)
     assert "onerror=hacked()" in json.dumps(json.loads(spec)["datasets"])
@@ -405,13 +422,22 @@ def test_hostile_names_stay_text_in_a_page(hostile):
     assert unescape(label).startswith("Accuracy, tiers and plausible ranks. three, 3 pictures")
 
 
+def test_hostile_names_run_nothing_in_a_browser(visit, hostile, hostile_labels, tmp_path):
+    path = tmp_path / "figure.html"
+    labels = ["original", str(hostile_labels)]
+    figures.plot("labels", hostile, images="three", labels=labels).save(path)
+    opened = visit(path)
+    opened.locator("svg text").filter(has_text="hacked()").first.wait_for()
+    assert opened.locator("img, b").count() == 0
+
+
 def test_names_of_runs_are_as_short_as_they_can_be(hostile, imported_2019):
     names = figures.plot("ranks", imported_2019, runs=["vgg16", "resnet18"]).spec()
     assert [one["model"] for one in data_of(names, "best")] == [
         *("vgg16 (PyTorch)", "resnet18", "vgg16 (Keras)"),
     ]
-    found = [one["model"] for one in data_of(figures.plot("ranks", hostile).spec(), "best")]
-    assert len(set(found)) == 4
+    drawing = figures.plot("ranks", hostile, images="three")
+    assert len({one["model"] for one in data_of(drawing.spec(), "best")}) == 4
 
 
 def test_a_page_needs_nothing_else(drawn):
@@ -430,6 +456,11 @@ def test_a_figure_is_written_in_every_format(theme, drawn, tmp_path):
         drawn("calibration").save(path, theme)
         assert path.read_bytes().startswith(start)
     assert COLOURS[theme]["background"] in (tmp_path / "figure.SVG").read_text()
+
+
+def test_no_line_below_a_title_begins_with_a_percent_sign(drawn):
+    lines = drawn("ranks").spec()["title"]["subtitle"]
+    assert lines[-1].startswith("5 %). Every second tier")
 
 
 def test_a_notebook_shows_a_figure_as_svg(drawn):
