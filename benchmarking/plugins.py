@@ -1,6 +1,7 @@
 """Plug-ins: modules that add something to the package, found in three places.
 
-1. Our own folder for the kind: every module in it, except those named `_…`.
+1. Our own folder for the kind: every module in it, except those named `_…` and packages without
+   a NAME, which hold what plug-ins share.
 2. Installed distributions with an entry point in the group `imagenet_benchmarking.KIND`.
 3. Python files that the user names with `--plugin FILE` or in $IMAGENET_BENCHMARK_PLUGINS; each
    declares its kind with `PLUGIN = "KIND"`.
@@ -160,6 +161,8 @@ def _candidates(package: str, folders: tuple[str, ...], files: str) -> Iterator[
     for info in iter_modules(folders):
         if not info.name.startswith("_"):
             module = import_module(f"{package}.{info.name}")
+            if info.ispkg and not hasattr(module, "NAME"):  # modules that plug-ins share
+                continue
             yield str(module.__file__), module
     kind = next((kind for kind, place in KINDS.items() if place == package), None)
     if kind is None:
