@@ -26,49 +26,34 @@ from benchmarking.experiments.transfer.duplicates import (
     repeated,
     shared,
 )
+from benchmarking.experiments.transfer.task import Part, Shared, Task
 from benchmarking.io.printable import printable
 from benchmarking.io.user_folders import expanded
 from benchmarking.pictures.findings import Finding, finding
-from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.layout import note
-from benchmarking.pictures.sets import default_name, image_set
+from benchmarking.pictures.sets import default_name
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Training and validation pictures of the same classes.
+    """What was found in two folders of class folders.
 
     Attributes:
-        name: name of the data set in tables.
-        classes: names of the classes, by class index.
-        train: the training pictures, ordered by class, then name; their keys are `class/file`.
-        validation: the validation pictures, in the same order and with such keys.
-        shared: keys (validation, train) of the pictures that are in both, by content.
-        repeated: keys of training pictures with the same content, in groups of two or more.
+        task: the classes, and the pictures of both parts; their keys are `class/file`.
         per_class: number of training pictures that were drawn of each class; None for all.
         findings: problems of the pictures; they can be used nevertheless.
         left_out: paths of files that are not pictures.
     """
 
-    name: str
-    classes: tuple[str, ...]
-    train: ImageSet
-    validation: ImageSet
-    shared: tuple[tuple[str, str], ...] = ()
-    repeated: tuple[tuple[str, ...], ...] = ()
+    task: Task
     per_class: int | None = None
     findings: tuple[Finding, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @property
-    def order(self) -> str:
-        """The order of the classes, in one line."""
-        return order_of(self.classes)
-
-    @property
     def remarks(self) -> tuple[str, ...]:
         """Messages for the user: order of the classes, what was left out, and findings."""
-        notes = [f"note: {self.order}"]
+        notes = [f"note: {order_of(self.task.classes)}"]
         notes += [f"note: {note(self.left_out)}"] if self.left_out else []
         return (*notes, *(f"warning: {one}; {one.advice}" for one in self.findings))
 
@@ -108,14 +93,15 @@ def open_folders(
     _refuse_the_same_pictures(roots, in_train, in_validation)
     if per_class is not None:
         in_train = _drawn(in_train, classes, per_class, seed)
-    title = name or _name(*roots)
     return Folders(
-        title,
-        classes,
-        _image_set(f"{title}-train", in_train, classes),
-        _image_set(f"{title}-validation", in_validation, classes),
-        shared(in_train, in_validation),
-        repeated(in_train),
+        Task(
+            name or _name(*roots),
+            classes,
+            _part(in_train),
+            _part(in_validation),
+            tuple(Shared((own,), (other,)) for other, own in shared(in_train, in_validation)),
+            tuple(Shared(keys, ()) for keys in repeated(in_train)),
+        ),
         per_class,
         tuple(_findings(in_train, in_validation)),
         tuple(f"{one.root.name}/{path}" for one in listed for path in one.left_out),
@@ -128,9 +114,9 @@ def _name(train: Path, validation: Path) -> str:
     return default_name(str(one.parent if one.parent == other.parent else one), ())
 
 
-def _image_set(name: str, contents: Sequence[Content], classes: Sequence[str]) -> ImageSet:
-    pictures = [one.picture for one in contents]
-    return image_set(name, pictures, [one.sha256 for one in contents], range(len(classes)))
+def _part(contents: Sequence[Content]) -> Part:
+    pictures = tuple(one.picture for one in contents)
+    return Part(pictures, tuple(one.sha256 for one in contents))
 
 
 def _drawn(

@@ -12,6 +12,8 @@ from PIL import Image, PngImagePlugin
 
 from benchmarking.errors import PictureError
 from benchmarking.experiments.transfer.folders import open_folders
+from benchmarking.experiments.transfer.task import Part, Shared
+from benchmarking.pictures.image_set import Picture
 
 
 def picture(path: Path, seed: int, **options: object) -> None:
@@ -35,6 +37,14 @@ def cats_and_dogs(tmp_path: Path) -> tuple[Path, Path]:
     return parts(tmp_path, ("cats", "dogs"))
 
 
+def keys(part: Part) -> list[str]:
+    return [picture.key for picture in part.pictures]
+
+
+def drawn(train: Path, validation: Path) -> tuple[Picture, ...]:
+    return open_folders(train, validation, per_class=2).task.train.pictures
+
+
 def refusal(train: Path, validation: Path, **options: int) -> str:
     with pytest.raises(PictureError) as error:
         open_folders(train, validation, **options)
@@ -44,10 +54,10 @@ def refusal(train: Path, validation: Path, **options: int) -> str:
 def test_classes_are_ordered_as_text_and_the_order_is_shown(tmp_path):
     folders = open_folders(*parts(tmp_path, ("2", "10", "été")))
 
-    assert folders.classes == ("10", "2", "été")
-    assert folders.name == "data"
-    assert folders.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert folders.validation.keys[:3] == ("10/0.png", "10/1.png", "2/0.png")
+    assert folders.task.classes == ("10", "2", "été")
+    assert folders.task.name == "data"
+    assert folders.task.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert keys(folders.task.validation)[:3] == ["10/0.png", "10/1.png", "2/0.png"]
     assert folders.remarks == (
         "note: classes in the order of their names: 0 10, 1 2, 2 été; names are compared as text, "
         "so '10' comes before '2'",
@@ -57,7 +67,7 @@ def test_classes_are_ordered_as_text_and_the_order_is_shown(tmp_path):
 def test_a_thousand_classes_are_allowed_and_no_more(tmp_path):
     names = tuple(f"c{number}" for number in range(1000))
     train, validation = parts(tmp_path, names, n=1)
-    assert len(open_folders(train, validation).classes) == 1000
+    assert len(open_folders(train, validation).task.classes) == 1000
 
     picture(train / "one more" / "0.png", 1)
     assert refusal(train, validation) == (
@@ -72,7 +82,7 @@ def test_other_files_are_left_out_and_named(cats_and_dogs):
 
     folders = open_folders(train, validation)
 
-    assert len(folders.train) == 4
+    assert len(folders.task.train) == 4
     assert folders.remarks[1] == (
         "note: files that are no pictures, left out: train/notes.txt, train/cats/Thumbs.db"
     )
@@ -81,29 +91,30 @@ def test_other_files_are_left_out_and_named(cats_and_dogs):
 def test_a_draw_has_as_many_of_each_class_and_contains_smaller_draws(tmp_path):
     roots = parts(tmp_path, ("cats", "dogs"), n=8)
     few, more, other = (
-        open_folders(*roots, per_class=k, seed=seed).train for k, seed in ((3, 0), (5, 0), (3, 1))
+        open_folders(*roots, per_class=k, seed=seed).task.train
+        for k, seed in ((3, 0), (5, 0), (3, 1))
     )
 
     assert Counter(few.labels.tolist()) == {0: 3, 1: 3}
-    assert set(few.keys) < set(more.keys)
-    assert few.keys != other.keys
-    assert len(open_folders(*roots, per_class=3).validation) == 16
+    assert set(keys(few)) < set(keys(more))
+    assert keys(few) != keys(other)
+    assert len(open_folders(*roots, per_class=3).task.validation) == 16
 
 
 def test_a_draw_depends_on_the_content_of_pictures_and_not_on_their_names(tmp_path):
     train, validation = parts(tmp_path, ("cats", "dogs"), n=8)
-    before = {p.read() for p in open_folders(train, validation, per_class=2).train}
+    before = {p.read() for p in drawn(train, validation)}
     for path in list(train.rglob("*.png")):
         path.rename(path.with_name(f"renamed {9 - int(path.stem)}.png"))
 
-    assert {p.read() for p in open_folders(train, validation, per_class=2).train} == before
+    assert {p.read() for p in drawn(train, validation)} == before
 
 
 def test_a_picture_that_occurs_twice_is_drawn_once(cats_and_dogs):
     train, validation = cats_and_dogs
     shutil.copy(train / "cats" / "0.png", train / "cats" / "again.png")
 
-    assert len(open_folders(train, validation, per_class=2).train) == 4
+    assert len(open_folders(train, validation, per_class=2).task.train) == 4
     assert refusal(train, validation, per_class=3) == (
         "class 'cats' has 2 different training pictures, fewer than the 3 to draw of each class; "
         "draw fewer, or add some."
@@ -120,7 +131,7 @@ def test_a_leak_is_found_by_its_pixels_though_the_files_differ(cats_and_dogs):
 
     folders = open_folders(train, validation)
 
-    assert folders.shared == (("dogs/other name.png", "dogs/1.png"),)
+    assert folders.task.leaks == (Shared(("dogs/1.png",), ("dogs/other name.png",)),)
     assert folders.remarks[1] == (
         "warning: shared-picture: validation pictures that are also training pictures: 1 "
         "(validation/dogs/other name.png = train/dogs/1.png); accuracy on them says little, so "
@@ -134,7 +145,7 @@ def test_repeats_and_contradictions_are_named(cats_and_dogs):
 
     folders = open_folders(train, validation)
 
-    assert folders.repeated == (("cats/0.png", "dogs/a cat.png"),)
+    assert folders.task.repeated == (Shared(("cats/0.png", "dogs/a cat.png"), ()),)
     assert [one.kind for one in folders.findings] == ["repeated-picture", "contradiction"]
 
 
