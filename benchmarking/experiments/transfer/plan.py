@@ -6,14 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
 
-Optimizer = Literal["adam", "sgd"]
+Optimizer = Literal["adam", "own-adam", "sgd"]
 Precision = Literal["float32", "float64"]
 Head = Mapping[str, NDArray[np.floating[Any]]]
 """Tensors of a head: "hidden.kernel" (features, width), "hidden.bias" (width,), "output.kernel"
@@ -29,8 +29,11 @@ class Training:
         head: width of the hidden layer with ReLU; 0 for none, which is logistic regression.
         epochs: passes over the training pictures.
         batch_size: pictures per step; the last step of an epoch may have fewer.
-        optimizer: "adam" or "sgd", without momentum or weight decay.
+        optimizer: "adam", by the formula of Keras in every framework; "own-adam", each framework's
+            class with its own formula; or "sgd", without momentum. None has weight decay.
         learning_rate: of the optimizer.
+        epsilon: of Adam; None for the default of its formula, 1e-7 for Keras' and 1e-8 for
+            PyTorch's.
         precision: of the head's training; features are always computed in float32.
 
     Raises:
@@ -42,6 +45,7 @@ class Training:
     batch_size: int = 32
     optimizer: Optimizer = "adam"
     learning_rate: float = 0.001
+    epsilon: float | None = None
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
@@ -49,9 +53,10 @@ class Training:
             ("head", self.head >= 0, "a width, or 0 for no hidden layer"),
             ("epochs", self.epochs >= 1, "1 or more"),
             ("batch_size", self.batch_size >= 1, "1 or more"),
-            ("optimizer", self.optimizer in ("adam", "sgd"), "adam or sgd"),
+            ("optimizer", self.optimizer in get_args(Optimizer), ", ".join(get_args(Optimizer))),
             ("learning_rate", self.learning_rate > 0, "a number above 0"),
-            ("precision", self.precision in ("float32", "float64"), "float32 or float64"),
+            ("epsilon", self.epsilon is None or self.epsilon > 0, "a number above 0, or None"),
+            ("precision", self.precision in get_args(Precision), ", ".join(get_args(Precision))),
         ):
             if not is_right:
                 raise BenchmarkError(f"{name} is {getattr(self, name)!r}; expected {wanted}.")
