@@ -231,7 +231,9 @@ def _keras_adam(parameters: list[torch.nn.Parameter], training: Training) -> tor
             state["step"] += 1
             one, two = group["betas"]
             first, second = (
-                torch.tensor(beta, dtype=parameter.dtype) ** state["step"] for beta in (one, two)
+                # Keras on TensorFlow makes float64 of its betas by way of float32.
+                torch.tensor(beta, dtype=torch.float32).to(parameter.dtype) ** state["step"]
+                for beta in (one, two)
             )
             alpha = group["lr"] * torch.sqrt(1 - second) / (1 - first)
             m, v = state["m"], state["v"]
