@@ -185,7 +185,7 @@ def initial_head(
     widths = [features, *([training.head] if training.head else []), classes]
     names = (["hidden"] if training.head else []) + ["output"]
     head: dict[str, NDArray[np.floating[Any]]] = {}
-    for name, inputs, outputs in zip(names, widths, widths[1:], strict=True):
+    for name, inputs, outputs in zip(names, widths[:-1], widths[1:], strict=True):
         limit = np.sqrt(6 / (inputs + outputs))
         head[f"{name}.kernel"] = random.uniform(-limit, limit, (inputs, outputs)).astype(np.float32)
         head[f"{name}.bias"] = np.zeros(outputs, np.float32)
