@@ -230,8 +230,11 @@ def _keras_adam(parameters: list[torch.nn.Parameter], training: Training) -> tor
                 state["m"], state["v"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
             state["step"] += 1
             one, two = group["betas"]
+            # Keras rounds its betas to float32, also in float64. The powers are rounded once:
+            # 1 - power is small at first, and would have a large relative error.
             first, second = (
-                torch.tensor(beta, dtype=parameter.dtype) ** state["step"] for beta in (one, two)
+                torch.tensor(float(np.float32(beta)) ** state["step"], dtype=parameter.dtype)
+                for beta in (one, two)
             )
             alpha = group["lr"] * torch.sqrt(1 - second) / (1 - first)
             m, v = state["m"], state["v"]
