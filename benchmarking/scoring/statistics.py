@@ -137,6 +137,60 @@ def cohen_kappa(both: int, first_only: int, second_only: int, neither: int) -> f
     return (both + neither - by_chance) / (n - by_chance)
 
 
+def welch_test(first: Sequence[float], second: Sequence[float]) -> float:
+    """Two-sided p-value of Welch's test: have two samples the same mean, whatever their variances?
+
+    1.0 if neither sample varies and both are equal, 0.0 if neither varies and they differ. Source:
+    B. L. Welch (1947), The generalization of "Student's" problem when several different population
+    variances are involved, Biometrika 34(1/2), 28-35.
+
+    Args:
+        first: values of one sample, at least two.
+        second: values of the other sample, at least two.
+
+    >>> round(welch_test([0.94, 0.95, 0.96], [0.93, 0.95, 0.94]), 6)
+    0.287864
+    """
+    a, b = (np.asarray(values, dtype=np.float64) for values in (first, second))
+    of_means = [values.var(ddof=1) / len(values) for values in (a, b)]
+    difference, variance = float(a.mean() - b.mean()), float(sum(of_means))
+    if variance == 0:
+        return 1.0 if difference == 0 else 0.0
+    freedom = variance**2 / sum(
+        float(one) ** 2 / (len(values) - 1) for one, values in zip(of_means, (a, b), strict=True)
+    )
+    return student_tail(difference / sqrt(variance), freedom)
+
+
+def student_tail(t: float, freedom: float) -> float:
+    """Probability that Student's t with so many degrees of freedom is at least |t|, on both sides.
+
+    It is the regularized incomplete beta function at freedom / (freedom + t^2), by its continued
+    fraction. Source: M. Abramowitz, I. A. Stegun (1964), Handbook of Mathematical Functions,
+    26.5.8 and 26.7.1.
+
+    >>> round(student_tail(2.0, 10), 9)
+    0.073388034
+    """
+    x = freedom / (freedom + t * t)
+    return _incomplete_beta(x, freedom / 2, 0.5)
+
+
+def _incomplete_beta(x: float, a: float, b: float) -> float:
+    """Regularized incomplete beta function."""
+    if x in (0.0, 1.0):
+        return x
+    if x > (a + 1) / (a + b + 2):  # the fraction converges fast on the other side only
+        return 1 - _incomplete_beta(1 - x, b, a)
+    front = exp(a * log(x) + b * log(1 - x) + lgamma(a + b) - lgamma(a) - lgamma(b)) / a
+    fraction = 1.0
+    for m in range(200, 0, -1):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m - 1) * (a + b + m - 1) * x / ((a + 2 * m - 2) * (a + 2 * m - 1))
+        fraction = 1 + odd / (1 + even / fraction)
+    return front / fraction
+
+
 def only_right(hits: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Number of pictures that each model gets right and another one wrong, (models, models).
 

@@ -230,9 +230,10 @@ def _keras_adam(parameters: list[torch.nn.Parameter], training: Training) -> tor
                 state["m"], state["v"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
             state["step"] += 1
             one, two = group["betas"]
+            # Keras rounds its betas to float32, also in float64. The powers are rounded once:
+            # 1 - power is small at first, and would have a large relative error.
             first, second = (
-                # Keras on TensorFlow makes float64 of its betas by way of float32.
-                torch.tensor(beta, dtype=torch.float32).to(parameter.dtype) ** state["step"]
+                torch.tensor(float(np.float32(beta)) ** state["step"], dtype=parameter.dtype)
                 for beta in (one, two)
             )
             alpha = group["lr"] * torch.sqrt(1 - second) / (1 - first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -127,7 +127,8 @@ class Trained:
         versions: versions of the libraries.
         seconds: of the training, without the backbone's features if these were stored.
         epochs: per-epoch validation scores, (epochs, 2): accuracy in [0, 1] and loss; empty (0, 2)
-            if they were not computed.
+            if there are no epochs.
+        notes: what else was chosen, such as the strength of a penalty, by name.
     """
 
     losses: NDArray[np.float64]
@@ -139,6 +140,7 @@ class Trained:
     versions: Mapping[str, str]
     seconds: float
     epochs: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def shared_plan(
@@ -172,6 +174,20 @@ def shared_plan(
         np.stack([random.permutation(n) for _ in range(training.epochs)]),
         np.arange(training.epochs, dtype=np.int64) % versions,
     )
+
+
+def own_plan(training: Training, *, seed: int, classes: int, versions: int = 1) -> TrainingPlan:
+    """A plan that leaves the initial head, the order of the pictures and Adam to the framework.
+
+    Args:
+        training: how the head is trained; Adam becomes the framework's own.
+        seed: seed of the framework's generators.
+        classes: number of classes.
+        versions: number of versions of each picture; see `Augmentation`.
+    """
+    own = replace(training, optimizer="own-adam") if training.optimizer == "adam" else training
+    epochs = np.arange(training.epochs, dtype=np.int64) % versions
+    return TrainingPlan("defaults", seed, own, classes, {}, np.empty((0, 0), np.int64), epochs)
 
 
 def initial_head(
