@@ -31,7 +31,7 @@ DEV = [
 DOCS = ["mkdocstrings-python", "zensical"]
 # Needed by the tests of the example notebooks.
 NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
-# Make the files that tests of ONNX read.
+# Write ONNX files, as 'transfer' does and as tests of ONNX need.
 EXPORTERS = ["onnxscript"]
 # Independent implementations that tests compare with.
 REFERENCES = ["jax", "pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
@@ -84,6 +84,7 @@ setup(
         "keras-torch": [*KERAS_ALONE, "torch>=2.9"],
         "keras-jax": [*KERAS_ALONE, "jax"],
         "onnx": ONNX,
+        "export": [*ONNX, *EXPORTERS],
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],
         "report": REPORT,
