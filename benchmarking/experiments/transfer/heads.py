@@ -162,7 +162,7 @@ def trained(plan: TrainingPlan, learner: Learner, examples: Examples) -> Iterato
         for loss in steps:
             losses.append(loss)
             yield Step(loss)
-        scores.append(_scores(learner.logits(examples.validation), examples.right))
+        scores.append(scores_of(learner.logits(examples.validation), examples.right))
     found = np.array(losses, np.float64)
     if not np.isfinite(found).all():
         raise BenchmarkError(
@@ -196,16 +196,16 @@ def cross_entropy(probabilities: NDArray[np.floating[Any]], right: NDArray[np.in
         return float(-np.log(of_right).mean())
 
 
+def scores_of(logits: NDArray[np.floating[Any]], right: NDArray[np.int64]) -> tuple[float, float]:
+    """Accuracy in [0, 1] and mean cross-entropy."""
+    probabilities = softmax(logits)
+    share = float((probabilities.argmax(axis=1) == right).mean())
+    return share, cross_entropy(probabilities, right)
+
+
 def _epochs(plan: TrainingPlan) -> Iterator[tuple[int, list[NDArray[np.int64]]]]:
     """Version of the pictures in each epoch, and the rows of its steps; [] if they are free."""
     size = plan.training.batch_size
     for epoch, version in enumerate(plan.versions.tolist()):
         rows = plan.rows[epoch] if len(plan.rows) else np.empty(0, np.int64)
         yield version, [rows[at : at + size] for at in range(0, len(rows), size)]
-
-
-def _scores(logits: NDArray[np.floating[Any]], right: NDArray[np.int64]) -> tuple[float, float]:
-    """Accuracy in [0, 1] and mean cross-entropy."""
-    probabilities = softmax(logits)
-    share = float((probabilities.argmax(axis=1) == right).mean())
-    return share, cross_entropy(probabilities, right)

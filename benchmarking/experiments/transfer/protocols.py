@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments import Model
 from benchmarking.experiments.transfer import probe
+from benchmarking.experiments.transfer.article import ArticleTest, refuse_other_frameworks
 from benchmarking.experiments.transfer.augmentation import Augmentation
 from benchmarking.experiments.transfer.features import FeatureTest, digest_of
 from benchmarking.experiments.transfer.heads import HeadTest
@@ -60,7 +61,7 @@ class Options:
                 raise BenchmarkError(f"{name} is {getattr(self, name)!r}; expected {wanted}.")
 
 
-Test = HeadTest | ProbeTest
+Test = HeadTest | ProbeTest | ArticleTest
 
 
 @dataclass(frozen=True)
@@ -96,25 +97,27 @@ def work_of(task: Task, model: Model, options: Options, folder: Path) -> Iterato
     """
     train, validation = feature_tests(task, model, options, folder)
     about = _about(task, train, validation)
-    names = [probe.NAME] if options.protocol == "probe" else options.heads
+    training, classes = options.training, len(task.classes)
+    names: Sequence[str] = options.heads
+    if options.protocol == "probe":
+        names = [probe.NAME]
+    elif options.protocol == "article":
+        refuse_other_frameworks(model)
+        names = [model.spec.framework]
     for framework in names:
         for seed in range(options.seeds):
+            how: dict[str, Any] = asdict(training)
             if options.protocol == "probe":
-                test: Test = ProbeTest(train, validation, len(task.classes), seed)
-                how: dict[str, Any] = {"strengths": list(probe.STRENGTHS), "folds": probe.FOLDS}
+                test: Test = ProbeTest(train, validation, classes, seed)
+                how = {"strengths": list(probe.STRENGTHS), "folds": probe.FOLDS}
+            elif options.protocol == "article":
+                test = ArticleTest(model, task, training, seed)
             else:
                 test = HeadTest(
-                    framework,
-                    options.protocol,
-                    train,
-                    validation,
-                    len(task.classes),
-                    options.training,
-                    seed,
+                    framework, options.protocol, train, validation, classes, training, seed
                 )
-                how = asdict(options.training)
-            made_from = {**about, "training": how, "versions": _versions(framework)}
-            spec = model.spec
+            spec, made_from = model.spec, {**about, "training": how}
+            made_from["versions"] = _versions(framework)
             request = Request(
                 task.name, options.protocol, spec.source, spec.name, framework, seed, made_from
             )

@@ -64,7 +64,7 @@ def _row(some: Sequence[Result]) -> Heads:
     right = work.task.validation.labels
     hits = [_hits(one) for one in some]
     accuracies = tuple(float(one.mean()) for one in hits)
-    features = some[0].features or ()
+    features = some[0].features
     changed = [name for one in features for name in one.changed]
     changed += [name for one in trained for name in one.changed]
     notes = {f"{key} {value}": None for one in trained for key, value in one.notes.items()}
@@ -81,9 +81,10 @@ def _row(some: Sequence[Result]) -> Heads:
         len(right),
         len(work.task.leaks),
         tuple(dict.fromkeys(changed)),
-        max([one.tensors for one in (*features, *trained)]),
+        max([*(one.tensors for one in features), *(one.tensors for one in trained)]),
         sum(one.seconds for one in features),
         float(np.mean([one.seconds for one in trained])),
+        tuple(map(tuple, np.mean([one.epochs for one in trained], axis=0).tolist())),
         ", ".join(notes),
     )
 
@@ -136,7 +137,7 @@ def _in_common(one: Result, other: Result) -> str:
 
 
 def _features_apart(one: Result, other: Result) -> float | None:
-    if one.features is None or other.features is None:
+    if not one.features or len(one.features) != len(other.features):
         return None
     apart = [
         float(np.abs(a.values - b.values).max() / np.abs(a.values).max())

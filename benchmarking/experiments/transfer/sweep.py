@@ -10,6 +10,7 @@ from typing import Any
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.experiments import Model
 from benchmarking.experiments.transfer import probe, runs
+from benchmarking.experiments.transfer.article import ArticleTest, articles
 from benchmarking.experiments.transfer.features import (
     Features,
     FeatureTest,
@@ -26,7 +27,11 @@ from benchmarking.experiments.transfer.task import Task
 from benchmarking.inference.executors import Failed, Output, executors
 from benchmarking.io.progress import bar, notice
 
-_FUNCTIONS: Mapping[str, Callable[[Any], Iterator[Any]]] = {probe.NAME: probed}
+_FUNCTIONS: Mapping[type, Callable[[Any], Iterator[Any]]] = {
+    HeadTest: heads_trained,
+    ProbeTest: probed,
+    ArticleTest: articles,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +41,13 @@ class Result:
     Attributes:
         work: what was trained.
         trained: the head, and how it came about.
-        features: the features that it was trained on; None if it saw the pixels.
+        features: the features of validation and of training, if they are still stored; () if the
+            training saw the pixels.
     """
 
     work: Work
     trained: Trained
-    features: tuple[Features, Features] | None = None
+    features: tuple[Features, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +106,8 @@ def sweep(
         except BenchmarkError as error:
             obstacles[name] = str(error)
     able = [one for one in missing if one.model.spec.full_name not in obstacles]
-    for framework in dict.fromkeys(one.framework for one in able):
-        _train(framework, [one for one in able if one.framework == framework], folder)
+    for some in _by_process(able):
+        _train(some, folder)
     results = [_result(one, folder) for one in todo if one.model.spec.full_name not in obstacles]
     if not results:
         raise BenchmarkError(
@@ -122,8 +128,10 @@ def known(work: Work, folder: Path) -> Trained | None:
 
 def _compute_features(some: Sequence[Work]) -> None:
     """Compute the missing features of one model, in a fresh process."""
-    parts = [part for one in some for part in (one.test.validation, one.test.train)]
+    parts = [part for one in some for part in features_of(one)]
     tests = {test.path: test for test in parts}
+    if not tests:
+        return
     total = sum(_pictures(test) for path, test in tests.items() if not path.exists())
     name = some[0].model.spec.full_name
     with bar(title=f"{name}: features", total=total, unit="picture") as progress:
@@ -132,14 +140,29 @@ def _compute_features(some: Sequence[Work]) -> None:
                 progress.update(value.n)
 
 
+def features_of(work: Work) -> tuple[FeatureTest, ...]:
+    """The features that a training needs, those of training last; none if it sees the pixels."""
+    test = work.test
+    return () if isinstance(test, ArticleTest) else (test.validation, test.train)
+
+
 def _pictures(test: FeatureTest) -> int:
     return len(test.part) * test.augmentation.versions
 
 
-def _train(framework: str, some: Sequence[Work], folder: Path) -> None:
-    """Train heads in one fresh process of a framework, and store each as soon as it is done."""
-    waiting = iter(some)
-    function = _FUNCTIONS.get(framework, heads_trained)
+def _by_process(able: Sequence[Work]) -> Iterator[list[Work]]:
+    """Yield trainings that share a process: one framework's, or one model's if pixels are seen."""
+    groups: dict[tuple[str, str], list[Work]] = {}
+    for one in able:
+        model = one.model.spec.full_name if isinstance(one.test, ArticleTest) else ""
+        groups.setdefault((one.framework, model), []).append(one)
+    yield from groups.values()
+
+
+def _train(some: Sequence[Work], folder: Path) -> None:
+    """Train heads in one fresh process, and store each as soon as it is done."""
+    waiting, framework = iter(some), some[0].framework
+    function = _FUNCTIONS[type(some[0].test)]
     with bar(title=f"heads in {framework}", total=_steps(some), unit="step") as progress:
         for value in _values(framework, function, tuple(one.test for one in some)):
             if isinstance(value, Step):
@@ -153,11 +176,11 @@ def _train(framework: str, some: Sequence[Work], folder: Path) -> None:
 def _steps(some: Sequence[Work]) -> int:
     total = 0
     for one in some:
-        if isinstance(one.test, HeadTest):
+        if isinstance(one.test, ProbeTest):
+            total += probe.FOLDS
+        else:
             training = one.test.training
             total += training.epochs * -(-len(one.task.train) // training.batch_size)
-        elif isinstance(one.test, ProbeTest):
-            total += probe.FOLDS
     return total
 
 
@@ -177,6 +200,5 @@ def _result(work: Work, folder: Path) -> Result:
     trained = known(work, folder)
     if trained is None:
         raise StoreError(f"{work.request.path(folder)} is missing, although it was written.")
-    train, validation = stored(work.test.train), stored(work.test.validation)
-    pair = (train, validation) if train and validation else None
-    return Result(work, trained, pair)
+    found = [stored(test) for test in features_of(work)]
+    return Result(work, trained, tuple(one for one in found if one is not None))
