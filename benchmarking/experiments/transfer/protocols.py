@@ -15,6 +15,7 @@ from benchmarking.experiments.transfer.article import ArticleTest, refuse_other_
 from benchmarking.experiments.transfer.augmentation import Augmentation
 from benchmarking.experiments.transfer.features import FeatureTest, digest_of
 from benchmarking.experiments.transfer.heads import HeadTest
+from benchmarking.experiments.transfer.moving_statistics import MovingTest
 from benchmarking.experiments.transfer.networks import HEADS, recipe_of
 from benchmarking.experiments.transfer.plan import Training
 from benchmarking.experiments.transfer.probe import ProbeTest
@@ -61,7 +62,7 @@ class Options:
                 raise BenchmarkError(f"{name} is {getattr(self, name)!r}; expected {wanted}.")
 
 
-Test = HeadTest | ProbeTest | ArticleTest
+Test = HeadTest | ProbeTest | ArticleTest | MovingTest
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def work_of(task: Task, model: Model, options: Options, folder: Path) -> Iterato
         BenchmarkError: the model has no published recipe, or its weights are missing.
     """
     train, validation = feature_tests(task, model, options, folder)
-    about = _about(task, train, validation)
+    about = facts_of(task, train, validation)
     training, classes = options.training, len(task.classes)
     names: Sequence[str] = options.heads
     if options.protocol == "probe":
@@ -117,7 +118,7 @@ def work_of(task: Task, model: Model, options: Options, folder: Path) -> Iterato
                     framework, options.protocol, train, validation, classes, training, seed
                 )
             spec, made_from = model.spec, {**about, "training": how}
-            made_from["versions"] = _versions(framework)
+            made_from["versions"] = versions_of_library(framework)
             request = Request(
                 task.name, options.protocol, spec.source, spec.name, framework, seed, made_from
             )
@@ -135,7 +136,7 @@ def feature_tests(
     )
 
 
-def _about(task: Task, train: FeatureTest, validation: FeatureTest) -> dict[str, Any]:
+def facts_of(task: Task, train: FeatureTest, validation: FeatureTest) -> dict[str, Any]:
     """What the features and the classes of a task are."""
     return {
         "classes": list(task.classes),
@@ -146,7 +147,7 @@ def _about(task: Task, train: FeatureTest, validation: FeatureTest) -> dict[str,
     }
 
 
-def _versions(framework: str) -> dict[str, str]:
+def versions_of_library(framework: str) -> dict[str, str]:
     """Versions of the library that trains, found without importing it."""
     if framework == probe.NAME:
         return {framework: version(framework)}

@@ -11,6 +11,7 @@ from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.experiments import Model
 from benchmarking.experiments.transfer import probe, runs
 from benchmarking.experiments.transfer.article import ArticleTest, articles
+from benchmarking.experiments.transfer.changed_plans import ChangedTest
 from benchmarking.experiments.transfer.features import (
     Features,
     FeatureTest,
@@ -19,6 +20,7 @@ from benchmarking.experiments.transfer.features import (
     stored,
 )
 from benchmarking.experiments.transfer.heads import HeadTest, Learnt, Step, heads_trained
+from benchmarking.experiments.transfer.moving_statistics import MovingTest, moving
 from benchmarking.experiments.transfer.networks import network_of
 from benchmarking.experiments.transfer.plan import Trained
 from benchmarking.experiments.transfer.probe import ProbeTest, probed
@@ -31,7 +33,11 @@ _FUNCTIONS: Mapping[type, Callable[[Any], Iterator[Any]]] = {
     HeadTest: heads_trained,
     ProbeTest: probed,
     ArticleTest: articles,
+    ChangedTest: heads_trained,
+    MovingTest: moving,
 }
+_SEE_PIXELS = (ArticleTest, MovingTest)
+"""Tests that need no features, because their training changes the backbone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +100,28 @@ def sweep(
             todo += [one for task in tasks for one in work_of(task, model, options, folder)]
         except BenchmarkError as error:
             obstacles[model.spec.full_name] = str(error)
+    return finished(todo, obstacles, folder, tell)
+
+
+def finished(
+    todo: Sequence[Work],
+    known_obstacles: Mapping[str, str],
+    folder: Path,
+    tell: Callable[[str], None] = notice,
+) -> Sweep:
+    """Do every training that is not stored yet, and return all.
+
+    Args:
+        todo: the trainings.
+        known_obstacles: why other models cannot run, by their full names.
+        folder: the folder for features and heads.
+        tell: called with messages for the user.
+
+    Raises:
+        StoreError: a stored file was made from something else.
+        BenchmarkError: no model can run, or the folder cannot be written.
+    """
+    obstacles = dict(known_obstacles)
     found = {one.request.path(folder): known(one, folder) for one in todo}
     missing = [one for one in todo if found[one.request.path(folder)] is None]
     if len(missing) < len(todo):
@@ -143,7 +171,7 @@ def _compute_features(some: Sequence[Work]) -> None:
 def features_of(work: Work) -> tuple[FeatureTest, ...]:
     """The features that a training needs, those of training last; none if it sees the pixels."""
     test = work.test
-    return () if isinstance(test, ArticleTest) else (test.validation, test.train)
+    return () if isinstance(test, _SEE_PIXELS) else (test.validation, test.train)
 
 
 def _pictures(test: FeatureTest) -> int:
@@ -151,11 +179,11 @@ def _pictures(test: FeatureTest) -> int:
 
 
 def _by_process(able: Sequence[Work]) -> Iterator[list[Work]]:
-    """Yield trainings that share a process: one framework's, or one model's if pixels are seen."""
-    groups: dict[tuple[str, str], list[Work]] = {}
+    """Yield trainings of a kind that share a process: a framework's, or a model's on its pixels."""
+    groups: dict[tuple[str, str, type], list[Work]] = {}
     for one in able:
-        model = one.model.spec.full_name if isinstance(one.test, ArticleTest) else ""
-        groups.setdefault((one.framework, model), []).append(one)
+        model = one.model.spec.full_name if isinstance(one.test, _SEE_PIXELS) else ""
+        groups.setdefault((one.framework, model, type(one.test)), []).append(one)
     yield from groups.values()
 
 
