@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.recipe import Scaling
 
 Geometry = Literal["keras", "torchvision"]
 Axes = Literal["both", "each"]
 Fill = Literal["edge", "reflect", "black"]
 Sampling = Literal["bilinear", "nearest"]
+Order = Literal["before-scaling", "after-scaling"]
 Pixels = TypeVar("Pixels", bound=np.generic)
 
 
@@ -45,6 +46,8 @@ class Augmentation:
         sampling: how pixels between pixels are computed.
         geometry: the library whose shear and zoom are meant. In Keras, a factor above 1 shows more
             of the picture (zooms out), in torchvision less.
+        order: whether pixels are changed before they are scaled, and then rounded to whole numbers
+            again; or after it, where "black" is 0, which is the mean colour for most scalings.
 
     Raises:
         BenchmarkError: a value is out of range.
@@ -59,6 +62,7 @@ class Augmentation:
     fill: Fill = "edge"
     sampling: Sampling = "bilinear"
     geometry: Geometry = "keras"
+    order: Order = "before-scaling"
 
     def __post_init__(self) -> None:
         for name, is_right, wanted in (
@@ -71,6 +75,7 @@ class Augmentation:
             ("fill", self.fill in get_args(Fill), "edge, reflect or black"),
             ("sampling", self.sampling in get_args(Sampling), "bilinear or nearest"),
             ("geometry", self.geometry in get_args(Geometry), "keras or torchvision"),
+            ("order", self.order in get_args(Order), "before-scaling or after-scaling"),
         ):
             if not is_right:
                 raise BenchmarkError(f"{name} is {getattr(self, name)!r}; expected {wanted}.")
@@ -97,19 +102,31 @@ class Change:
 
 
 def augmented(
-    crop: NDArray[Pixels], augmentation: Augmentation, row: int, draw: int
-) -> NDArray[Pixels]:
+    crop: NDArray[np.uint8],
+    augmentation: Augmentation,
+    row: int,
+    draw: int,
+    scaling: Scaling | None = None,
+) -> NDArray[np.uint8] | NDArray[np.float32]:
     """One version of a training picture; which one depends on the seed, the row and the draw only.
 
     Args:
-        crop: the picture after resize and crop, (height, width, 3) RGB, uint8 or float.
+        crop: the picture after resize and crop, (height, width, 3) RGB.
         augmentation: what may be changed.
         row: row of the picture in the training part.
         draw: number of the version, below `augmentation.versions`.
+        scaling: the scaling that follows; without one, black is black in every order.
+
+    Returns:
+        Pixels in [0, 255], not yet scaled: whole numbers, or float32 if the change belongs after
+        the scaling, which gives the same values as the change of scaled pixels.
     """
     if augmentation.draws == 0:
         return crop
-    return changed(crop, change_of(augmentation, row, draw), augmentation)
+    change = change_of(augmentation, row, draw)
+    if augmentation.order == "before-scaling":
+        return changed(crop, change, augmentation)
+    return changed(crop.astype(np.float32), change, augmentation, _zero_of(scaling))
 
 
 def change_of(augmentation: Augmentation, row: int, draw: int) -> Change:
@@ -126,31 +143,24 @@ def change_of(augmentation: Augmentation, row: int, draw: int) -> Change:
     )
 
 
-def changed(crop: NDArray[Pixels], change: Change, augmentation: Augmentation) -> NDArray[Pixels]:
+def changed(
+    crop: NDArray[Pixels],
+    change: Change,
+    augmentation: Augmentation,
+    black: Sequence[float] = (0.0, 0.0, 0.0),
+) -> NDArray[Pixels]:
     """A picture after a change.
 
     Args:
         crop: the picture, (height, width, 3), uint8 or float; uint8 pixels are rounded.
         change: the change.
         augmentation: how pixels between and outside of the picture's pixels are computed.
+        black: the colour of the fill "black", for each channel.
     """
     found = crop
     if change.shear or change.zoom != (1.0, 1.0):
-        found = _sampled(crop, _MATRIX[augmentation.geometry](change), augmentation)
+        found = _sampled(crop, _MATRIX[augmentation.geometry](change), augmentation, black)
     return np.ascontiguousarray(found[:, ::-1]) if change.flipped else found
-
-
-def resized_by(recipe: Preprocessing, how: Literal["squash", "shorter-side"]) -> Preprocessing:
-    """A recipe with another resize: to a square of the crop's size, or of the shorter side.
-
-    A recipe that resizes by the shorter side already, or crops first, is not changed by
-    "shorter-side". One that does not gets the usual margin: the crop is 7/8 of the shorter side.
-    """
-    if how == "squash":
-        return replace(recipe, resize=(recipe.crop, recipe.crop), first="resize")
-    if isinstance(recipe.resize, int):
-        return recipe
-    return replace(recipe, resize=round(recipe.crop * 8 / 7))
 
 
 def _keras_matrix(change: Change) -> NDArray[np.float64]:
@@ -178,7 +188,10 @@ _MATRIX: Mapping[Geometry, Callable[[Change], NDArray[np.float64]]] = {
 
 
 def _sampled(
-    crop: NDArray[Pixels], matrix: NDArray[np.float64], augmentation: Augmentation
+    crop: NDArray[Pixels],
+    matrix: NDArray[np.float64],
+    augmentation: Augmentation,
+    black: Sequence[float],
 ) -> NDArray[Pixels]:
     """The picture seen through a matrix around its centre."""
     sides = crop.shape[:2]
@@ -193,7 +206,7 @@ def _sampled(
     for indices, weight in _neighbours(places, sides, augmentation):
         found += np.take(pixels, indices, axis=0) * weight[..., None]
     if augmentation.fill == "black":
-        found[_outside(places, sides)] = 0
+        found[_outside(places, sides)] = black
     return (np.rint(found) if crop.dtype == np.uint8 else found).astype(crop.dtype)
 
 
@@ -231,3 +244,11 @@ def _outside(places: Sequence[NDArray[np.float64]], sides: Sequence[int]) -> NDA
         (place < -0.5) | (place >= side - 0.5) for place, side in zip(places, sides, strict=True)
     )
     return rows | columns
+
+
+def _zero_of(scaling: Scaling | None) -> Sequence[float]:
+    """The RGB colour in [0, 255] that a scaling turns into zeros."""
+    if scaling is None:
+        return (0.0, 0.0, 0.0)
+    colour = [mean * scaling.divisor for mean in scaling.mean]
+    return colour[::-1] if scaling.channels == "bgr" else colour

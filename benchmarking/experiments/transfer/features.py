@@ -185,7 +185,7 @@ def _stored_anew(test: FeatureTest, backbone: Backbone) -> Iterator[Pictures]:
     rows = [
         (row, draw) for draw in range(test.augmentation.versions) for row in range(len(test.part))
     ]
-    with prefetched(lambda one: _crop(test, *one), rows, test.model.workers) as crops:
+    with prefetched(lambda one: crop_for(test, *one), rows, test.model.workers) as crops:
         for batch in batched(crops, backbone.loaded.batch_size):
             seen.update(batch.data)
             found.append(outputs(batch))
@@ -209,7 +209,7 @@ def _stored_anew(test: FeatureTest, backbone: Backbone) -> Iterator[Pictures]:
 def _check(test: FeatureTest, backbone: Backbone, known: Features) -> None:
     """Compute the features of the first pictures again, and compare."""
     n = min(CHECKED, len(test.part))
-    crops = np.stack([_crop(test, row, 0) for row in range(n)])
+    crops: NDArray[Any] = np.stack([crop_for(test, row, 0) for row in range(n)])
     size, outputs = backbone.loaded.batch_size, backbone.outputs(test.recipe.scaling)
     again = np.concatenate([outputs(crops[at : at + size]) for at in range(0, n, size)])
     apart = float(np.abs(again - known.values[0, :n]).max() / np.abs(again).max())
@@ -221,12 +221,13 @@ def _check(test: FeatureTest, backbone: Backbone, known: Features) -> None:
         )
 
 
-def _crop(test: FeatureTest, row: int, draw: int) -> NDArray[np.uint8]:
+def crop_for(test: FeatureTest, row: int, draw: int) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """One version of a picture, with pixels in [0, 255], that the backbone gets."""
     crop = crop_of(test.part.pictures[row], test.recipe)
-    return augmented(crop, test.augmentation, row, draw)
+    return augmented(crop, test.augmentation, row, draw, test.recipe.scaling)
 
 
-def batched(crops: Iterator[NDArray[np.uint8]], size: int) -> Iterator[Crops]:
+def batched(crops: Iterator[NDArray[Any]], size: int) -> Iterator[Crops]:
     """Yield crops in batches, (n, h, w, 3); the last one may be smaller."""
     while some := list(islice(crops, size)):
         yield np.stack(some)

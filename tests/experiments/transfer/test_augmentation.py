@@ -18,9 +18,9 @@ from benchmarking.experiments.transfer.augmentation import (
     augmented,
     change_of,
     changed,
-    resized_by,
 )
-from benchmarking.pictures.recipe import SCALINGS, Preprocessing
+from benchmarking.models.frameworks._keras import scaled
+from benchmarking.pictures.recipe import SCALINGS
 
 CHANGES = (
     Change(8.0, (0.85, 0.85)),
@@ -155,12 +155,16 @@ def test_without_draws_or_changes_pictures_stay_as_they_are():
     assert (augmented(smooth(), Augmentation(1, 0, 0, 0, 1.0), 3, 0) == smooth()[:, ::-1]).all()
 
 
-def test_a_recipe_squashes_or_keeps_the_shorter_side():
-    recipe = Preprocessing("pillow", "bicubic", 256, crop=224, scaling=SCALINGS["torch"])
-    squashed = resized_by(recipe, "squash")
-    assert squashed.resize == (224, 224)
-    assert resized_by(recipe, "shorter-side") == recipe
-    assert resized_by(squashed, "shorter-side").resize == 256
+@pytest.mark.parametrize("name", ["torch", "tf", "caffe", "identity"])
+@pytest.mark.parametrize("fill", ["edge", "black"])
+def test_a_change_after_scaling_is_that_of_the_scaled_pixels(name, fill):
+    after, scaling = replace(KERAS, order="after-scaling", fill=fill), SCALINGS[name]
+    changed_then_scaled = scaled(augmented(smooth(), after, 0, 0, scaling)[None], scaling)
+    expected = changed(scaled(smooth()[None], scaling)[0], change_of(after, 0, 0), after)
+    np.testing.assert_allclose(changed_then_scaled[0], expected, atol=1e-4)
+    before = augmented(smooth(), replace(after, order="before-scaling"), 0, 0, scaling)
+    assert before.dtype == np.uint8
+    assert (scaled(before[None], scaling) != changed_then_scaled).any()
 
 
 @pytest.mark.parametrize(
