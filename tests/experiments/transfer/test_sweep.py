@@ -9,9 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from benchmarking import plugins
 from benchmarking.errors import BenchmarkError, PictureError, StoreError
 from benchmarking.experiments import Model
 from benchmarking.experiments.transfer import probe, runs
@@ -28,36 +26,17 @@ from benchmarking.experiments.transfer.tables import tables_of
 from benchmarking.models.sources import select
 from benchmarking.predictions import array_file
 
-TINY = Path(__file__).parent / "tiny_networks.py"
 TRAINING = Training(head=8, epochs=3, batch_size=8)
 SGD = replace(TRAINING, optimizer="sgd", learning_rate=0.05, precision="float64")
 SAME = Options(training=TRAINING, seeds=2)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _tiny():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(plugins.FILES_VARIABLE, str(TINY))
-        plugins._discovered.cache_clear()
-        yield
-    plugins._discovered.cache_clear()
+pytestmark = pytest.mark.usefixtures("tiny_networks")
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory):
-    """Noisy stripes: upright ones are of class 1; a picture of validation is in training too."""
-    root = tmp_path_factory.mktemp("stripes")
-    random = np.random.default_rng(0)
-    for part, n in (("train", 14), ("validation", 6)):
-        for label, name in enumerate(("level", "upright")):
-            folder = root / part / name
-            folder.mkdir(parents=True)
-            for number in range(n):
-                stripes = (np.arange(40) // 3 % 2) * 60.0 + random.normal(100, 50, (40, 40))
-                grey = np.clip(stripes if label else stripes.T, 0, 255).astype(np.uint8)
-                Image.fromarray(np.dstack([grey] * 3)).save(folder / f"{number}.png")
-    shutil.copy(root / "validation/level/0.png", root / "train/level/leak.png")
-    return open_folders(root / "train", root / "validation", name="stripes").task
+def task(stripes):
+    return open_folders(stripes / "train", stripes / "validation", name="stripes").task
 
 
 def models():
