@@ -44,7 +44,8 @@ def without_head(model: keras.Model, classes: int, side: int) -> keras.Model:
     features = last.input
     if len(features.shape) == 4:  # a convolution of one pixel, as in MobileNet
         features = keras.layers.GlobalAveragePooling2D()(features)
-    backbone = keras.Model(model.inputs, features)
+    inputs = model.inputs[0] if len(model.inputs) == 1 else model.inputs  # else calls warn
+    backbone = keras.Model(inputs, features)
     backbone.trainable = False
     return backbone
 
