@@ -10,6 +10,7 @@ import pytest
 from benchmarking.errors import BenchmarkError
 from benchmarking.models.article_networks import (
     CONVNET,
+    NETWORKS,
     VGG,
     Dropout,
     from_pytorch,
@@ -17,15 +18,55 @@ from benchmarking.models.article_networks import (
     initial_weights,
     put_in_pytorch,
 )
+from benchmarking.models.article_networks.layers import (
+    PICTURE,
+    Add,
+    Concatenate,
+    Conv,
+    Dense,
+    Draft,
+    GlobalMean,
+    MaxPool,
+    MeanPool,
+    Normalise,
+    Relu,
+)
+from benchmarking.models.sources import select
 
 ROOT = Path(__file__).parents[2]
 BOTH = pytest.mark.parametrize("network", [CONVNET, VGG], ids=lambda network: network.name)
 PARAMETERS = {"convnet": 11_290, "cifar-vgg": 3_441_592}  # as published
 PICTURES = np.random.default_rng(0).normal(size=(3, 32, 32, 3))
 
+LARGE = {
+    "resnet50": "ResNet50",
+    "inceptionv3": "InceptionV3",
+    "inceptionresnetv2": "InceptionResNetV2",
+    "densenet121": "DenseNet121",
+    "densenet169": "DenseNet169",
+}
+"""The names of the large networks among Keras' applications."""
+
+
+def every_layer():
+    """A small network with each kind of layer of the large ones."""
+    draft = Draft(21)
+    x = draft.chain(PICTURE, Conv(6, (7, 7), 2, (3, 3)), Normalise(1e-3), Relu(), MaxPool(3, 2, 1))
+    branches = [
+        draft.chain(x, Conv(4, (1, 7), padding=(0, 3), bias=0), Normalise(1e-5, 0), Relu()),
+        draft.chain(x, MeanPool(3, 1, 1), Conv(2, (3, 1), padding=(1, 0), bias=0)),
+    ]
+    x = draft.add(Add(0.2), x, draft.add(Concatenate(), *branches))
+    x = draft.chain(x, Normalise(1e-3), MeanPool(2, 2), GlobalMean(), Dense(5))
+    return draft.network("every-layer")
+
+
+EVERY_LAYER = every_layer()
+
 KERAS = """
 import sys
 import numpy as np
+from tests.models.test_article_networks import EVERY_LAYER
 from benchmarking.models.article_networks import (
     CONVNET, VGG, from_keras, in_keras, initial_weights, put_in_keras
 )
@@ -44,6 +85,13 @@ for net in (CONVNET, VGG):
     put_in_keras(net, initial_weights(net, 9, "float64"), model)
     found |= {start + "new " + name: value for name, value in from_keras(net, model).items()}
     found[start + "new logits"] = np.asarray(model(given["pictures"], training=False))
+
+start = "every-layer:"
+pictures = given["pictures"][:, :21, :21]
+weights = initial_weights(EVERY_LAYER, 3, "float64")
+model = in_keras(EVERY_LAYER, weights)
+found[start + "training"] = np.asarray(model(pictures, training=True))
+found |= {start + name: value for name, value in from_keras(EVERY_LAYER, model).items()}
 np.savez(sys.argv[2], **found)
 """
 
@@ -158,3 +206,37 @@ def test_weights_of_another_network_are_refused():
     unknown = initial_weights(CONVNET, 0) | {"dense9.bias": np.zeros(3)}
     with pytest.raises(BenchmarkError, match=r"dense9\.bias has shape \(3,\); .* None"):
         put_in_pytorch(CONVNET, unknown, model)
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_networks_have_the_parameters_of_kerass_applications(name):
+    (spec,) = select([f"keras/{LARGE[name]}"])
+    found = initial_weights(NETWORKS[name](), 0)
+    assert sum(value.size for value in found.values()) == spec.parameters
+
+
+def test_every_kind_of_layer_computes_the_same_in_both_frameworks(of_keras):
+    import torch
+
+    model = in_pytorch(EVERY_LAYER, initial_weights(EVERY_LAYER, 3, "float64"))
+    with torch.no_grad():
+        ours = model(torch.tensor(PICTURES[:, :21, :21]).permute(0, 3, 1, 2)).numpy()
+    assert np.abs(ours - of_keras["every-layer:training"]).max() < 1e-13
+    assert np.ptp(ours, axis=0).min() > 1e-3
+    found = from_pytorch(EVERY_LAYER, model)
+    for name, value in found.items():
+        theirs = of_keras[f"every-layer:{name}"]
+        if name.endswith("variance"):  # PyTorch's is unbiased: n / (n - 1) of Keras'
+            assert 0 < np.abs(value - theirs).max() < 1e-3
+        else:
+            assert np.abs(value - theirs).max() < 1e-13
+        if name.endswith(".mean"):
+            assert value.any()  # a first step of training has moved it
+
+
+def test_features_are_the_values_before_the_last_layer():
+    network = EVERY_LAYER.without_head()
+    assert network.nodes[-1].after == (6,)
+    assert network.name == "every-layer-features"
+    weights = initial_weights(network, 0)
+    assert in_pytorch(network, weights).code.count("\n") >= len(network.nodes)

@@ -114,6 +114,7 @@ if backend == "tensorflow":
     for spec in select(["efficientnet-lite-keras"]):
         loaded = load(spec, -1)
         found[spec.name] = counts.counts_of(loaded, spec.recipes["published"].crop)
+    found["resnet50"] = count(keras.applications.ResNet50(weights=None), 224)
 print(json.dumps({name: asdict(one) for name, one in found.items()}))
 """
 
@@ -168,6 +169,14 @@ def test_the_networks_of_the_articles_count_the_same_everywhere(in_keras):
     assert counts.in_pytorch(in_pytorch(CONVNET, initial_weights(CONVNET, 0)), 32) == Counts(
         *(11_290, 0), 30 * 30 * 32 * 27 + 13 * 13 * 16 * 288 + 10 * 576, 28_800 + 2_704 + 10
     )
+
+
+def test_the_articles_resnet50_is_that_of_keras(in_keras):
+    from benchmarking.models.article_networks import NETWORKS, in_pytorch, initial_weights
+
+    network = NETWORKS["resnet50"]()
+    ours = counts.in_pytorch(in_pytorch(network, initial_weights(network, 0)), network.side)
+    assert ours == in_keras["tensorflow"]["resnet50"]
 
 
 def small(*layers):
