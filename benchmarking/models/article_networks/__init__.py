@@ -94,7 +94,7 @@ def _cifar_vgg() -> Network:
 CONVNET = _convnet()
 VGG = _cifar_vgg()
 
-NETWORKS: Mapping[str, Callable[[], Network]] = {
+NETWORKS: Mapping[str, Callable[..., Network]] = {
     CONVNET.name: _convnet,
     VGG.name: _cifar_vgg,
     "resnet50": resnet50,
@@ -103,4 +103,7 @@ NETWORKS: Mapping[str, Callable[[], Network]] = {
     "densenet121": partial(densenet, 121, (6, 12, 24, 16)),
     "densenet169": partial(densenet, 169, (6, 12, 32, 32)),
 }
-"""Every network of the articles by name; each is put together when it is called."""
+"""Every network of the articles by name; each is put together when it is called.
+
+The large ones take the side of their pictures in pixels; the default is that of their papers.
+"""

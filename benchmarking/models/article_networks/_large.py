@@ -30,9 +30,9 @@ Step = tuple[int, int, int]
 """Filters, height and width of a convolution that keeps the size of the picture."""
 
 
-def resnet50() -> Network:
+def resnet50(side: int = 224) -> Network:
     """ResNet-50 of the paper, with stride in the first convolution of a block and biases."""
-    draft = Draft(224)
+    draft = Draft(side)
     x = draft.chain(
         *(PICTURE, Conv(64, (7, 7), 2, (3, 3)), Normalise(_EPSILON), Relu(), MaxPool(3, 2, 1))
     )
@@ -51,9 +51,9 @@ def resnet50() -> Network:
     return draft.network("resnet50")
 
 
-def densenet(depth: int, blocks: tuple[int, ...]) -> Network:
+def densenet(depth: int, blocks: tuple[int, ...], side: int = 224) -> Network:
     """DenseNet with growth 32 and half the channels after each block but the last."""
-    growth, draft = 32, Draft(224)
+    growth, draft = 32, Draft(side)
     x = draft.chain(
         *(PICTURE, Conv(64, (7, 7), 2, (3, 3), 0), Normalise(_EPSILON), Relu(), MaxPool(3, 2, 1))
     )
@@ -72,9 +72,9 @@ def densenet(depth: int, blocks: tuple[int, ...]) -> Network:
     return draft.network(f"densenet{depth}")
 
 
-def inception_v3() -> Network:
+def inception_v3(side: int = 299) -> Network:
     """Inception v3."""
-    draft = Draft(299)
+    draft = Draft(side)
     x = _stem(draft)
     for pooled in (32, 64, 64):
         x = _mixed_35(draft, x, 64, pooled)
@@ -101,9 +101,9 @@ def inception_v3() -> Network:
     return draft.network("inceptionv3")
 
 
-def inception_resnet_v2() -> Network:
+def inception_resnet_v2(side: int = 299) -> Network:
     """Inception-ResNet v2."""
-    draft = Draft(299)
+    draft = Draft(side)
     x = _mixed_35(draft, _stem(draft), 96, 64)
     for _ in range(10):
         branches = (((32, 1, 1),), ((32, 1, 1), (32, 3, 3)), ((32, 1, 1), (48, 3, 3), (64, 3, 3)))
