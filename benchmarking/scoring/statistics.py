@@ -213,22 +213,28 @@ def only_right(hits: NDArray[np.uint8]) -> NDArray[np.int64]:
     return only
 
 
-def pairwise_tests(only: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Holm-adjusted p-values of McNemar's test for every pair of models, (models, models).
+def mcnemar_tests(only: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The p-value of McNemar's test for every pair of models, in the order of `combinations`.
 
     Args:
         only: the result of `only_right`.
     """
     first, second = np.triu_indices(len(only), 1)
     ours, theirs = only[first, second], only[second, first]
+    parts = [slice(start, start + _PAIRS) for start in range(0, len(ours), _PAIRS)]
+    tests = [sign_tests(ours[part], ours[part] + theirs[part]) for part in parts]
+    return np.concatenate([[], *tests])
+
+
+def pairwise_tests(only: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Holm-adjusted p-values of McNemar's test for every pair of models, (models, models).
+
+    Args:
+        only: the result of `only_right`.
+    """
     adjusted = np.ones(only.shape)
-    parts = range(0, len(ours), _PAIRS)  # little memory
-    tests = [
-        sign_tests(some, some + others)
-        for start in parts
-        for some, others in [(ours[start : start + _PAIRS], theirs[start : start + _PAIRS])]
-    ]
-    adjusted[first, second] = adjusted[second, first] = holm(np.concatenate([[], *tests]))
+    first, second = np.triu_indices(len(only), 1)
+    adjusted[first, second] = adjusted[second, first] = holm(mcnemar_tests(only))
     return adjusted
 
 
