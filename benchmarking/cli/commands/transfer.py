@@ -31,6 +31,8 @@ Examples:
   imagenet-benchmark transfer train validation --models resnet50 --protocol probe -o probe.md
   imagenet-benchmark transfer train validation --models resnet50 --protocol defaults --seeds 20
   imagenet-benchmark transfer train validation --optimizer sgd --dtype float64
+  imagenet-benchmark transfer train validation --models torchvision/resnet50 \
+      --predictions sheet.png --export model.onnx
 """
 
 from __future__ import annotations
@@ -92,6 +94,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FILE",
         help="also write the results to a .md, .csv, .json or .txt file; can be repeated",
+    )
+    add(
+        "--predictions",
+        type=expanded,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write validation pictures with their predictions to a .png, .html, .svg or .pdf "
+        "file; for one model",
+    )
+    add(
+        "--export",
+        type=expanded,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write the trained model, backbone and head, to a .pt2, .onnx (PyTorch) or .keras "
+        "file, or only the head to .safetensors or .pt; checked after loading; for one model",
     )
 
 
@@ -195,17 +215,35 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from benchmarking.experiments.transfer.result_files import (
+        check_suffix,
+        predictions_of,
+        save_result,
+        the_result,
+    )
     from benchmarking.experiments.transfer.tables import writer_of
     from benchmarking.experiments.transfer.verbs import choices, folder_of, transferred
+    from benchmarking.reports.figures import suffix_of
 
     for path in args.output:
         writer_of(path)  # an unknown suffix is refused before hours of work
+    for path in args.predictions:
+        suffix_of(path)
+    for path in args.export:
+        check_suffix(path)
     options, machine = choices(_options(args))
     tasks = _tasks(args, machine)
     tables, done = transferred(tasks, args.models, folder_of(args.store, machine), options, machine)
     print(tables)
     for path in args.output:
         tables.write(path)
+    if args.predictions or args.export:
+        result = the_result(done.results)
+        for path in args.predictions:
+            predictions_of(result).save(path)
+            print(f"wrote {path}", file=sys.stderr)
+        for path in args.export:
+            print(save_result(result, path), file=sys.stderr)
     for name, reason in done.obstacles.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     moved = options.protocol != "article" and any(row.changed for row in tables.rows)

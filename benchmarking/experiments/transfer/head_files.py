@@ -6,7 +6,7 @@ A .pt file has the state dict of a `torch.nn.Sequential`, and a .keras file a wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,21 @@ def load_head(path: Path, expected: Mapping[str, Any] | None = None) -> dict[str
     if not path.is_file():
         raise StoreError(f"{path} is not a file; give the file of a head.")
     return format_.read(path, dict(expected or {}))
+
+
+@dataclass(frozen=True, eq=False)
+class HeadFile:
+    """A head to save; for the attributes see `save_head`."""
+
+    path: Path
+    head: Head
+    facts: Mapping[str, Any]
+
+
+def saved(file: HeadFile) -> Iterator[str]:
+    """Save a head in this process; yield what was checked."""
+    save_head(file.path, file.head, file.facts)
+    yield f"{file.path}: after loading, {len(file.head)} tensors have the same bits"
 
 
 @dataclass(frozen=True)
