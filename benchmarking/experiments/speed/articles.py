@@ -212,7 +212,7 @@ def _in_keras(work: Work, mode: str, device: Device) -> tuple[Call, Call]:
         optimizer=keras.optimizers.SGD(RATE, MOMENTUM),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         run_eagerly=mode == "eager",
-        jit_compile=mode == "xla",
+        jit_compile=False,
     )
 
     def call(pixels: Any) -> Any:
