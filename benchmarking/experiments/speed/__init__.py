@@ -55,6 +55,7 @@ class Options:
         gpu: see `inference.job.Job`.
         seed: seed of random weights; None for the published ones.
         weights_folder: see `inference.job.Job`.
+        compiler_cache: folder for what torch.compile makes; None for the user's.
     """
 
     pictures: tuple[Picture, ...]
@@ -64,6 +65,7 @@ class Options:
     gpu: int | None = None
     seed: int | None = None
     weights_folder: Path | None = None
+    compiler_cache: Path | None = None
 
 
 @dataclass(frozen=True)
