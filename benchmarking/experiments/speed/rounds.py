@@ -66,7 +66,7 @@ def setting_of(side: Side, options: Options) -> Setting:
         device=device,
         threads=options.threads,
         precision=options.precision or precisions_of(side.spec)[0],
-        weights="published" if options.seed is None else "random",
+        weights="published" if options.seed is None and not side.network else "random",
         versions=conditions.versions(side.spec, side.mode),
     )
 

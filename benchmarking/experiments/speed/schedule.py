@@ -112,5 +112,5 @@ def _groups(sides: Sequence[Side], *, random: bool) -> list[tuple[Side, ...]]:
     for side in sides:
         name = f"{listed_source(side.spec.source)}/{side.spec.name}"
         key = min([name, *(other.model for other in same.get(name, ()))])
-        groups.setdefault(key, []).append(side)
+        groups.setdefault(side.network or key, []).append(side)
     return [tuple(group) for group in groups.values()]
