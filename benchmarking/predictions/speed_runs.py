@@ -30,7 +30,7 @@ class Setting:
 
     Attributes:
         machine: name of the processor and of the system.
-        device: "cpu", or the name of the accelerator.
+        device: the device that was asked for: "cpu", "gpu 0", or "automatic".
         threads: number of processor cores that a round may use, and of its threads.
         precision: precision of the forward pass.
         weights: "published" or "random".

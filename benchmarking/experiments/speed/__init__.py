@@ -31,11 +31,14 @@ class Side:
         spec: the model; its framework says on which backend it runs.
         mode: one of MODES.
         replica: 1 for the second measurement of the same side in an A/A run, else 0.
+        network: name of what a scenario makes itself, with the same weights in every framework;
+            "" for a model of a source.
     """
 
     spec: ModelSpec
     mode: str
     replica: int = 0
+    network: str = ""
 
     @property
     def again(self) -> Side:
@@ -55,6 +58,7 @@ class Options:
         gpu: see `inference.job.Job`.
         seed: seed of random weights; None for the published ones.
         weights_folder: see `inference.job.Job`.
+        compiler_cache: folder for what torch.compile makes; None for the user's.
     """
 
     pictures: tuple[Picture, ...]
@@ -64,6 +68,7 @@ class Options:
     gpu: int | None = None
     seed: int | None = None
     weights_folder: Path | None = None
+    compiler_cache: Path | None = None
 
 
 @dataclass(frozen=True)
