@@ -27,6 +27,7 @@ def record(table: AccuracyTable, row: Row) -> Mapping[str, object]:
     line |= {"Subset": table.subset} if table.subset else {}
     line |= {"Store": row.store} if row.store else {}
     line |= row.measures
+    line |= row.speed
     line |= _published(row)
     return line
 

@@ -82,6 +82,7 @@ class Row:
         place: uncertainty of its rank by the column that sorts the table; None if there are more
             than MOST_PLACED runs.
         measures: other numbers, by name.
+        speed: measured speed by name, with its unit; see `scoring.measured_speed`.
     """
 
     run: Run
@@ -90,6 +91,7 @@ class Row:
     published: Published | None = None
     place: Place | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
+    speed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def store(self) -> str:
