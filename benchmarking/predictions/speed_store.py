@@ -6,7 +6,6 @@ document has a digest of itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -87,14 +86,9 @@ class SpeedStore:
         }
         files.write(self.path(series, setting), sealed(document, {}).encode())
 
-    def recorded(self) -> Iterator[Recorded]:
-        """Every series, sorted by path.
-
-        Raises:
-            StoreError: a file is broken.
-        """
-        for path in sorted((self.folder / FOLDER).glob(f"*/*/[!.]*{SUFFIX}")):
-            yield read_file(path)
+    def paths(self) -> list[Path]:
+        """The file of every series, sorted; `read_file` reads one."""
+        return sorted((self.folder / FOLDER).glob(f"*/*/[!.]*{SUFFIX}"))
 
 
 def read_file(path: Path) -> Recorded:

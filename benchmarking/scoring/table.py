@@ -83,6 +83,7 @@ class Row:
             than MOST_PLACED runs.
         measures: other numbers, by name.
         elsewhere: scores of the same model on other image sets, by name; see `side_by_side`.
+        speed: measured speed by name, with its unit; see `scoring.measured_speed`.
     """
 
     run: Run
@@ -92,6 +93,7 @@ class Row:
     place: Place | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
     elsewhere: Mapping[str, Score] = field(default_factory=dict)
+    speed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def store(self) -> str:

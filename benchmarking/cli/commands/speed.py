@@ -42,9 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--models",
         nargs="+",
-        required=True,
+        default=["efficientnet-lite0"],
         metavar="MODEL",
-        help="as in 'predict'; models with the same weights are compared",
+        help="as in 'predict'; models with the same weights are compared (default: "
+        "efficientnet-lite0, in both frameworks)",
     )
     known = "; ".join(f"{name}: {one.HELP}" for name, one in scenarios().items())
     add(

@@ -205,7 +205,9 @@ def _notes(lines: Sequence[Line], null: Interval | None) -> list[str]:
             f"{null.high:.3f}]."
         )
     fewest = min((line.seconds for line in lines), key=lambda one: one.rounds, default=None)
-    if fewest and not fewest.is_certain:
+    if fewest and fewest.rounds == 1:
+        found.append("One round has no interval; 6 rounds are needed for one of 95 %.")
+    elif fewest and not fewest.is_certain:
         share = 100 * (1 - 2.0 ** (1 - fewest.rounds))
         found.append(
             f"With {fewest.rounds} rounds, an interval holds in {share:.0f} % of cases "

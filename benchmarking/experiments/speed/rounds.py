@@ -17,6 +17,7 @@ from benchmarking.inference.executors import Failed, Output, executors
 from benchmarking.io import temporary
 from benchmarking.models.frameworks import NO_GPU
 from benchmarking.models.sources import precisions_of
+from benchmarking.predictions.provenance import RANDOM
 from benchmarking.predictions.speed_runs import Round, Series, Setting
 from benchmarking.predictions.speed_store import SpeedStore
 
@@ -61,12 +62,13 @@ def setting_of(side: Side, options: Options) -> Setting:
         BenchmarkError: its framework does not exist.
     """
     device = {None: "automatic", NO_GPU: "cpu"}.get(options.gpu, f"gpu {options.gpu}")
+    random = options.seed is not None or side.network or side.spec.weights.name == RANDOM
     return Setting(
         machine=conditions.machine(),
         device=device,
         threads=options.threads,
         precision=options.precision or precisions_of(side.spec)[0],
-        weights="published" if options.seed is None and not side.network else "random",
+        weights=RANDOM if random else "published",
         versions=conditions.versions(side.spec, side.mode),
     )
 

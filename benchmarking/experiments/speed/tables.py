@@ -72,7 +72,8 @@ def title(summary: Summary) -> str:
     models = dict.fromkeys(side.spec.name for side in comparison.sides)
     setting = summary.lines[0].setting if summary.lines else None
     where = (
-        f", {setting.precision}, {setting.weights} weights, {setting.threads} threads, "
+        f", {setting.precision}, {setting.weights} weights, "
+        f"{setting.threads} thread{'s' * (setting.threads > 1)}, "
         f"{setting.machine}"
         if setting
         else ""

@@ -13,18 +13,16 @@ from benchmarking.experiments import all_crops
 from benchmarking.experiments.speed import Trial
 from benchmarking.experiments.speed.engines import (
     Engine,
-    Pixels,
     Ready,
     check_mode,
     engine_of,
-    scaled,
 )
 from benchmarking.experiments.speed.scenarios import Clock
 from benchmarking.experiments.speed.timing import Pace, fetched, timed
 from benchmarking.inference.outputs import ProbabilitiesOf
 from benchmarking.models.loaded import Loaded, load
 from benchmarking.models.signatures import in_batches
-from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.recipe import Crops, Preprocessing
 from benchmarking.predictions.speed_runs import Answers, Measured
 from benchmarking.predictions.top_k import top_k
 
@@ -37,22 +35,28 @@ class Prepared:
         trial: the round.
         loaded: the model.
         recipe: its preprocessing.
-        pixels: the scaled pictures, (n, height, width, 3).
+        crops: crops of the pictures, (n, height, width, 3).
     """
 
     trial: Trial
     loaded: Loaded
     recipe: Preprocessing
-    pixels: Pixels
+    crops: Crops
 
     @property
     def engine(self) -> Engine:
         """The engine of its framework."""
         return engine_of(self.loaded.spec)
 
-    def batch(self, size: int) -> Pixels:
-        """A batch of pictures; they are repeated if there are fewer."""
-        return np.ascontiguousarray(np.resize(self.pixels, (size, *self.pixels.shape[1:])))
+    def ready(self, mode: str) -> Ready:
+        """The model in a mode."""
+        return self.engine.forward(self.loaded, self.recipe.scaling, mode)
+
+    @property
+    def batch(self) -> Crops:
+        """A batch of the trial's size; pictures are repeated if there are fewer."""
+        size = self.trial.batch_size
+        return np.ascontiguousarray(np.resize(self.crops, (size, *self.crops.shape[1:])))
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -72,7 +76,7 @@ def prepared(trial: Trial) -> Prepared:
         raise BenchmarkError("there are no pictures; give some, such as 'demo'.")
     recipe = trial.side.spec.recipe("published")
     crops = all_crops(trial.options.pictures, recipe, trial.options.threads)
-    return Prepared(trial, loaded_model(trial), recipe, scaled(crops, recipe.scaling))
+    return Prepared(trial, loaded_model(trial), recipe, crops)
 
 
 def loaded_model(trial: Trial) -> Loaded:
@@ -95,7 +99,7 @@ def loaded_model(trial: Trial) -> Loaded:
 def repeated(ready: Ready, prepared: Prepared, clock: Clock) -> Measured:
     """Times of calls of the model with one batch, and its answers to all pictures."""
     trial = prepared.trial
-    batch = ready.inputs(prepared.batch(trial.batch_size))
+    batch = ready.inputs(prepared.batch)
     found = timed(
         lambda: ready.forward(batch), clock, Pace(trial.options.seconds), trial.batch_size
     )
@@ -111,10 +115,10 @@ def answers_of(ready: Ready, prepared: Prepared) -> Answers:
     """
     names = tuple(picture.key for picture in prepared.trial.options.pictures)
 
-    def run(pixels: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(fetched(ready.forward(ready.inputs(pixels))))
+    def run(crops: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(fetched(ready.forward(ready.inputs(crops))))
 
-    outputs = in_batches(run, prepared.pixels, prepared.trial.batch_size)
+    outputs = in_batches(run, prepared.crops, prepared.trial.batch_size)
     found = top_k(ProbabilitiesOf(prepared.loaded.spec.classes)(outputs, len(names)), k=5)
     return Answers(
         names,

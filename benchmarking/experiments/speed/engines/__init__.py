@@ -43,13 +43,13 @@ class Ready:
     """A model that is ready to be called in a mode.
 
     Attributes:
-        inputs: arranges scaled pictures as the model takes them; not part of the timed work.
+        inputs: scales crops and arranges them as the model takes them; not part of the timed work.
         forward: the model: from what `inputs` returns to probabilities or logits, (n, classes).
         layout: memory layout of the pictures.
         facts: further facts, in words.
     """
 
-    inputs: Callable[[Pixels], Any]
+    inputs: Callable[[Crops], Any]
     forward: Callable[[Any], object]
     layout: str
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Engine(Protocol):
     def modes(self, framework: str) -> tuple[str, ...]:
         """The modes of a framework that it has, such as "eager"."""
 
-    def forward(self, loaded: Loaded, mode: str) -> Ready:
+    def forward(self, loaded: Loaded, scaling: Scaling, mode: str) -> Ready:
         """The model as it predicts.
 
         Raises:
@@ -71,9 +71,10 @@ class Engine(Protocol):
     def training(
         self, loaded: Loaded, mode: str, pixels: Pixels, labels: NDArray[np.int64]
     ) -> Callable[[], object]:
-        """A step of training on these pictures: forward, backward, update; it returns the loss.
+        """A step of training on these scaled pictures; it returns the loss.
 
-        Without dropout, whose random numbers differ between frameworks.
+        Forward, backward and update, without dropout, whose random numbers differ between
+        frameworks.
 
         Raises:
             BenchmarkError: it cannot be trained in this mode.

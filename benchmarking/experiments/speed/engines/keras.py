@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.experiments.speed.engines import LEARNING_RATE, Pixels, Ready
+from benchmarking.experiments.speed.engines import LEARNING_RATE, Pixels, Ready, scaled
 from benchmarking.models.loaded import Loaded
+from benchmarking.pictures.recipe import Scaling
 
 if TYPE_CHECKING:
     import keras
@@ -22,10 +23,10 @@ def modes(framework: str) -> tuple[str, ...]:
     return ("eager", "compiled", "xla") if framework == "keras" else ("eager", "compiled")
 
 
-def forward(loaded: Loaded, mode: str) -> Ready:
+def forward(loaded: Loaded, scaling: Scaling, mode: str) -> Ready:
     """The model as it predicts; `model.predict` has overhead of its own and is not used."""
     make = {"keras": _on_tensorflow, "keras-jax": _on_jax, "keras-torch": _on_torch}
-    return make[loaded.spec.framework](loaded, mode)
+    return make[loaded.spec.framework](loaded, scaling, mode)
 
 
 def training(
@@ -66,7 +67,7 @@ def fill_at_random(model: keras.Model, seed: int) -> None:
                 variable.assign(random.normal(0, sqrt(2 / inputs), value.shape).astype(np.float32))
 
 
-def _on_tensorflow(loaded: Loaded, mode: str) -> Ready:
+def _on_tensorflow(loaded: Loaded, scaling: Scaling, mode: str) -> Ready:
     import tensorflow as tf
 
     model = loaded.model
@@ -80,10 +81,10 @@ def _on_tensorflow(loaded: Loaded, mode: str) -> Ready:
         with tf.device(loaded.device.address):
             return called(tf.constant(pixels))
 
-    return Ready(lambda pixels: pixels, run, "NHWC")
+    return Ready(lambda crops: scaled(crops, scaling), run, "NHWC")
 
 
-def _on_jax(loaded: Loaded, mode: str) -> Ready:
+def _on_jax(loaded: Loaded, scaling: Scaling, mode: str) -> Ready:
     import jax
 
     model = loaded.model
@@ -97,11 +98,13 @@ def _on_jax(loaded: Loaded, mode: str) -> Ready:
 
     called = call if mode == "eager" else jax.jit(call)
     return Ready(
-        lambda pixels: pixels, lambda pixels: called(values, jax.numpy.asarray(pixels)), "NHWC"
+        lambda crops: scaled(crops, scaling),
+        lambda pixels: called(values, jax.numpy.asarray(pixels)),
+        "NHWC",
     )
 
 
-def _on_torch(loaded: Loaded, mode: str) -> Ready:
+def _on_torch(loaded: Loaded, scaling: Scaling, mode: str) -> Ready:
     import keras
     import torch
 
@@ -120,4 +123,4 @@ def _on_torch(loaded: Loaded, mode: str) -> Ready:
         with torch.inference_mode(), device:
             return called(pixels.to(loaded.device.address))
 
-    return Ready(torch.from_numpy, run, "NHWC")
+    return Ready(lambda crops: torch.from_numpy(scaled(crops, scaling)), run, "NHWC")

@@ -22,12 +22,12 @@ def modes(framework: str) -> tuple[str, ...]:
     return ("compiled",) if framework == "onnx" else ("eager",)
 
 
-def forward(loaded: Loaded, mode: str) -> Ready:
-    """The predictor with pixels that are scaled already."""
+def forward(loaded: Loaded, scaling: Scaling, mode: str) -> Ready:
+    """The predictor, whose scaling is timed, too."""
     predictor = framework_of(loaded.spec).predictor(
-        loaded.model, Scaling(), loaded.device, loaded.precision
+        loaded.model, scaling, loaded.device, loaded.precision
     )
-    return Ready(lambda pixels: pixels, predictor, "NHWC")
+    return Ready(lambda crops: crops, predictor, "NHWC", {"timed": "scaling too"})
 
 
 def training(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError, requires
-from benchmarking.experiments.speed.engines import LEARNING_RATE, Pixels, Ready
+from benchmarking.experiments.speed.engines import LEARNING_RATE, Pixels, Ready, scaled
 from benchmarking.models.loaded import Loaded
+from benchmarking.pictures.recipe import Scaling
 
 if TYPE_CHECKING:
     import torch
@@ -23,13 +25,13 @@ def modes(framework: str) -> tuple[str, ...]:
     return ("eager", "compiled", "onnxruntime")
 
 
-def forward(loaded: Loaded, mode: str) -> Ready:
+def forward(loaded: Loaded, scaling: Scaling, mode: str) -> Ready:
     """The model as it predicts."""
     import torch
 
     model = _on_device(loaded).eval()
     if mode == "onnxruntime":
-        return _exported(model, loaded)
+        return _exported(model, loaded, scaling)
     called = torch.compile(model) if mode == "compiled" else model
 
     def run(pixels: torch.Tensor) -> torch.Tensor:
@@ -37,7 +39,11 @@ def forward(loaded: Loaded, mode: str) -> Ready:
             logits = called(pixels.to(loaded.device.address))
             return torch.softmax(logits.float(), dim=1)
 
-    return Ready(_tensor, run, "NCHW in the memory order NHWC (channels_last)")
+    return Ready(
+        lambda crops: _tensor(scaled(crops, scaling)),
+        run,
+        "NCHW in the memory order NHWC (channels_last)",
+    )
 
 
 def training(
@@ -102,7 +108,7 @@ def _precision(loaded: Loaded) -> AbstractContextManager[Any]:
     return found
 
 
-def _exported(model: torch.nn.Module, loaded: Loaded) -> Ready:
+def _exported(model: torch.nn.Module, loaded: Loaded, scaling: Scaling) -> Ready:
     """The model in ONNX Runtime; it takes NCHW, whose memory order is that of its axes."""
     with requires("onnx"):
         import onnxruntime
@@ -111,23 +117,23 @@ def _exported(model: torch.nn.Module, loaded: Loaded) -> Ready:
     if loaded.device.kind != "cpu" or loaded.precision != "float32":
         raise BenchmarkError("mode onnxruntime is for float32 on the CPU; use another mode.")
     side = loaded.spec.recipes["published"].crop
-    file = io.BytesIO()
-    torch.onnx.export(
-        model,
-        (torch.zeros(2, 3, side, side),),
-        file,
-        dynamo=False,
-        input_names=["pixels"],
-        output_names=["logits"],
-        dynamic_axes={"pixels": {0: "n"}, "logits": {0: "n"}},
-    )
+    pictures = torch.zeros(2, 3, side, side)
+    with contextlib.redirect_stdout(io.StringIO()):  # it tells its progress
+        program = torch.onnx.export(
+            model,
+            (pictures,),
+            dynamo=True,
+            input_names=["pixels"],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+        )
+    if program is None:
+        raise BenchmarkError(f"PyTorch exported no ONNX model of {loaded.spec.full_name}.")
+    file = program.model_proto.SerializeToString()
     options = onnxruntime.SessionOptions()
     options.use_deterministic_compute = True
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        file.getvalue(), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
     def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         logits: NDArray[np.float32] = session.run(None, {"pixels": pixels})[0]
@@ -136,7 +142,7 @@ def _exported(model: torch.nn.Module, loaded: Loaded) -> Ready:
         return found
 
     return Ready(
-        lambda pixels: np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)),
+        lambda crops: np.ascontiguousarray(scaled(crops, scaling).transpose(0, 3, 1, 2)),
         run,
         "NCHW",
         {"onnxruntime": onnxruntime.__version__},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarking.experiments import all_crops
 from benchmarking.experiments.speed import Side, Trial
-from benchmarking.experiments.speed.engines import check_mode, engine_of, scaled
+from benchmarking.experiments.speed.engines import check_mode, engine_of
 from benchmarking.experiments.speed.scenarios import Clock
 from benchmarking.experiments.speed.timing import fetched
 from benchmarking.experiments.speed.work import Prepared, answers_of, loaded_model
@@ -32,16 +32,16 @@ def measure(trial: Trial, clock: Clock) -> Measured:
     check_mode(trial.side)
     spec, options = trial.side.spec, trial.options
     recipe = spec.recipe("published")
-    pixels = scaled(all_crops(options.pictures, recipe, options.threads), recipe.scaling)
+    crops = all_crops(options.pictures, recipe, options.threads)
     start = clock()
     framework_of(spec).prepare(options.gpu, options.precision or precisions_of(spec)[0])
     imported = clock()
     loaded = loaded_model(trial)
     built = clock()
-    ready = engine_of(spec).forward(loaded, trial.side.mode)
-    fetched(ready.forward(ready.inputs(pixels[:1])))
+    ready = engine_of(spec).forward(loaded, recipe.scaling, trial.side.mode)
+    fetched(ready.forward(ready.inputs(crops[:1])))
     end = clock()
     parts = {"import": imported - start, "build": built - imported, "first answer": end - built}
-    answers = answers_of(ready, Prepared(trial, loaded, recipe, pixels))
+    answers = answers_of(ready, Prepared(trial, loaded, recipe, crops))
     facts = {"layout": ready.layout, "device": loaded.device.title}
     return Measured(end - built, (), (end - start,), True, 1, parts, (), answers, facts)

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarking.experiments.speed import Side, Trial
-from benchmarking.experiments.speed.engines import scaled
 from benchmarking.experiments.speed.scenarios import Clock
 from benchmarking.experiments.speed.timing import Pace, fetched, timed
 from benchmarking.experiments.speed.work import answers_of, prepared
@@ -36,11 +35,11 @@ def batch_sizes(asked: Sequence[int]) -> Sequence[int]:
 def measure(trial: Trial, clock: Clock) -> Measured:
     """Predict all pictures from their files again and again; the last batch may be smaller."""
     found = prepared(trial)
-    ready = found.engine.forward(found.loaded, trial.side.mode)
+    ready = found.ready(trial.side.mode)
     pictures, spec, recipe = trial.options.pictures, found.loaded.spec, found.recipe
 
     def predictor(some: Crops) -> Scores:
-        output = fetched(ready.forward(ready.inputs(scaled(some, recipe.scaling))))
+        output = fetched(ready.forward(ready.inputs(some)))
         return np.asarray(output, dtype=np.float32)
 
     def step() -> object:

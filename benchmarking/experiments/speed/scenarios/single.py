@@ -26,4 +26,4 @@ def batch_sizes(asked: Sequence[int]) -> Sequence[int]:
 def measure(trial: Trial, clock: Clock) -> Measured:
     """Call the model with one picture again and again."""
     found = prepared(trial)
-    return repeated(found.engine.forward(found.loaded, trial.side.mode), found, clock)
+    return repeated(found.ready(trial.side.mode), found, clock)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarking.experiments.speed import Side, Trial
-from benchmarking.experiments.speed.engines import modes_of
+from benchmarking.experiments.speed.engines import modes_of, scaled
 from benchmarking.experiments.speed.scenarios import Clock
 from benchmarking.experiments.speed.timing import Pace, fetched, timed
 from benchmarking.experiments.speed.work import answers_of, prepared
@@ -21,11 +21,13 @@ _LOSSES = 3
 
 
 def sides(chosen: Sequence[Side]) -> Sequence[Side]:
-    """The sides that can be trained: all but those of ONNX Runtime."""
-    return [side for side in chosen if "eager" in modes_of(side.spec) and side.mode != _NO_GRADIENT]
+    """The sides that can be trained: eager or compiled.
 
-
-_NO_GRADIENT = "onnxruntime"
+    ONNX Runtime has no gradients, and TensorFlow does not compile all of them with XLA where
+    determinism is required.
+    """
+    trained = ("eager", "compiled")
+    return [side for side in chosen if "eager" in modes_of(side.spec) and side.mode in trained]
 
 
 def batch_sizes(asked: Sequence[int]) -> Sequence[int]:
@@ -36,9 +38,9 @@ def batch_sizes(asked: Sequence[int]) -> Sequence[int]:
 def measure(trial: Trial, clock: Clock) -> Measured:
     """Train on the same batch again and again; the answers are those before training."""
     found = prepared(trial)
-    ready = found.engine.forward(found.loaded, "eager")
+    ready = found.ready("eager")
     answers = answers_of(ready, found)
-    pixels = found.batch(trial.batch_size)
+    pixels = scaled(found.batch, found.recipe.scaling)
     step = found.engine.training(found.loaded, trial.side.mode, pixels, found.labels)
     losses: list[float] = []
 
