@@ -31,7 +31,9 @@ DEV = [
 DOCS = ["mkdocstrings-python", "zensical"]
 # Needed by the tests of the example notebooks.
 NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
-# Make the files that tests of ONNX read.
+# Needed by the tests of pages; the browser is Chromium or Chrome, from the system.
+BROWSER = ["axe-playwright-python", "playwright"]
+# Write ONNX files, as 'transfer' does and as tests of ONNX need.
 EXPORTERS = ["onnxscript"]
 # Independent implementations that tests compare with.
 REFERENCES = ["jax", "pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
@@ -65,7 +67,8 @@ setup(
     package_data={
         "benchmarking": [
             *("data/*", "data/schemas/*", "py.typed"),
-            *(f"reports/html_page/page.{suffix}" for suffix in ("css", "html", "js")),
+            *(f"reports/html_page/*.{suffix}" for suffix in ("css", "html", "js")),
+            "reports/site/*.html",
         ]
     },
     install_requires=[
@@ -84,13 +87,18 @@ setup(
         "keras-torch": [*KERAS_ALONE, "torch>=2.9"],
         "keras-jax": [*KERAS_ALONE, "jax"],
         "onnx": ONNX,
+        "export": [*ONNX, *EXPORTERS],
+        "transfer": ["scikit-learn", "scipy"],
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],
         "report": REPORT,
         "demo": DEMO,
-        "dev": [*DEV, *EXPORTERS, *NOTEBOOKS, *REFERENCES, *REPORT],
+        "dev": [*DEV, *BROWSER, *EXPORTERS, *NOTEBOOKS, *REFERENCES, *REPORT],
         "docs": DOCS,
-        "all": [*DEMO, *ONNX, *DEV, *EXPORTERS, *DOCS, *NOTEBOOKS, *REFERENCES, *REPORT],
+        "all": [
+            *(*DEMO, *ONNX, *REPORT),
+            *(*DEV, *BROWSER, *DOCS, *EXPORTERS, *NOTEBOOKS, *REFERENCES),
+        ],
     },
     scripts=sorted(str(path.relative_to(HERE)) for path in HERE.glob("scripts/*.py")),
     entry_points={"console_scripts": ["imagenet-benchmark = benchmarking.cli:main"]},

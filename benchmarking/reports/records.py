@@ -29,6 +29,7 @@ def record(table: AccuracyTable, row: Row) -> Mapping[str, object]:
     line |= {"Store": row.store} if row.store else {}
     line |= row.measures
     line |= {name: score.share for name, score in row.elsewhere.items()}
+    line |= row.speed
     line |= _published(row)
     return line
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -28,7 +28,13 @@ from benchmarking.scoring.estimates import (
     estimated_share,
 )
 from benchmarking.scoring.metrics import correct
-from benchmarking.scoring.statistics import cohen_kappa, holm, mcnemar_test, paired_interval
+from benchmarking.scoring.statistics import (
+    cohen_kappa,
+    holm,
+    mcnemar_tests,
+    only_right,
+    paired_interval,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,7 +266,7 @@ def first_guesses(store: Stores | Store, run: Run, right: LabelSet) -> FirstGues
     if design:
         check_whole_sample(run, right, design)
         design = replace(design, strata=tuple(design.strata[row] for row in right.rows))
-    guesses = right.of(predicted[:, 0])
+    guesses = right.of(predicted[:, 0]).copy()  # a view would keep all five guesses in memory
     return FirstGuesses(run, guesses, correct(predicted, right, k=1), design)
 
 
@@ -384,21 +390,54 @@ def other_classes(right: LabelSet, ours: ImageRows, theirs: ImageRows) -> tuple[
     )
 
 
-def every_pair(runs: Sequence[FirstGuesses]) -> list[Pair]:
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Every pair of runs, in the order of `combinations`; each is made when it is needed.
+
+    Attributes:
+        runs: the runs, on the same pictures.
+        only: (runs, runs), the result of `only_right`.
+        p_values: (pairs,) p-values of exact McNemar tests; for a sample, see `Pair`.
+        adjusted: (pairs,) the p-values after Holm's adjustment.
+    """
+
+    runs: Sequence[FirstGuesses]
+    only: NDArray[np.int64]
+    p_values: NDArray[np.float64]
+    adjusted: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.p_values)
+
+    def __iter__(self) -> Iterator[Pair]:
+        rights = [int(np.count_nonzero(run.hits)) for run in self.runs]
+        places = combinations(range(len(self.runs)), 2)
+        tests = zip(self.p_values.tolist(), self.adjusted.tolist(), strict=True)
+        for (i, j), (p_value, adjusted) in zip(places, tests, strict=True):
+            first, second = self.runs[i], self.runs[j]
+            first_only, second_only = int(self.only[i, j]), int(self.only[j, i])
+            both = rights[i] - first_only
+            yield Pair(
+                first.run,
+                second.run,
+                both,
+                first_only,
+                second_only,
+                len(first.hits) - both - first_only - second_only,
+                int(np.count_nonzero(first.classes == second.classes)),
+                p_value,
+                adjusted,
+                _estimated(first, second),
+            )
+
+
+def every_pair(runs: Sequence[FirstGuesses]) -> Pairs:
     """Compare every pair of runs, in the given order; p-values are adjusted for all pairs."""
-    pairs = list(combinations(runs, 2))
-    counts = [_counts(first, second) for first, second in pairs]
-    found = [_estimated(first, second) for first, second in pairs]
-    tests = [
-        one.difference.p_value if one else mcnemar_test(*count[1:3])
-        for count, one in zip(counts, found, strict=True)
-    ]
-    return [
-        Pair(first.run, second.run, *count, test, float(adjusted), one)
-        for (first, second), count, test, adjusted, one in zip(
-            pairs, counts, tests, holm(tests), found, strict=True
-        )
-    ]
+    only = only_right(np.stack([np.packbits(run.hits) for run in runs]))
+    found = [_estimated(first, second) for first, second in combinations(runs, 2)]
+    tests = [one.difference.p_value for one in found if one]
+    p_values = np.array(tests) if tests else mcnemar_tests(only)
+    return Pairs(runs, only, p_values, holm(p_values))
 
 
 def _estimated(first: FirstGuesses, second: FirstGuesses) -> EstimatedPair | None:
@@ -438,11 +477,3 @@ def class_changes(first: FirstGuesses, second: FirstGuesses, right: LabelSet) ->
         ClassChange(*map(int, (label, ones[label], others[label], totals[label])))
         for label in order
     ]
-
-
-def _counts(first: FirstGuesses, second: FirstGuesses) -> tuple[int, int, int, int, int]:
-    both = int(np.count_nonzero(first.hits & second.hits))
-    ones, others = (int(np.count_nonzero(run.hits)) for run in (first, second))
-    neither = len(first.hits) - ones - others + both
-    same = int(np.count_nonzero(first.classes == second.classes))
-    return both, ones - both, others - both, neither, same

@@ -28,7 +28,7 @@ from benchmarking.scoring.statistics import (
 LEVEL = 0.05
 """Significance level."""
 
-MOST_PLACED = 100
+MOST_PLACED = 2_000
 """Largest number of runs for which a table has the uncertainty of ranks."""
 
 
@@ -104,6 +104,7 @@ class Row:
             than MOST_PLACED runs.
         measures: other numbers, by name.
         elsewhere: scores of the same model on other image sets, by name; see `side_by_side`.
+        speed: measured speed by name, with its unit; see `scoring.measured_speed`.
     """
 
     run: Run
@@ -113,6 +114,7 @@ class Row:
     place: Place | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
     elsewhere: Mapping[str, Score] = field(default_factory=dict)
+    speed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def store(self) -> str:
@@ -270,8 +272,7 @@ def _places(best_first: Sequence[Counts], sorted_by: str) -> Sequence[Place | No
     """
     if not best_first or len(best_first) > MOST_PLACED or best_first[0].estimates:
         return [None] * len(best_first)
-    _, n = best_first[0].right[sorted_by]
-    hits = np.stack([np.unpackbits(run.hits, count=n) for run in best_first]).astype(np.bool_)
+    hits = np.stack([run.hits for run in best_first])
     different = pairwise_tests(only_right(hits)) < LEVEL
     ranges = rank_ranges(different)
     tiers = rank_tiers(different)

@@ -18,7 +18,7 @@ from benchmarking.cli.options import (
     print_notes,
     warn_of_left_out,
 )
-from benchmarking.cli.scored_tables import scored_runs
+from benchmarking.cli.scored_tables import scored_subjects
 from benchmarking.io.user_folders import expanded
 
 NAME = "plot"
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the figure, or list all; 1 if runs had to be left out."""
     from benchmarking.errors import BenchmarkError
-    from benchmarking.reports.figures import Subject, draw, figure_named, figures, suffix_of
+    from benchmarking.reports.figures import draw, figure_named, figures, suffix_of
 
     if args.name is None:
         known = figures()
@@ -73,9 +73,8 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         raise BenchmarkError("plot needs a file to write; name it with -o, such as -o figure.svg.")
     suffix_of(args.output)
-    found, broken = scored_runs(args, chosen_stores(args))
-    tables = [one.table for one in found]
-    subjects = [Subject(one.stores, one.table, one.labels) for one in found]
+    subjects, broken = scored_subjects(args, chosen_stores(args))
+    tables = [subject.table for subject in subjects]
     draw(figure, subjects).save(args.output, args.theme)
     print(f"wrote {args.output}", file=sys.stderr)
     print_notes(note for table in tables for note in table.notes)

@@ -18,6 +18,9 @@ from benchmarking.predictions.stores import Stores
 from benchmarking.scoring.compare import FirstGuesses, first_guesses
 from benchmarking.scoring.table import AccuracyTable, Row
 
+MOST_ROWS = 100
+"""Largest number of runs in a figure with a row for each."""
+
 
 @dataclass(frozen=True, eq=False)
 class Subject:

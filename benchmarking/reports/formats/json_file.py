@@ -54,6 +54,7 @@ def _row(row: Row) -> dict[str, Any]:
         "place": asdict(row.place) if row.place else None,
         "measures": row.measures,
         **({"elsewhere": _scores(row.elsewhere)} if row.elsewhere else {}),
+        **({"speed": row.speed} if row.speed else {}),
         "published": _published(row),
         "provenance": asdict(row.provenance),
     }
