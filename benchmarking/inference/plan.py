@@ -30,6 +30,7 @@ from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.kept_crops import KeptCrops
 from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.sets import Contents, OnBadImage, read_images
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.run_index import kept_apart
 from benchmarking.predictions.store import Store, bytes_needed
@@ -152,11 +153,11 @@ class Plan:
         classes = (spec.classes if self.options.keep == "all" else 0 for spec in specs)
         return sum(bytes_needed(self.n, classes=count) for count in classes)
 
-    def begin_to_keep_crops(self, tell: Callable[[str], None] = notice) -> list[KeptCrops]:
+    def _begin_to_keep(self, tell: Callable[[str], None] = notice) -> list[KeptCrops]:
         """Begin to keep the crops of the runs that have not begun, for the check of the pictures.
 
         A partial run needs only some crops, and the check is faster without them. Each of these
-        has to be published, or its stack closed; see `publish_crops`.
+        has to be published, or its stack closed; see `_publish`.
         """
         missing = [
             spec.recipes[self.options.recipe]
@@ -166,11 +167,40 @@ class Plan:
         cache, recipes = self.options.crop_cache, list(dict.fromkeys(missing))
         return begin_to_keep(self.images, self.n, recipes, cache, tell)
 
+    def read(
+        self,
+        contents: Contents,
+        until: ExitStack,
+        on_bad_image: OnBadImage = "stop",
+        tell: Callable[[str], None] = notice,
+    ) -> tuple[Plan, ImageSet]:
+        """The plan on the pictures that can be used; each is read once.
+
+        Their crops are kept for the sweep, as far as there is room.
+
+        Args:
+            contents: the pictures that were planned.
+            until: crops are removed when this stack closes.
+            on_bad_image: see `open_images`.
+            tell: called with messages for the user.
+
+        Raises:
+            PictureError: some pictures cannot be used and must not be skipped, or none can.
+        """
+        with ExitStack() as unfinished:
+            kept = self._begin_to_keep(tell)
+            for one in kept:
+                unfinished.push(one.stack)
+            how = (on_bad_image, self.options.workers, tell)
+            images = read_images(self.images, contents, *how, recipes=self.recipes, kept=kept)
+            self._publish(kept, images, until)
+        return self.on(images), images
+
     def _has_begun(self, run: Run) -> bool:
         """Whether a run is stored, at least in part."""
         return self.store.path(run).exists() or self.store.unfinished(run).exists()
 
-    def publish_crops(self, kept: Sequence[KeptCrops], images: ImageSet, until: ExitStack) -> None:
+    def _publish(self, kept: Sequence[KeptCrops], images: ImageSet, until: ExitStack) -> None:
         """Let the sweep use the crops that were kept; they are removed when the stack closes.
 
         They stay if the user has named a folder for crops.

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from benchmarking.models.transforms import recipe_of
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.pictures.sampling import Sample
-from benchmarking.pictures.sets import open_images
+from benchmarking.pictures.sets import listed, open_images
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
@@ -65,9 +65,9 @@ def sweep(
         BenchmarkError: a name is unknown, a model cannot run, or the store cannot be written.
     """
     _refuse_no_name(models)
-    recipes = recipes_of(models, options.get("recipe", RECIPE))
-    pictures, target = opened(images, recipes, estimate), _store(store)
-    yield from _planned(models, pictures, target, _options(options)).sweep(pictures)
+    with ExitStack() as stack:
+        made, pictures = _planned(models, images, estimate, _store(store), _options(options), stack)
+        yield from made.sweep(pictures)
 
 
 def from_file(model: Any, recipe: Recipe = "published", name: str | None = None) -> Any:
@@ -103,14 +103,39 @@ def recipes_of(model: Any, recipe: Recipe) -> list[Preprocessing]:
 
 def _planned(
     models: Models,
-    images: ImageSet,
+    images: Images,
+    estimate: int | Sample | None,
     store: Store,
     options: Options,
+    stack: ExitStack,
     own: Sequence[ModelSpec] = (),
+) -> tuple[Plan, ImageSet]:
+    """Plan the sweep, then read the pictures, unless they are open; crops stay with the stack.
+
+    Raises:
+        BenchmarkError: a model cannot run, the disk is too full, or pictures cannot be used.
+    """
+    _refuse_no_name(models)
+    if isinstance(images, ImageSet):
+        pictures = opened(images, (), estimate)
+        made = _on_pictures(models, pictures.name, len(pictures), store, options, own)
+        return made, pictures
+    _refuse_no_pictures(images)
+    contents, name = listed(images, estimate=estimate)
+    made = _on_pictures(models, name, len(contents.pictures), store, options, own)
+    return made.read(contents, stack)
+
+
+def _on_pictures(
+    models: Models,
+    images: str,
+    n: int,
+    store: Store,
+    options: Options,
+    own: Sequence[ModelSpec],
 ) -> Plan:
     """Plan the sweep; BenchmarkError if a model cannot run, or the disk is too full."""
-    _refuse_no_name(models)
-    made = plan(models, images.name, len(images), store, options, own=own)
+    made = plan(models, images, n, store, options, own=own)
     for model, obstacle in made.obstacles.items():
         raise BenchmarkError(f"{model}: {obstacle}") from obstacle
     made.check_room()
@@ -174,18 +199,20 @@ def predict(
             "that its run says how it was made."
         )
     chosen = from_file(model, recipe, name)
-    pictures = opened(images, recipes_of(chosen, recipe), estimate)
     target = _store(store)
     wanted: list[Run] = []
-    if callable(chosen):
-        events = _own(chosen, pictures, target, name, _recipe_of_own(recipe), _options(options))
-    else:
-        own = _own_specs(chosen, name, recipe, checkpoint, part)
-        named = recipe if isinstance(recipe, str) and chosen not in own else RECIPE
-        listed = [] if own else chosen
-        made = _planned(listed, pictures, target, _options({"recipe": named, **options}), own)
-        events, wanted = made.sweep(pictures), list(map(made.run, made.specs))
-    with closing(bars(events)) as shown:
+    with ExitStack() as stack:
+        if callable(chosen):
+            pictures = opened(images, recipes_of(chosen, recipe), estimate)
+            events = _own(chosen, pictures, target, name, _recipe_of_own(recipe), _options(options))
+        else:
+            own = _own_specs(chosen, name, recipe, checkpoint, part)
+            named = recipe if isinstance(recipe, str) and chosen not in own else RECIPE
+            how = _options({"recipe": named, **options})
+            models = [] if own else chosen
+            made, pictures = _planned(models, images, estimate, target, how, stack, own)
+            events, wanted = made.sweep(pictures), list(map(made.run, made.specs))
+        shown = stack.enter_context(closing(bars(events)))
         stored = _runs(shown, target)
     return [run for run in wanted if run in stored] if wanted else stored
 
@@ -303,11 +330,7 @@ def opened(
     Raises:
         BenchmarkError: the place cannot be used, or a sample is wanted of an open image set.
     """
-    if not isinstance(images, ImageSet | str | Path):
-        raise BenchmarkError(
-            f"pictures are a {type(images).__name__}; expected an image set, or a place of "
-            "pictures. For a few of them use open_images(PLACE, limit=3)."
-        )
+    _refuse_no_pictures(images)
     if not isinstance(images, ImageSet):
         return open_images(images, recipes=recipes, estimate=estimate)
     if estimate is not None:
@@ -316,6 +339,14 @@ def opened(
             "their place, or use open_images(PLACE, estimate=N)."
         )
     return images
+
+
+def _refuse_no_pictures(images: object) -> None:
+    if not isinstance(images, ImageSet | str | Path):
+        raise BenchmarkError(
+            f"pictures are a {type(images).__name__}; expected an image set, or a place of "
+            "pictures. For a few of them use open_images(PLACE, limit=3)."
+        )
 
 
 def _store(store: Store | str | Path) -> Store:

@@ -59,14 +59,14 @@ def test_an_estimate_is_stored_with_the_way_its_pictures_were_drawn(stored):
     assert len(stored.rows(run.images)) == N
 
 
-def test_only_drawn_pictures_are_read(light, pictures, tmp_path, monkeypatch):
+def test_only_drawn_pictures_are_read_and_each_once(light, pictures, tmp_path, monkeypatch):
     from benchmarking.pictures.image_set import FilePart
 
     read = []
     plain = FilePart.read
     monkeypatch.setattr(FilePart, "read", lambda self: read.append(self.file) or plain(self))
     predict(STEADY, pictures, tmp_path / "store", estimate=N)
-    assert len(set(read)) == N
+    assert len(set(read)) == len(read) == N
 
 
 def test_a_table_has_estimates_without_ranks(stored, call):
@@ -243,10 +243,11 @@ def test_an_open_image_set_is_not_sampled_again(light, pictures, tmp_path):
 def test_outputs_for_the_pictures_of_an_estimate_are_an_estimate(stored, tmp_path, call):
     run = sample_run(stored)
     np.save(tmp_path / "mine.npy", stored.classes(run).astype(np.int64))
-    status, _, err = call(
+    status, out, err = call(
         *("import", tmp_path / "mine.npy", "--model", "mine", "--images", run.images),
         *("--order", "rows", "--outputs", "classes", "--store", stored.folder),
     )
     assert status == 0, err
+    assert out.endswith(f"acc@1 70.00 %, estimated from {N} of {ALL} pictures\n")
     table = score(stored, run.images)
     assert [row.scores["Acc@1"].share for row in table.rows] == pytest.approx([0.7, 0.7])

@@ -366,18 +366,8 @@ def _checked(
 
     Their crops are kept for the sweep, as far as there is room, until the stack closes.
     """
-    from benchmarking.io.progress import notice
-    from benchmarking.pictures.sets import read_images
-
-    name, contents = opened
-    with ExitStack() as unfinished:
-        kept = todo.begin_to_keep_crops()
-        for one in kept:
-            unfinished.push(one.stack)
-        how = (args.on_bad_image, args.workers, notice)
-        images = read_images(name, contents, *how, recipes=todo.recipes, kept=kept)
-        todo.publish_crops(kept, images, stack)
-    return todo.on(images), images
+    _, contents = opened
+    return todo.read(contents, stack, args.on_bad_image)
 
 
 def _options(args: argparse.Namespace) -> Options:

@@ -180,13 +180,24 @@ def open_images(
     >>> open_images("demo")
     <ImageSet demo: 20 pictures, fingerprint ec8fe97936a1>
     """
+    contents, set_name = listed(where, name, limit, class_folders, estimate)
+    return read_images(set_name, contents, on_bad_image, workers or cores(), recipes=recipes)
+
+
+def listed(
+    where: str | Path,
+    name: str | None = None,
+    limit: int | None = None,
+    class_folders: ClassFolders = "wnid",
+    estimate: int | Sample | None = None,
+) -> tuple[Contents, str]:
+    """The pictures that `open_images` would read, with its remarks, and their image set's name."""
     contents = open_pictures(str(where), class_folders)
     for remark in contents.remarks:
         notice(remark)
     set_name = name or name_of(str(where), contents)
     contents, set_name = limited(contents, set_name, limit)
-    contents, set_name = sampled(contents, set_name, estimate)
-    return read_images(set_name, contents, on_bad_image, workers or cores(), recipes=recipes)
+    return sampled(contents, set_name, estimate)
 
 
 def limited(contents: Contents, name: str, limit: int | None) -> tuple[Contents, str]:
