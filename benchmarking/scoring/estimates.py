@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import erfc, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -48,7 +48,7 @@ class Estimate:
         error = self.half / NormalDist().inv_cdf(0.975)
         if not error:
             return float(self.value == 0)
-        return 2 * NormalDist().cdf(-abs(self.value) / error)
+        return erfc(abs(self.value) / error / sqrt(2))
 
 
 def estimated_share(hits: NDArray[np.bool_], design: Design, confidence: float = 0.95) -> Estimate:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from benchmarking.pictures.design import Design
 from benchmarking.scoring.estimates import (
+    Estimate,
     estimated_difference,
     estimated_share,
     stratified_difference,
@@ -140,6 +141,16 @@ def test_the_regression_is_that_of_least_squares_in_one_stratum():
     slope = np.cov(a, b)[0, 1] / np.var(b, ddof=1)
     expected = a.mean() - slope * (b.mean() - 0.72) - 0.72
     assert stratified_difference(cells, [50_000], 0.72).value == pytest.approx(expected, abs=2e-5)
+
+
+def test_p_values_are_those_of_scipy():
+    from scipy.stats import norm
+
+    for value in (0.001, 0.02, -0.3):
+        found = Estimate(value, value - 0.04, value + 0.04)
+        expected = 2 * norm.sf(abs(value) / (0.04 / norm.ppf(0.975)))
+        assert found.p_value == pytest.approx(expected, rel=1e-9)
+    assert (Estimate(0, 0, 0).p_value, Estimate(0.1, 0.1, 0.1).p_value) == (1, 0)
 
 
 def test_two_runs_with_the_same_answers_differ_by_nothing(population):

@@ -211,7 +211,9 @@ def _all(args: argparse.Namespace, store: Stores, runs: Sequence[Run]) -> _Compa
     text = "\n".join([*heading, aligned(lines, left=2), summary])
     others = [note for run in runs for note in other_classes(right, first, rows[run])]
     few = on_few_classes(store, runs)
-    notes = [*right.notes, *few, *dict.fromkeys(others), *store.notes(sets[0])]
+    design = guesses[0].design
+    drawn = [f"note: differences are {design.in_words}"] if design else []
+    notes = [*right.notes, *few, *drawn, *dict.fromkeys(others), *store.notes(sets[0])]
     return _Compared(text, runs, pairs, None, notes)
 
 
