@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
-from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.errors import BenchmarkError, StoreError, not_installed
 from benchmarking.inference.crop_sharing import CropCache, begin_to_keep, crops_shared
 from benchmarking.inference.events import AlreadyStored, Event
 from benchmarking.inference.executors import executors
@@ -24,6 +25,7 @@ from benchmarking.io.user_folders import expanded
 from benchmarking.models.available import available
 from benchmarking.models.backends import TENSORFLOW, other_backends
 from benchmarking.models.frameworks import keras
+from benchmarking.models.frameworks._compiled import COMPILERS
 from benchmarking.models.sources import precisions_of
 from benchmarking.models.sources.model_file import note_on
 from benchmarking.models.spec import ModelSpec
@@ -55,6 +57,9 @@ class Options:
         seed: seed of random weights; None uses the published weights.
         keep: "top5", or "all" for the probabilities of all classes.
         precision: precision of the forward pass; None uses the framework's default, float32.
+        compiler: what compiles the forward pass of models of PyTorch: "torch" (torch.compile) or
+            "onnxruntime"; used only for models whose first pictures it predicts as the plain model
+            does. None runs models as they are.
         backend: backend of Keras, on which only models of Keras run: "tensorflow", "jax" or
             "torch"; None runs each model as it is listed, those of Keras on TensorFlow.
         executor: name of the executor; None uses the framework's default.
@@ -72,6 +77,7 @@ class Options:
     seed: int | None = None
     keep: Keep = "top5"
     precision: str | None = None
+    compiler: str | None = None
     backend: str | None = None
     executor: str | None = None
     crop_cache: CropCache = None
@@ -99,6 +105,11 @@ class Options:
             ("seed", _is_whole(self.seed, 0), "a whole number from 0 up, or None"),
             ("timeout", self.timeout is None or self.timeout > 0, "seconds above 0, or None"),
             ("backend", self.backend in (None, *known), f"None or one of {', '.join(known)}"),
+            (
+                "compiler",
+                self.compiler in (None, *COMPILERS),
+                f"None or one of {', '.join(COMPILERS)}",
+            ),
             ("weights_folder", isinstance(self.weights_folder, Path | None), "a folder, or None"),
             (
                 "crop_cache",
@@ -240,6 +251,7 @@ class Plan:
                 classes=images.restricted_to,
                 keep=options.keep,
                 precision=options.precision,
+                compiler=options.compiler,
             )
             for spec in self.specs
         ]
@@ -333,6 +345,7 @@ def plan(
         tell=tell,
     )
     _check_precision(options.precision, found.specs)
+    _check_compiler(options)
     for note in filter(None, map(note_on, own)):
         tell(note)
     on_tensorflow = any(spec.framework == keras.NAME for spec in found.specs)
@@ -370,6 +383,21 @@ def _check_own(own: Sequence[ModelSpec], options: Options) -> None:
             raise BenchmarkError(
                 f"{n} files would be named {name!r}; run them one by one, each with a name."
             )
+
+
+def _check_compiler(options: Options) -> None:
+    """Refuse a compiler that is not installed, or with another precision than float32."""
+    if options.compiler is None:
+        return
+    if options.precision is not None:
+        raise BenchmarkError(
+            f"models are compiled in float32 only; leave out precision {options.precision!r}, or "
+            f"the compiler {options.compiler!r}."
+        )
+    needed = {"onnxruntime": ("onnx", "onnxruntime", "onnxscript")}.get(options.compiler, ())
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        raise not_installed(missing[0], "onnx")
 
 
 def _check_precision(precision: str | None, specs: Sequence[ModelSpec]) -> None:

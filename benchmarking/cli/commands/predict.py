@@ -137,6 +137,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: full float32)",
     )
     add(
+        "--compile",
+        choices=("torch", "onnxruntime"),
+        metavar="NAME",
+        help="compile the forward pass of models of PyTorch with torch (torch.compile) or "
+        "onnxruntime. Each model predicts its first 64 pictures both ways, and is compiled only if "
+        "their top-5 are the same and no probability differs by more than 1e-5 (default: not "
+        "compiled; Keras compiles its models anyway)",
+    )
+    add(
         "--backend",
         metavar="NAME",
         help="run the chosen models of Keras, and only those, on this backend of Keras: "
@@ -382,6 +391,7 @@ def _options(args: argparse.Namespace) -> Options:
         seed=RANDOM_SEED if args.weights == "random" else None,
         keep="all" if args.save_all_probs else "top5",
         precision=args.precision,
+        compiler=args.compile,
         backend=args.backend,
         executor=args.executor,
         crop_cache=_crop_cache(args.crop_cache),
