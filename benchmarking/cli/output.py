@@ -7,11 +7,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarking.cli import terminal
 from benchmarking.errors import BenchmarkError
 from benchmarking.io.user_folders import expanded
 
 Writers = Mapping[str, Callable[[], str]]
 """For each suffix, a function that makes the text of the file; the first is that of a pipe."""
+
+NO_STYLES: terminal.Rules = {}
 
 _STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
@@ -40,8 +43,16 @@ def check_output(args: argparse.Namespace) -> None:
         _suffix(args.output, args.suffixes)
 
 
-def deliver(args: argparse.Namespace, text: str, writers: Writers) -> None:
+def deliver(
+    args: argparse.Namespace, text: str, writers: Writers, styles: terminal.Rules = NO_STYLES
+) -> None:
     """Print a text, and write the file that -o names, or print it instead of the text.
+
+    Args:
+        args: arguments with those of `add_output`.
+        text: the text.
+        writers: what makes the file.
+        styles: colours of the text, on a terminal.
 
     Raises:
         BenchmarkError: no format has the file's suffix, or it cannot be written.
@@ -49,7 +60,7 @@ def deliver(args: argparse.Namespace, text: str, writers: Writers) -> None:
     from benchmarking.io import files
 
     if args.output is None:
-        print(text)
+        terminal.print_styled(text, styles)
         return
     document = writers[_suffix(args.output, args.suffixes)]()
     if str(args.output) in _STANDARD_OUTPUT:
@@ -59,7 +70,7 @@ def deliver(args: argparse.Namespace, text: str, writers: Writers) -> None:
         files.write_output(args.output, document.encode())
         print(f"wrote {args.output}", file=sys.stderr)
     finally:
-        print(text)  # last, because the reader of a pipe may have stopped
+        terminal.print_styled(text, styles)  # last, because the reader of a pipe may have stopped
 
 
 def _suffix(path: Path, suffixes: tuple[str, ...]) -> str:

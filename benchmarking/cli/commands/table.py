@@ -6,14 +6,18 @@ significantly worse than its best model (exact McNemar test, Holm, 5 %). Ranks a
 the selected runs.
 
 The table fits 80 characters; --wide shows all columns, with both ends of each interval and the
-range of plausible ranks. The command needs no pictures, no network and no framework.
+range of plausible ranks, and on a terminal with room for it a bar for each accuracy. The command
+needs no pictures, no network and no framework.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from benchmarking.cli import terminal
 from benchmarking.cli.options import (
     add_labels,
     add_stores,
@@ -25,6 +29,9 @@ from benchmarking.cli.options import (
 from benchmarking.cli.scored_tables import scored_tables
 from benchmarking.cli.table_view import add_view, as_asked, asymmetric_intervals, selected_runs
 from benchmarking.io.user_folders import expanded
+
+if TYPE_CHECKING:
+    from benchmarking.scoring.table import AccuracyTable
 
 NAME = "table"
 HELP = "print the accuracy table of stored predictions"
@@ -70,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     """Print or write the table; 1 if runs had to be left out."""
     from benchmarking.errors import StoreError
     from benchmarking.io import files
-    from benchmarking.reports.formats import format_of, reports
+    from benchmarking.reports.formats import format_of
 
     stores = chosen_stores(args)
     known = stores.image_sets()
@@ -88,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     tables = as_asked(args, tables)
     print_notes(note for table in tables for note in table.notes)
     if args.output is None:
-        print(reports()["text"].render(tables), end="")
+        _print(args, tables)
     else:
         files.write_output(args.output, format_of(args.output).render(tables).encode())
         print(f"wrote {args.output}", file=sys.stderr)
@@ -96,3 +103,23 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         print_notes(asymmetric_intervals(tables))
     return status
+
+
+def _print(args: argparse.Namespace, tables: Sequence[AccuracyTable]) -> None:
+    """Print the tables; on a terminal headings stand out, and --wide has bars."""
+    from benchmarking.reports.formats import reports
+    from benchmarking.reports.formats.text import with_bars
+
+    columns = terminal.width()
+    if args.wide and columns:
+        text = with_bars(tables, columns, sys.stdout.encoding)
+    else:
+        text = reports()["text"].render(tables)
+    terminal.print_styled(text.removesuffix("\n"), _STYLES)
+
+
+_STYLES: terminal.Rules = {
+    r"^[^\n]*, \d+ pictures[^\n]*, fingerprint [^\n]*(?:\n  \S[^\n]*)*$": "dim",
+    r"^[^\n]*  Model  [^\n]*$": "bold",
+}
+"""Captions, and headings of columns."""
