@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -10,6 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,8 @@ import numpy as np
 import pytest
 from conftest import an_image_set
 
+from benchmarking.cli.safe_output import PrintableStream
+from benchmarking.cli.terminal import print_styled
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import TopK
@@ -127,6 +131,19 @@ def test_verdicts_and_damaged_files_have_colours(imported_2019, tmp_path):
     (folder / "m.published.safetensors").write_bytes(b"nothing")
     shown = on_terminal("check", "--store", tmp_path / "store")
     assert "\x1b[31mdamaged:\x1b[0m" in shown
+
+
+def test_a_text_is_escaped_before_it_has_colours(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    shown = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with redirect_stdout(PrintableStream(shown)):
+        print_styled("one\x1b[2J two\none", {"^one": "red"})
+    assert shown.getvalue() == "\x1b[31mone\x1b[0m\\x1b[2J two\n\x1b[31mone\x1b[0m\n"
 
 
 def test_a_name_cannot_control_the_terminal_among_our_colours(tmp_path, a_provenance):
