@@ -33,7 +33,7 @@ DOCS = ["mkdocstrings-python", "zensical"]
 NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
 # Needed by the tests of pages; the browser is Chromium or Chrome, from the system.
 BROWSER = ["axe-playwright-python", "playwright"]
-# Make the files that tests of ONNX read.
+# Write ONNX files, as 'transfer' does and as tests of ONNX need.
 EXPORTERS = ["onnxscript"]
 # Independent implementations that tests compare with.
 REFERENCES = ["jax", "pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
@@ -87,6 +87,8 @@ setup(
         "keras-torch": [*KERAS_ALONE, "torch>=2.9"],
         "keras-jax": [*KERAS_ALONE, "jax"],
         "onnx": ONNX,
+        "export": [*ONNX, *EXPORTERS],
+        "transfer": ["scikit-learn", "scipy"],
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],
         "report": REPORT,

@@ -1,6 +1,7 @@
 """Plug-ins: modules that add something to the package, found in three places.
 
-1. Our own folder for the kind: every module in it, except those named `_…`.
+1. Our own folder for the kind: every module in it, except those named `_…`. A package in it is not
+   a plug-in; it holds what several modules need.
 2. Installed distributions with an entry point in the group `imagenet_benchmarking.KIND`.
 3. Python files that the user names with `--plugin FILE` or in $IMAGENET_BENCHMARK_PLUGINS; each
    declares its kind with `PLUGIN = "KIND"`.
@@ -158,7 +159,7 @@ def _refuse_lacking(where: str, plugin: object, contract: Any) -> None:
 def _candidates(package: str, folders: tuple[str, ...], files: str) -> Iterator[tuple[str, Any]]:
     """Yield every module that may be a plug-in of the package's kind, with its origin."""
     for info in iter_modules(folders):
-        if not info.name.startswith("_"):
+        if not info.name.startswith("_") and not info.ispkg:
             module = import_module(f"{package}.{info.name}")
             yield str(module.__file__), module
     kind = next((kind for kind, place in KINDS.items() if place == package), None)

@@ -61,6 +61,7 @@ NOWHERE = {
     "doctor": "'/path/to/val' does not exist",
     "prepare": "ILSVRC2012_img_val.tar is no file",
     "robustness": "has no runs on ImageNet-V2, A, R, O, Sketch or C",
+    "factors": "the annotations of ImageNet-X are not installed",
     "fetch an archive": "name its folder with --from",
     "imagenet_pytorch_get_predictions.py": "'/path/to/val' does not exist",
     "imagenet_keras_get_predictions.py": "'/path/to/val' does not exist",

@@ -103,7 +103,9 @@ def scored(
         try:
             labels = _labels(args, store, images)
             table = _table(args, store, images, labels, chosen)
-            tables.append(Scored(store, table, labels or {"": every_image(store.labels(images))}))
+            tables.append(
+                Scored(store, table, labels or {"": every_image(store.right_classes(images))})
+            )
         except StoreError as error:
             broken += [str(error), *store.problems(images)]
         except BenchmarkError as error:
@@ -143,6 +145,7 @@ def _table(
     runs: list[Run] | None,
 ) -> AccuracyTable:
     from benchmarking.scoring.aggregate import aggregate, calibration
+    from benchmarking.scoring.measured_speed import with_speed
 
     options = vars(args)
     table = aggregate(
@@ -155,4 +158,5 @@ def _table(
     )
     left_out = (*table.left_out, *store.problems(images))
     notes = (*table.notes, *store.notes(images, runs))
-    return replace(table, subset=subset(args), left_out=left_out, notes=notes)
+    table = replace(table, subset=subset(args), left_out=left_out, notes=notes)
+    return with_speed(table, store)

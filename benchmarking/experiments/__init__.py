@@ -62,7 +62,7 @@ class Setup:
 
     Attributes:
         models: the requested models that can run.
-        pictures: labelled pictures.
+        pictures: labelled pictures; () for an experiment whose PICTURES are 0.
         options: values of the experiment's own arguments, by name.
     """
 
@@ -122,7 +122,7 @@ class Experiment(Protocol):
 
     @property
     def PICTURES(self) -> int:
-        """Default number of pictures."""
+        """Default number of pictures; 0 if its own arguments say which pictures it uses."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add its own arguments; if one of them is `models`, its value is a list of patterns."""

@@ -28,6 +28,8 @@ from benchmarking.models.published import weights_source
 from benchmarking.models.sources import all_specs
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.selection import chosen_runs
+from benchmarking.predictions.speed_runs import Conditions, Measured, Round, Series, Setting
+from benchmarking.predictions.speed_store import SpeedStore
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores
 from benchmarking.predictions.top_k import TopK
@@ -131,6 +133,45 @@ def check_cost(attribute: str, unit: float, n: int) -> Check:
         assert [one["on_front"] for one in found] == better
 
     return check
+
+
+def milliseconds(run: Run, mode: str) -> float:
+    """A latency for each run of 2019; every other one is faster if it is compiled."""
+    number = sum(map(ord, run.full_name))
+    return 10 + number % 97 - 5 * (mode == "compiled") * (1 if number % 2 else -1)
+
+
+@pytest.fixture(scope="module")
+def timed_2019(imported_2019, tmp_path_factory) -> Store:
+    """The runs of 2019 with measured latencies, of all but the last one."""
+    folder = tmp_path_factory.mktemp("timed")
+    (folder / "imagenet-val-2019").symlink_to(imported_2019.folder / "imagenet-val-2019")
+    conditions = Conditions(1, (0,), "1", "on", "NHWC", "glibc", "unknown", (), 0.0)
+    for run in imported_2019.runs("imagenet-val-2019")[:-1]:
+        for mode in ("eager", "compiled"):
+            time = milliseconds(run, mode) / 1000
+            measured = Measured(9.0, (), (time,) * 3, True, 1)
+            one = Round(1, 1, "2026-01-01T00:00:00", measured, 2**30, None, conditions)
+            series = Series("single", run.source, run.model, mode, 1)
+            setting = Setting("a machine", "cpu", 2, "float32", "published", {})
+            SpeedStore(folder).add(series, setting, one)
+    return Store(folder)
+
+
+def check_latency(spec: dict[str, Any], store: Store, tables: dict[str, Any]) -> None:
+    found = data_of(spec, "cost")
+    assert len(found) == 33
+    runs = {(run.source, run.model): run for run in store.runs("imagenet-val-2019")}
+    for one in found:
+        key = key_of(one["model"], one["platform"])
+        row = tables["plain"][key]
+        assert one["accuracy"] == close(100 * row["Acc@1"])
+        assert one["low"] == close(100 * row["Acc@1 low"])
+        assert one["high"] == close(100 * row["Acc@1 high"])
+        expected = min(milliseconds(runs[key], mode) for mode in ("eager", "compiled"))
+        assert one["cost"] == close(expected)
+    better = pareto_front([one["cost"] for one in found], [one["accuracy"] for one in found])
+    assert [one["on_front"] for one in found] == better
 
 
 def check_labels(spec: dict[str, Any], store: Store, tables: dict[str, Any]) -> None:
@@ -247,6 +288,7 @@ CHECKS: dict[str, Check] = {
     "ranks": check_ranks,
     "parameters": check_cost("parameters", 1e6, 34),
     "macs": check_cost("gigamacs", 1, 21),
+    "latency": check_latency,
     "labels": check_labels,
     "sets": check_sets,
     "calibration": check_calibration,
@@ -258,7 +300,7 @@ EVERY_FIGURE = pytest.mark.parametrize("name", CHECKS)
 
 
 @pytest.fixture(scope="module")
-def drawn(imported_2019, labels_file) -> Callable[[str], figures.Drawing]:
+def drawn(imported_2019, timed_2019, labels_file) -> Callable[[str], figures.Drawing]:
     """Each figure of the runs of 2019, drawn once."""
     options = {
         "labels": {"labels": ["original", str(labels_file)]},
@@ -270,11 +312,20 @@ def drawn(imported_2019, labels_file) -> Callable[[str], figures.Drawing]:
 
     def draw(name: str) -> figures.Drawing:
         if name not in known:
-            store = PRECOMPUTED if name == "sets" else imported_2019
+            others = {"sets": PRECOMPUTED, "latency": timed_2019}
+            store = others.get(name, imported_2019)
             known[name] = figures.plot(name, store, **options.get(name, {}))
         return known[name]
 
     return draw
+
+
+def test_latency_says_where_it_was_measured_and_refuses_runs_without(drawn, imported_2019):
+    notes = drawn("latency").notes
+    assert "Measured with 2 threads, a machine, device cpu, float32." in notes
+    assert "1 runs are left out: their latencies are not known." in notes
+    with pytest.raises(BenchmarkError, match="the latency of no run was measured in this store"):
+        figures.plot("latency", imported_2019)
 
 
 def test_every_figure_has_a_check():

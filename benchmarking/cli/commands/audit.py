@@ -3,7 +3,8 @@
 'batch' runs each model in batches of 1, 2, 8 and 32, in reverse order, in a fresh process and on
 one thread, and compares the predictions with those of one picture at a time. 'recipe' changes each
 part of a model's published recipe in turn, and measures what it costs in accuracy. 'frameworks'
-runs the same weights in PyTorch and in Keras. Plug-ins can add experiments.
+runs the same weights in PyTorch and in Keras. 'transfer' trains a new head on a frozen model, and
+changes one choice at a time. Plug-ins can add experiments.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     from benchmarking.experiments import Experiment, Setup
+    from benchmarking.pictures.image_set import Picture
 
 NAME = "audit"
-HELP = "measure what changes the predictions of a model: batching, recipe, framework"
+HELP = "measure what changes the predictions of a model: batching, recipe, framework, transfer"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,20 +51,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _add_common(parser: argparse.ArgumentParser, experiment: Experiment) -> None:
     add = parser.add_argument
-    add(
-        "pictures",
-        type=place,
-        metavar="PICTURES",
-        help="a tar or folder of labelled pictures, or 'demo'",
-    )
-    add_class_folders(parser)
-    add(
-        "--limit",
-        type=positive,
-        default=experiment.PICTURES,
-        metavar="N",
-        help="number of pictures, spread evenly over the set (default: %(default)s)",
-    )
+    if experiment.PICTURES:
+        _add_pictures(parser, experiment.PICTURES)
     add("--gpu", type=gpu_number, metavar="ID", help="as in 'predict'")
     add(
         "--workers",
@@ -76,13 +66,28 @@ def _add_common(parser: argparse.ArgumentParser, experiment: Experiment) -> None
     add("-o", "--output", type=expanded, metavar="FILE", help=what)
 
 
+def _add_pictures(parser: argparse.ArgumentParser, n: int) -> None:
+    add = parser.add_argument
+    add(
+        "pictures",
+        type=place,
+        metavar="PICTURES",
+        help="a tar or folder of labelled pictures, or 'demo'",
+    )
+    add_class_folders(parser)
+    add(
+        "--limit",
+        type=positive,
+        default=n,
+        metavar="N",
+        help="number of pictures, spread evenly over the set (default: %(default)s)",
+    )
+
+
 def _setup(args: argparse.Namespace) -> Setup:
     from benchmarking.experiments import Model, Setup
     from benchmarking.inference.plan import RANDOM_SEED
-    from benchmarking.io.progress import notice
     from benchmarking.models.available import available
-    from benchmarking.pictures.image_set import spread
-    from benchmarking.pictures.sets import open_pictures
 
     options = vars(args)
     patterns = options.get("models") or ()
@@ -93,8 +98,15 @@ def _setup(args: argparse.Namespace) -> Setup:
     for name, obstacle in found.obstacles.items() if patterns else ():
         print(f"left out: {name}: {obstacle}", file=sys.stderr)
     models = (Model(spec, args.gpu, args.workers, args.weights_dir, seed) for spec in found.specs)
+    return Setup(tuple(models), _pictures(args) if args.experiment.PICTURES else (), options)
+
+
+def _pictures(args: argparse.Namespace) -> tuple[Picture, ...]:
+    from benchmarking.io.progress import notice
+    from benchmarking.pictures.image_set import spread
+    from benchmarking.pictures.sets import open_pictures
+
     contents = open_pictures(args.pictures, args.class_folders)
     for remark in contents.remarks:
         notice(remark)
-    pictures = spread(contents.pictures, args.limit)
-    return Setup(tuple(models), pictures, options)
+    return spread(contents.pictures, args.limit)

@@ -71,7 +71,7 @@ def reading(where: str, class_folders: ClassFolders) -> Reading:
 
 def _entries(root: Path) -> Iterator[Entry]:
     """The entries of a folder, and the entries of the class folders in it."""
-    for name, kind in _listed(str(root)):
+    for name, kind in listed_entries(str(root)):
         path = str(root / name)
         if kind != "folder":
             yield Entry("", name, kind, FilePart(path))
@@ -83,7 +83,7 @@ def _entries(root: Path) -> Iterator[Entry]:
 
 def _of_a_class(folder: str, name: str) -> Iterator[Entry]:
     try:
-        listed = _listed(folder)
+        listed = listed_entries(folder)
     except PictureError:
         yield Entry("", name, "unreadable")
         return
@@ -96,7 +96,7 @@ def _of_a_class(folder: str, name: str) -> Iterator[Entry]:
             yield Entry(name, inner, _kind_of_folder(path, inner))
 
 
-def _listed(folder: str) -> list[tuple[str, Literal["file", "odd", "folder"]]]:
+def listed_entries(folder: str) -> list[tuple[str, Literal["file", "odd", "folder"]]]:
     """Names in a folder, sorted, with the kind of each; links are followed.
 
     Raises:
@@ -129,7 +129,7 @@ def _kind_of_folder(
     while waiting:
         each, depth = waiting.pop(0)
         try:
-            listed = _listed(each)
+            listed = listed_entries(each)
         except PictureError:
             if each == folder:
                 return "unreadable"
