@@ -64,14 +64,12 @@ def difference(plain: Probabilities, fast: Probabilities) -> str:
     >>> difference(np.array([[0.5, 0.3, 0.2]]), np.array([[0.5, 0.29999, 0.20001]]))
     ''
     >>> difference(np.array([[0.5, 0.3, 0.2]]), np.array([[0.5, 0.2, 0.3]]))
-    'the top-5 of 1 of 1 pictures differs, and probabilities by up to 0.1'
+    'the top-5 of 1 of 1 pictures differs, and probabilities differ by up to 0.1'
     """
     k = min(5, plain.shape[1])
     others = int((top_k(plain, k).classes != top_k(fast, k).classes).any(axis=1).sum())
     largest = float(np.abs(plain.astype(np.float64) - fast).max())
     if not others and largest <= LARGEST_DIFFERENCE * (1 + 1e-6):
         return ""
-    return (
-        f"the top-5 of {others} of {len(plain)} pictures differs, and probabilities by up to "
-        f"{largest:.1g}"
-    )
+    top = f"the top-5 of {others} of {len(plain)} pictures differs, and " if others else ""
+    return f"{top}probabilities differ by up to {largest:.1g}"
