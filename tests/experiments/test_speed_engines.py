@@ -12,7 +12,7 @@ from benchmarking.experiments import in_fresh_processes
 from benchmarking.experiments.speed import Options, Side, Trial
 from benchmarking.experiments.speed.engines import engine_of, scaled
 from benchmarking.experiments.speed.timing import fetched
-from benchmarking.experiments.speed.work import answers_of, prepared
+from benchmarking.experiments.speed.work import Prepared, answers_of, prepared
 from benchmarking.models.sources import select, spec_of
 from benchmarking.pictures.sets import open_pictures
 from benchmarking.scoring.speed import agreement
@@ -37,14 +37,18 @@ def answered(asked: Asked) -> Iterator[object]:
     spec = spec_of(asked.source, "efficientnet-lite0")
     pictures = tuple(open_pictures("demo").pictures[:4])
     options = Options(pictures, threads=1, seconds=1, gpu=-1, seed=asked.seed)
-    for mode in (*asked.modes, *asked.trained):
-        found = prepared(Trial("offline", Side(spec, mode), 4, 1, 1, options))
-        if mode in asked.modes:
-            yield answers_of(found.ready(mode), found)
-        if mode in asked.trained:
-            pixels = scaled(found.batch, found.recipe.scaling)
-            step = found.engine.training(found.loaded, mode, pixels, found.labels)
-            yield [float(np.asarray(fetched(step()))) for _ in range(2)]
+
+    def given(mode: str) -> Prepared:
+        return prepared(Trial("offline", Side(spec, mode), 4, 1, 1, options))
+
+    for mode in asked.modes:
+        found = given(mode)
+        yield answers_of(found.ready(mode), found)
+    for mode in asked.trained:
+        found = given(mode)
+        pixels = scaled(found.batch, found.recipe.scaling)
+        step = found.engine.training(found.loaded, mode, pixels, found.labels)
+        yield [float(np.asarray(fetched(step()))) for _ in range(2)]
 
 
 @pytest.fixture(scope="module")
