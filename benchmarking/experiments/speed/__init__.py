@@ -31,11 +31,14 @@ class Side:
         spec: the model; its framework says on which backend it runs.
         mode: one of MODES.
         replica: 1 for the second measurement of the same side in an A/A run, else 0.
+        network: name of what a scenario makes itself, with the same weights in every framework;
+            "" for a model of a source.
     """
 
     spec: ModelSpec
     mode: str
     replica: int = 0
+    network: str = ""
 
     @property
     def again(self) -> Side:

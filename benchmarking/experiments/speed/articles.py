@@ -35,6 +35,9 @@ TRAINING_MODES = ("eager", "compiled")
 
 FORWARD_MODES = (*TRAINING_MODES, "xla")
 
+LAYOUTS = {"pytorch": "NCHW in the memory order NHWC (channels_last)", "keras": "NHWC"}
+"""Layouts of the pictures in memory, the same for all frameworks."""
+
 RATE, MOMENTUM = 0.01, 0.9
 """Of stochastic gradient descent, as in DeepLearningFrameworks."""
 
@@ -82,7 +85,7 @@ def sides_of(
     kept = [name for name in names if _plain(name) in asked] or list(names)
     wanted = {side.mode for side in chosen}
     return [
-        Side(spec_of(name, framework), mode)
+        Side(spec_of(name, framework), mode, network=name)
         for name in kept
         for framework in SOURCES
         for mode in modes
@@ -118,7 +121,7 @@ def measured_training(network: Network, trial: Trial, clock: Clock) -> Measured:
     predict, step = make(replace(work, network=network.without_dropout()), trial.side.mode, device)
     answers = answers_of(np.asarray(fetched(predict(0))))
     losses = tuple(float(np.asarray(fetched(step(number)))) for number in range(LOSSES))
-    return replace(found, losses=losses, answers=answers)
+    return replace(found, losses=losses, answers=answers, facts=_facts(trial, device))
 
 
 def measured_features(network: Network, trial: Trial, clock: Clock) -> Measured:
@@ -130,7 +133,8 @@ def measured_features(network: Network, trial: Trial, clock: Clock) -> Measured:
     work, device = work_of(network, trial), prepare(trial)
     predict, _ = _MAKERS[trial.side.spec.framework](work, trial.side.mode, device)
     found = _timed(predict, trial, clock)
-    return replace(found, answers=answers_of(np.asarray(fetched(predict(0)))))
+    answers = answers_of(np.asarray(fetched(predict(0))))
+    return replace(found, answers=answers, facts=_facts(trial, device))
 
 
 def _timed(call: Call, trial: Trial, clock: Clock) -> Measured:
@@ -138,6 +142,10 @@ def _timed(call: Call, trial: Trial, clock: Clock) -> Measured:
     numbers = itertools.cycle(range(_BATCHES))
     pace = Pace(trial.options.seconds)
     return timed(lambda: call(next(numbers)), clock, pace, trial.batch_size)
+
+
+def _facts(trial: Trial, device: Device) -> dict[str, str]:
+    return {"layout": LAYOUTS[trial.side.spec.framework], "device": device.title}
 
 
 def prepare(trial: Trial) -> Device:
@@ -212,7 +220,7 @@ def _in_keras(work: Work, mode: str, device: Device) -> tuple[Call, Call]:
         optimizer=keras.optimizers.SGD(RATE, MOMENTUM),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         run_eagerly=mode == "eager",
-        jit_compile=mode == "xla",
+        jit_compile=False,
     )
 
     def call(pixels: Any) -> Any:

@@ -62,7 +62,7 @@ def setting_of(side: Side, options: Options) -> Setting:
         BenchmarkError: its framework does not exist.
     """
     device = {None: "automatic", NO_GPU: "cpu"}.get(options.gpu, f"gpu {options.gpu}")
-    is_random = options.seed is not None or side.spec.weights.name == RANDOM
+    is_random = options.seed is not None or bool(side.network)
     return Setting(
         machine=conditions.machine(),
         device=device,

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.models.counts import _jax, _keras, _pytorch, _tensorflow
 from benchmarking.models.counts._products import Product
 from benchmarking.models.loaded import Loaded
+from benchmarking.models.sources import weights_path
+from benchmarking.models.spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,20 @@ def counts_of(loaded: Loaded, side: int) -> Counts:
         return known[spec.framework](loaded.model, side)
     except BenchmarkError as error:
         raise BenchmarkError(f"{spec.full_name}: {error}") from error
+
+
+def file_size(spec: ModelSpec, weights_folder: Path | None = None) -> int:
+    """Bytes of a model's weights as they are stored, with the further files that they refer to.
+
+    Raises:
+        WeightsError: a file is missing or cannot be read.
+    """
+    path = weights_path(spec, weights_folder)
+    files = [path, *(path.parent / name for name, _ in spec.weights.beside)]
+    try:
+        return sum(file.stat().st_size for file in files)
+    except OSError as error:
+        raise WeightsError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
 
 def in_pytorch(model: Any, side: int) -> Counts:
