@@ -172,3 +172,14 @@ def test_published_ratios_are_those_that_the_articles_are_cited_for():
     assert round(published_ratio("resnet50-features", "P100"), 2) == 1.53
     assert published_times("convnet") == []
     assert {one.network for name in NETWORKS for one in published_times(name)} <= set(NETWORKS)
+
+
+def test_the_page_shows_the_published_times_and_their_ratios():
+    page = (ROOT / "docs" / "which-framework-is-faster.md").read_text()
+    known = [one for name in NETWORKS for one in published_times(name)]
+    known += published_times("resnet50-features")
+    assert len(known) == 22
+    for one in known:
+        ratio = published_ratio(one.network, one.hardware)
+        lines = [line for line in page.splitlines() if f"| {one.hardware} | " in line]
+        assert any(f" {one.seconds:g} |" in line and f"| {ratio:.2f} |" in line for line in lines)
