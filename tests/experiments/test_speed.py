@@ -11,7 +11,7 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.experiments.speed import Options, Side, tables
 from benchmarking.experiments.speed.results import summary
 from benchmarking.experiments.speed.rounds import Stored, setting_of
-from benchmarking.experiments.speed.scenarios import Scenario, scenario_named, scenarios
+from benchmarking.experiments.speed.scenarios import Scenario, largest, scenario_named, scenarios
 from benchmarking.experiments.speed.schedule import Comparison, comparisons, sides_of, trials
 from benchmarking.experiments.speed.verbs import plan, speed
 from benchmarking.models.sources import select, the_spec
@@ -159,6 +159,28 @@ def test_tables_are_read_by_programs(compared):
     (document,) = json.loads(tables.as_json([found]))["comparisons"]
     assert [side["Seconds"] for side in document["sides"]] == [0.3, 0.1]
     assert tables.markdown([found]).startswith("## single, batch 1: efficientnet-lite0, float32")
+
+
+@pytest.mark.parametrize(
+    ("memory", "seconds", "sizes", "why"),
+    [
+        (None, 1.0, [1, 2, 4, 8], "16 are too many for the memory"),
+        (700, 1.0, [1, 2, 4], "8 would need 800 bytes"),
+        (None, 0.25, [1, 2, 4], "a call took 0 s; more may fit"),
+    ],
+)
+def test_a_batch_is_doubled_until_it_does_not_fit(memory, seconds, sizes, why):
+    def attempt(size: int) -> largest.Attempt | None:
+        return None if size > 8 else largest.Attempt(size, 0.1 * size, 100 * size)
+
+    found, reason = largest.doubled(attempt, memory, seconds)
+    assert [one.size for one in found] == sizes
+    assert reason == why.replace("800 bytes", "0.0 GiB")
+
+
+def test_a_picture_that_does_not_fit_is_out_of_memory():
+    with pytest.raises(MemoryError, match="not even one picture"):
+        largest.doubled(lambda _: None, None, 1.0)
 
 
 @pytest.fixture

@@ -181,7 +181,9 @@ def _compared(
 
 def _remarks(rounds: Sequence[Round], faster: Interval | None, null: Interval | None) -> list[str]:
     unsteady = sum(not one.measured.is_steady for one in rounds)
-    found = [f"{unsteady} of {len(rounds)} rounds not steady"] * (unsteady > 0)
+    largest = [one.measured.facts.get("largest batch", "") for one in rounds]
+    found = [f"largest batch {one}" for one in dict.fromkeys(largest) if one]
+    found += [f"{unsteady} of {len(rounds)} rounds not steady"] * (unsteady > 0)
     if faster and not differs(faster, null):
         found.append("no difference beyond noise")
     return found
