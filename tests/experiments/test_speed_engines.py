@@ -10,7 +10,8 @@ import pytest
 
 from benchmarking.experiments import in_fresh_processes
 from benchmarking.experiments.speed import Options, Side, Trial
-from benchmarking.experiments.speed.engines import engine_of, scaled
+from benchmarking.experiments.speed.engines import engine_of
+from benchmarking.experiments.speed.ready import scaled
 from benchmarking.experiments.speed.timing import fetched
 from benchmarking.experiments.speed.work import Prepared, answers_of, prepared
 from benchmarking.models.sources import select, spec_of
