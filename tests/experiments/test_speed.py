@@ -173,6 +173,14 @@ def test_rounds_that_are_not_steady_are_said(compared):
     assert found.lines[1].remarks == ("6 of 6 rounds not steady",)
 
 
+def test_a_framework_that_only_reads_the_weights_is_said_to_take_memory(compared, monkeypatch):
+    told = {"imported": "torch, tensorflow"}
+    monkeypatch.setitem(globals(), "CONDITIONS", replace(CONDITIONS, others=told))
+    first, second = compared([0.3] * 6, [0.1] * 6).lines
+    assert first.remarks == ("memory includes torch, which only loads the model",)
+    assert second.remarks == ("memory includes tensorflow, which only loads the model",)
+
+
 def test_tables_are_read_by_programs(compared):
     found = compared([0.3] * 6, [0.1] * 6, again=[0.3] * 6)
     first, second = csv.DictReader(tables.as_csv([found]).splitlines())

@@ -13,8 +13,10 @@ from statistics import median
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments.speed import Options, Side, Trial
+from benchmarking.experiments.speed.conditions import IMPORTED
 from benchmarking.experiments.speed.rounds import setting_of
 from benchmarking.experiments.speed.schedule import Comparison
+from benchmarking.models.sources import framework_of
 from benchmarking.predictions.speed_runs import Answers, Measured, Round, Setting
 from benchmarking.predictions.speed_store import SpeedStore
 from benchmarking.scoring.speed import (
@@ -143,7 +145,7 @@ def _line(
         faster=faster,
         agreement=agreed,
         obstacle=obstacle,
-        remarks=tuple(_remarks(rounds, faster, null)),
+        remarks=(*_remarks(rounds, faster, null), *_strangers(side, rounds)),
     )
 
 
@@ -210,6 +212,15 @@ def _remarks(rounds: Sequence[Round], faster: Interval | None, null: Interval | 
     if faster and not differs(faster, null):
         found.append("no difference beyond noise")
     return found
+
+
+def _strangers(side: Side, rounds: Sequence[Round]) -> list[str]:
+    """A remark on frameworks that a process has imported, but that do not run the model."""
+    own = {*framework_of(side.spec).MODULES, side.mode}
+    told = (one.conditions.others.get(IMPORTED, "") for one in rounds)
+    found = dict.fromkeys(name for names in told for name in names.split(", ") if name)
+    others = [name for name in found if name not in own]
+    return [f"memory includes {', '.join(others)}, which only loads the model"] * bool(others)
 
 
 def _notes(lines: Sequence[Line], null: Interval | None) -> list[str]:
