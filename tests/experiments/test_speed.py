@@ -9,9 +9,9 @@ import pytest
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments.speed import Options, Side, tables
-from benchmarking.experiments.speed.results import summary
+from benchmarking.experiments.speed.results import _other_work, summary
 from benchmarking.experiments.speed.rounds import Stored, setting_of
-from benchmarking.experiments.speed.scenarios import Scenario, scenario_named, scenarios
+from benchmarking.experiments.speed.scenarios import Scenario, largest, scenario_named, scenarios
 from benchmarking.experiments.speed.schedule import Comparison, comparisons, sides_of, trials
 from benchmarking.experiments.speed.verbs import plan, speed
 from benchmarking.models.sources import select, the_spec
@@ -122,7 +122,8 @@ def test_a_ratio_is_told_where_both_sides_answer_the_same(compared):
         ({"answers": OTHERWISE}, "other answers: top-5 the same on 0 of 1 pictures"),
         ({"answers": None}, "no answers on real pictures"),
         ({"answers": replace(SAID, pictures=("b.jpg",))}, "answered other pictures"),
-        ({"facts": {"device": "a GPU"}}, "on a GPU, the reference on None"),
+        ({"facts": {"device": "a GPU"}}, "on a GPU, the reference on an unknown device"),
+        ({"pictures": 8}, "8 pictures per call, the reference 1"),
     ],
 )
 def test_no_ratio_is_told_of_sides_that_did_other_work(compared, changed, why):
@@ -131,6 +132,28 @@ def test_no_ratio_is_told_of_sides_that_did_other_work(compared, changed, why):
     assert found.lines[1].obstacle.startswith(why)
     assert "not compared" in tables.text([found])
     assert "Times as fast" not in tables.records(found)[1]
+
+
+def test_training_that_begins_with_another_loss_is_other_work(compared):
+    found = compared([0.3] * 6, [0.1] * 6, losses=(6.9,))
+    assert found.lines[1].obstacle == ""
+    first = replace(round_of(1, Measured(9.0, (), (0.3,), True, 1)).measured, losses=(6.9,))
+    other = replace(first, losses=(6.8,))
+    assert _other_work(first, replace(first, losses=(6.90001,)), "float32") == ""
+    assert _other_work(first, other, "float32") == (
+        "other work: first loss 6.8, the reference's 6.9"
+    )
+    assert _other_work(first, other, "bf16") == ""
+
+
+def test_every_round_has_to_answer_the_same(compared, tmp_path):
+    found = compared([0.3] * 6, [0.1] * 6)
+    side = found.lines[1].side
+    series = replace(trials([found.comparison], 1, OPTIONS)[0], side=side).series
+    other = replace(found.lines[1].rounds[4].measured, answers=OTHERWISE)
+    SpeedStore(tmp_path).add(series, setting_of(side, OPTIONS), round_of(5, other))
+    again = summary(found.comparison, OPTIONS, SpeedStore(tmp_path), rounds=8)
+    assert again.lines[1].obstacle.startswith("other answers: top-5 the same on 0 of 1")
 
 
 def test_a_noisy_machine_is_said(compared):
@@ -150,6 +173,14 @@ def test_rounds_that_are_not_steady_are_said(compared):
     assert found.lines[1].remarks == ("6 of 6 rounds not steady",)
 
 
+def test_a_framework_that_only_reads_the_weights_is_said_to_take_memory(compared, monkeypatch):
+    told = {"imported": "torch, tensorflow"}
+    monkeypatch.setitem(globals(), "CONDITIONS", replace(CONDITIONS, others=told))
+    first, second = compared([0.3] * 6, [0.1] * 6).lines
+    assert first.remarks == ("memory includes torch, which only loads the model",)
+    assert second.remarks == ("memory includes tensorflow, which only loads the model",)
+
+
 def test_tables_are_read_by_programs(compared):
     found = compared([0.3] * 6, [0.1] * 6, again=[0.3] * 6)
     first, second = csv.DictReader(tables.as_csv([found]).splitlines())
@@ -159,6 +190,28 @@ def test_tables_are_read_by_programs(compared):
     (document,) = json.loads(tables.as_json([found]))["comparisons"]
     assert [side["Seconds"] for side in document["sides"]] == [0.3, 0.1]
     assert tables.markdown([found]).startswith("## single, batch 1: efficientnet-lite0, float32")
+
+
+@pytest.mark.parametrize(
+    ("memory", "seconds", "sizes", "why"),
+    [
+        (None, 1.0, [1, 2, 4, 8], "16 are too many for the memory"),
+        (700, 1.0, [1, 2, 4], "8 would need 800 bytes"),
+        (None, 0.25, [1, 2, 4], "a call took 0 s; more may fit"),
+    ],
+)
+def test_a_batch_is_doubled_until_it_does_not_fit(memory, seconds, sizes, why):
+    def attempt(size: int) -> largest.Attempt | None:
+        return None if size > 8 else largest.Attempt(size, 0.1 * size, 100 * size)
+
+    found, reason = largest.doubled(attempt, memory, seconds)
+    assert [one.size for one in found] == sizes
+    assert reason == why.replace("800 bytes", "0.0 GiB")
+
+
+def test_a_picture_that_does_not_fit_is_out_of_memory():
+    with pytest.raises(MemoryError, match="not even one picture"):
+        largest.doubled(lambda _: None, None, 1.0)
 
 
 @pytest.fixture

@@ -27,6 +27,11 @@ _THREADS = (
 )
 """Variables that PyTorch, NumPy, TensorFlow and XLA read when they are imported."""
 
+IMPORTED = "imported"
+"""Name of the fact which frameworks a process has imported."""
+
+_FRAMEWORKS = ("torch", "tensorflow", "jax", "onnxruntime")
+
 _COMPILER_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
 
@@ -92,7 +97,10 @@ def conditions_of(
         governor=governor(),
         megahertz=(*before, *megahertz()),
         load=load,
-        others=accelerator(device),
+        others={
+            **accelerator(device),
+            IMPORTED: ", ".join(n for n in _FRAMEWORKS if n in sys.modules),
+        },
     )
 
 
@@ -190,6 +198,10 @@ def _threads() -> str:
     if tensorflow:
         found.append(f"tensorflow {os.environ.get('TF_NUM_INTRAOP_THREADS', UNKNOWN)}")
     return ", ".join(found)
+
+
+def _imported() -> str:
+    return ", ".join(name for name in _FRAMEWORKS if name in sys.modules)
 
 
 def _allocator() -> str:

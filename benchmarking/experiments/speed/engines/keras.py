@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.experiments.speed.engines import LEARNING_RATE, Pixels, Ready, scaled
+from benchmarking.experiments.speed.ready import LEARNING_RATE, Pixels, Ready, scaled
 from benchmarking.models.loaded import Loaded
 from benchmarking.pictures.recipe import Scaling
 
