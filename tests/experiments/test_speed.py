@@ -173,6 +173,18 @@ def test_rounds_that_are_not_steady_are_said(compared):
     assert found.lines[1].remarks == ("6 of 6 rounds not steady",)
 
 
+def test_the_first_call_is_that_of_a_round_that_had_to_compile(compared, tmp_path):
+    found = compared([0.3] * 2, [0.1] * 2)
+    side, one = found.lines[1].side, found.lines[1].rounds[1]
+    series = replace(trials([found.comparison], 1, OPTIONS)[0], side=side).series
+    cached = replace(CONDITIONS, others={"compiled code": "from an earlier round"})
+    quick = replace(one, measured=replace(one.measured, first=0.5), conditions=cached)
+    SpeedStore(tmp_path).add(series, setting_of(side, OPTIONS), quick)
+    line = summary(found.comparison, OPTIONS, SpeedStore(tmp_path), rounds=8).lines[1]
+    assert line.first == 9.0
+    assert line.remarks[0] == "first call 0.5 s with code that an earlier round compiled"
+
+
 def test_a_framework_that_only_reads_the_weights_is_said_to_take_memory(compared, monkeypatch):
     told = {"imported": "torch, tensorflow"}
     monkeypatch.setitem(globals(), "CONDITIONS", replace(CONDITIONS, others=told))
