@@ -189,8 +189,8 @@ def test_a_framework_that_only_reads_the_weights_is_said_to_take_memory(compared
     told = {"imported": "torch, tensorflow"}
     monkeypatch.setitem(globals(), "CONDITIONS", replace(CONDITIONS, others=told))
     first, second = compared([0.3] * 6, [0.1] * 6).lines
-    assert first.remarks == ("memory includes torch, which only loads the model",)
-    assert second.remarks == ("memory includes tensorflow, which only loads the model",)
+    assert first.remarks == ("memory includes torch, which does not run the model",)
+    assert second.remarks == ("memory includes tensorflow, which does not run the model",)
 
 
 def test_tables_are_read_by_programs(compared):

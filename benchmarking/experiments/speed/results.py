@@ -230,7 +230,7 @@ def _strangers(side: Side, rounds: Sequence[Round]) -> list[str]:
     told = (one.conditions.others.get(IMPORTED, "") for one in rounds)
     found = dict.fromkeys(name for names in told for name in names.split(", ") if name)
     others = [name for name in found if name not in own]
-    return [f"memory includes {', '.join(others)}, which only loads the model"] * bool(others)
+    return [f"memory includes {', '.join(others)}, which does not run the model"] * bool(others)
 
 
 def _notes(lines: Sequence[Line], null: Interval | None) -> list[str]:
