@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.experiments.speed import Options, Side, tables
+from benchmarking.experiments.speed import Options, Side, conditions, tables
 from benchmarking.experiments.speed.results import _other_work, summary
 from benchmarking.experiments.speed.rounds import Stored, setting_of
 from benchmarking.experiments.speed.scenarios import Scenario, largest, scenario_named, scenarios
@@ -254,6 +254,13 @@ def test_each_round_is_a_fresh_process_and_an_interruption_loses_only_the_one_th
     assert len(round_1.measured.answers.pictures) == 20
     assert round_1.conditions.cores != ()
     assert 0 < round_1.peak_memory < 2**31
+
+
+@pytest.mark.parametrize(("load", "said"), [(0.01, ""), (1000.0, "(load 1000.0 on ")])
+def test_a_busy_machine_is_said_before_it_is_measured(monkeypatch, load, said):
+    monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))
+    assert said in conditions.busy()
+    assert bool(said) == bool(conditions.busy())
 
 
 def test_the_command_names_what_failed_and_tells_the_rest(light, call, tmp_path):

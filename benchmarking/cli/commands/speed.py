@@ -149,10 +149,13 @@ def _plan(args: argparse.Namespace) -> Plan:
 
 
 def _measure(todo: Plan) -> int:
+    from benchmarking.experiments.speed.conditions import busy
     from benchmarking.experiments.speed.verbs import watched
     from benchmarking.io.progress import notice
     from benchmarking.models.available import explained
 
+    if warning := busy():
+        notice(f"warning: {warning}")
     failures = len(todo.obstacles)
     for line in explained(todo.obstacles):
         notice(f"failed: {line}")

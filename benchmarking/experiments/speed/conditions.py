@@ -20,6 +20,9 @@ from benchmarking.models.sources import framework_of
 from benchmarking.models.spec import ModelSpec
 from benchmarking.predictions.speed_runs import Conditions
 
+_BUSY = 0.25
+"""Load average per core above which other programs disturb."""
+
 _SYSTEM = Path("/sys/devices/system/cpu")
 _THREADS = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
@@ -145,6 +148,17 @@ def load_average() -> float:
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
 
 
+def busy() -> str:
+    """A warning that other programs use this machine; "" if they hardly do."""
+    load, n = load_average(), cores()
+    if load <= _BUSY * n:
+        return ""
+    return (
+        f"other programs use this machine (load {load:.1f} on {n} cores); its times will be noisy, "
+        "and not equally so for all frameworks"
+    )
+
+
 def peak_memory() -> int | None:
     """The largest resident memory of this process, in bytes.
 
@@ -170,9 +184,9 @@ def device_memory() -> int | None:
 
 
 def accelerator(device: str) -> Mapping[str, str]:
-    """Clocks and power of the GPUs as NVML tells them; {} on a CPU."""
+    """Clock and power of the first GPU as NVML tells them, or why they are not known."""
     if device == "cpu":
-        return {}
+        return {"NVML": "not tried: the device is the CPU"}
     try:
         import pynvml  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
