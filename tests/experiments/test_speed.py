@@ -13,7 +13,7 @@ from benchmarking.experiments.speed.results import _other_work, summary
 from benchmarking.experiments.speed.rounds import Stored, setting_of
 from benchmarking.experiments.speed.scenarios import Scenario, largest, scenario_named, scenarios
 from benchmarking.experiments.speed.schedule import Comparison, comparisons, sides_of, trials
-from benchmarking.experiments.speed.verbs import plan, speed
+from benchmarking.experiments.speed.verbs import Request, plan, speed
 from benchmarking.models.sources import select, the_spec
 from benchmarking.plugins import lacks
 from benchmarking.predictions.speed_runs import Answers, Conditions, Measured, Round
@@ -173,6 +173,18 @@ def test_rounds_that_are_not_steady_are_said(compared):
     assert found.lines[1].remarks == ("6 of 6 rounds not steady",)
 
 
+def test_the_first_call_is_that_of_a_round_that_had_to_compile(compared, tmp_path):
+    found = compared([0.3] * 2, [0.1] * 2)
+    side, one = found.lines[1].side, found.lines[1].rounds[1]
+    series = replace(trials([found.comparison], 1, OPTIONS)[0], side=side).series
+    cached = replace(CONDITIONS, others={"compiled code": "from an earlier round"})
+    quick = replace(one, measured=replace(one.measured, first=0.5), conditions=cached)
+    SpeedStore(tmp_path).add(series, setting_of(side, OPTIONS), quick)
+    line = summary(found.comparison, OPTIONS, SpeedStore(tmp_path), rounds=8).lines[1]
+    assert line.first == 9.0
+    assert line.remarks[0] == "first call 0.5 s with code that an earlier round compiled"
+
+
 def test_a_framework_that_only_reads_the_weights_is_said_to_take_memory(compared, monkeypatch):
     told = {"imported": "torch, tensorflow"}
     monkeypatch.setitem(globals(), "CONDITIONS", replace(CONDITIONS, others=told))
@@ -220,7 +232,7 @@ def measured(light, tmp_path):
 
     def measured(**options: object):
         given = {"rounds": 2, "seconds": 0.001, "threads": 1, **options}
-        return plan(["brightness/steady"], tmp_path / "mine", tell=print, **given)
+        return plan(["brightness/steady"], tmp_path / "mine", Request(**given))
 
     return measured
 
@@ -245,10 +257,12 @@ def test_each_round_is_a_fresh_process_and_an_interruption_loses_only_the_one_th
 
 
 def test_the_command_names_what_failed_and_tells_the_rest(light, call, tmp_path):
-    arguments = ["--models", "brightness/shaky", "brightness/steady", "--threads", "1"]
+    arguments = ["--models", "brightness/shaky", "brightness/steady", "brightness/weightless"]
+    arguments += ["--threads", "1"]
     arguments += ["--scenario", "load", "--rounds", "1", "--store", tmp_path / "mine"]
     status, output, messages = call("speed", *arguments, "-o", tmp_path / "speed.csv")
     assert status == 1
+    assert "failed: brightness/weightless: weightless.bin is missing" in messages
     assert "failed: load brightness/shaky eager: MemoryError: too heavy" in messages
     assert output.startswith("load, batch 1: steady, exact, published weights, 1 thread, ")
     (row,) = csv.DictReader((tmp_path / "speed.csv").read_text().splitlines())
@@ -263,6 +277,9 @@ def test_the_command_names_what_failed_and_tells_the_rest(light, call, tmp_path)
         ({"seconds": 0}, "0 seconds cannot be measured"),
         ({"rounds": 0}, "0 rounds measure nothing"),
         ({"modes": ["xla"]}, "none of these models can run xla"),
+        ({"modes": "eager"}, r"modes is 'eager'; give a list, such as \['eager'\]"),
+        ({"batch_sizes": [0]}, "batch size 0 has no picture"),
+        ({"weights": "other"}, "weights 'other' are neither published nor random"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_measured(measured, options, message):
@@ -271,6 +288,8 @@ def test_what_makes_no_sense_is_refused_before_anything_is_measured(measured, op
 
 
 def test_the_same_from_python(light, tmp_path):
+    with pytest.raises(BenchmarkError, match="no option 'round'; there are scenarios, modes"):
+        speed("brightness/steady", tmp_path, round=1)
     found = speed("brightness/steady", tmp_path, scenarios=["load"], rounds=1, threads=1)
     assert found.failures == ()
     assert str(found).startswith("load, batch 1: steady")

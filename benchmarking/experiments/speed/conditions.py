@@ -30,6 +30,11 @@ _THREADS = (
 IMPORTED = "imported"
 """Name of the fact which frameworks a process has imported."""
 
+COMPILED = "compiled code"
+"""Name of the fact where a process has compiled code from, FRESH or CACHED."""
+
+FRESH, CACHED = "none before", "from an earlier round"
+
 _FRAMEWORKS = ("torch", "tensorflow", "jax", "onnxruntime")
 
 _COMPILER_CACHE = "TORCHINDUCTOR_CACHE_DIR"

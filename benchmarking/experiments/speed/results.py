@@ -13,7 +13,7 @@ from statistics import median
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments.speed import Options, Side, Trial
-from benchmarking.experiments.speed.conditions import IMPORTED
+from benchmarking.experiments.speed.conditions import CACHED, COMPILED, IMPORTED
 from benchmarking.experiments.speed.rounds import setting_of
 from benchmarking.experiments.speed.schedule import Comparison
 from benchmarking.models.sources import framework_of
@@ -48,7 +48,8 @@ class Line:
         p90: 90th percentile of all calls, in seconds; None if there are too few.
         p99: 99th percentile.
         per_second: pictures per second.
-        first: median time of the first call, in seconds.
+        first: median time of the first call, in seconds, of the rounds that found no code that an
+            earlier round had compiled.
         parts: median time of each named part, in seconds.
         memory: the largest resident memory of a round, in bytes; None if unknown.
         faster: the time of the reference divided by that of this side, so 2 is twice as fast; None
@@ -137,7 +138,7 @@ def _line(
     return Line(
         *(side, setting, rounds, seconds, percentile(rounds, 0.9), percentile(rounds, 0.99)),
         per_second=_rate(seconds, pictures),
-        first=median(one.measured.first for one in rounds),
+        first=median(one.measured.first for one in (_without_cache(rounds) or rounds)),
         parts={
             name: median_of([one.measured.parts[name] for one in rounds]).value for name in names
         },
@@ -208,10 +209,19 @@ def _remarks(rounds: Sequence[Round], faster: Interval | None, null: Interval | 
     unsteady = sum(not one.measured.is_steady for one in rounds)
     largest = [one.measured.facts.get("largest batch", "") for one in rounds]
     found = [f"largest batch {one}" for one in dict.fromkeys(largest) if one]
+    cached = [one for one in rounds if one not in _without_cache(rounds)]
+    if cached:
+        again = median(one.measured.first for one in cached)
+        found.append(f"first call {again:.1f} s with code that an earlier round compiled")
     found += [f"{unsteady} of {len(rounds)} rounds not steady"] * (unsteady > 0)
     if faster and not differs(faster, null):
         found.append("no difference beyond noise")
     return found
+
+
+def _without_cache(rounds: Sequence[Round]) -> list[Round]:
+    """The rounds that found no code that an earlier round had compiled."""
+    return [one for one in rounds if one.conditions.others.get(COMPILED) != CACHED]
 
 
 def _strangers(side: Side, rounds: Sequence[Round]) -> list[str]:

@@ -112,7 +112,7 @@ def measure(trial: Trial) -> Iterator[Round]:
     told = conditions.conditions_of(
         chosen, before, load, found.facts.get("layout", "unknown"), device
     )
-    compiled = {"compiled code": "from an earlier round" if had_compiled else "none before"}
+    compiled = {conditions.COMPILED: conditions.CACHED if had_compiled else conditions.FRESH}
     yield Round(
         number=trial.number,
         place=trial.place,
