@@ -16,6 +16,7 @@ SLOW = pytest.mark.models
         ("readers", []),
         ("gpu", ["--device", "cpu", "--models", "squeezenet1_1"]),
         pytest.param("counts", [], marks=SLOW),
+        pytest.param("compiled", [], marks=SLOW),
         pytest.param("sweep", [], marks=SLOW),
         pytest.param("keras_samples", [], marks=SLOW),
     ],

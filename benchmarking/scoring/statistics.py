@@ -16,7 +16,7 @@ _NOTHING = 1e-300
 _SAME = 1e-14  # relative change at which a continued fraction ends
 
 
-def wilson_interval(right: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(right: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson score interval of a proportion, both ends in [0, 1].
 
     Source: E. B. Wilson (1927), Probable inference, the law of succession, and statistical
@@ -179,13 +179,13 @@ def paired_interval(
     return max(-1.0, centre - margin), min(1.0, centre + margin)
 
 
-def cohen_kappa(both: int, first_only: int, second_only: int, neither: int) -> float:
+def cohen_kappa(both: float, first_only: float, second_only: float, neither: float) -> float:
     """Cohen's kappa: agreement of two models on which pictures are right, beyond chance.
 
     1 is full agreement, 0 is what their accuracies give by chance. It is NaN if both models are
-    always right or both always wrong. For models it is called error consistency. Source: J. Cohen
-    (1960), Educational and Psychological Measurement 20(1), 37-46; R. Geirhos et al. (2020), Beyond
-    accuracy.
+    always right or both always wrong. The arguments are numbers or shares of pictures. For models
+    it is called error consistency. Source: J. Cohen (1960), Educational and Psychological
+    Measurement 20(1), 37-46; R. Geirhos et al. (2020), Beyond accuracy.
 
     >>> cohen_kappa(40, 10, 20, 30)
     0.4
