@@ -52,14 +52,12 @@ def objectnet(sample_images, tmp_path_factory) -> Path:
             framed.save(root / "images" / folder / f"{number}.png")
     maps = root / "mappings"
     maps.mkdir()
-    names = [f"{name}, {index}" for index, name in enumerate(class_names())]
-    known = {name.split(", ")[0]: name for name in names}
+    names = list(class_names())  # as in the real file, two classes are a "crane"
+    assert names.count("crane") == 2
     documents = {
         "folder_to_objectnet_label": {name: label for name, (label, _) in FOLDERS.items()},
         "objectnet_to_imagenet_1k": {
-            label: "; ".join(known[one] for one in right)
-            for label, right in FOLDERS.values()
-            if right
+            label: "; ".join(right) for label, right in FOLDERS.values() if right
         },
         "pytorch_to_imagenet_2012_id": {str(index): 999 - index for index in range(1000)},
     }
@@ -114,9 +112,13 @@ def test_a_picture_that_is_all_border_is_refused(tmp_path):
     ("file", "text", "message"),
     [
         ("objectnet_to_imagenet_1k.json", '{"Banana": "plantain"}', "has 'plantain', which no"),
+        ("objectnet_to_imagenet_1k.json", '{"Banana": "crane"}', "is the name of 2 classes"),
         ("objectnet_to_imagenet_1k.json", "[]", "is no mapping of names"),
         ("folder_to_objectnet_label.json", "{}", "has 'Alarm clock', which no other mapping"),
-        ("pytorch_to_imagenet_2012_id.json", '{"0": 0}', "maps 1 names to classes; expected"),
+        ("pytorch_to_imagenet_2012_id.json", '{"0": 0}', "names 1 classes; expected"),
+        ("pytorch_to_imagenet_2012_id.json", '{"x": 0}', "maps 'x' to '0'; expected a class"),
+        ("pytorch_to_imagenet_2012_id.json", '{"0": "y"}', "maps '0' to 'y'; expected a class"),
+        ("imagenet_to_label_2012_v2", "tench", "among the 1 of imagenet_to_label_2012_v2"),
         ("pytorch_to_imagenet_2012_id.json", "{", "is no JSON"),
     ],
 )
