@@ -178,8 +178,20 @@ def test_every_class_in_the_list_of_an_imagenet_hard_picture_is_right(sample_ima
 def test_an_imagenet_hard_picture_needs_classes_of_imagenet(wrong, sample_images, tmp_path):
     file = a_hard_file(tmp_path / "x.parquet", sample_images, [[1], wrong])
     with pytest.raises(
-        PictureError, match="row 1 has the labels .* expected classes from 0 to 999"
+        PictureError, match="row 1 has the labels .* expected a list of classes from 0 to 999"
     ):
+        open_pictures(str(file))
+
+
+def test_an_imagenet_hard_file_with_one_class_in_place_of_lists_is_refused(sample_images, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = a_hard_file(tmp_path / "x.parquet", sample_images, [[5], [7]])
+    table = pq.read_table(file)
+    at = table.schema.get_field_index("label")
+    pq.write_table(table.set_column(at, "label", pa.array([5, 7])), file)
+    with pytest.raises(PictureError, match="row 0 has the labels 5; expected a list of classes"):
         open_pictures(str(file))
 
 

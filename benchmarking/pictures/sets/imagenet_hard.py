@@ -50,12 +50,12 @@ def open_pictures(where: str) -> Contents:
 
 def _pictures(file: Path) -> Iterator[Picture]:
     for number, (place, path, labels) in enumerate(rows_of(file, "several")):
-        right = tuple(dict.fromkeys(labels or ()))
+        right = tuple(dict.fromkeys(labels)) if isinstance(labels, list) else ()
         wrong = [one for one in right if one is None or not 0 <= one < len(ALL_CLASSES)]
         if not right or wrong:
             raise PictureError(
-                f"{file}, row {number} has the labels {labels!r}; expected classes from 0 to "
-                f"{len(ALL_CLASSES) - 1}, at least one."
+                f"{file}, row {number} has the labels {labels!r}; expected a list of classes from "
+                f"0 to {len(ALL_CLASSES) - 1}, at least one."
             )
         name = f"{file.stem}-{number:05d}{PurePosixPath(path).suffix}"
         yield Picture(name, right[0], place, right[1:])
