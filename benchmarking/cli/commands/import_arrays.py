@@ -133,7 +133,7 @@ def _import_outputs(args: argparse.Namespace) -> int:
         keep="all" if args.save_all_probs else "top5",
         tell=lambda note: print_notes([note]),
     )
-    right = accuracy(store.classes(stored), every_image(store.labels(stored.images)), k=1)
+    right = accuracy(store.classes(stored), every_image(store.right_classes(stored.images)), k=1)
     print(f"{stored} is in {store.folder}: acc@1 {100 * right:.2f} %")
     return 0
 
