@@ -16,6 +16,7 @@ from benchmarking.io.names import UNKNOWN
 from benchmarking.labels.imagenet import is_validation_set, wnids
 from benchmarking.labels.label_set import LabelSet, every_image
 from benchmarking.models.sources import published_of
+from benchmarking.pictures.set_facts import CARE
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
@@ -224,14 +225,8 @@ def _declared(stored: StoredRuns, runs: Sequence[Run], right: NDArray[np.int64])
 
 def _with_care(images: str, counts: Sequence[Counts]) -> Iterator[str]:
     """What accuracies on a published set need to be read with."""
-    names = {run.provenance.picture_set for run in counts}.difference([""])
-    if names:
-        from benchmarking.pictures.sets import published_sets
-
-        known = published_sets()
-        for facts in (known[name] for name in sorted(names) if name in known):
-            if facts.note:
-                yield f"note: {images}: {facts.note}"
+    names = {run.provenance.picture_set for run in counts}
+    yield from (f"note: {images}: {CARE[name]}" for name in sorted(names & CARE.keys()))
 
 
 def _on_few_classes(
