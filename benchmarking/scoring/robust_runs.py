@@ -119,7 +119,12 @@ def _of_model(stores: Stores, held: Mapping[str, Run]) -> Robustness:
     val = max(vals, key=lambda run: len(stores.rows_of(run)), default=None)
     sets, notes = {}, _chosen(val, vals) if any(kinds.values()) else []
     for images, run in held.items():
-        if kinds[images] in SHIFTED:
+        if kinds[images] in SHIFTED and _lacks_few(stores, run):
+            notes.append(
+                f"{run.full_name}: keeps no predictions among the few classes of {images}; compute "
+                "it again with 'imagenet-benchmark predict --again'"
+            )
+        elif kinds[images] in SHIFTED:
             usual = None if val is None else on_classes(stores, val, _classes(stores, run))
             sets[images] = OnSet(images, _right(stores, run), usual)
             notes += [_lacking(images, run, val)] if usual is None else []
@@ -202,13 +207,13 @@ def _classes(stores: Stores, run: Run) -> tuple[int, ...] | None:
     return stores.provenance(run).classes or None
 
 
+def _lacks_few(stores: Stores, run: Run) -> bool:
+    """Whether a run on few classes has no predictions among them, as after export and import."""
+    return _classes(stores, run) is not None and stores.restricted_classes(run) is None
+
+
 def _right(stores: Stores, run: Run) -> tuple[int, int]:
     few = stores.restricted_classes(run)
-    if few is None and _classes(stores, run):
-        raise BenchmarkError(
-            f"{run} keeps no predictions among the few classes of its image set; compute it again "
-            "with 'imagenet-benchmark predict --again'."
-        )
     return _count(stores.classes(run) if few is None else few, stores.rows_of(run).right_classes)
 
 

@@ -9,6 +9,7 @@ from benchmarking.cli import main
 from benchmarking.labels.class_subsets import class_subset
 from benchmarking.labels.imagenet import validation_key, validation_labels
 from benchmarking.pictures.image_set import without_pictures
+from benchmarking.predictions.import_export import export_tables, import_table
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores
@@ -249,3 +250,19 @@ def test_a_note_says_which_of_several_validation_sets_is_used(store, add):
     add("one", "imagenet-v2-x", labels[:20], picture_set="imagenet-v2")
     (note,) = [one for one in of_store(store, "one").notes if "my-copy" in one]
     assert "its validation pictures are those of imagenet-val; my-copy are not used" in note
+
+
+def test_a_run_without_predictions_among_the_few_classes_is_noted_and_others_are_scored(
+    store, add, tmp_path
+):
+    keys, labels = validation()
+    add("one", "imagenet-val", labels, keys=keys, keep=True)
+    add("one", "imagenet-v2-x", labels[:20], picture_set="imagenet-v2")
+    add("one", "imagenet-r", RANDOM.choice(R, 20), picture_set="imagenet-r", classes=R)
+    copy = Store(tmp_path / "copy")
+    runs = [run for images in store.image_sets() for run in store.runs(images)]
+    for path in export_tables(store, runs, tmp_path / "tables"):
+        import_table(path, copy)
+    found = of_store(copy, "one")
+    assert list(found.sets) == ["imagenet-v2-x"]
+    assert "keeps no predictions among the few classes of imagenet-r" in " ".join(found.notes)
