@@ -60,6 +60,7 @@ NOWHERE = {
     "audit": "' does not exist",
     "doctor": "'/path/to/val' does not exist",
     "prepare": "ILSVRC2012_img_val.tar is no file",
+    "transfer": "train is not a folder; expected a folder that has a folder of pictures",
     "robustness": "has no runs on ImageNet-V2, A, R, O, Sketch or C",
     "fetch an archive": "name its folder with --from",
     "imagenet_pytorch_get_predictions.py": "'/path/to/val' does not exist",

@@ -21,6 +21,8 @@ from benchmarking.scoring.statistics import (
     rank_ranges,
     rank_tiers,
     sign_test,
+    student_tail,
+    welch_test,
     wilson_interval,
 )
 
@@ -501,3 +503,27 @@ def test_the_order_keeps_the_clusters_of_scipys_average_linkage_together(hierarc
 def test_a_kappa_that_is_not_defined_counts_as_no_similarity():
     similarity = np.array([[1, np.nan, 0.5], [np.nan, 1, 0.1], [0.5, 0.1, 1]])
     assert cluster_order(similarity) == [0, 2, 1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_welchs_test_is_that_of_scipy(seed):
+    from scipy.stats import ttest_ind
+
+    random = np.random.default_rng(seed)
+    first = random.normal(0.94, 0.01, random.integers(2, 30))
+    second = random.normal(0.94 + 0.01 * random.random(), 0.02, random.integers(2, 30))
+    expected = ttest_ind(first, second, equal_var=False).pvalue
+    assert welch_test(first, second) == pytest.approx(expected, rel=1e-10)
+
+
+def test_welchs_test_of_samples_that_do_not_vary():
+    assert welch_test([0.9, 0.9], [0.9, 0.9]) == 1.0
+    assert welch_test([0.9, 0.9], [0.8, 0.8]) == 0.0
+
+
+@pytest.mark.parametrize("freedom", [1, 1.3, 20, 400])
+@pytest.mark.parametrize("t", [0.0, 0.001, 0.5, -5.0, 50.0])
+def test_the_tail_of_students_distribution_is_that_of_scipy(t, freedom):
+    from scipy.stats import t as student
+
+    assert student_tail(t, freedom) == pytest.approx(2 * student.sf(abs(t), freedom), rel=1e-10)

@@ -14,7 +14,7 @@ from benchmarking.experiments import Model
 from benchmarking.experiments.transfer.augmentation import Augmentation
 from benchmarking.experiments.transfer.folders import open_folders
 from benchmarking.experiments.transfer.plan import Training
-from benchmarking.experiments.transfer.protocols import Options
+from benchmarking.experiments.transfer.protocols import Options, with_installed_heads
 from benchmarking.experiments.transfer.sweep import Sweep, sweep
 from benchmarking.experiments.transfer.tables import Tables, tables_of
 from benchmarking.experiments.transfer.task import Task
@@ -165,6 +165,7 @@ def transferred(
     for name, n in Counter(task.name for task in tasks).items():
         if n > 1:
             raise PictureError(f"{n} tasks are called {name!r}; give each a name of its own.")
+    options = with_installed_heads(options, tell)
     own = [spec_of_checkpoint(file, architecture) for file, architecture in machine.checkpoints]
     if own and machine.seed is not None:
         raise BenchmarkError("a checkpoint has its own weights; leave out the random ones.")
