@@ -116,6 +116,23 @@ def curves_in(folder: Path) -> Iterator[Curve]:
             )
 
 
+def final_scores(folder: Path) -> list[list[str]]:
+    """Headings, then a line for the heads of each task, protocol, model and framework.
+
+    Scores are those after the last epoch, means over seeds; see `drawing` for the arguments.
+    """
+    headings = ["Model", "Task", "Protocol", "Head", "Seeds", "Acc@1 [%]", "Loss"]
+    found = [headings]
+    groups, _ = _latest(list(curves_in(folder)))
+    for (task, protocol, model), some in groups.items():
+        for head in dict.fromkeys(one.head for one in some):
+            own = [one.epochs[-1] for one in some if one.head == head]
+            accuracy, loss = np.mean(own, axis=0)
+            scores = [f"{len(own)}", f"{100 * accuracy:.2f}", f"{loss:.4f}"]
+            found.append([model, task, protocol, title(head), *scores])
+    return found
+
+
 def differences(first: Sequence[Curve], second: Sequence[Curve]) -> NDArray[np.float64]:
     """Largest difference of the loss at each step over the seeds that both have; () if none."""
     by_seed = {one.seed: one.losses for one in second}

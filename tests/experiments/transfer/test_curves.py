@@ -38,10 +38,11 @@ def store(folder: Path, head: str, seed: int, *, model="m", protocol="same", wid
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine-transfer"
     for seed in (0, 1):
-        store(tmp_path, "pytorch", seed)
-        store(tmp_path, "keras", seed, shift=0.25 * (seed + 1))
-    return tmp_path
+        store(folder, "pytorch", seed)
+        store(folder, "keras", seed, shift=0.25 * (seed + 1))
+    return folder
 
 
 def records(folder: Path, *fields: str, patterns: tuple[str, ...] = ()) -> list[dict[str, float]]:
@@ -87,10 +88,22 @@ def test_models_are_chosen_by_patterns_and_probes_have_no_curve(folder):
 
 
 def test_plot_draws_them_and_lists_them(folder, call, tmp_path):
-    folder.rename(folder.with_name("mine-transfer"))
-    mine = folder.with_name("mine")
-    status, _, err = call("plot", "learning-curves", "m", "--store", mine, "-o", mine / "../c.svg")
-    assert (status, err) == (0, f"wrote {mine}/../c.svg\n")
-    svg = folder.with_name("c.svg").read_text()
-    assert "s/m on task: same, 2 seeds" in svg
+    mine, file = tmp_path / "mine", tmp_path / "curves.svg"
+    status, _, err = call("plot", "learning-curves", "m", "--store", mine, "-o", file)
+    assert (status, err) == (0, f"wrote {file}\n")
+    assert "s/m on task: same, 2 seeds" in file.read_text()
     assert "learning-curves  Learning curves of heads on frozen models" in call("plot")[1]
+
+
+def test_a_page_has_a_section_for_the_heads_beside_its_store(folder, call, tmp_path, tree, light):
+    page = tmp_path / "page.html"
+    for name in ("other", "mine"):
+        call("predict", tree, "--models", "steady", "--store", tmp_path / name)
+    call("report", "--store", tmp_path / "other", "-o", page)
+    assert "Heads on frozen models" not in page.read_text()
+
+    call("report", "--store", tmp_path / "mine", "-o", page)
+    text = page.read_text()
+    assert '<h2 id="further-0-title">Heads on frozen models</h2>' in text
+    assert '<th scope="row">s/m</th><td>task</td><td>same</td><td>Keras</td><td>2</td>' in text
+    assert "s/m on task: same, 2 seeds" in text
