@@ -7,7 +7,7 @@ MINUTES := 30
 # With it, each of the hundreds of processes of the tests would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: benchmark help test torture soak check docs results results-2019 bench bench-gpu clean
+.PHONY: benchmark help test torture soak check docs site results results-2019 bench bench-gpu clean
 
 # The main job: six real models on real pictures, computed now, and their accuracy table.
 benchmark: .venv/demo
@@ -48,6 +48,14 @@ check: .venv/check
 docs: .venv/docs
 	$(BIN)/python docs/build.py
 
+# The leaderboard, build/leaderboard/index.html; ADDRESS=URL is where it will be.
+site: .venv/report
+	@rm -rf build/public; mkdir -p build; cp -R precomputed build/public
+	@$(BIN)/imagenet-benchmark fetch predictions-2019 $(FROM:%=--from %) \
+	    && $(BIN)/imagenet-benchmark import --store build/public \
+	    || echo "The leaderboard is without the models of 2019." >&2
+	$(BIN)/imagenet-benchmark site --store build/public $(ADDRESS:%=--address %) -o build/leaderboard
+
 # The tables in results/, from the predictions in precomputed/, and the list of all models.
 results: .venv/base
 	@mkdir -p build
@@ -75,6 +83,7 @@ results-2019: .venv/all
 bench: .venv/all
 	$(BIN)/python benchmarks/table.py results/speed/table.md
 	$(BIN)/python benchmarks/pipeline.py results/speed/pipeline.md
+	$(BIN)/python benchmarks/readers.py results/speed/readers.md
 	$(BIN)/python benchmarks/sweep.py results/speed/sweep.md
 	$(BIN)/python benchmarks/keras_samples.py results/speed/keras-samples.md
 	$(BIN)/python benchmarks/memory.py results/speed/memory.md
@@ -94,6 +103,10 @@ clean:
 
 .venv/check: constraints.txt setup.py | .venv/made
 	$(INSTALL) -e . mypy ruff
+	@touch $@
+
+.venv/report: constraints.txt setup.py | .venv/made
+	$(INSTALL) -e '.[report]'
 	@touch $@
 
 .venv/docs: constraints.txt setup.py | .venv/made

@@ -33,6 +33,8 @@ DEV = [
 DOCS = ["mkdocstrings-python", "zensical"]
 # Needed by the tests of the example notebooks.
 NOTEBOOKS = ["ipykernel", "ipywidgets", "nbclient"]
+# Needed by the tests of pages; the browser is Chromium or Chrome, from the system.
+BROWSER = ["axe-playwright-python", "playwright"]
 # Write ONNX files, as 'transfer' does and as tests of ONNX need.
 EXPORTERS = ["onnxscript"]
 # Independent implementations that tests compare with.
@@ -67,7 +69,8 @@ setup(
     package_data={
         "benchmarking": [
             *("data/*", "data/schemas/*", "py.typed"),
-            *(f"reports/html_page/page.{suffix}" for suffix in ("css", "html", "js")),
+            *(f"reports/html_page/*.{suffix}" for suffix in ("css", "html", "js")),
+            "reports/site/*.html",
         ]
     },
     install_requires=[
@@ -92,9 +95,12 @@ setup(
         "report": REPORT,
         "transfer": TRANSFER,
         "demo": DEMO,
-        "dev": [*DEV, *EXPORTERS, *NOTEBOOKS, *REFERENCES, *REPORT],
+        "dev": [*DEV, *BROWSER, *EXPORTERS, *NOTEBOOKS, *REFERENCES, *REPORT],
         "docs": DOCS,
-        "all": [*DEMO, *ONNX, *DEV, *EXPORTERS, *DOCS, *NOTEBOOKS, *REFERENCES, *REPORT],
+        "all": [
+            *(*DEMO, *ONNX, *REPORT),
+            *(*DEV, *BROWSER, *DOCS, *EXPORTERS, *NOTEBOOKS, *REFERENCES),
+        ],
     },
     scripts=sorted(str(path.relative_to(HERE)) for path in HERE.glob("scripts/*.py")),
     entry_points={"console_scripts": ["imagenet-benchmark = benchmarking.cli:main"]},

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -219,3 +220,76 @@ def stripes(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 Image.fromarray(np.dstack([grey] * 3)).save(folder / f"{number}.png")
     shutil.copy(root / "validation/level/0.png", root / "train/level/leak.png")
     return root
+
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """Chromium or Chrome of the system, which Playwright drives; each test opens its own pages.
+
+    Of a module, because Playwright's event loop would be in the way of tests with a loop of theirs.
+    """
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="Playwright is not installed: pip install playwright"
+    )
+    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no browser is installed ({', '.join(_BROWSERS)}): apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """A function that opens a page; at the end of a test nothing may have failed.
+
+    It may read no other file, or only files of the folder `within`. A call of `hacked` fails.
+    """
+    wrong: list[str] = []
+    contexts = []
+
+    def visit(path: Path, *, within: Path | None = None, **options):
+        def check(request) -> None:
+            where = unquote(request.url).partition("#")[0]
+            inside = within is not None and where.startswith(f"file://{within}/")
+            if not (inside or where.startswith("data:") or where == f"file://{path}"):
+                wrong.append(where)
+
+        context = browser.new_context(accept_downloads=True, **options)
+        contexts.append(context)
+        context.add_init_script("window.hacked = () => { throw new Error('hacked') }")
+        opened = context.new_page()
+        opened.on("console", lambda message: wrong.append(message.text))
+        opened.on("pageerror", lambda error: wrong.append(str(error)))
+        opened.on("request", check)
+        opened.goto(path.as_uri())
+        return opened
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+@pytest.fixture
+def axe_faults(browser):
+    """A function that returns what axe-core finds wrong with a page, and how serious it is."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright",
+        reason="axe is not installed: pip install axe-playwright-python",
+    )
+
+    def faults(path: Path, anchor: str = "", *, width: int, scheme: str) -> list[tuple[str, str]]:
+        view = {"width": width, "height": 800}
+        # The policy of a page would refuse axe.
+        with browser.new_context(viewport=view, color_scheme=scheme, bypass_csp=True) as context:
+            opened = context.new_page()
+            opened.goto(f"{path.as_uri()}{anchor}")
+            found = axe.Axe().run(opened).response["violations"]
+        return [(one["id"], one["impact"]) for one in found]
+
+    return faults

@@ -13,6 +13,7 @@ SLOW = pytest.mark.models
     [
         ("pipeline", []),
         ("memory", []),
+        ("readers", []),
         ("gpu", ["--device", "cpu", "--models", "squeezenet1_1"]),
         pytest.param("sweep", [], marks=SLOW),
         pytest.param("keras_samples", [], marks=SLOW),

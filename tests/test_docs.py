@@ -24,6 +24,7 @@ def place(imported_2019, tmp_path_factory):
     """A folder with the runs of 2019 as `2019`, and a cache with the downloaded labels."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "2019").symlink_to(imported_2019.folder)
+    (folder / "precomputed").symlink_to(DOCS.parent / "precomputed")
     for collection, source, name in (
         ("real-labels", "real.json", "real.json"),
         ("label-errors", "mturk.json", "imagenet_mturk.json"),

@@ -60,8 +60,10 @@ NOWHERE = {
     "audit": "' does not exist",
     "doctor": "'/path/to/val' does not exist",
     "prepare": "ILSVRC2012_img_val.tar is no file",
-    "transfer": "train is not a folder; expected a folder that has a folder of pictures",
     "robustness": "has no runs on ImageNet-V2, A, R, O, Sketch or C",
+    "speed": "'/path/to/val' does not exist",
+    "transfer": "train is not a folder; expected a folder that has a folder of pictures",
+    "factors": "the annotations of ImageNet-X are not installed",
     "fetch an archive": "name its folder with --from",
     "imagenet_pytorch_get_predictions.py": "'/path/to/val' does not exist",
     "imagenet_keras_get_predictions.py": "'/path/to/val' does not exist",
@@ -113,11 +115,13 @@ def place(tmp_path, monkeypatch, cache, arrays_of_2019):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_of_a_page_is_understood(command, place, arrays_of_2019, capsys):
-    """Commands are really run, except that predictions and the tar get a missing place."""
+    """Commands are really run, except that long ones and the tar get a missing place."""
     program, *words = shlex.split(command.partition(" | ")[0])
     verb = words[0] if program == "imagenet-benchmark" else program
     if verb == "predict":
         words = ["/path/to/val" if word == "demo" else word for word in words]
+    if verb == "speed":
+        words += ["--pictures", "/path/to/val"]
     if verb == "fetch" and words[1] in archives():
         verb, words = "fetch an archive", [*words, "--from", "http://127.0.0.1:9"]
     if verb == "fetch":

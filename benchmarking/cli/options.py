@@ -100,7 +100,7 @@ def label_sets(
     whole = not (args.only or args.without)
     found = {}
     for name in names:
-        labels = label_set(name, rows.keys, rows.labels, args.consensus)
+        labels = label_set(name, rows.keys, rows.right_classes, args.consensus)
         prefix = prefix_of(name)
         if prefix in found:
             raise BenchmarkError(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.io.user_folders import expanded
 
-Writers = Mapping[str, Callable[[], str]]
-"""For each suffix, a function that makes the text of the file; the first is that of a pipe."""
+Writers = Mapping[str, Callable[[], str | Iterable[str]]]
+"""For each suffix, a function that makes the text of the file, at once or in parts; the first is
+that of a pipe."""
 
 _STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
@@ -52,11 +53,12 @@ def deliver(args: argparse.Namespace, text: str, writers: Writers) -> None:
         print(text)
         return
     document = writers[_suffix(args.output, args.suffixes)]()
+    parts = [document] if isinstance(document, str) else document
     if str(args.output) in _STANDARD_OUTPUT:
-        print(document, end="")
+        sys.stdout.writelines(parts)
         return
     try:
-        files.write_output(args.output, document.encode())
+        files.write_output(args.output, (part.encode() for part in parts))
         print(f"wrote {args.output}", file=sys.stderr)
     finally:
         print(text)  # last, because the reader of a pipe may have stopped

@@ -10,6 +10,7 @@ from benchmarking.inference.events import AlreadyStored, Event, Progress, Starte
 from benchmarking.inference.progress import bars, title
 from benchmarking.inference.retries import PutAside
 from benchmarking.io.progress import notice
+from benchmarking.labels.class_values import padded
 from benchmarking.labels.label_set import every_image
 from benchmarking.scoring.metrics import accuracy
 
@@ -37,7 +38,7 @@ def show(events: Generator[Event, None, None]) -> int:
 
 def _result(stored: Stored) -> str:
     pictures = stored.job.pictures
-    right = every_image([picture.label for picture in pictures])
+    right = every_image(padded(picture.right for picture in pictures))
     at1, at5 = (100 * accuracy(stored.top.classes, right, k) for k in (1, 5))
     return (
         f"{title(stored.job)}: acc@1 {at1:.2f} %, acc@5 {at5:.2f} %, {len(pictures)} images, "

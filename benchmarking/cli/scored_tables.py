@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from benchmarking.labels.label_set import LabelSet
     from benchmarking.predictions.run import Run
     from benchmarking.predictions.stores import Stores
+    from benchmarking.reports.figures import Subject
     from benchmarking.scoring.table import AccuracyTable
 
 
@@ -59,6 +60,14 @@ def scored_runs(args: argparse.Namespace, stores: Stores) -> tuple[list[Scored],
     return scored(args, stores, [*runs], runs)
 
 
+def scored_subjects(args: argparse.Namespace, stores: Stores) -> tuple[list[Subject], list[str]]:
+    """What figures and pages show of `scored_runs`, and why other runs are in no table."""
+    from benchmarking.reports.figures import Subject
+
+    found, broken = scored_runs(args, stores)
+    return [Subject(one.stores, one.table, one.labels) for one in found], broken
+
+
 def scored(
     args: argparse.Namespace,
     stores: Stores,
@@ -94,7 +103,9 @@ def scored(
         try:
             labels = _labels(args, store, images)
             table = _table(args, store, images, labels, chosen)
-            tables.append(Scored(store, table, labels or {"": every_image(store.labels(images))}))
+            tables.append(
+                Scored(store, table, labels or {"": every_image(store.right_classes(images))})
+            )
         except StoreError as error:
             broken += [str(error), *store.problems(images)]
         except BenchmarkError as error:
@@ -134,6 +145,7 @@ def _table(
     runs: list[Run] | None,
 ) -> AccuracyTable:
     from benchmarking.scoring.aggregate import aggregate, calibration
+    from benchmarking.scoring.measured_speed import with_speed
 
     options = vars(args)
     table = aggregate(
@@ -146,4 +158,5 @@ def _table(
     )
     left_out = (*table.left_out, *store.problems(images))
     notes = (*table.notes, *store.notes(images, runs))
-    return replace(table, subset=subset(args), left_out=left_out, notes=notes)
+    table = replace(table, subset=subset(args), left_out=left_out, notes=notes)
+    return with_speed(table, store)

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from importlib import resources
@@ -66,8 +66,8 @@ def write(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def write_output(path: Path, data: bytes) -> None:
-    """Write a file to a path that the user has given.
+def write_output(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file to a path that the user has given; parts are written as they come.
 
     A link is followed to its target. A regular file is replaced atomically and keeps its mode and
     owner. A device, a pipe or another special file is written to directly. So is an open file of
@@ -77,20 +77,22 @@ def write_output(path: Path, data: bytes) -> None:
         BenchmarkError: it cannot be written; an earlier file is unchanged.
     """
     target = Path(os.path.realpath(path))
+    parts = [data] if isinstance(data, bytes) else data
     try:
         number = _descriptor(path)
         if number is not None:
-            _write_directly(os.dup(number), data)
+            _write_directly(os.dup(number), parts)
             return
         mode = target.stat().st_mode if target.exists() else None
         if mode is not None and not stat.S_ISREG(mode):
-            _write_directly(target, data)
+            _write_directly(target, parts)
             return
     except BrokenPipeError:
         raise
     except OSError as error:
         raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
-    write(target, data)
+    with replacing(target) as opened:
+        opened.writelines(parts)
 
 
 def _descriptor(path: Path) -> int | None:
@@ -99,11 +101,12 @@ def _descriptor(path: Path) -> int | None:
     return int(found[1]) if found else {"/dev/stdout": 1, "/dev/stderr": 2}.get(str(path))
 
 
-def _write_directly(target: Path | int, data: bytes) -> None:
+def _write_directly(target: Path | int, parts: Iterable[bytes]) -> None:
     with open(target, "wb", buffering=0) as file:  # noqa: PTH123 - it may be a descriptor
-        left = memoryview(data)
-        while left:
-            left = left[file.write(left) :]
+        for part in parts:
+            left = memoryview(part)
+            while left:
+                left = left[file.write(left) :]
 
 
 @contextmanager

@@ -57,7 +57,8 @@ def label_set(
     Args:
         name: "original", "real", "corrected", or the path of a .csv, .txt, .json or .npy file.
         keys: name of each picture of the image set.
-        original: (n,) class of each picture, as stored with the set.
+        original: (n,) class of each picture, as stored with the set, or (n, w) if several can be
+            right.
         consensus: number of votes, of five, that decide a corrected label.
 
     Raises:
@@ -65,6 +66,7 @@ def label_set(
     """
     if name == "original":
         return every_image(original)
+    original = original if original.ndim == 1 else original[:, 0]
     if name == "real":
         found = real_labels(_fetched("real-labels", "real.json"), keys)
         return _compared(found, original, "ReaL labels")

@@ -128,6 +128,10 @@ class LabelSet:
 
 
 def every_image(classes: Integers) -> LabelSet:
-    """Labels for all pictures of an image set, one class per row."""
+    """Labels for all pictures of an image set.
+
+    Args:
+        classes: (n,) one class per row, or (n, w) the right classes, padded with NO_CLASS.
+    """
     right = np.asarray(classes, dtype=np.int64)
-    return LabelSet(np.arange(len(right)), right.reshape(-1, 1))
+    return LabelSet(np.arange(len(right)), right if right.ndim == 2 else right.reshape(-1, 1))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from benchmarking.errors import PictureError
 from benchmarking.io.prefetch import prefetched
 from benchmarking.pictures.crop import crop
+from benchmarking.pictures.decode import without_border
 from benchmarking.pictures.image_set import Picture
 from benchmarking.pictures.recipe import Preprocessing
 
@@ -43,6 +44,6 @@ def crop_of(picture: Picture, preprocessing: Preprocessing) -> Crop:
     """
     data = picture.read()
     try:
-        return crop(data, preprocessing)
+        return crop(without_border(data, picture.border), preprocessing)
     except PictureError as error:
         raise PictureError(f"{picture.key} in {Path(str(picture.place)).parent} {error}") from error

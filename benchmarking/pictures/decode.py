@@ -72,6 +72,26 @@ def inspect(data: bytes) -> PictureFacts:
     return facts
 
 
+def without_border(data: bytes, border: int) -> bytes:
+    """A picture without `border` pixels at each side, as the bytes of a PNG; with 0, unchanged.
+
+    Raises:
+        Undecodable: Pillow cannot decode it, or nothing would be left.
+    """
+    if not border:
+        return data
+    with opened(data) as file:
+        width, height = file.size
+        if min(width, height) <= 2 * border:
+            raise Undecodable(
+                "too-small", f"has {width} x {height} pixels, all of them in its border of {border}"
+            )
+        inside = BytesIO()
+        cut = file.convert("RGB").crop((border, border, width - border, height - border))
+        cut.save(inside, "png", compress_level=0)
+    return inside.getvalue()
+
+
 def read_to_end(data: bytes) -> tuple[int, int]:
     """Check at low cost that Pillow can decode a picture to its end; returns height and width.
 

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from benchmarking.errors import PictureError
 from benchmarking.io.files import open_regular
 from benchmarking.io.names import UNKNOWN, check_name
+from benchmarking.labels.class_values import padded
 from benchmarking.labels.imagenet import validation_key, validation_number
+from benchmarking.labels.label_set import NO_CLASS
 
 MOST_BYTES = 64 * 2**20
 """Largest allowed size of a picture in bytes; far larger than any picture of ImageNet."""
@@ -91,13 +93,17 @@ class Picture:
 
     Attributes:
         key: name of the picture within an image set.
-        label: index of its true class.
+        label: index of its true class; the first one if several are right.
         place: where its bytes are stored.
+        also: further classes that are right.
+        border: number of pixels to cut off at each side before anything else.
     """
 
     key: str
     label: int
     place: Place
+    also: tuple[int, ...] = ()
+    border: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a path or bytes in place of a Place.
@@ -110,6 +116,11 @@ class Picture:
                 f"picture {self.key!r} has {self.place!r:.60} as its place; expected a place such "
                 "as FilePart(str(path))."
             )
+
+    @property
+    def right(self) -> tuple[int, ...]:
+        """All classes that are right."""
+        return (self.label, *self.also)
 
     def read(self) -> bytes:
         """The picture's bytes; PictureError if they cannot be read."""
@@ -162,7 +173,8 @@ class ImageSet:
         repeated = [key for key, n in Counter(self.keys).items() if n > 1]
         if repeated:
             raise PictureError(f"{len(repeated)} picture names repeat, such as {repeated[0]!r}.")
-        unknown = {picture.label for picture in self.pictures}.difference(self.classes)
+        right = {label for picture in self.pictures for label in picture.right}
+        unknown = right.difference(self.classes)
         if unknown:
             raise PictureError(
                 f"image set {self.name!r} has pictures of class {min(unknown)}, which is not one "
@@ -176,8 +188,13 @@ class ImageSet:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """True class of each row, (n,)."""
+        """True class of each row, (n,); the first one if several are right."""
         return np.array([picture.label for picture in self.pictures], dtype=np.int64)
+
+    @property
+    def right_classes(self) -> NDArray[np.int64]:
+        """All right classes of each row, (n, w), padded with NO_CLASS."""
+        return padded(picture.right for picture in self.pictures)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -198,9 +215,18 @@ class ImageSet:
 
 
 def without_pictures(name: str, keys: Sequence[str], labels: NDArray[np.integer]) -> ImageSet:
-    """An image set of which only names and labels are known, without files or a fingerprint."""
-    rows = zip(keys, labels.tolist(), strict=True)
-    pictures = tuple(Picture(key, label, FilePart("")) for key, label in rows)
+    """An image set of which only names and labels are known, without files or a fingerprint.
+
+    Args:
+        name: name of the image set.
+        keys: names of its pictures.
+        labels: (n,) true class of each, or (n, w) right classes, padded with NO_CLASS.
+    """
+    rows = zip(keys, labels.reshape(len(labels), -1).tolist(), strict=True)
+    pictures = tuple(
+        Picture(key, label, FilePart(""), tuple(one for one in also if one != NO_CLASS))
+        for key, (label, *also) in rows
+    )
     return ImageSet(name, pictures, UNKNOWN, _classes_of(labels))
 
 
@@ -238,8 +264,9 @@ def difference(expected: Sequence[Picture], found: Sequence[Picture]) -> str:
     if len(expected) != len(found):
         return f"{len(found)} pictures for {len(expected)} rows, some more than once"
     for name, picture in ours.items():
-        if picture.label != theirs[name].label:
-            return f"{name} is in class {theirs[name].label}, not {picture.label}"
+        if sorted(picture.right) != sorted(theirs[name].right):
+            right, other = (" ".join(map(str, one.right)) for one in (picture, theirs[name]))
+            return f"{name} is in class {other}, not {right}"
     for row, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         if one != other:
             return f"row {row} is {one}, but picture {row} is {other}"
@@ -256,7 +283,7 @@ def fingerprint(keys: Sequence[str], digests: Sequence[str]) -> str:
 
     Args:
         keys: names of the pictures.
-        digests: sha256 of each picture's bytes, in hex.
+        digests: sha256 of each picture's bytes, in hex; with " border N" if a border is cut off.
 
     >>> fingerprint(["b", "a"], ["22", "11"]) == hashlib.sha256(b"a 11\nb 22\n").hexdigest()
     True

@@ -134,6 +134,10 @@ class ArrayFolders:
             "put them beside a model's arrays as MODEL_PLATFORM_SET_labels.npy."
         )
 
+    def right_classes(self, images: str) -> NDArray[np.int64]:
+        """The result of `labels` as (n, 1)."""
+        return self.labels(images).reshape(-1, 1)
+
     def classes(self, run: Run) -> Classes:
         """The five most probable classes of every row, best first.
 

@@ -1,15 +1,20 @@
-"""The list of pictures of an image set in a store: images.csv, with key,class of each row."""
+"""The list of pictures of an image set in a store: images.csv, with key,class of each row.
+
+If several classes are right for a picture, they are separated by spaces, the usual one first.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarking.labels.class_values import padded
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions.digests import sha256
 
@@ -23,11 +28,16 @@ class ImageRows:
 
     Attributes:
         keys: names of the pictures.
-        labels: (n,) true class of each picture.
+        right_classes: (n, w) all classes that are right for each picture, padded with NO_CLASS.
     """
 
     keys: tuple[str, ...]
-    labels: NDArray[np.int64]
+    right_classes: NDArray[np.int64]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """True class of each picture, (n,); the first one if several are right."""
+        return self.right_classes[:, 0]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -48,24 +58,36 @@ def parsed(data: bytes) -> ImageRows:
         for key, label in lines:
             keys.append(key)
             labels.append(label)
-        rows = ImageRows(tuple(keys), np.array(labels, dtype=np.int64))
+        rows = ImageRows(tuple(keys), _classes_in(labels))
     except (csv.Error, OverflowError) as error:
         raise ValueError(str(error)) from error
-    rows.labels.setflags(write=False)
-    if rows.labels.min() < 0 or rows.labels.max() > LARGEST_CLASS:
+    rows.right_classes.setflags(write=False)
+    if rows.labels.min() < 0 or rows.right_classes.max() > LARGEST_CLASS:
         raise ValueError(f"there is a class below 0 or above {LARGEST_CLASS}")
     return rows
 
 
+def _classes_in(cells: Sequence[str]) -> NDArray[np.int64]:
+    """The classes in each cell, (n, w); ValueError if one is no whole number."""
+    try:
+        return np.array(cells, dtype=np.int64).reshape(-1, 1)
+    except ValueError:  # several in a cell, or none
+        return padded([int(number) for number in cell.split(" ")] for cell in cells)
+
+
 def written(images: ImageSet) -> bytes:
     """The contents of images.csv for an image set."""
-    rows = [("key", "class"), *((picture.key, picture.label) for picture in images.pictures)]
+    rows = [("key", "class"), *((one.key, _cell(one.right)) for one in images.pictures)]
     lines = "".join([f"{key},{label}\n" for key, label in rows])
     if lines.count(",") > len(rows) or '"' in lines:  # a key has to be quoted
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
         lines = text.getvalue()
     return lines.encode("utf-8", "surrogateescape")
+
+
+def _cell(classes: Sequence[int]) -> str:
+    return " ".join(map(str, classes))
 
 
 def digest(data: bytes) -> str:

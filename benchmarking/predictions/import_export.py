@@ -100,10 +100,12 @@ def export_arrays(store: Stores | Store, runs: Sequence[Run], folder: Path) -> I
 
     Raises:
         BenchmarkError: two runs would have the same file names, a run is broken or of another
-            platform, or the folder cannot be written.
+            platform, its pictures can have several right classes, or the folder cannot be written.
     """
     rows = as_stores(store).rows_by_run(runs)
     runs = list(rows)
+    for run in runs:
+        _refuse_several_classes(run, rows[run])
     stems = {run: stem_of(run, rows[run].keys, store.provenance(run)) for run in runs}
     _refuse_repeated({run: f"{stem}_top5preds.npy" for run, stem in stems.items()})
     for run in runs:
@@ -124,16 +126,28 @@ def export_tables(store: Stores | Store, runs: Sequence[Run], folder: Path) -> I
     Beside each table, a .provenance.json tells what is needed to import it again.
 
     Raises:
-        BenchmarkError: a run is broken, or the folder cannot be written.
+        BenchmarkError: a run is broken, its pictures can have several right classes, or the folder
+            cannot be written.
     """
     paths = {run: Path(run.images, run.source, f"{run.model}.{run.recipe}.csv") for run in runs}
     _refuse_repeated(paths)
     for run, name in paths.items():
         path, rows, made = folder / name, store.rows_of(run), store.provenance(run)
+        _refuse_several_classes(run, rows)
         table = _table(rows, store.read(run), with_probabilities=made.has_probabilities).encode()
         write_document(_document_of(path), identity(run), made, rows.keys, {_TABLE: table})
         files.write(path, table)
         yield path
+
+
+def _refuse_several_classes(run: Run, rows: ImageRows) -> None:
+    """Refuse a run whose labels do not fit the one column of an export."""
+    if rows.right_classes.shape[1] > 1:
+        raise BenchmarkError(
+            f"{run} cannot be exported: several classes are right for some pictures of "
+            f"{run.images}, and an export has one label per picture. Copy its .safetensors file "
+            "and images.csv instead."
+        )
 
 
 def _refuse_repeated(names: Mapping[Run, str | Path]) -> None:

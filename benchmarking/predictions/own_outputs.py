@@ -183,7 +183,7 @@ def _image_set(images: ImageSet | str, store: Store, tell: Callable[[str], None]
             if each.folder.resolve() != store.folder.resolve():
                 tell(f"note: the pictures of {images} are those of the store {each.folder}")
             stored = each.rows(images)
-            found = without_pictures(images, stored.keys, stored.labels)
+            found = without_pictures(images, stored.keys, stored.right_classes)
             return replace(found, fingerprint=_fingerprint(each, images))
     if images in _VALIDATION:
         keys = [validation_key(row + 1) for row in validation_rows().tolist()]

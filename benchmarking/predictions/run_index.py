@@ -2,6 +2,8 @@
 
 {store}/{image set}/images.csv                              key,class of each row
 {store}/{image set}/{source}/{model}.{recipe}.safetensors   one run
+
+Measured speed has a folder of its own, see `speed_runs`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from benchmarking.io import user_folders
 from benchmarking.io.printable import printable
 from benchmarking.io.user_folders import expanded
 from benchmarking.predictions.run import Run
+from benchmarking.predictions.speed_runs import FOLDER as SPEED
 
 ROWS = "images.csv"
 SUFFIX = ".safetensors"
@@ -134,6 +137,7 @@ class RunIndex:
     def strays(self) -> list[Path]:
         """Files that are not part of the store, such as those of an interrupted write."""
         kept = {*self.folder.glob(f"*/{ROWS}"), *self.folder.glob(f"*/*/[!.]*{SUFFIX}")}
+        kept |= {*self.folder.glob(f"{SPEED}/*/*/[!.]*.json")}
         found = (path for path in self.folder.rglob("*") if path.is_file() and path not in kept)
         return sorted(path for path in found if not self._is_hidden(path))
 

@@ -119,12 +119,20 @@ class Store(RunIndex):
             return ""
 
     def labels(self, images: str) -> NDArray[np.int64]:
-        """True class of each picture of an image set, (n,).
+        """True class of each picture of an image set, (n,); the first one if several are right.
 
         Raises:
             StoreError: the set's list of pictures is missing or broken.
         """
         return self.rows(images).labels
+
+    def right_classes(self, images: str) -> NDArray[np.int64]:
+        """All right classes of each picture of an image set, (n, w), padded with NO_CLASS.
+
+        Raises:
+            StoreError: the set's list of pictures is missing or broken.
+        """
+        return self.rows(images).right_classes
 
     def classes(self, run: Run) -> Classes:
         """The five most probable classes of every picture, (n, 5), best first.
@@ -328,7 +336,8 @@ class Store(RunIndex):
     def _has_other_classes(self, images: ImageSet, rows: bytes) -> bool:
         """Whether the stored classes differ; digests in the runs replace an unreadable list."""
         try:
-            return not np.array_equal(self.labels(images.name), images.labels)
+            there = self.right_classes(images.name)
+            return not np.array_equal(there, images.right_classes)
         except StoreError:
             return not self._are_recorded(image_rows.digest(rows), images.name)
 

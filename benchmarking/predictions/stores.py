@@ -221,6 +221,10 @@ class Stores:
         """True class of each picture of an image set, (n,); raises errors as `rows` does."""
         return self.rows(images).labels
 
+    def right_classes(self, images: str) -> NDArray[np.int64]:
+        """See `Store.right_classes`."""
+        return self.rows(images).right_classes
+
     def rows_of(self, run: Run) -> ImageRows:
         """The pictures of a run and their classes; raises errors as `Store.rows` does."""
         return self.store_of(run).rows(run.images)

@@ -57,6 +57,8 @@ def wide(table: AccuracyTable) -> list[Column]:
         *_sizes(table),
         *[_PUBLISHED, _DIFFERENCE] * compared,
         *_measures(table),
+        *_elsewhere(table),
+        *_speeds(table),
         *[_STORE] * (len(table.stores) > 1),
     ]
 
@@ -263,6 +265,34 @@ def _measure(name: str) -> Column:
         return f"{100 * value:.1f}" if name in SHARES else f"{value:.4f}"
 
     return Column(f"{name} [%]" if name in SHARES else name, cell, (name,))
+
+
+def _elsewhere(table: AccuracyTable) -> list[Column]:
+    names = dict.fromkeys(name for row in table.rows for name in row.elsewhere)
+    return [_other_set(name) for name in names]
+
+
+def _other_set(name: str) -> Column:
+    def cell(row: Row) -> str:
+        score = row.elsewhere.get(name)
+        return f"{100 * score.share:.2f}" if score else ""
+
+    return Column(name, cell, (name,))
+
+
+def _speeds(table: AccuracyTable) -> list[Column]:
+    """Measured speed, by name: latencies, memory, then throughputs."""
+    return [_speed(name) for name in sorted({name for row in table.rows for name in row.speed})]
+
+
+def _speed(name: str) -> Column:
+    def cell(row: Row) -> str:
+        value = row.speed.get(name)
+        if value is None:
+            return ""
+        return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
+
+    return Column(name, cell, (name,))
 
 
 def _recorded(table: AccuracyTable, name: str) -> Column:

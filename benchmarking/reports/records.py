@@ -27,6 +27,8 @@ def record(table: AccuracyTable, row: Row) -> Mapping[str, object]:
     line |= {"Subset": table.subset} if table.subset else {}
     line |= {"Store": row.store} if row.store else {}
     line |= row.measures
+    line |= {name: score.share for name, score in row.elsewhere.items()}
+    line |= row.speed
     line |= _published(row)
     return line
 

@@ -120,7 +120,9 @@ def score(
         known = ", ".join(kept.image_sets()) or "none"
         raise StoreError(f"{kept.folders} has no runs on image set {name!r}; its sets: {known}.")
     found = aggregate(kept, name, labels=_label_sets(labels, kept, name), runs=runs)
-    if isinstance(images, ImageSet) and not np.array_equal(images.labels, kept.labels(name)):
+    if isinstance(images, ImageSet) and not np.array_equal(
+        images.right_classes, kept.right_classes(name)
+    ):
         raise StoreError(
             f"the runs on {name!r} in {kept.folders} are stored with other classes than these "
             "pictures have; score with labels= to use others."
@@ -201,7 +203,7 @@ def _label_sets(labels: Labels, store: Stores, images: str) -> dict[str, LabelSe
     names = [str(labels)] if isinstance(labels, str | Path) else list(map(str, labels))
     if not names:
         raise BenchmarkError("there are no labels; give a name or a file, or several.")
-    found = {prefix_of(name): label_set(name, rows.keys, rows.labels) for name in names}
+    found = {prefix_of(name): label_set(name, rows.keys, rows.right_classes) for name in names}
     if len(found) < len(names):
         raise BenchmarkError(f"of labels {', '.join(names)} two would share their columns.")
     return found

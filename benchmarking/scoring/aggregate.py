@@ -41,8 +41,8 @@ class StoredRuns(Protocol):
     def runs(self, images: str) -> list[Run]:
         """Every run on an image set."""
 
-    def labels(self, images: str) -> NDArray[np.int64]:
-        """True class of each of its rows."""
+    def right_classes(self, images: str) -> NDArray[np.int64]:
+        """All right classes of each of its rows, (n, w), padded with NO_CLASS."""
 
     def classes_and_provenance(self, run: Run) -> tuple[Classes, Provenance]:
         """The five most probable classes of every row, best first, and how the run was made."""
@@ -93,7 +93,7 @@ def aggregate(
     Raises:
         BenchmarkError: there are no runs, none can be read, or labels and rows do not match.
     """
-    right = stored.labels(images)
+    right = stored.right_classes(images)
     label_sets = labels or {"": every_image(right)}
     chosen = stored.runs(images) if runs is None else runs
     declared = _declared(stored, chosen, right)
@@ -117,7 +117,7 @@ def aggregate(
         counts = [run for run in counts if run.provenance.fingerprint == expected]
     # Published figures are for all validation pictures with their original labels.
     altered = any(run.provenance.picture_set for run in counts)
-    if is_validation_set(right) and not altered and _is_plain(label_sets.get(""), right):
+    if is_validation_set(right[:, 0]) and not altered and _is_plain(label_sets.get(""), right):
         counts = [_compared(run) for run in counts]
     fingerprints = {run.provenance.fingerprint for run in counts}
     fingerprint = fingerprints.pop() if len(fingerprints) == 1 else UNKNOWN
@@ -200,7 +200,9 @@ def _count(
 
 def _declared(stored: StoredRuns, runs: Sequence[Run], right: NDArray[np.int64]) -> tuple[int, ...]:
     """The classes that the image set of these runs declares if they are few; () for all."""
-    if np.count_nonzero(np.bincount(right)) == len(wnids()):  # np.unique would import numpy.ma
+    if np.count_nonzero(np.bincount(right[:, 0])) == len(
+        wnids()
+    ):  # np.unique would import numpy.ma
         return ()
     for run in runs:
         with suppress(StoreError):
@@ -225,7 +227,7 @@ def _is_plain(labels: LabelSet | None, right: NDArray[np.int64]) -> bool:
     return (
         labels is not None
         and np.array_equal(labels.rows, np.arange(len(right)))
-        and np.array_equal(labels.classes[:, 0], right)
+        and np.array_equal(labels.classes, right)
     )
 
 
@@ -233,9 +235,7 @@ def _name(prefix: str, labels: LabelSet, right: NDArray[np.int64]) -> str:
     """Name of a label set in a table; see `AccuracyTable.label_sets`."""
     if prefix.strip():
         return prefix.strip()
-    single = labels.classes.shape[1] == 1
-    stored = single and np.array_equal(labels.classes[:, 0], right[labels.rows])
-    return "original" if stored else "given"
+    return "original" if np.array_equal(labels.classes, right[labels.rows]) else "given"
 
 
 def _compared(run: Counts) -> Counts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -21,7 +21,13 @@ from benchmarking.predictions.selection import the_run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores, as_stores
 from benchmarking.scoring.metrics import correct
-from benchmarking.scoring.statistics import cohen_kappa, holm, mcnemar_test, paired_interval
+from benchmarking.scoring.statistics import (
+    cohen_kappa,
+    holm,
+    mcnemar_tests,
+    only_right,
+    paired_interval,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +167,7 @@ def compare(
     if pictures == "same":
         check_same_pictures(stores, [ours, theirs])
     rows = stores.rows_of(ours)
-    right = label_set(labels, rows.keys, rows.labels) if isinstance(labels, str) else labels
+    right = label_set(labels, rows.keys, rows.right_classes) if isinstance(labels, str) else labels
     others = stores.rows_of(theirs)
     right_of_second = in_rows_of(right, rows, others)
     both = first_guesses(stores, ours, right), first_guesses(stores, theirs, right_of_second)
@@ -181,7 +187,8 @@ def first_guesses(store: Stores | Store, run: Run, right: LabelSet) -> FirstGues
     """
     few = store.restricted_classes(run)
     predicted = store.classes(run) if few is None else few
-    return FirstGuesses(run, right.of(predicted[:, 0]), correct(predicted, right, k=1))
+    guesses = right.of(predicted[:, 0]).copy()  # a view would keep all five guesses in memory
+    return FirstGuesses(run, guesses, correct(predicted, right, k=1))
 
 
 def on_few_classes(store: Stores | Store, runs: Sequence[Run]) -> tuple[str, ...]:
@@ -253,17 +260,51 @@ def other_classes(right: LabelSet, ours: ImageRows, theirs: ImageRows) -> tuple[
     )
 
 
-def every_pair(runs: Sequence[FirstGuesses]) -> list[Pair]:
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Every pair of runs, in the order of `combinations`; each is made when it is needed.
+
+    Attributes:
+        runs: the runs, on the same pictures.
+        only: (runs, runs), the result of `only_right`.
+        p_values: (pairs,) p-values of exact McNemar tests.
+        adjusted: (pairs,) the p-values after Holm's adjustment.
+    """
+
+    runs: Sequence[FirstGuesses]
+    only: NDArray[np.int64]
+    p_values: NDArray[np.float64]
+    adjusted: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.p_values)
+
+    def __iter__(self) -> Iterator[Pair]:
+        rights = [int(np.count_nonzero(run.hits)) for run in self.runs]
+        places = combinations(range(len(self.runs)), 2)
+        tests = zip(self.p_values.tolist(), self.adjusted.tolist(), strict=True)
+        for (i, j), (p_value, adjusted) in zip(places, tests, strict=True):
+            first, second = self.runs[i], self.runs[j]
+            first_only, second_only = int(self.only[i, j]), int(self.only[j, i])
+            both = rights[i] - first_only
+            yield Pair(
+                first.run,
+                second.run,
+                both,
+                first_only,
+                second_only,
+                len(first.hits) - both - first_only - second_only,
+                int(np.count_nonzero(first.classes == second.classes)),
+                p_value,
+                adjusted,
+            )
+
+
+def every_pair(runs: Sequence[FirstGuesses]) -> Pairs:
     """Compare every pair of runs, in the given order; p-values are adjusted for all pairs."""
-    pairs = list(combinations(runs, 2))
-    counts = [_counts(first, second) for first, second in pairs]
-    tests = [mcnemar_test(first_only, second_only) for _, first_only, second_only, _, _ in counts]
-    return [
-        Pair(first.run, second.run, *count, p_value=test, adjusted=float(adjusted))
-        for (first, second), count, test, adjusted in zip(
-            pairs, counts, tests, holm(tests), strict=True
-        )
-    ]
+    only = only_right(np.stack([np.packbits(run.hits) for run in runs]))
+    p_values = mcnemar_tests(only)
+    return Pairs(runs, only, p_values, holm(p_values))
 
 
 def class_changes(first: FirstGuesses, second: FirstGuesses, right: LabelSet) -> list[ClassChange]:
@@ -280,11 +321,3 @@ def class_changes(first: FirstGuesses, second: FirstGuesses, right: LabelSet) ->
         ClassChange(*map(int, (label, ones[label], others[label], totals[label])))
         for label in order
     ]
-
-
-def _counts(first: FirstGuesses, second: FirstGuesses) -> tuple[int, int, int, int, int]:
-    both = int(np.count_nonzero(first.hits & second.hits))
-    ones, others = (int(np.count_nonzero(run.hits)) for run in (first, second))
-    neither = len(first.hits) - ones - others + both
-    same = int(np.count_nonzero(first.classes == second.classes))
-    return both, ones - both, others - both, neither, same

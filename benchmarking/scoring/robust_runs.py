@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,8 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.labels.agreement import numbers_of
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.stores import Stores
+from benchmarking.scoring import corrupted_runs
+from benchmarking.scoring.corrupted_runs import Corrupted, corrupted, errors_by_corruption
 from benchmarking.scoring.robustness import (
     ALEXNET_ERRORS,
     SEVERITIES,
@@ -28,7 +30,7 @@ from benchmarking.scoring.robustness import (
 SHIFTED = ("imagenet-v2", "imagenet-a", "imagenet-r", "imagenet-sketch")
 """Sets of pictures that are neither validation nor training pictures."""
 
-_C, _O = "imagenet-c", "imagenet-o"
+_O = "imagenet-o"
 
 
 class Model(NamedTuple):
@@ -74,6 +76,8 @@ class Robustness:
         aupr: area under the precision-recall curve of ImageNet-O, as a share; None if there is no
             run on it, or none on the validation set with all probabilities.
         notes: why numbers are missing.
+        corrupted: its accuracies on ImageNet-C beside those on the same validation pictures.
+        errors: its top-1 errors at the five severities, by corruption, where all have runs.
     """
 
     sets: Mapping[str, OnSet] = field(default_factory=dict)
@@ -81,6 +85,8 @@ class Robustness:
     corruption_error: float | None = None
     aupr: float | None = None
     notes: tuple[str, ...] = ()
+    corrupted: tuple[Corrupted, ...] = ()
+    errors: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def robustness(stores: Stores, runs: Sequence[Run]) -> dict[Model, Robustness]:
@@ -115,8 +121,9 @@ def _of_model(stores: Stores, held: Mapping[str, Run]) -> Robustness:
             usual = None if val is None else on_classes(stores, val, _classes(stores, run))
             sets[images] = OnSet(images, _right(stores, run), usual)
             notes += [_lacking(images, run, val)] if usual is None else []
-    of_c = [run for images, run in held.items() if kinds[images] == _C]
-    errors = _errors(stores, of_c)
+    of_c = [run for images, run in held.items() if kinds[images] == corrupted_runs.NAME]
+    errors = errors_by_corruption(stores, of_c)
+    beside = [corrupted(stores, run, val) for run in of_c if val is not None]
     is_whole = errors.keys() >= ALEXNET_ERRORS.keys()
     counted = {name: errors[name] for name in ALEXNET_ERRORS} if is_whole else {}
     if of_c and not is_whole:
@@ -138,6 +145,8 @@ def _of_model(stores: Stores, held: Mapping[str, Run]) -> Robustness:
         mean_error(counted) if counted else None,
         aupr,
         tuple(notes),
+        tuple(one for one in beside if one is not None),
+        errors,
     )
 
 
@@ -205,18 +214,6 @@ def _lacking(images: str, run: Run, val: Run | None) -> str:
     )
 
 
-def _errors(stores: Stores, runs: Sequence[Run]) -> dict[str, list[float]]:
-    """Top-1 errors at all severities, by corruption; only of those with all severities."""
-    by_name = {run.images: run for run in runs}
-    found = {}
-    for name in ALEXNET_ERRORS:
-        sets = [f"{_C}-{name}-{severity}" for severity in range(1, SEVERITIES + 1)]
-        if all(images in by_name for images in sets):
-            rights = [_right(stores, by_name[images]) for images in sets]
-            found[name] = [1 - right / n for right, n in rights]
-    return found
-
-
 def _aupr(stores: Stores, of_o: Run, val: Run | None) -> float | None:
     """AUPR with pictures of no class as positive, and validation pictures of the classes of O."""
     classes = _classes(stores, of_o)
@@ -251,9 +248,7 @@ def _with_lines(found: Mapping[Model, Robustness]) -> dict[Model, Robustness]:
             one = found[model].sets[images]
             changed[model][images] = OnSet(images, one.right, one.usual, value)
     return {
-        model: Robustness(
-            changed[model], one.mce, one.corruption_error, one.aupr, (*one.notes, *notes)
-        )
+        model: replace(one, sets=changed[model], notes=(*one.notes, *notes))
         for model, one in found.items()
     }
 

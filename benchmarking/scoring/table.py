@@ -26,7 +26,7 @@ from benchmarking.scoring.statistics import (
 LEVEL = 0.05
 """Significance level."""
 
-MOST_PLACED = 100
+MOST_PLACED = 2_000
 """Largest number of runs for which a table has the uncertainty of ranks."""
 
 
@@ -82,6 +82,8 @@ class Row:
         place: uncertainty of its rank by the column that sorts the table; None if there are more
             than MOST_PLACED runs.
         measures: other numbers, by name.
+        elsewhere: scores of the same model on other image sets, by name; see `side_by_side`.
+        speed: measured speed by name, with its unit; see `scoring.measured_speed`.
     """
 
     run: Run
@@ -90,6 +92,8 @@ class Row:
     published: Published | None = None
     place: Place | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
+    elsewhere: Mapping[str, Score] = field(default_factory=dict)
+    speed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def store(self) -> str:
@@ -229,8 +233,7 @@ def _places(best_first: Sequence[Counts], sorted_by: str) -> Sequence[Place | No
     """Uncertainty of each rank; None for many runs, as the cost is quadratic in their number."""
     if not best_first or len(best_first) > MOST_PLACED:
         return [None] * len(best_first)
-    _, n = best_first[0].right[sorted_by]
-    hits = np.stack([np.unpackbits(run.hits, count=n) for run in best_first]).astype(np.bool_)
+    hits = np.stack([run.hits for run in best_first])
     different = pairwise_tests(only_right(hits)) < LEVEL
     ranges = rank_ranges(different)
     tiers = rank_tiers(different)

@@ -124,11 +124,11 @@ class _Pictures:
 
 def _pictures(rows: ImageRows, labels: str) -> _Pictures:
     numbers = numbers_of(rows.keys)
-    right = every_image(rows.labels)
+    right = every_image(rows.right_classes)
     if labels != LABELS[0] and numbers is not None:
         from benchmarking.labels.label_files import label_set
 
-        right = label_set(labels, rows.keys, rows.labels)
+        right = label_set(labels, rows.keys, rows.right_classes)
     return _Pictures(
         right,
         comparable=numbers is not None,

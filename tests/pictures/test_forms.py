@@ -176,6 +176,32 @@ def test_the_number_of_shards_of_clip_benchmark_is_checked(real, tmp_path):
     assert "lacks 1 of 3 shards: number 2" in refused(root)
 
 
+def nameless(root: Path, labels: list[int]) -> Path:
+    """One shard as CLIP benchmark has it, without names of pictures."""
+    members = {}
+    for row, label in enumerate(labels):
+        members |= {f"s{row:07d}.jpg": b"x", f"s{row:07d}.cls": str(label).encode()}
+    return a_tar(root / "test" / "0.tar", members).parent
+
+
+def test_shards_whose_classes_may_be_numbered_within_a_subset_are_refused(tmp_path):
+    few = [label for label in range(3) for _ in range(2)]
+    told = refused(nameless(tmp_path / "a", few))
+    assert "all 6 pictures of" in told
+    assert "have the classes 0 to 2, and no names, so the classes may be numbered within" in told
+    where = nameless(tmp_path / "b", [0, 5, 5, 7])
+    assert len(open_pictures(str(where)).pictures) == 4
+    (tmp_path / "b" / "classnames.txt").write_text("x\n" * 200)
+    assert "classnames.txt lists 200 classes" in refused(where)
+    assert "classnames.txt lists 200 classes" in refused(where / "0.tar")
+
+
+def test_a_list_of_all_classes_confirms_the_numbers_of_shards(tmp_path):
+    where = nameless(tmp_path, [label for label in range(3) for _ in range(2)])
+    (tmp_path / "classnames.txt").write_text("x\n" * 1000)
+    assert len(open_pictures(str(where)).pictures) == 6
+
+
 def test_a_shard_in_place_of_another_is_found_by_its_number_of_pictures(real, tmp_path):
     root = shards(tmp_path / "x", real)
     last = root / "imagenet1k-validation-02.tar"
@@ -210,7 +236,7 @@ def test_the_tar_of_a_shard_alone_can_be_read(real, tmp_path):
 def test_a_missing_parquet_file_of_the_split_is_named_and_other_splits_are_left_out(real, tmp_path):
     for name in ("validation-00000-of-00003", "validation-00002-of-00003", "train-00000-of-00009"):
         a_parquet(tmp_path / f"{name}.parquet", real)
-    assert "lacks 1 of 3 files: validation-00001-of-00003; download" in refused(tmp_path)
+    assert "lacks 1 of 3 files: validation-00001-of-00003.parquet; download" in refused(tmp_path)
     (tmp_path / "validation-00000-of-00003.parquet").unlink()
     (tmp_path / "validation-00002-of-00003.parquet").unlink()
     a_parquet(tmp_path / "validation-00000-of-00001.parquet", real)

@@ -210,7 +210,12 @@ def test_runs_of_several_stores_have_the_name_of_their_store(store, call):
 def test_an_unknown_suffix_is_refused_before_anything_is_computed(command, call, tmp_path):
     """There is no store in the current folder, so computing anything would be another error."""
     status, out, err = call(*command, "-o", tmp_path / "out.yaml")
-    known = {"verify": ".json or .xml", "models": ".json or .md or .csv"}.get(command[0], ".json")
+    others = {
+        "compare": ".json or .csv",
+        "verify": ".json or .xml",
+        "models": ".json or .md or .csv",
+    }
+    known = others.get(command[0], ".json")
     assert (status, out) == (2, "")
     assert err == f"imagenet-benchmark: {tmp_path / 'out.yaml'} has no known suffix; use {known}.\n"
 

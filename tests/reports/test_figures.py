@@ -16,7 +16,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from conftest import forget_plugins
+from conftest import an_image_set, forget_plugins
+from html_outline import HOSTILE
 
 from benchmarking import plugins
 from benchmarking.cli import main
@@ -27,6 +28,8 @@ from benchmarking.models.published import weights_source
 from benchmarking.models.sources import all_specs
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.selection import chosen_runs
+from benchmarking.predictions.speed_runs import Conditions, Measured, Round, Series, Setting
+from benchmarking.predictions.speed_store import SpeedStore
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores
 from benchmarking.predictions.top_k import TopK
@@ -130,6 +133,45 @@ def check_cost(attribute: str, unit: float, n: int) -> Check:
         assert [one["on_front"] for one in found] == better
 
     return check
+
+
+def milliseconds(run: Run, mode: str) -> float:
+    """A latency for each run of 2019; every other one is faster if it is compiled."""
+    number = sum(map(ord, run.full_name))
+    return 10 + number % 97 - 5 * (mode == "compiled") * (1 if number % 2 else -1)
+
+
+@pytest.fixture(scope="module")
+def timed_2019(imported_2019, tmp_path_factory) -> Store:
+    """The runs of 2019 with measured latencies, of all but the last one."""
+    folder = tmp_path_factory.mktemp("timed")
+    (folder / "imagenet-val-2019").symlink_to(imported_2019.folder / "imagenet-val-2019")
+    conditions = Conditions(1, (0,), "1", "on", "NHWC", "glibc", "unknown", (), 0.0)
+    for run in imported_2019.runs("imagenet-val-2019")[:-1]:
+        for mode in ("eager", "compiled"):
+            time = milliseconds(run, mode) / 1000
+            measured = Measured(9.0, (), (time,) * 3, True, 1)
+            one = Round(1, 1, "2026-01-01T00:00:00", measured, 2**30, None, conditions)
+            series = Series("single", run.source, run.model, mode, 1)
+            setting = Setting("a machine", "cpu", 2, "float32", "published", {})
+            SpeedStore(folder).add(series, setting, one)
+    return Store(folder)
+
+
+def check_latency(spec: dict[str, Any], store: Store, tables: dict[str, Any]) -> None:
+    found = data_of(spec, "cost")
+    assert len(found) == 33
+    runs = {(run.source, run.model): run for run in store.runs("imagenet-val-2019")}
+    for one in found:
+        key = key_of(one["model"], one["platform"])
+        row = tables["plain"][key]
+        assert one["accuracy"] == close(100 * row["Acc@1"])
+        assert one["low"] == close(100 * row["Acc@1 low"])
+        assert one["high"] == close(100 * row["Acc@1 high"])
+        expected = min(milliseconds(runs[key], mode) for mode in ("eager", "compiled"))
+        assert one["cost"] == close(expected)
+    better = pareto_front([one["cost"] for one in found], [one["accuracy"] for one in found])
+    assert [one["on_front"] for one in found] == better
 
 
 def check_labels(spec: dict[str, Any], store: Store, tables: dict[str, Any]) -> None:
@@ -246,6 +288,7 @@ CHECKS: dict[str, Check] = {
     "ranks": check_ranks,
     "parameters": check_cost("parameters", 1e6, 34),
     "macs": check_cost("gigamacs", 1, 21),
+    "latency": check_latency,
     "labels": check_labels,
     "sets": check_sets,
     "calibration": check_calibration,
@@ -257,7 +300,7 @@ EVERY_FIGURE = pytest.mark.parametrize("name", CHECKS)
 
 
 @pytest.fixture(scope="module")
-def drawn(imported_2019, labels_file) -> Callable[[str], figures.Drawing]:
+def drawn(imported_2019, timed_2019, labels_file) -> Callable[[str], figures.Drawing]:
     """Each figure of the runs of 2019, drawn once."""
     options = {
         "labels": {"labels": ["original", str(labels_file)]},
@@ -269,11 +312,20 @@ def drawn(imported_2019, labels_file) -> Callable[[str], figures.Drawing]:
 
     def draw(name: str) -> figures.Drawing:
         if name not in known:
-            store = PRECOMPUTED if name == "sets" else imported_2019
+            others = {"sets": PRECOMPUTED, "latency": timed_2019}
+            store = others.get(name, imported_2019)
             known[name] = figures.plot(name, store, **options.get(name, {}))
         return known[name]
 
     return draw
+
+
+def test_latency_says_where_it_was_measured_and_refuses_runs_without(drawn, imported_2019):
+    notes = drawn("latency").notes
+    assert "Measured with 2 threads, a machine, device cpu, float32." in notes
+    assert "1 runs are left out: their latencies are not known." in notes
+    with pytest.raises(BenchmarkError, match="the latency of no run was measured in this store"):
+        figures.plot("latency", imported_2019)
 
 
 def test_every_figure_has_a_check():
@@ -333,50 +385,65 @@ def test_code_in_a_figure_is_ours_alone(name, drawn):
     assert "url" not in json.dumps(spec)
 
 
-HOSTILE = """\\" + hacked() + "</script><img src=x onerror=hacked()>&\x1b[2J{{7*7}}\u202e'--><b>"""
+PICTURES = [f"ILSVRC2012_val_0000000{number}.JPEG" for number in (1, 2, 3)]
+MODELS = ("resnet18", "resnet50")
 
 
-@pytest.fixture
-def hostile(tmp_path, three_pictures, a_provenance) -> Stores:
-    """Two stores whose folder, platform and labels have markup, code and control characters."""
-    folders = [tmp_path / name for name in ("plain", HOSTILE.replace("/", "_"))]
-    for number, folder in enumerate(folders):
-        for model in ("one", "two"):
-            made = replace(a_provenance(three_pictures), platform=f"{HOSTILE}{number}")
-            classes = np.array([[1, 2], [1 + (model == "two"), 3], [number, 2]])
-            classes[2, 1] = 4
+def a_hostile_store(folder: Path, a_provenance: Any, number: int = 0) -> None:
+    """Runs of two models on two image sets, with markup and code as their platform."""
+    for images in ("three", "other"):
+        labels = dict(zip(PICTURES, (1, 1, 3), strict=True))
+        the = an_image_set(folder.parent / "pictures", labels, images)
+        for model in MODELS:
+            made = replace(a_provenance(the), platform=f"{HOSTILE}{number}")
+            classes = np.array([[1, 2], [1 + (model == "resnet50"), 3], [3 * number, 4]])
             top = TopK(classes, np.tile(np.array([0.6, 0.3], np.float32), (3, 1)))
-            Store(folder).write(Run("three", "mine", model, "published"), three_pictures, top, made)
+            Store(folder).write(Run(images, "torchvision", model, "published"), the, top, made)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory, a_provenance) -> Stores:
+    """Two stores whose folder and platform have markup, code and control characters."""
+    folder = tmp_path_factory.mktemp("hostile")
+    folders = [folder / name for name in ("plain", HOSTILE.replace("/", "_"))]
+    for number, store in enumerate(folders):
+        a_hostile_store(store, a_provenance, number)
     return Stores(*folders)
 
 
-@pytest.fixture
-def hostile_labels(tmp_path) -> Path:
-    path = tmp_path / f"{HOSTILE.replace('/', '_')}.csv"
-    path.write_text("picture,class\na,1\nb,1\nc,0\n")
+@pytest.fixture(scope="module")
+def hostile_labels(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("labels") / f"{HOSTILE.replace('/', '_')}.csv"
+    lines = [f"{name},{label}" for name, label in zip(PICTURES, (1, 1, 0), strict=True)]
+    path.write_text("\n".join(["picture,class", *lines, ""]))
     return path
 
 
-def test_hostile_names_stay_text_in_svg(hostile, hostile_labels):
-    for name, options in (
-        ("ranks", {}),
-        ("agreement", {}),
-        ("labels", {"labels": ["original", str(hostile_labels)]}),
-    ):
-        root = ElementTree.fromstring(figures.plot(name, hostile, **options).svg())  # noqa: S314
-        tags = {element.tag.removeprefix(SVG) for element in root.iter()}
-        assert tags <= {"svg", "g", "path", "text", "rect", "line", "defs", "clipPath", "tspan"} | {
-            "linearGradient",
-            "stop",
-            "title",
-            "image",
-        }
-        names = {key for element in root.iter() for key in element.attrib}
-        assert not {key for key in names if key.startswith("on") or key.endswith("href")}
-        shown = "".join(root.itertext())
-        assert "hacked()" in shown
-        assert "\x1b" not in shown
-        assert "\u202e" not in shown
+TAGS = {
+    *("svg", "g", "path", "text", "tspan", "rect", "line", "title", "image"),
+    *("defs", "clipPath", "linearGradient", "stop"),
+}
+
+
+@EVERY_FIGURE
+def test_hostile_names_stay_text_in_svg(name, hostile, hostile_labels):
+    stores: Stores | Store = hostile
+    options: dict[str, Any] = {"images": "three"}
+    if name == "labels":
+        options["labels"] = ["original", str(hostile_labels)]
+    if name == "classes":
+        options["runs"] = ["resnet18"]
+    if name == "sets":
+        options["images"] = ["three", "other"]
+        stores = [*hostile.members.values()][1]
+    root = ElementTree.fromstring(figures.plot(name, stores, **options).svg())  # noqa: S314
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= TAGS
+    names = {key for element in root.iter() for key in element.attrib}
+    assert not {key for key in names if key.startswith("on") or key.endswith("href")}
+    shown = "".join(root.itertext())
+    assert "hacked()" in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
 
 
 def test_no_text_of_a_figure_can_end_a_text_of_an_expression(hostile, hostile_labels):
@@ -386,8 +453,9 @@ def test_no_text_of_a_figure_can_end_a_text_of_an_expression(hostile, hostile_la
     """
     import vl_convert
 
-    drawing = figures.plot("labels", hostile, labels=["original", str(hostile_labels)])
-    for spec in (drawing.spec(), figures.plot("ranks", hostile).spec()):
+    labels = ["original", str(hostile_labels)]
+    drawing = figures.plot("labels", hostile, images="three", labels=labels)
+    for spec in (drawing.spec(), figures.plot("ranks", hostile, images="three").spec()):
         assert "\\\\" not in json.dumps(spec)
         compiled = vl_convert.vegalite_to_vega(spec)
         signals = re.findall(r'"signal": ("(?:[^"\\]|\\.)*")', json.dumps(compiled))
@@ -396,7 +464,7 @@ def test_no_text_of_a_figure_can_end_a_text_of_an_expression(hostile, hostile_la
 
 
 def test_hostile_names_stay_text_in_a_page(hostile):
-    page = figures.plot("ranks", hostile).rendered(".html").decode()
+    page = figures.plot("ranks", hostile, images="three").rendered(".html").decode()
     assert "<img" not in re.sub(r"<script>.*?</script>", "", page, flags=re.S)
     (spec,) = re.findall(r'<script type="application/json" id="spec">(.*?)</script>', page, re.S)
     assert "onerror=hacked()" in json.dumps(json.loads(spec)["datasets"])
@@ -405,13 +473,22 @@ def test_hostile_names_stay_text_in_a_page(hostile):
     assert unescape(label).startswith("Accuracy, tiers and plausible ranks. three, 3 pictures")
 
 
+def test_hostile_names_run_nothing_in_a_browser(visit, hostile, hostile_labels, tmp_path):
+    path = tmp_path / "figure.html"
+    labels = ["original", str(hostile_labels)]
+    figures.plot("labels", hostile, images="three", labels=labels).save(path)
+    opened = visit(path)
+    opened.locator("svg text").filter(has_text="hacked()").first.wait_for()
+    assert opened.locator("img, b").count() == 0
+
+
 def test_names_of_runs_are_as_short_as_they_can_be(hostile, imported_2019):
     names = figures.plot("ranks", imported_2019, runs=["vgg16", "resnet18"]).spec()
     assert [one["model"] for one in data_of(names, "best")] == [
         *("vgg16 (PyTorch)", "resnet18", "vgg16 (Keras)"),
     ]
-    found = [one["model"] for one in data_of(figures.plot("ranks", hostile).spec(), "best")]
-    assert len(set(found)) == 4
+    drawing = figures.plot("ranks", hostile, images="three")
+    assert len({one["model"] for one in data_of(drawing.spec(), "best")}) == 4
 
 
 def test_a_page_needs_nothing_else(drawn):
@@ -430,6 +507,11 @@ def test_a_figure_is_written_in_every_format(theme, drawn, tmp_path):
         drawn("calibration").save(path, theme)
         assert path.read_bytes().startswith(start)
     assert COLOURS[theme]["background"] in (tmp_path / "figure.SVG").read_text()
+
+
+def test_no_line_below_a_title_begins_with_a_percent_sign(drawn):
+    lines = drawn("ranks").spec()["title"]["subtitle"]
+    assert lines[-1].startswith("5 %). Every second tier")
 
 
 def test_a_notebook_shows_a_figure_as_svg(drawn):

@@ -1,7 +1,6 @@
 """The page of `report`: a plain table, and in a browser one that can be sorted and filtered.
 
-The tests in a browser need Playwright (`pip install playwright axe-playwright-python`) and Chromium
-(`apt-get install chromium`); without one of these they are skipped.
+The tests in a browser are skipped where there is none; see `browser` in conftest.py.
 """
 
 from __future__ import annotations
@@ -12,21 +11,20 @@ import gzip
 import hashlib
 import io
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
 from conftest import an_image_set
+from html_outline import HOSTILE, Outline
 from PIL import Image
 
 from benchmarking.cli import main
 from benchmarking.labels.imagenet import class_names
+from benchmarking.pictures.sets import open_images
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import TopK
@@ -38,40 +36,6 @@ from benchmarking.scoring.verify import verify
 
 ROOT = Path(__file__).parents[2]
 PRECOMPUTED = ROOT / "precomputed"
-VOID = {"meta", "input", "br", "img"}
-
-
-class Outline(HTMLParser):
-    """Elements of a page with their attributes, its tables as text, and unclosed elements."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.tables: list[list[list[str]]] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, {name: value or "" for name, value in attributes}))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        if tag == "tr":
-            self.tables[-1].append([])
-        if tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, {name: value or "" for name, value in attributes}))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if {"td", "th"} & set(self.open):
-            self.tables[-1][-1][-1] += data
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +161,9 @@ def test_the_sides_of_an_image_set_and_of_a_second_one_are_in_a_panel(tmp_path):
         *(["demo", "Acc@1"], ["demo", "Acc@5"]),
         *(["imagenet-sample-500", "Acc@1"], ["imagenet-sample-500", "Acc@5"]),
     ]
+    text = path.read_text()
+    for name, n in (("Date (demo)", 4), ("Date (imagenet-sample-500)", 4), ("Platform", 4)):
+        assert text.count(f"<dt>{name}</dt>") == n
     titles = [a["aria-label"] for tag, a in found.elements if tag == "figure"]
     assert sum(title.startswith("Accuracy on two image sets. demo, 20") for title in titles) == 1
 
@@ -227,13 +194,30 @@ def test_pictures_of_another_set_are_refused(call, tree, tmp_path):
     assert "none of the 6 pictures has a name of those of demo, such as 'imagenet_17_22.jpg'" in err
 
 
+def test_a_hostile_name_of_a_picture_stays_text(call, tmp_path, a_provenance):
+    folder = tmp_path / "pictures" / "n01440764"
+    folder.mkdir(parents=True)
+    name = f"{HOSTILE.replace('/', '_')}.png"
+    Image.new("RGB", (20, 30)).save(folder / name)
+    images = open_images(tmp_path / "pictures")
+    for model, guess in (("one", 0), ("two", 1)):
+        top = TopK(np.array([[guess, 2]]), np.float32([[0.6, 0.3]]))
+        run = Run(images.name, "mine", model, "published")
+        Store(tmp_path / "store").write(run, images, top, a_provenance(images))
+    path = tmp_path / "page.html"
+    arguments = ["--store", tmp_path / "store", "--pictures", tmp_path / "pictures"]
+    assert call("report", *arguments, "-o", path)[0] == 0
+    found = Outline(path.read_text())
+    assert [one["alt"] for tag, one in found.elements if tag == "img"] == ["tench"]
+    assert not any(name.startswith("on") for _, one in found.elements for name in one)
+    assert "onerror=hacked()&gt;" in path.read_text()
+    assert not {"\x1b", "\u202e"} & set(path.read_text())
+
+
 def test_other_suffixes_are_refused(call, tmp_path):
     status, _, err = call("report", "--store", PRECOMPUTED, "-o", tmp_path / "x.pdf")
     assert status == 2
     assert err.endswith("x.pdf has no known suffix; use .html.\n")
-
-
-HOSTILE = """\\" + hacked() + "</script><img src=x onerror=hacked()>&\x1b[2J{{7*7}}\u202e'--><b>"""
 
 
 @pytest.fixture(scope="module")
@@ -285,56 +269,6 @@ def test_hostile_names_stay_text(hostile):
     assert "{{7*7}}" in text
     assert not {"\x1b", "\u202e"} & set(text)
     assert text.count("onerror=hacked()") > 20
-
-
-def chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    pytest.skip("no Chromium is installed: apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="Playwright is not installed: pip install playwright"
-    )
-    path = chromium()
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def visit(browser):
-    """A function that opens a page; at the end of a test nothing may have failed or left it."""
-    wrong: list[str] = []
-    contexts = []
-
-    def visit(path: Path, **options):
-        context = browser.new_context(accept_downloads=True, **options)
-        contexts.append(context)
-        context.add_init_script("window.hacked = () => { throw new Error('hacked') }")
-        opened = context.new_page()
-        opened.on("console", lambda message: wrong.append(message.text))
-        opened.on("pageerror", lambda error: wrong.append(str(error)))
-        opened.on(
-            "request",
-            lambda request: (
-                wrong.append(request.url)
-                if request.url[:5] not in ("file:", "data:")
-                or (request.url[:5] == "file:" and path.name not in unquote(request.url))
-                else None
-            ),
-        )
-        opened.goto(path.as_uri())
-        return opened
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert wrong == []
 
 
 def names_of(opened) -> list[str]:
@@ -407,6 +341,12 @@ def test_the_page_fits_its_width(width, visit, written):
     assert opened.evaluate("document.documentElement.scrollWidth") == width
 
 
+def test_a_phone_shows_the_accuracies_without_scrolling_aside(visit, written):
+    opened = visit(written, viewport={"width": 390, "height": 800})
+    box = opened.locator("table.runs tbody td:nth-child(3)").first.bounding_box()
+    assert box["x"] + box["width"] <= 390 - 16
+
+
 def test_the_page_prints(visit, written):
     opened = visit(written)
     assert opened.pdf().startswith(b"%PDF")
@@ -437,18 +377,8 @@ def test_the_names_that_a_screen_reader_says(visit, written):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
-def test_axe_finds_no_fault(width, scheme, browser, written):
-    """axe-core, of the package axe-playwright-python; the policy of the page would refuse it."""
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright",
-        reason="axe is not installed: pip install axe-playwright-python",
-    )
-    view = {"width": width, "height": 800}
-    with browser.new_context(viewport=view, color_scheme=scheme, bypass_csp=True) as context:
-        opened = context.new_page()
-        opened.goto(f"{written.as_uri()}#model-3")
-        found = axe.Axe().run(opened).response["violations"]
-    assert [(one["id"], one["impact"]) for one in found] == []
+def test_axe_finds_no_fault(width, scheme, axe_faults, written):
+    assert axe_faults(written, "#model-3", width=width, scheme=scheme) == []
 
 
 def test_hostile_names_run_nothing_in_a_browser(visit, hostile):

@@ -1,7 +1,10 @@
 """Comparison of two runs, or of every pair of runs, picture by picture."""
 
+import csv
+import json
 import re
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -53,7 +56,7 @@ def run(model, recipe="published"):
 
 def pairs(store, *models):
     right = every_image(store.labels("sixty"))
-    return every_pair([first_guesses(store, run(model), right) for model in models])
+    return list(every_pair([first_guesses(store, run(model), right) for model in models]))
 
 
 def test_a_pair_counts_every_picture_once(store):
@@ -67,8 +70,8 @@ def test_every_pair_is_adjusted_for_all(store):
     found = pairs(store, "most", "even", "third", "none")
     tests = [mcnemar_test(pair.first_only, pair.second_only) for pair in found]
     assert len(found) == 6
-    assert [pair.p_value for pair in found] == tests
-    assert [pair.adjusted for pair in found] == holm(tests).tolist()
+    assert [pair.p_value for pair in found] == pytest.approx(tests, rel=1e-9)
+    assert [pair.adjusted for pair in found] == pytest.approx(holm(tests).tolist(), rel=1e-9)
 
 
 def test_a_run_and_itself_do_not_differ(store):
@@ -107,6 +110,28 @@ def test_every_pair_is_a_line(store, capsys):
     out = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("somewhere/") for line in out) == 6
     assert out[-1].startswith("6 pairs, ")
+
+
+def test_a_csv_file_has_a_line_for_every_pair_with_the_values_of_the_json(store, tmp_path):
+    for name in ("pairs.csv", "pairs.json"):
+        assert call("compare", "--all", "--store", store.folder, "-o", tmp_path / name) == 0
+    lines = list(csv.DictReader((tmp_path / "pairs.csv").read_text().splitlines()))
+    pairs = json.loads((tmp_path / "pairs.json").read_text())["pairs"]
+    assert len(lines) == len(pairs) == 6
+    for line, pair in zip(lines, pairs, strict=True):
+        assert line["first_model"] == pair["first"]["model"]
+        assert [float(line["low"]), float(line["high"])] == pair["interval"]
+        for name in ("n", "both_right", "first_only", "p_value", "adjusted_p_value", "kappa"):
+            assert float(line[name]) == pair[name]
+
+
+def test_very_many_pairs_are_written_to_a_file_only(store, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(import_module("benchmarking.cli.commands.compare"), "_MOST_LINES", 2)
+    assert call("compare", "--all", "--store", store.folder, "-o", tmp_path / "pairs.csv") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("somewhere/") for line in out) == 2
+    assert "the first 2 are shown, and -o pairs.csv writes all" in out[-1]
+    assert len((tmp_path / "pairs.csv").read_text().splitlines()) == 7
 
 
 def test_subsets_and_other_labels_are_compared_and_named(store, tmp_path, capsys):

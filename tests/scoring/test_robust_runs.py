@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarking.cli import main
 from benchmarking.labels.class_subsets import class_subset
 from benchmarking.labels.imagenet import validation_key, validation_labels
 from benchmarking.pictures.image_set import without_pictures
@@ -121,6 +122,52 @@ def test_the_mce_is_computed_from_the_75_runs_and_a_missing_one_is_told(store, a
     found = of_store(store, "one")
     assert found.mce is None
     assert "no mCE; 14 of 15 corruptions have runs at all 5 severities" in found.notes[0]
+
+
+def test_the_gap_of_corrupted_pictures_is_paired_with_the_same_validation_pictures(store, add):
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    keys, labels = validation(120)
+    _, usual = add("one", "imagenet-val", labels, keys=keys, skill=4)
+    some = RANDOM.permutation(120)[:80]
+    _, worse = add(
+        "one",
+        "imagenet-c-fog-3",
+        labels[some],
+        keys=[f"n0/{keys[row]}" for row in some],
+        skill=3,
+        picture_set="imagenet-c",
+    )
+    (found,) = of_store(store, "one").corrupted
+    first = usual[some].argmax(axis=1) == labels[some]
+    second = worse.argmax(axis=1) == labels[some]
+    assert (found.images, found.n) == ("imagenet-c-fog-3", 80)
+    assert (found.usual, found.right) == (first.sum(), second.sum())
+    table = [
+        [(first & second).sum(), (first & ~second).sum()],
+        [(~first & second).sum(), (~first & ~second).sum()],
+    ]
+    assert found.p == pytest.approx(mcnemar(table, exact=True).pvalue)
+    assert found.gap.difference == pytest.approx((first.sum() - second.sum()) / 80)
+    assert found.gap.low < found.gap.difference < found.gap.high
+
+
+def test_the_command_shows_the_paired_gap_and_the_error_of_each_corruption(store, add, capsys):
+    keys, labels = validation(40)
+    add("one", "imagenet-val", labels, keys=keys, skill=6)
+    for severity in range(1, 6):
+        images = f"imagenet-c-fog-{severity}"
+        add("one", images, labels, keys=keys, skill=3, picture_set="imagenet-c")
+    assert main(["robustness", "--store", str(store.folder)]) == 0
+    out = capsys.readouterr().out
+    assert "Paired gap [95 % interval]" in out
+    (line,) = [line for line in out.splitlines() if "imagenet-c-fog-4" in line]
+    (found,) = (one for one in of_store(store, "one").corrupted if one.images == "imagenet-c-fog-4")
+    assert f"{100 * found.gap.difference:.2f} [" in line
+    errors = of_store(store, "one").errors["fog"]
+    (line,) = [line for line in out.splitlines() if " fog " in line]
+    ce = 100 * sum(errors) / (5 * ALEXNET_ERRORS["fog"])
+    assert line.split()[-2:] == [f"{20 * sum(errors):.2f}", f"{ce:.2f}"]
 
 
 def test_the_aupr_is_scikit_learns_of_the_largest_softmax_among_the_200_classes(store, add):

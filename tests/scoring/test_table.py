@@ -59,7 +59,7 @@ class WithRandomWeights:
     """The runs of a store, as if all weights had been random."""
 
     def __init__(self, store):
-        self.runs, self.labels, self._store = store.runs, store.labels, store
+        self.runs, self.right_classes, self._store = store.runs, store.right_classes, store
 
     def classes_and_provenance(self, run):
         classes, made = self._store.classes_and_provenance(run)

@@ -7,8 +7,9 @@ exact test gives the p-value of the difference in accuracy, and the interval giv
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from benchmarking.cli.options import (
@@ -21,7 +22,7 @@ from benchmarking.cli.options import (
     subset,
     warn_of_left_out,
 )
-from benchmarking.cli.output import add_output, check_output, deliver
+from benchmarking.cli.output import Writers, add_output, check_output, deliver
 
 if TYPE_CHECKING:
     from benchmarking.predictions.run import Run
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 NAME = "compare"
 HELP = "compare stored runs picture by picture"
 _LEVEL = 0.05
+_MOST_LINES = 10_000  # pairs in the text
 _SHOWN = 5  # classes with the largest gains, and with the largest losses
 
 
@@ -65,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also compare runs on pictures with different fingerprints; pictures are matched by "
         "name",
     )
-    add_output(parser, ".json")
+    add_output(parser, ".json", ".csv", what=", a line for each pair")
     add_stores(parser)
 
 
@@ -83,7 +85,11 @@ def run(args: argparse.Namespace) -> int:
     else:
         found = _two(args, store)
     print_notes(found.notes)
-    deliver(args, found.text, {".json": lambda: _as_json(args, store, found, left_out)})
+    writers: Writers = {
+        ".json": lambda: _as_json(args, store, found, left_out),
+        ".csv": lambda: _as_csv(found.pairs),
+    }
+    deliver(args, found.text, writers)
     return warn_of_left_out([], left_out)
 
 
@@ -93,7 +99,7 @@ class _Compared:
 
     text: str
     runs: Sequence[Run]
-    pairs: Sequence[Pair]
+    pairs: Iterable[Pair]
     classes: Sequence[ClassChange] | None
     notes: Sequence[str]
 
@@ -115,6 +121,31 @@ def _as_json(
         notes=tuple(found.notes),
     )
     return as_json(document)
+
+
+def _as_csv(pairs: Iterable[Pair]) -> Iterator[str]:
+    """The lines of a file with a line for each pair, whose values are those of the JSON."""
+    import csv
+    import io
+    from dataclasses import asdict
+
+    from benchmarking.reports.documents.compare import compared
+
+    for number, pair in enumerate(pairs):
+        line: dict[str, object] = {}
+        for name, value in asdict(compared(pair)).items():
+            if name == "interval":
+                line |= {"low": value[0], "high": value[1]}
+            elif isinstance(value, dict):
+                line |= {f"{name}_{part}": known for part, known in value.items()}
+            else:
+                line[name] = value
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        if not number:
+            writer.writerow(line)
+        writer.writerow(line.values())
+        yield text.getvalue()
 
 
 def _two(args: argparse.Namespace, store: Stores) -> _Compared:
@@ -168,13 +199,15 @@ def _all(args: argparse.Namespace, store: Stores, runs: Sequence[Run]) -> _Compa
     found = [first_guesses(store, run, in_rows_of(right, first, rows[run])) for run in runs]
     guesses = sorted(found, key=lambda one: -one.share)
     pairs = every_pair(guesses)
+    heading = _heading(args, store, [], len(right), sets[0])
+    unsure = int((pairs.adjusted >= _LEVEL).sum())
+    summary = f"{len(pairs)} pairs, {unsure} not significant at 5 % after Holm's adjustment"
     lines = [
         *(["A", "B", "A - B [95 % interval]", "A only", "B only", "p", "Holm", "kappa", "same"],),
-        *(_line(pair) for pair in pairs),
+        *(_line(pair) for pair in islice(pairs, _MOST_LINES)),
     ]
-    unsure = sum(pair.adjusted >= _LEVEL for pair in pairs)
-    heading = _heading(args, store, [], len(right), sets[0])
-    summary = f"{len(pairs)} pairs, {unsure} not significant at 5 % after Holm's adjustment"
+    if len(pairs) > _MOST_LINES:
+        summary += f"; the first {_MOST_LINES} are shown, and -o pairs.csv writes all"
     text = "\n".join([*heading, aligned(lines, left=2), summary])
     others = [note for run in runs for note in other_classes(right, first, rows[run])]
     few = on_few_classes(store, runs)

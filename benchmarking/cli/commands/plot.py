@@ -20,7 +20,7 @@ from benchmarking.cli.options import (
     print_notes,
     warn_of_left_out,
 )
-from benchmarking.cli.scored_tables import scored_runs
+from benchmarking.cli.scored_tables import scored_subjects
 from benchmarking.io.user_folders import expanded
 
 NAME = "plot"
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the figure, or list all; 1 if runs had to be left out."""
     from benchmarking.errors import BenchmarkError
     from benchmarking.experiments.transfer import curves
-    from benchmarking.reports.figures import Subject, draw, figure_named, figures, suffix_of
+    from benchmarking.reports.figures import draw, figure_named, figures, suffix_of
 
     if args.name is None:
         known = {name: one.TITLE for name, one in figures().items()} | {curves.NAME: curves.TITLE}
@@ -78,9 +78,8 @@ def run(args: argparse.Namespace) -> int:
     suffix_of(args.output)
     if figure is None:
         return _learning_curves(args)
-    found, broken = scored_runs(args, chosen_stores(args))
-    tables = [one.table for one in found]
-    subjects = [Subject(one.stores, one.table, one.labels) for one in found]
+    subjects, broken = scored_subjects(args, chosen_stores(args))
+    tables = [subject.table for subject in subjects]
     draw(figure, subjects).save(args.output, args.theme)
     print(f"wrote {args.output}", file=sys.stderr)
     print_notes(note for table in tables for note in table.notes)

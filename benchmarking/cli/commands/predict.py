@@ -9,7 +9,8 @@ PICTURES is one of:
   the folder or tar of a published set, such as ImageNet-V2; 'imagenet-benchmark sets' lists them
   demo, 20 pictures that come with a package
 A part of the validation set is enough. Other files, such as notes, are left out, and a line on
-standard error names them.
+standard error names them. Several places are several image sets: all of them are checked before
+the first prediction.
 
 A run is stored as soon as it is complete, and is not computed again. Partial runs are kept as
 checkpoints, so after an interruption the same command resumes where it stopped. Before the first
@@ -28,19 +29,23 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarking.cli.arguments import gpu_number, place, positive
+from benchmarking.cli.arguments import gpu_number, positive
 from benchmarking.cli.options import (
     add_class_folders,
     add_store,
     add_weights,
     chosen_store,
 )
+from benchmarking.cli.picture_places import Chosen, add_places, chosen_places
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     from benchmarking.inference.crop_sharing import CropCache
     from benchmarking.inference.plan import Options, Plan
     from benchmarking.models.spec import ModelSpec
+    from benchmarking.pictures.image_set import ImageSet
+    from benchmarking.pictures.sets import Contents
+    from benchmarking.predictions.store import Store
 
 NAME = "predict"
 HELP = "run pretrained models on pictures and store the predictions"
@@ -51,14 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from benchmarking.io.prefetch import cores
 
     add = parser.add_argument
-    add(
-        "pictures",
-        type=place,
-        metavar="PICTURES",
-        help="a tar or folder of labelled pictures, or 'demo'",
-    )
+    add_places(parser)
     add_class_folders(parser)
-    add("--images", metavar="NAME", help="name of the image set (default: after the folder)")
     add(
         "--models",
         nargs="+",
@@ -229,38 +228,88 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from benchmarking.cli.progress import show
-    from benchmarking.inference.plan import plan
-    from benchmarking.io.names import check_name
     from benchmarking.io.progress import notice
     from benchmarking.models.available import explained
-    from benchmarking.pictures.doctor import quick
-    from benchmarking.pictures.sets import limited, name_of, open_pictures, read_images
 
-    contents = open_pictures(args.pictures, args.class_folders)
+    places = chosen_places(args.pictures, args.images)
+    opened = [_opened(one, args) for one in places]
+    _refuse_one_name(places, opened)
+    options, store, own = _options(args), chosen_store(args), _own(args)
+    plans = [_planned(one, args, options, store, own) for one in opened]
+    checked = [_checked(todo, one, args) for todo, one in zip(plans, opened, strict=True)]
+    arguments, failures = _recorded(args.arguments), 0
+    for todo, images in checked:
+        with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
+            failures += show(events)
+    if args.models or own:  # the user named them
+        for line in explained(plans[0].obstacles):
+            print(f"failed: {line}", file=sys.stderr)
+        failures += len(plans[0].obstacles)
+    return 1 if failures else 0
+
+
+def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
+    """The name of a place's image set, and its pictures; warnings go to standard error."""
+    from benchmarking.io.names import check_name
+    from benchmarking.io.progress import notice
+    from benchmarking.pictures.doctor import quick
+    from benchmarking.pictures.sets import limited, name_of, open_pictures
+
+    contents = open_pictures(chosen.place, args.class_folders)
     if contents.note:
         notice(f"note: {contents.note}")
-    for found in (*contents.findings, *quick(args.pictures, pictures=contents.pictures)):
+    for found in (*contents.findings, *quick(chosen.place, pictures=contents.pictures)):
         print(f"warning: {found}", file=sys.stderr)
-    name = check_name(args.images or name_of(args.pictures, contents))
+    name = check_name(chosen.name or name_of(chosen.place, contents))
     contents, name = limited(contents, name, args.limit)
-    options = _options(args)
-    store = chosen_store(args)
-    n, own = len(contents.pictures), _own(args)
+    return name, contents
+
+
+def _refuse_one_name(places: Sequence[Chosen], opened: Sequence[tuple[str, Contents]]) -> None:
+    """Refuse two places whose image sets have the same name."""
+    from benchmarking.errors import BenchmarkError
+
+    held: dict[str, str] = {}
+    for one, (name, _) in zip(places, opened, strict=True):
+        if name in held:
+            raise BenchmarkError(
+                f"{held[name]} and {one.place} would both be the image set {name}; name them: "
+                f"--images {name}={held[name]} {name}-2={one.place}."
+            )
+        held[name] = one.place
+
+
+def _planned(
+    opened: tuple[str, Contents],
+    args: argparse.Namespace,
+    options: Options,
+    store: Store,
+    own: Sequence[ModelSpec],
+) -> Plan:
+    """The plan of one image set, of which a line tells the user."""
+    from benchmarking.inference.plan import plan
+    from benchmarking.io.progress import notice
+
+    name, contents = opened
+    n = len(contents.pictures)
     todo = plan(args.models or (), name, n, store, options, notice, own=own)
     print(_summary(todo), flush=True)
     todo.check_room()
+    return todo
+
+
+def _checked(
+    todo: Plan, opened: tuple[str, Contents], args: argparse.Namespace
+) -> tuple[Plan, ImageSet]:
+    """A plan on the pictures that can be used, each of which is read once."""
+    from benchmarking.io.progress import notice
+    from benchmarking.pictures.sets import read_images
+
+    name, contents = opened
     images = read_images(
         name, contents, args.on_bad_image, args.workers, notice, recipes=todo.recipes
     )
-    todo = todo.on(images)
-    arguments = _recorded(args.arguments)
-    with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
-        failures = show(events)
-    if args.models or own:  # the user named them
-        for line in explained(todo.obstacles):
-            print(f"failed: {line}", file=sys.stderr)
-        failures += len(todo.obstacles)
-    return 1 if failures else 0
+    return todo.on(images), images
 
 
 def _options(args: argparse.Namespace) -> Options:

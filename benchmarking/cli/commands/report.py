@@ -22,7 +22,7 @@ from benchmarking.cli.options import (
     print_notes,
     warn_of_left_out,
 )
-from benchmarking.cli.scored_tables import scored_runs
+from benchmarking.cli.scored_tables import scored_subjects
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
@@ -73,15 +73,13 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking.io import files
     from benchmarking.io.files import in_bytes
     from benchmarking.pictures.sets import open_pictures
-    from benchmarking.reports.figures import Subject
     from benchmarking.reports.html_page import page
 
     _check_suffix(args.output)
     stores = chosen_stores(args)
-    found, broken = scored_runs(args, stores)
-    tables = [one.table for one in found]
+    subjects, broken = scored_subjects(args, stores)
+    tables = [subject.table for subject in subjects]
     left_out = [*broken, *(reason for table in tables for reason in table.left_out)]
-    subjects = [Subject(one.stores, one.table, one.labels) for one in found]
     pictures = open_pictures(args.pictures).pictures if args.pictures else ()
     further, obstacles = _of_heads(stores)
     data = page(subjects, [*left_out, *obstacles], pictures, further).encode()

@@ -5,8 +5,9 @@ interval. Rank is the order of the measured accuracies. A tier contains the mode
 significantly worse than its best model (exact McNemar test, Holm, 5 %). Ranks and tiers are among
 the selected runs.
 
-The table fits 80 characters; --wide shows all columns, with both ends of each interval and the
-range of plausible ranks. The command needs no pictures, no network and no framework.
+The table fits 80 characters; --wide shows all columns, with both ends of each interval, the range
+of plausible ranks, and the accuracies of each model on the other image sets, by which --sort can
+sort: --wide --sort 'Acc@1 on v2'. The command needs no pictures, no network and no framework.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from benchmarking.errors import StoreError
     from benchmarking.io import files
     from benchmarking.reports.formats import format_of, reports
+    from benchmarking.scoring.side_by_side import side_by_side
 
     stores = chosen_stores(args)
     known = stores.image_sets()
@@ -85,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         )
     runs = selected_runs(args, stores)
     tables, broken = scored_tables(args, stores, known if not args.images else [args.images], runs)
-    tables = as_asked(args, tables)
+    tables = as_asked(args, side_by_side(tables))
     print_notes(note for table in tables for note in table.notes)
     if args.output is None:
         print(reports()["text"].render(tables), end="")

@@ -55,7 +55,7 @@ def prepare(gpu: int | None, precision: str = "float32") -> Device:
         BenchmarkError: there is no such GPU, or tf32 is requested on a CPU.
         MissingDependency: PyTorch is not installed.
     """
-    _keep_freed_memory()
+    keep_freed_memory()
     # cuBLAS is deterministic only with a fixed workspace, set before its first handle is created.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     with requires(EXTRA):
@@ -189,7 +189,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let glibc reuse a batch's memory for the next batch; new memory costs time to be zeroed."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:

@@ -20,7 +20,7 @@ from benchmarking.io.progress import bar, notice
 from benchmarking.io.user_folders import expanded
 from benchmarking.labels.imagenet import validation_labels, validation_number
 from benchmarking.pictures.crop import refusals
-from benchmarking.pictures.decode import deep_mode, read_to_end
+from benchmarking.pictures.decode import deep_mode, read_to_end, without_border
 from benchmarking.pictures.findings import Finding
 from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, fingerprint, spread
 from benchmarking.pictures.layout import note, repeats
@@ -293,7 +293,8 @@ def image_set(
 ) -> ImageSet:
     """An image set of these pictures, with the fingerprint computed from their digests."""
     keys = [picture.key for picture in pictures]
-    digest = fingerprint(keys, list(digests))
+    cut = [f" border {one.border}" if one.border else "" for one in pictures]
+    digest = fingerprint(keys, [f"{one}{border}" for one, border in zip(digests, cut, strict=True)])
     return ImageSet(name, tuple(pictures), digest, tuple(classes), picture_set)
 
 
@@ -358,6 +359,7 @@ def _look(picture: Picture, recipes: Collection[Preprocessing]) -> Seen:
         return Seen("", str(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
+        data = without_border(data, picture.border)
         if not recipes:
             read_to_end(data)
         refused = refusals(data, recipes)

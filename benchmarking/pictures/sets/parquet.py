@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from benchmarking.errors import PictureError, requires
 from benchmarking.io.files import open_regular
@@ -20,6 +20,7 @@ from benchmarking.labels.imagenet import class_names, validation_key, wnids
 from benchmarking.pictures.image_set import MOST_BYTES, Picture, in_order
 from benchmarking.pictures.names import NO_CLASS, info_from_name, kind_of_file, may_be_class_folder
 from benchmarking.pictures.sets import Contents, Match
+from benchmarking.pictures.sets._numbered_files import of_one_split
 
 NAME = "parquet"
 DESCRIPTION = "parquet files of Hugging Face with the columns image and label"
@@ -27,12 +28,14 @@ DESCRIPTION = "parquet files of Hugging Face with the columns image and label"
 EXTRA = "parquet"
 _PART = re.compile(r"(?P<split>.+)-(?P<number>\d+)-of-(?P<count>\d+)\.parquet", re.IGNORECASE)
 _MAGIC = b"PAR1"
-_SPLITS = ("validation", "val", "test")
-"""Names of splits, the preferred one first, if a folder has several."""
 _GROUPS = 8
 """Number of row groups in memory; those of ImageNet have 100 pictures, or about 11 MB."""
 _MOST_ENTRIES = 2000  # entries of a folder among which pictures are looked for
 _SAME_NAMES = 0.9  # share of class names that identify ImageNet's order of classes
+
+
+LabelColumn = Literal["one", "several"]
+"""Whether the labels in a file are one class each, or lists of classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +102,65 @@ def open_pictures(where: str) -> Contents:
             ImageNet's classes.
         MissingDependency: pyarrow is not installed.
     """
-    path = Path(where)
-    files = [path] if path.is_file() else _split(path, _files_in(path))
-    _refuse_others(files)
+    files, left_out = files_of(where)
     pictures = [picture for file in files for picture in _pictures(file)]
     if not pictures:
         raise PictureError(f"{where} holds no pictures: its tables have no rows.")
-    left_out = tuple(file.name for file in _files_in(path) if file not in files)
-    return Contents(in_order(pictures, wnids()), left_out=left_out if path.is_dir() else ())
+    return Contents(in_order(pictures, wnids()), left_out=left_out)
+
+
+def files_of(where: str) -> tuple[list[Path], tuple[str, ...]]:
+    """The parquet files of a split, and the names of the files in the folder that are left out.
+
+    Raises:
+        PictureError: a file is missing or is no parquet file, or there are several splits.
+    """
+    path = Path(where)
+    files = [path] if path.is_file() else of_one_split(path, _files_in(path), _PART)
+    for file in files:
+        _refuse_other_format(file)
+    others = [] if path.is_file() else [file.name for file in _files_in(path) if file not in files]
+    return files, tuple(others)
+
+
+def schema_of(where: str) -> Any:
+    """The schema of the first parquet file of a place; None if it has none, or pyarrow is missing.
+
+    A damaged file has no schema either; opening it explains it.
+    """
+    with suppress(ImportError, OSError, ValueError):
+        import pyarrow.parquet as pq
+
+        path = Path(where)
+        files = _files_in(path) if path.is_dir() else [path] * (path.suffix.lower() == ".parquet")
+        return pq.read_schema(files[0], memory_map=True) if files else None
+    return None
+
+
+def rows_of(file: Path, label: LabelColumn) -> Iterator[tuple[ParquetRow, str, Any]]:
+    """Place, name and label of each picture of a file; the bytes of pictures are not read.
+
+    Pictures without a name are named after their file and row.
+
+    Args:
+        file: path of the file.
+        label: whether its labels are one class each, or lists.
+
+    Raises:
+        PictureError: the file is damaged, or lacks a column.
+        MissingDependency: pyarrow is not installed.
+    """
+    with requires(EXTRA):
+        import pyarrow.parquet as pq
+    with _named_errors(str(file)), pq.ParquetFile(file, memory_map=True) as opened:
+        data, name = _columns(file, opened.schema_arrow, label)
+        for group in range(opened.num_row_groups):
+            table = opened.read_row_group(group, columns=["label", *([name] if name else [])])
+            labels = table.column("label").to_pylist()
+            names = table.column("image").to_pylist() if name else [{}] * len(labels)
+            for row, (found, image) in enumerate(zip(labels, names, strict=True)):
+                path = (image or {}).get("path") or f"{file.stem}-{group:05d}-{row:05d}"
+                yield ParquetRow(str(file), group, row, data), path, found
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -123,63 +177,23 @@ def _has_pictures(folder: Path) -> bool:
     return any(may_be_class_folder(name) or kind_of_file(name) == "picture" for name in some)
 
 
-def _split(folder: Path, files: Sequence[Path]) -> list[Path]:
-    """The files of the split to use, all of which have to be there.
-
-    Raises:
-        PictureError: some are missing, or there are several splits to choose from.
-    """
-    found = {file: _PART.fullmatch(file.name) for file in files}
-    splits = {part["split"] for part in found.values() if part}
-    if not splits:
-        return list(files)
-    known = [name for name in _SPLITS if name in splits]
-    if not known and len(splits) > 1:
-        raise PictureError(
-            f"{folder} has the splits {', '.join(sorted(splits))}; give one of the files, or a "
-            "folder with one split."
-        )
-    split = known[0] if known else splits.pop()
-    chosen = {file: part for file, part in found.items() if part and part["split"] == split}
-    count = max(int(part["count"]) for part in chosen.values())
-    numbers = {int(part["number"]) for part in chosen.values()}
-    missing = [f"{split}-{n:05d}-of-{count:05d}" for n in range(count) if n not in numbers]
-    if missing:
-        more = ", …" * (len(missing) > 3)
-        raise PictureError(
-            f"{folder} lacks {len(missing)} of {count} files: {', '.join(missing[:3])}{more}; "
-            "download them, or give one file to use it alone."
-        )
-    return list(chosen)
-
-
-def _refuse_others(files: Sequence[Path]) -> None:
+def _refuse_other_format(file: Path) -> None:
     """Refuse what is no parquet file, such as the pointer that Git LFS leaves in its place."""
-    for file in files:
-        with _named_errors(str(file)), open_regular(file) as opened:
-            start = opened.read(len(_MAGIC))
-        if start != _MAGIC:
-            raise PictureError(
-                f"{file} is no parquet file: it begins with {start!r}. Did git leave a pointer in "
-                "its place? Download it again."
-            )
+    with _named_errors(str(file)), open_regular(file) as opened:
+        start = opened.read(len(_MAGIC))
+    if start != _MAGIC:
+        raise PictureError(
+            f"{file} is no parquet file: it begins with {start!r}. Did git leave a pointer in "
+            "its place? Download it again."
+        )
 
 
 def _pictures(file: Path) -> Iterator[Picture]:
     """The pictures of a file; their bytes are not read."""
-    with requires(EXTRA):
-        import pyarrow.parquet as pq
-    with _named_errors(str(file)), pq.ParquetFile(file, memory_map=True) as opened:
-        data, name = _columns(file, opened.schema_arrow)
-        is_in_order = _has_imagenets_names(opened.schema_arrow)
-        for group in range(opened.num_row_groups):
-            table = opened.read_row_group(group, columns=["label", *([name] if name else [])])
-            labels = table.column("label").to_pylist()
-            names = table.column("image").to_pylist() if name else [{}] * len(labels)
-            for row, (label, image) in enumerate(zip(labels, names, strict=True)):
-                path = (image or {}).get("path") or f"{file.stem}-{group:05d}-{row:05d}"
-                place = ParquetRow(str(file), group, row, data)
-                yield _picture(file, place, path, label, is_in_order)
+    rows = rows_of(file, "one")
+    is_in_order = _has_imagenets_names(schema_of(str(file)))
+    for place, path, label in rows:
+        yield _picture(file, place, path, label, is_in_order)
 
 
 def _picture(file: Path, place: ParquetRow, path: str, label: object, in_order: bool) -> Picture:
@@ -203,7 +217,7 @@ def _picture(file: Path, place: ParquetRow, path: str, label: object, in_order: 
     return Picture(validation_key(info.number) if info.number else info.key, label, place)
 
 
-def _columns(file: Path, schema: Any) -> tuple[str, str]:
+def _columns(file: Path, schema: Any, label: LabelColumn) -> tuple[str, str]:
     """The columns of the bytes and of the names of pictures; "" if there are no names.
 
     Raises:
@@ -218,9 +232,11 @@ def _columns(file: Path, schema: Any) -> tuple[str, str]:
                 f"{file} has no column {name!r}; there are {printable(there) or 'none'}. Expected "
                 "image, with bytes and path, and label."
             )
-    image, label = schema.field("image").type, schema.field("label").type
-    if not pa.types.is_integer(label):
-        raise PictureError(f"{file} has labels of type {label}; expected whole numbers.")
+    image, found = schema.field("image").type, schema.field("label").type
+    if label == "several" and pa.types.is_list(found):
+        found = found.value_type
+    if not pa.types.is_integer(found):
+        raise PictureError(f"{file} has labels of type {found}; expected whole numbers.")
     fields = [image.field(i).name for i in range(image.num_fields)]
     if not pa.types.is_struct(image) or "bytes" not in fields:
         raise PictureError(f"{file} has images of type {image}; expected a struct with bytes.")
@@ -232,7 +248,7 @@ def _has_imagenets_names(schema: Any) -> bool:
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         names = [str(name).casefold().replace("_", " ") for name in features["label"]["names"]]
-    except (LookupError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         return False
     ours = [name.casefold().replace("_", " ") for name in class_names()]
     if len(names) != len(ours):

@@ -11,7 +11,7 @@ import json
 import re
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -34,6 +34,7 @@ _FIRST = 10  # members of a tar that show whether it is a shard
 _MOST_LABEL, _MOST_JSON = 32, 2**16  # bytes
 _NUMBER = re.compile(r"(?:.*?)(\d+)\.tar", re.IGNORECASE)
 _LISTS = ("_info.json", "info.json")
+_CLASSES = "classnames.txt"
 
 
 @dataclass
@@ -59,7 +60,8 @@ def open_pictures(where: str) -> Contents:
     original names, so that they are the same image set as in a folder.
 
     Raises:
-        PictureError: a shard is missing or damaged, or a picture lacks a class or has a wrong one.
+        PictureError: a shard is missing or damaged, a picture lacks a class or has a wrong one, or
+            the classes may be numbered otherwise than ImageNet's.
     """
     path = Path(where)
     shards = _tars(path) if path.is_dir() else [path]
@@ -74,7 +76,33 @@ def open_pictures(where: str) -> Contents:
         _check_shards(path, lengths)
     if not pictures:
         raise PictureError(f"{where} holds no pictures with a class; expected KEY.jpg and KEY.cls.")
+    if all(info_from_name(picture.key).label == NO_CLASS for picture in pictures):
+        _refuse_other_classes(path, {picture.label for picture in pictures}, len(pictures))
     return Contents(in_order(pictures, wnids()))
+
+
+def _refuse_other_classes(path: Path, labels: Set[int], n: int) -> None:
+    """Refuse pictures without telling names whose classes may be those of a subset.
+
+    CLIP benchmark lists the names of classes in classnames.txt, in the folder above the shards, and
+    numbers the classes of each data set from 0.
+    """
+    folders = [path, *path.parents[:1]] if path.is_dir() else path.parents[:2]
+    listed = next((one / _CLASSES for one in folders if (one / _CLASSES).is_file()), None)
+    known = len(listed.read_bytes().splitlines()) if listed else None
+    few = len(labels)
+    is_prefix = max(labels) + 1 == few < len(wnids()) and n >= 2 * few
+    if known == len(wnids()) or (known is None and not is_prefix):
+        return
+    reason = (
+        f"{listed} lists {known} classes"
+        if listed
+        else f"all {n:,} pictures of {path} have the classes 0 to {few - 1}, and no names"
+    )
+    raise PictureError(
+        f"{reason}, so the classes may be numbered within a subset, not as ImageNet's "
+        f"{len(wnids()):,}. Write the pictures into folders named by WordNet id."
+    )
 
 
 def _tars(folder: Path) -> list[Path]:

@@ -128,7 +128,7 @@ def plot(
     for each in sets:
         chosen = runs_by_images(stores, runs, images=each)[each]
         rows = stores.rows(each)
-        found = {prefix_of(one): label_set(one, rows.keys, rows.labels) for one in names}
+        found = {prefix_of(one): label_set(one, rows.keys, rows.right_classes) for one in names}
         table = aggregate(stores, each, labels=found, runs=chosen)
         subjects.append(Subject(stores, table, found))
     if not subjects:

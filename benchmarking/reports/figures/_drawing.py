@@ -138,7 +138,9 @@ def version() -> dict[str, str]:
 
 
 def _wrapped(text: str) -> list[str]:
-    """Lines of a text; a word that is too long for one is cut."""
+    """Lines of a text; a word that is too long for one is cut, and a % is beside its number."""
     import textwrap
 
-    return textwrap.wrap(text, _WIDTH, break_on_hyphens=False)
+    whole = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    lines = textwrap.wrap(whole, _WIDTH, break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}%", " %") for line in lines]

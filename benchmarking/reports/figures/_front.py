@@ -17,7 +17,7 @@ from benchmarking.reports.figures._subject import Subject, percent, platform, th
 from benchmarking.scoring.statistics import pareto_front
 from benchmarking.scoring.table import Row
 
-Cost = Callable[[ModelSpec], float | None]
+Cost = Callable[[Row], float | None]
 
 _WIDTH, _HEIGHT = 600, 420
 
@@ -32,7 +32,7 @@ def against_cost(
         name: name of the figure.
         title: title of the axis, with the unit.
         what: the cost in words.
-        cost: the cost of a model; None if it is not known.
+        cost: the cost of a row; None if it is not known.
     """
     import altair as alt
 
@@ -59,6 +59,16 @@ def against_cost(
     return Content(alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT), tuple(notes))
 
 
+def of_model(cost: Callable[[ModelSpec], float | None]) -> Cost:
+    """A cost that depends on the listed model of a row alone."""
+
+    def of_row(row: Row) -> float | None:
+        spec = _spec(row)
+        return cost(spec) if spec else None
+
+    return of_row
+
+
 def _ends(records: Sequence[Mapping[str, Any]]) -> list[float]:
     return [record[end] for record in records for end in ("low", "high")]
 
@@ -67,8 +77,7 @@ def _records(subject: Subject, cost: Cost) -> tuple[list[dict[str, Any]], int]:
     """A record per run with a known cost, by cost; and how many have none."""
     found: list[dict[str, Any]] = []
     for name, row in zip(subject.names, subject.rows, strict=True):
-        spec = _spec(row)
-        known = cost(spec) if spec else None
+        known = cost(row)
         if known:
             score = row.scores[subject.column]
             found.append(

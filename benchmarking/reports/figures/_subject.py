@@ -18,6 +18,9 @@ from benchmarking.predictions.stores import Stores
 from benchmarking.scoring.compare import FirstGuesses, first_guesses
 from benchmarking.scoring.table import AccuracyTable, Row
 
+MOST_ROWS = 100
+"""Largest number of runs in a figure with a row for each."""
+
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -65,13 +68,9 @@ class Subject:
     @property
     def is_plain(self) -> bool:
         """Whether all pictures count, with the classes that are stored with them."""
-        stored = self.stores.labels(self.table.images)
-        right = self.right
-        return (
-            right.classes.shape[1] == 1
-            and np.array_equal(right.rows, np.arange(len(stored)))
-            and np.array_equal(right.classes[:, 0], stored)
-        )
+        stored = self.stores.right_classes(self.table.images)
+        every_row = np.array_equal(self.right.rows, np.arange(len(stored)))
+        return every_row and np.array_equal(self.right.classes, stored)
 
     @property
     def labels_in_words(self) -> str:

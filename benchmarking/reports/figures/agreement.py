@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from benchmarking.reports.figures import Content
 from benchmarking.reports.figures._parts import ON_BRIGHT, ON_DARK, ROW
-from benchmarking.reports.figures._subject import Subject, need_runs, the_only
+from benchmarking.reports.figures._subject import MOST_ROWS, Subject, need_runs, the_only
 from benchmarking.scoring.compare import check_same_pictures, every_pair
 from benchmarking.scoring.statistics import cluster_order
-from benchmarking.scoring.table import MOST_PLACED
 
 NAME = "agreement"
 TITLE = "Error consistency: are two models right on the same pictures?"
@@ -26,7 +25,7 @@ def content(subjects: Sequence[Subject]) -> Content:
     import altair as alt
 
     subject = the_only(subjects, NAME)
-    need_runs(subject, NAME, 2, MOST_PLACED)
+    need_runs(subject, NAME, 2, MOST_ROWS)
     check_same_pictures(subject.stores, [row.run for row in subject.rows])
     kappas = _kappas(subject)
     order = cluster_order(kappas)

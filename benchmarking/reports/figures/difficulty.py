@@ -7,10 +7,9 @@ from typing import Any
 
 from benchmarking.reports.figures import Content
 from benchmarking.reports.figures._parts import ON_BRIGHT, ON_DARK, heights
-from benchmarking.reports.figures._subject import Subject, need_runs, percent, the_only
+from benchmarking.reports.figures._subject import MOST_ROWS, Subject, need_runs, percent, the_only
 from benchmarking.scoring.compare import check_same_pictures
 from benchmarking.scoring.difficulty import LEVELS, by_difficulty
-from benchmarking.scoring.table import MOST_PLACED
 
 NAME = "difficulty"
 TITLE = "Accuracy by the difficulty of the pictures"
@@ -21,7 +20,7 @@ def content(subjects: Sequence[Subject]) -> Content:
     import altair as alt
 
     subject = the_only(subjects, NAME)
-    need_runs(subject, NAME, 2, MOST_PLACED)
+    need_runs(subject, NAME, 2, MOST_ROWS)
     check_same_pictures(subject.stores, [row.run for row in subject.rows])
     records = _records(subject)
     chart = alt.Chart(alt.InlineData(values=records))

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarking.errors import BenchmarkError
 from benchmarking.reports.figures import Content
 from benchmarking.reports.figures._parts import PLATFORM, by_platform, heights, sorted_names
-from benchmarking.reports.figures._subject import Subject, percent, platform, the_only
-from benchmarking.scoring.table import LEVEL, MOST_PLACED
+from benchmarking.reports.figures._subject import (
+    MOST_ROWS,
+    Subject,
+    need_runs,
+    percent,
+    platform,
+    the_only,
+)
+from benchmarking.scoring.table import LEVEL
 
 NAME = "ranks"
 TITLE = "Accuracy, tiers and plausible ranks"
@@ -25,6 +31,7 @@ def content(subjects: Sequence[Subject]) -> Content:
     import altair as alt
 
     subject = the_only(subjects, NAME)
+    need_runs(subject, NAME, 1, MOST_ROWS)
     records = _records(subject)
     names = sorted_names(records)
     size = {"height": heights(names)}
@@ -84,11 +91,7 @@ def _records(subject: Subject) -> list[dict[str, Any]]:
     records = []
     for name, row in zip(subject.names, subject.rows, strict=True):
         score, place = row.scores[subject.column], row.place
-        if place is None:
-            raise BenchmarkError(
-                f"there are {len(subject.rows)} runs on {subject.table.images}, and tiers are "
-                f"computed for at most {MOST_PLACED}; name some of them."
-            )
+        assert place is not None  # noqa: S101 - tells mypy; so few runs have places
         records.append(
             {
                 **{"model": name, "platform": platform(row)},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from benchmarking import __version__
 from benchmarking.reports.columns import lines
-from benchmarking.scoring.table import AccuracyTable, Row
+from benchmarking.scoring.table import AccuracyTable, Row, Score
 
 NAME = "json"
 SUFFIX = ".json"
@@ -46,17 +46,22 @@ def _rows(table: AccuracyTable) -> list[Any]:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    scores = {name: {"share": s.share, **asdict(s)} for name, s in row.scores.items()}
     return {
         **{"source": row.run.source, "model": row.run.model, "recipe": row.run.recipe},
         **({"store": row.store} if row.store else {}),
         "platform": row.platform,
-        "scores": scores,
+        "scores": _scores(row.scores),
         "place": asdict(row.place) if row.place else None,
         "measures": row.measures,
+        **({"elsewhere": _scores(row.elsewhere)} if row.elsewhere else {}),
+        **({"speed": row.speed} if row.speed else {}),
         "published": _published(row),
         "provenance": asdict(row.provenance),
     }
+
+
+def _scores(scores: Mapping[str, Score]) -> dict[str, Any]:
+    return {name: {"share": score.share, **asdict(score)} for name, score in scores.items()}
 
 
 def _published(row: Row) -> dict[str, Any] | None:

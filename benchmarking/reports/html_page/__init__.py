@@ -5,31 +5,21 @@ The page is a plain table without JavaScript. With it, the table can be sorted a
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
-from benchmarking import __version__
-from benchmarking.errors import requires
 from benchmarking.io.printable import printable
 from benchmarking.pictures.image_set import Picture
-from benchmarking.reports.cells import caption
 from benchmarking.reports.citation import cite
 from benchmarking.reports.figures import Drawing, Subject
 from benchmarking.reports.html_page._disputed import disputed
 from benchmarking.reports.html_page._downloads import downloads
-from benchmarking.reports.html_page._figures import Shown, dark_rules, inlined, shown_figures
-from benchmarking.reports.html_page._grid import Grid, grid
-from benchmarking.reports.html_page._panels import Model, models, panels
+from benchmarking.reports.html_page._figures import inlined
+from benchmarking.reports.html_page._panels import models, panels
+from benchmarking.reports.html_page._rendering import rendered
+from benchmarking.reports.html_page._sections import sections
 from benchmarking.scoring.table import AccuracyTable
-
-_POLICY = (
-    "default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
-    "base-uri 'none'; form-action 'none'"
-)
 
 
 @dataclass(frozen=True)
@@ -47,19 +37,6 @@ class Further:
     headings: Sequence[str]
     lines: Sequence[Sequence[str]]
     drawing: Drawing
-
-
-@dataclass(frozen=True)
-class _Section:
-    """What the page shows of one image set."""
-
-    anchor: str
-    heading: str
-    caption: str
-    grid: Grid
-    notes: Sequence[str]
-    figures: Sequence[Shown]
-    not_drawn: Sequence[str]
 
 
 def page(
@@ -80,35 +57,20 @@ def page(
         BenchmarkError: a run is damaged.
         MissingDependency: Jinja2, Altair or vl-convert is not installed.
     """
-    with requires("report"):
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-
     tables = [subject.table for subject in subjects]
     found = models(subjects)
-    script, style = _text("page.js"), _text("page.css") + dark_rules()
-    environment = Environment(
-        autoescape=True,
-        loader=PackageLoader("benchmarking.reports.html_page", "."),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    text: str = environment.get_template("page.html").render(
+    addresses = {row.row.run: f"#{model.anchor}" for model in found for row in model.rows}
+    return rendered(
+        "html_page/page.html",
         title=_title(tables),
-        policy=_POLICY.format(digest=digest),
-        style=style,
-        script=script,
-        version=__version__,
         downloads=downloads(tables),
         citation=cite(tables),
-        sections=_sections(subjects, found),
+        sections=sections(subjects, found, addresses),
         panels=panels(found),
         disputed=disputed(subjects[0], pictures) if pictures else [],
         left_out=[printable(one) for one in left_out],
         further=[_further(one, number) for number, one in enumerate(further)],
     )
-    return text
 
 
 def _further(section: Further, number: int) -> dict[str, Any]:
@@ -126,35 +88,10 @@ def _further(section: Further, number: int) -> dict[str, Any]:
     }
 
 
-def _sections(subjects: Sequence[Subject], found: Sequence[Model]) -> list[_Section]:
-    anchors = {row.row.run: model.anchor for model in found for row in model.rows}
-    verdicts = {row.row.run: row.verification for model in found for row in model.rows}
-    sections = []
-    for number, subject in enumerate(subjects, 1):
-        figures, not_drawn = shown_figures(subjects, number - 1)
-        table = subject.table
-        sections.append(
-            _Section(
-                f"images-{number}",
-                printable(table.images),
-                caption(table),
-                grid(table, subject.names, anchors, verdicts),
-                [printable(note) for note in table.notes],
-                figures,
-                not_drawn,
-            )
-        )
-    return sections
-
-
 def _title(tables: Sequence[AccuracyTable]) -> str:
     runs = sum(len(table.rows) for table in tables)
     sets = ", ".join(dict.fromkeys(table.images for table in tables))
     return printable(f"Accuracy of {runs} run{'s' * (runs != 1)} on {sets}")
-
-
-def _text(name: str) -> str:
-    return resources.files(__name__).joinpath(name).read_text("utf-8")
 
 
 __all__ = ["page"]

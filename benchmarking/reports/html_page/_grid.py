@@ -49,13 +49,13 @@ class Line:
 
     Attributes:
         name: short name of the run.
-        anchor: anchor of the panel of its model.
+        address: where more is told of its model.
         platform: its platform.
         cells: the other cells.
     """
 
     name: str
-    anchor: str
+    address: str
     platform: str
     cells: Sequence[Cell]
 
@@ -78,7 +78,7 @@ class Grid:
 def grid(
     table: AccuracyTable,
     names: Sequence[str],
-    anchors: Mapping[Run, str],
+    addresses: Mapping[Run, str],
     verdicts: Mapping[Run, Verification],
 ) -> Grid:
     """The columns of a table, and the verdict on each run.
@@ -86,7 +86,7 @@ def grid(
     Args:
         table: the table.
         names: short name of each row.
-        anchors: anchor of the panel of each run.
+        addresses: where more is told of each run.
         verdicts: comparison of each run with its published accuracy.
     """
     columns = _columns(table)
@@ -96,7 +96,7 @@ def grid(
         for column in columns
     ]
     lines = [
-        Line(name, anchors[row.run], printable(row.platform), _cells(table, row, columns))
+        Line(name, addresses[row.run], printable(row.platform), _cells(table, row, columns))
         for name, row in zip(names, table.rows, strict=True)
     ]
     return Grid(headings, lines, sorted({line.platform for line in lines}))

@@ -96,12 +96,11 @@ def _panel(model: Model) -> Panel:
     run = first.run
     place = f" in {place_of(run)}" * bool(place_of(run))
     random = ", random weights" * first.provenance.is_random
-    facts = list(dict.fromkeys(fact for one in model.rows for fact in _facts(one.row)))
     return Panel(
         model.anchor,
         printable(f"{run.source}/{run.model}, recipe {run.recipe}{random}{place}"),
         [line for one in model.rows for line in _scores(one)],
-        [(printable(name), printable(value)) for name, value in facts],
+        [(printable(name), printable(value)) for name, value in _facts_of(model)],
         [printable(line) for one in model.rows for line in _verdict(one)],
         "\n\n".join(map(bibtex, papers_of_row(first))),
     )
@@ -132,6 +131,21 @@ def _verdict(one: ScoredRow) -> Iterator[str]:
         yield f"likely cause: {cause.what}; evidence: {cause.evidence}"
 
 
+def _facts_of(model: Model) -> list[tuple[str, str]]:
+    """The facts of all runs; one that differs between image sets is told for each of them."""
+    found: dict[str, dict[str, str]] = {}
+    for one in model.rows:
+        for name, value in _facts(one.row):
+            found.setdefault(name, {})[one.row.run.images] = value
+    told = []
+    for name, values in found.items():
+        if len(set(values.values())) == 1:
+            told.append((name, next(iter(values.values()))))
+        else:
+            told += [(f"{name} ({images})", value) for images, value in values.items()]
+    return told
+
+
 def _facts(row: Row) -> Iterator[tuple[str, str]]:
     """How a run was made; what was not recorded is said to be so."""
     made = row.provenance
@@ -148,7 +162,7 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
         yield "Imported from", _listed(made.origin)
     if made.incidents:
         yield "Incidents", "; ".join(made.incidents)
-    yield f"Pictures ({row.run.images})", f"fingerprint {_known(made.fingerprint)}"
+    yield "Pictures", f"fingerprint {_known(made.fingerprint)}"
 
 
 def _recipe(row: Row) -> str:

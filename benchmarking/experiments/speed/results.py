@@ -1,0 +1,216 @@
+"""What the stored rounds of a comparison say, side by side; no number without its conditions.
+
+A ratio between two sides is told only if both answered the same on real pictures and ran on the
+same device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isclose
+from statistics import median
+
+from benchmarking.errors import BenchmarkError
+from benchmarking.experiments.speed import Options, Side, Trial
+from benchmarking.experiments.speed.rounds import setting_of
+from benchmarking.experiments.speed.schedule import Comparison
+from benchmarking.predictions.speed_runs import Round, Setting
+from benchmarking.predictions.speed_store import SpeedStore
+from benchmarking.scoring.speed import (
+    NOISY,
+    Agreement,
+    Interval,
+    agreement,
+    differs,
+    median_of,
+    median_time,
+    noise,
+    percentile,
+    ratio,
+)
+
+SAME_LOSS = 1e-4
+"""Largest relative difference of the first loss of training, as float32 sums in another order."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One side of a comparison.
+
+    Attributes:
+        side: the side.
+        setting: what all its rounds have in common.
+        rounds: its rounds.
+        seconds: median time of a call.
+        p90: 90th percentile of all calls, in seconds; None if there are too few.
+        p99: 99th percentile.
+        per_second: pictures per second.
+        first: median time of the first call, in seconds.
+        parts: median time of each named part, in seconds.
+        memory: the largest resident memory of a round, in bytes; None if unknown.
+        faster: the time of the reference divided by that of this side, so 2 is twice as fast; None
+            if they cannot be compared.
+        agreement: how far the answers agree with the reference's; None for the reference itself.
+        obstacle: why there is no ratio, or ""; for readers.
+        remarks: what else is to be known about its times.
+    """
+
+    side: Side
+    setting: Setting
+    rounds: tuple[Round, ...]
+    seconds: Interval
+    p90: float | None
+    p99: float | None
+    per_second: Interval
+    first: float
+    parts: dict[str, float]
+    memory: int | None
+    faster: Interval | None = None
+    agreement: Agreement | None = None
+    obstacle: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def calls(self) -> int:
+        """Number of timed calls."""
+        return sum(len(one.measured.times) for one in self.rounds)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is known about a comparison.
+
+    Attributes:
+        comparison: the comparison.
+        lines: the sides that were measured, the reference first.
+        null: ratio of the reference to itself, measured again; None if it was not.
+        notes: what readers have to know, in sentences.
+    """
+
+    comparison: Comparison
+    lines: tuple[Line, ...]
+    null: Interval | None
+    notes: tuple[str, ...] = field(default=())
+
+
+def summary(comparison: Comparison, options: Options, store: SpeedStore, rounds: int) -> Summary:
+    """What the first rounds of a comparison say.
+
+    Raises:
+        StoreError: a file of rounds is broken.
+    """
+    measured: list[tuple[Side, Setting, tuple[Round, ...]]] = []
+    for side in comparison.with_null:
+        setting = setting_of(side, options)
+        series = Trial(comparison.scenario, side, comparison.batch_size, 1, 1, options).series
+        found = store.read(series, setting).rounds
+        if known := tuple(one for one in found if one.number <= rounds):
+            measured.append((side, setting, known))
+    again = next((known for side, _, known in measured if side.replica), None)
+    first = comparison.reference
+    reference = next((known for side, _, known in measured if side == first), None)
+    null = _ratio(reference, again) if reference and again else None
+    lines = tuple(_line(*one, reference, null) for one in measured if not one[0].replica)
+    return Summary(comparison, lines, null, tuple(_notes(lines, null)))
+
+
+def _line(
+    side: Side,
+    setting: Setting,
+    rounds: tuple[Round, ...],
+    reference: tuple[Round, ...] | None,
+    null: Interval | None,
+) -> Line:
+    seconds = median_time(rounds)
+    pictures = rounds[0].measured.pictures
+    names = rounds[0].measured.parts
+    memory = [one.peak_memory for one in rounds if one.peak_memory is not None]
+    agreed, obstacle, faster = None, "the reference was not measured", None
+    if reference and reference is rounds:
+        obstacle = ""
+    elif reference:
+        agreed, obstacle = _compared(reference, rounds, setting.precision)
+        faster = None if obstacle else _ratio(reference, rounds)
+    return Line(
+        *(side, setting, rounds, seconds, percentile(rounds, 0.9), percentile(rounds, 0.99)),
+        per_second=_rate(seconds, pictures),
+        first=median(one.measured.first for one in rounds),
+        parts={
+            name: median_of([one.measured.parts[name] for one in rounds]).value for name in names
+        },
+        memory=max(memory, default=None),
+        faster=faster,
+        agreement=agreed,
+        obstacle=obstacle,
+        remarks=tuple(_remarks(rounds, faster, null)),
+    )
+
+
+def _ratio(reference: Sequence[Round], rounds: Sequence[Round]) -> Interval | None:
+    try:
+        return ratio(reference, rounds)
+    except BenchmarkError:
+        return None
+
+
+def _rate(seconds: Interval, pictures: int) -> Interval:
+    ends = pictures / seconds.high, pictures / seconds.low
+    return Interval(pictures / seconds.value, *ends, seconds.rounds)
+
+
+def _compared(
+    reference: Sequence[Round], rounds: Sequence[Round], precision: str
+) -> tuple[Agreement | None, str]:
+    """How far the answers agree, and why the times cannot be compared; "" if they can."""
+    one, other = reference[0].measured, rounds[0].measured
+    if one.answers is None or other.answers is None:
+        return None, "no answers on real pictures"
+    if one.answers.pictures != other.answers.pictures:
+        return None, "answered other pictures"
+    found = agreement(one.answers, other.answers, precision)
+    if not found.holds:
+        return found, f"other answers: {found}"
+    if one.facts.get("device") != other.facts.get("device"):
+        return found, f"on {other.facts.get('device')}, the reference on {one.facts.get('device')}"
+    for first, second in zip(one.losses[:1], other.losses[:1], strict=False):
+        if precision == "float32" and not isclose(first, second, rel_tol=SAME_LOSS):
+            return found, f"other work: first loss {second:.6g}, the reference's {first:.6g}"
+    return found, ""
+
+
+def _remarks(rounds: Sequence[Round], faster: Interval | None, null: Interval | None) -> list[str]:
+    unsteady = sum(not one.measured.is_steady for one in rounds)
+    found = [f"{unsteady} of {len(rounds)} rounds not steady"] * (unsteady > 0)
+    if faster and not differs(faster, null):
+        found.append("no difference beyond noise")
+    return found
+
+
+def _notes(lines: Sequence[Line], null: Interval | None) -> list[str]:
+    found = []
+    if null is None:
+        found.append(
+            "The reference was not measured twice, so the noise of the machine is unknown."
+        )
+    elif noise(null) > NOISY:
+        found.append(
+            f"NOISY MACHINE: the same side differed from itself by up to {100 * noise(null):.0f} % "
+            f"(ratio {null.value:.3f} [{null.low:.3f}, {null.high:.3f}]); end other programs and "
+            "measure again, or take no smaller difference for real."
+        )
+    else:
+        found.append(
+            f"A/A: the same side against itself, {null.value:.3f} [{null.low:.3f}, "
+            f"{null.high:.3f}]."
+        )
+    fewest = min((line.seconds for line in lines), key=lambda one: one.rounds, default=None)
+    if fewest and fewest.rounds == 1:
+        found.append("One round has no interval; 6 rounds are needed for one of 95 %.")
+    elif fewest and not fewest.is_certain:
+        share = 100 * (1 - 2.0 ** (1 - fewest.rounds))
+        found.append(
+            f"With {fewest.rounds} rounds, an interval holds in {share:.0f} % of cases "
+            "at most; 6 rounds are needed for 95 %."
+        )
+    return found

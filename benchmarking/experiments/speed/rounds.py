@@ -1,0 +1,161 @@
+"""Measure rounds, each in a fresh process, and store them one by one."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarking.errors import BenchmarkError
+from benchmarking.experiments.speed import Options, Side, Trial, conditions
+from benchmarking.experiments.speed.scenarios import scenario_named
+from benchmarking.inference.executors import Failed, Output, executors
+from benchmarking.io import temporary
+from benchmarking.models.frameworks import NO_GPU
+from benchmarking.models.sources import precisions_of
+from benchmarking.predictions.provenance import RANDOM
+from benchmarking.predictions.speed_runs import Round, Series, Setting
+from benchmarking.predictions.speed_store import SpeedStore
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A round was measured and stored, or was stored before."""
+
+    trial: Trial
+    round: Round
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A round runs."""
+
+    trial: Trial
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """A round failed; the other rounds of its series are left out.
+
+    Attributes:
+        trial: the round.
+        reason: why, in a line or two.
+        details: output of its process.
+    """
+
+    trial: Trial
+    reason: str
+    details: str
+
+
+Event = Stored | Waiting | NotMeasured
+
+
+def setting_of(side: Side, options: Options) -> Setting:
+    """What all rounds of a side have in common, known before it is loaded.
+
+    Raises:
+        BenchmarkError: its framework does not exist.
+    """
+    device = {None: "automatic", NO_GPU: "cpu"}.get(options.gpu, f"gpu {options.gpu}")
+    random = options.seed is not None or side.network or side.spec.weights.name == RANDOM
+    return Setting(
+        machine=conditions.machine(),
+        device=device,
+        threads=options.threads,
+        precision=options.precision or precisions_of(side.spec)[0],
+        weights=RANDOM if random else "published",
+        versions=conditions.versions(side.spec, side.mode),
+    )
+
+
+def measured(todo: Sequence[Trial], store: SpeedStore) -> Generator[Event, None, None]:
+    """Measure all rounds that are not stored yet; an interruption loses only the one that runs.
+
+    Raises:
+        BenchmarkError: the store cannot be read or written.
+    """
+    failed: set[Series] = set()
+    with _folder() as cache:
+        for trial in todo:
+            series, setting = trial.series, setting_of(trial.side, trial.options)
+            known = store.read(series, setting).round(trial.number)
+            if known is not None:
+                yield Stored(trial, known)
+            elif series not in failed:
+                for event in _one(_with_cache(trial, cache)):
+                    if isinstance(event, Stored):
+                        store.add(series, setting, event.round)
+                    elif isinstance(event, NotMeasured):
+                        failed.add(series)
+                    yield event
+
+
+def measure(trial: Trial) -> Iterator[Round]:
+    """Measure one round in this process, which must be a fresh one.
+
+    Raises:
+        BenchmarkError: the side cannot do this work.
+        OutOfMemory: there is not enough memory.
+    """
+    cache = trial.options.compiler_cache
+    had_compiled = cache is not None and cache.exists()
+    chosen = conditions.restrict(trial.options.threads, cache)
+    before, load = conditions.megahertz(), conditions.load_average()
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    found = scenario_named(trial.scenario).measure(trial, time.perf_counter)
+    device = found.facts.get("device", "cpu")
+    told = conditions.conditions_of(
+        chosen, before, load, found.facts.get("layout", "unknown"), device
+    )
+    compiled = {"compiled code": "from an earlier round" if had_compiled else "none before"}
+    yield Round(
+        number=trial.number,
+        place=trial.place,
+        started=started,
+        measured=found,
+        peak_memory=conditions.peak_memory(),
+        device_memory=conditions.device_memory(),
+        conditions=replace(told, others={**told.others, **compiled}),
+    )
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    try:
+        with temporary.folder() as found:
+            yield found
+    except OSError as error:
+        raise BenchmarkError(
+            f"no temporary folder can be used: {error.strerror}; set TMPDIR to another."
+        ) from error
+
+
+def _with_cache(trial: Trial, cache: Path) -> Trial:
+    """The round with a folder for compiled code that only rounds of its side have used."""
+    options, one = trial.options, replace(trial.series, replica=0)
+    if options.compiler_cache is None:
+        digest = hashlib.sha256(repr(one).encode()).hexdigest()[:16]
+        options = replace(options, compiler_cache=cache / digest)
+    return replace(trial, options=options)
+
+
+def _one(trial: Trial) -> Generator[Event, None, None]:
+    with closing(executors()["fresh-process"].run(measure, [trial], None)) as events:  # type: ignore[type-var]
+        for event in events:
+            if isinstance(event, Failed):
+                yield NotMeasured(trial, event.reason, event.details)
+            elif isinstance(event, Output):
+                yield Stored(trial, _round(event.value))
+            else:
+                yield Waiting(trial)
+
+
+def _round(value: object) -> Round:
+    if not isinstance(value, Round):
+        raise BenchmarkError(f"a scenario gave {value!r:.60}, no round.")
+    return value

@@ -1,0 +1,187 @@
+"""The verb of this experiment: measure, and tell what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarking.errors import BenchmarkError
+from benchmarking.experiments.speed import Options, Trial, tables
+from benchmarking.experiments.speed.conditions import check_threads
+from benchmarking.experiments.speed.results import Summary, summary
+from benchmarking.experiments.speed.rounds import Event, NotMeasured, Waiting, measured
+from benchmarking.experiments.speed.schedule import Comparison, comparisons, sides_of, trials
+from benchmarking.experiments.speed.timing import Pace
+from benchmarking.inference.plan import RANDOM_SEED
+from benchmarking.io.prefetch import cores
+from benchmarking.io.progress import bar, notice
+from benchmarking.models.available import available, explained
+from benchmarking.models.backends import KERAS, TENSORFLOW, on_backend
+from benchmarking.models.spec import ModelSpec
+from benchmarking.pictures.image_set import spread
+from benchmarking.pictures.sets import open_pictures
+from benchmarking.predictions.speed_store import SpeedStore
+from benchmarking.predictions.store import Store
+
+PICTURES = 20
+"""Real pictures that every side answers."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured.
+
+    Attributes:
+        todo: the comparisons.
+        rounds: number of rounds of each side.
+        options: what all sides share.
+        store: where rounds are stored.
+    """
+
+    todo: tuple[Comparison, ...]
+    rounds: int
+    options: Options
+    store: SpeedStore
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every round, in order."""
+        return trials(self.todo, self.rounds, self.options)
+
+    def events(self) -> Generator[Event, None, None]:
+        """Measure all rounds that are not stored yet."""
+        return measured(self.trials, self.store)
+
+    def summaries(self) -> list[Summary]:
+        """What is known now; comparisons without any round are left out."""
+        found = [summary(one, self.options, self.store, self.rounds) for one in self.todo]
+        return [one for one in found if one.lines]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured.
+
+    Attributes:
+        summaries: the comparisons.
+        failures: the rounds that could not be measured.
+    """
+
+    summaries: tuple[Summary, ...]
+    failures: tuple[NotMeasured, ...] = ()
+
+    def __str__(self) -> str:
+        return tables.text(self.summaries)
+
+    def records(self) -> list[Mapping[str, object]]:
+        """All values of each side by name, for pandas.DataFrame(speed.records())."""
+        return [record for one in self.summaries for record in tables.records(one)]
+
+
+def plan(
+    models: Sequence[str],
+    store: Store | str | Path,
+    *,
+    scenarios: Sequence[str] = ("single",),
+    modes: Sequence[str] = ("eager", "compiled"),
+    backends: Sequence[str] = (TENSORFLOW,),
+    batch_sizes: Sequence[int] = (1,),
+    rounds: int = 8,
+    seconds: float = 10.0,
+    threads: int | None = None,
+    precision: str | None = None,
+    gpu: int | None = None,
+    weights: str = "published",
+    weights_folder: Path | None = None,
+    pictures: str = "demo",
+    tell: Callable[[str], None] = notice,
+) -> Plan:
+    """Decide what is measured, before anything is.
+
+    Args:
+        models: as for `predict`; each runs in every mode that its framework has.
+        store: the store whose folder gets the rounds.
+        scenarios: names of scenarios.
+        modes: names of modes, see MODES.
+        backends: backends of Keras on which models of Keras run.
+        batch_sizes: pictures per call; scenarios with one picture ignore them.
+        rounds: number of fresh processes for each side; six give a 95 % interval.
+        seconds: time of the timed calls of each round; the warm-up takes at most as long.
+        threads: cores and threads; None for all cores that this process may use.
+        precision: precision of the forward pass; None for each framework's default.
+        gpu: number of the GPU; None for the first one, else the CPU; -1 for the CPU.
+        weights: "published" or "random".
+        weights_folder: folder with the files of weights; None for that of each framework.
+        pictures: place or name of real pictures.
+        tell: called with messages.
+
+    Raises:
+        BenchmarkError: a name is unknown, no model can run, or a number makes no sense.
+    """
+    cores_used = cores() if threads is None else threads
+    check_threads(cores_used)
+    Pace(seconds)
+    if rounds < 1:
+        raise BenchmarkError(f"{rounds} rounds measure nothing; give 1 or more, best 8.")
+    seed = RANDOM_SEED if weights == "random" else None
+    found = available(
+        models,
+        "published",
+        weights_folder=weights_folder,
+        needs_weights=seed is None,
+        tell=tell,
+    )
+    for line in explained(found.obstacles):
+        tell(f"left out: {line}")
+    sides = sides_of(_on_backends(found.specs, backends), modes)
+    shown = spread(open_pictures(pictures).pictures, PICTURES)
+    options = Options(shown, cores_used, seconds, precision, gpu, seed, weights_folder)
+    todo = comparisons(scenarios, sides, batch_sizes, random=seed is not None)
+    folder = (store if isinstance(store, Store) else Store(store)).folder
+    return Plan(tuple(todo), rounds, options, SpeedStore(folder))
+
+
+def speed(models: str | Sequence[str], store: Store | str | Path, **options: Any) -> Speed:
+    """Measure the speed of models with a bar, and store the raw times of each round.
+
+    Rounds that are stored already are not measured again.
+
+    Args:
+        models: a name or wildcard, or several.
+        store: the store whose folder gets the rounds.
+        options: arguments of `plan`, by name.
+
+    Raises:
+        BenchmarkError: a name is unknown, no model can run, or the store cannot be written.
+    """
+    todo = plan([models] if isinstance(models, str) else models, store, **options)
+    failures = tuple(watched(todo))
+    return Speed(tuple(todo.summaries()), failures)
+
+
+def watched(todo: Plan) -> Iterator[NotMeasured]:
+    """Measure all rounds with a bar; yield those that failed."""
+    rounds = todo.trials
+    with (
+        bar(title="rounds", total=len(rounds), unit="round") as progress,
+        closing(todo.events()) as events,
+    ):
+        for event in events:
+            trial = event.trial
+            progress.set_postfix_str(
+                f"{trial.scenario} {trial.series.full_name}, batch {trial.batch_size}",
+                refresh=False,
+            )
+            if isinstance(event, NotMeasured):
+                yield event
+            progress.update(0 if isinstance(event, Waiting) else 1)
+
+
+def _on_backends(specs: Sequence[ModelSpec], backends: Sequence[str]) -> list[ModelSpec]:
+    """The models of Keras on each backend, after all others."""
+    others = [spec for spec in specs if spec.framework != KERAS]
+    ours = [spec for spec in specs if spec.framework == KERAS]
+    return [*others, *(on_backend(spec, name) for name in backends for spec in ours)]

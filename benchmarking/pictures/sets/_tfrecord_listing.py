@@ -1,0 +1,152 @@
+"""Lists the records of TFRecord files with TensorFlow, in a process of its own.
+
+TensorFlow would take the memory of a GPU in the user's process, and print messages.
+`python -m benchmarking.pictures.sets._tfrecord_listing FILE…` writes a line of JSON for each file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarking.errors import MissingDependency, PictureError
+
+EXTRA = "keras"
+_BEFORE, _AFTER = 12, 4
+"""Bytes around each record: its length and the CRC of that, and the CRC of the record.
+
+Source: the documentation of TensorFlow, "TFRecords format details".
+"""
+_NODE = re.compile(r"^\{\{.*?\}\} | \[Op:.*")  # the operation that TensorFlow names in its errors
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record of a file.
+
+    Attributes:
+        features: names of its features, sorted.
+        offset: position of its picture in the file, in bytes; -1 without one.
+        size: size of the picture in bytes.
+        label: its label, as the file counts it; None if it has not exactly one number.
+        name: name of the picture; "" if there is none.
+        synset: WordNet id of its class; "" if there is none.
+    """
+
+    features: tuple[str, ...]
+    offset: int
+    size: int
+    label: int | None
+    name: str
+    synset: str
+
+    @property
+    def of_scripts(self) -> bool:
+        """Whether it has the features of the TPU scripts, not those of TensorFlow Datasets."""
+        return "image/encoded" in self.features
+
+
+def listed(files: Sequence[Path]) -> Iterator[list[Record]]:
+    """The records of each file, in order.
+
+    Raises:
+        PictureError: a file cannot be read or is damaged.
+        MissingDependency: TensorFlow is not installed.
+    """
+    package = str(Path(__file__).parents[3])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    command = [sys.executable, "-P", "-m", __name__, *map(str, files)]
+    with subprocess.Popen(  # noqa: S603 - this package's own module
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **quiet, "PYTHONPATH": path},
+    ) as process:
+        assert process.stdout  # noqa: S101 - tells mypy
+        try:
+            for file in files:
+                yield _records(file, process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def _records(file: Path, line: bytes) -> list[Record]:
+    found: dict[str, Any] = {"error": "its reader ended too soon"}
+    if line.endswith(b"\n"):
+        found = json.loads(line)
+    if found.get("missing"):
+        raise MissingDependency(
+            f"{found['missing']} is not installed, and {file} needs it; run: pip install "
+            f"'imagenet-benchmarking[{EXTRA}]'"
+        )
+    if "error" in found:
+        raise PictureError(f"{file} cannot be read as TFRecords: {found['error']}.")
+    return [Record(tuple(features), *values) for features, *values in found["records"]]
+
+
+def main() -> None:
+    """List the files that the arguments name."""
+    try:
+        import tensorflow as tf
+    except ImportError:
+        _say({"missing": "tensorflow"})
+        return
+    for file in sys.argv[1:]:
+        line: dict[str, Any]
+        try:
+            line = {"records": [astuple(record) for record in _read(Path(file), tf)]}
+        except tf.errors.OpError as error:
+            line = {"error": _NODE.sub("", str(error.message))[:200].rstrip(".")}
+        except Exception as error:
+            line = {"error": f"{type(error).__name__}: {error}"[:200].rstrip(".")}
+        _say(line)
+
+
+def _say(line: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def _read(file: Path, tf: Any) -> Iterator[Record]:
+    start = 0
+    for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+        features = tf.train.Example.FromString(record).features.feature
+        yield _record(record, start + _BEFORE, features)
+        start += _BEFORE + len(record) + _AFTER
+
+
+def _record(record: bytes, start: int, features: Any) -> Record:
+    scripts = "image/encoded" in features
+    picture = _only_bytes(features, "image/encoded" if scripts else "image")
+    label = "image/class/label" if scripts else "label"
+    numbers = list(features[label].int64_list.value) if label in features else []
+    name, synset = (
+        _only_bytes(features, one).decode("utf-8", "surrogateescape")
+        for one in ("image/filename" if scripts else "file_name", "image/class/synset")
+    )
+    return Record(
+        tuple(sorted(features)),
+        start + record.index(picture) if picture else -1,
+        len(picture),
+        int(numbers[0]) if len(numbers) == 1 else None,
+        name,
+        synset,
+    )
+
+
+def _only_bytes(features: Any, name: str) -> bytes:
+    """The value of a feature of bytes; empty if it has none or several."""
+    values = features[name].bytes_list.value if name in features else []
+    return bytes(values[0]) if len(values) == 1 else b""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The rounds of speed in a store, in JSON files; see `speed_runs` for their names.
+
+A file is replaced atomically after each round, so an interruption loses the round that ran. Each
+document has a digest of itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarking.errors import StoreError
+from benchmarking.io import files
+from benchmarking.io.printable import printable
+from benchmarking.predictions.digests import sealed, unsealed
+from benchmarking.predictions.speed_runs import FOLDER, FORMAT, Round, Series, Setting
+
+SUFFIX = ".json"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The rounds of a series in one setting, by their numbers.
+
+    Attributes:
+        series: the side and its work.
+        setting: what is the same for all rounds.
+        rounds: the rounds, by number.
+    """
+
+    series: Series
+    setting: Setting
+    rounds: tuple[Round, ...]
+
+    def round(self, number: int) -> Round | None:
+        """The round of this number; None if it was not measured."""
+        return next((one for one in self.rounds if one.number == number), None)
+
+
+@dataclass(frozen=True)
+class SpeedStore:
+    """The measured rounds in the folder of a store.
+
+    Attributes:
+        folder: folder of the store, which also has the predictions.
+    """
+
+    folder: Path
+
+    def path(self, series: Series, setting: Setting) -> Path:
+        """Path of a series, which need not exist."""
+        again = "-again" * series.replica
+        name = f"{series.model}.{series.mode}{again}.{series.batch_size}.{setting.key}{SUFFIX}"
+        return self.folder / FOLDER / series.scenario / series.source / name
+
+    def read(self, series: Series, setting: Setting) -> Recorded:
+        """The rounds of a series; none if it was not measured.
+
+        Raises:
+            StoreError: its file is broken, or holds another series.
+        """
+        path = self.path(series, setting)
+        if not path.exists():
+            return Recorded(series, setting, ())
+        found = read_file(path)
+        if (found.series, found.setting) != (series, setting):
+            raise StoreError(f"{path} holds {found.series}; was it renamed or moved?")
+        return found
+
+    def add(self, series: Series, setting: Setting, one: Round) -> None:
+        """Add a round to its series; a round of the same number is replaced.
+
+        Raises:
+            StoreError: the file of the series is broken.
+            BenchmarkError: it cannot be written.
+        """
+        known = self.read(series, setting).rounds
+        rounds = [*(other for other in known if other.number != one.number), one]
+        rounds.sort(key=lambda each: each.number)
+        document = {
+            "format": FORMAT,
+            "series": asdict(series),
+            "setting": asdict(setting),
+            "rounds": [asdict(each) for each in rounds],
+        }
+        files.write(self.path(series, setting), sealed(document, {}).encode())
+
+    def paths(self) -> list[Path]:
+        """The file of every series, sorted; `read_file` reads one."""
+        return sorted((self.folder / FOLDER).glob(f"*/*/[!.]*{SUFFIX}"))
+
+
+def read_file(path: Path) -> Recorded:
+    """The rounds in a file.
+
+    Raises:
+        StoreError: it cannot be read, or is not as it was written.
+    """
+    import msgspec
+
+    where = printable(str(path))
+    try:
+        document: Any = unsealed(files.read_regular(path).decode())
+        if document.get("format") != FORMAT:
+            raise ValueError(f"its format is {document.get('format')!r}, expected {FORMAT}")
+        parts = {name: document.get(name) for name in ("series", "setting", "rounds")}
+        return msgspec.convert(parts, Recorded)
+    except OSError as error:
+        raise StoreError(f"{where} cannot be read: {error.strerror}.") from error
+    except (ValueError, StoreError) as error:  # msgspec's errors are ValueErrors
+        raise StoreError(
+            f"{where} is broken: {error}. Remove it, and measure its rounds again."
+        ) from error

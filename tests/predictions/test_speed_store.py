@@ -1,0 +1,95 @@
+from dataclasses import replace
+
+import pytest
+
+from benchmarking.cli import main
+from benchmarking.errors import StoreError
+from benchmarking.predictions.run_index import RunIndex
+from benchmarking.predictions.speed_runs import (
+    Answers,
+    Conditions,
+    Measured,
+    Round,
+    Series,
+    Setting,
+)
+from benchmarking.predictions.speed_store import SpeedStore, read_file
+
+SERIES = Series("single", "torchvision", "resnet50", "compiled", 1)
+SETTING = Setting("a machine", "cpu", 2, "float32", "published", {"torch": "2.14.1"})
+CONDITIONS = Conditions(7, (0, 1), "2", "on", "NHWC", "glibc", "performance", (2400.5,), 0.1)
+ANSWERS = Answers(("a.jpg",), ((1, 2, 3, 4, 5),), ((0.5, 0.2, 0.1, 0.05, 0.04),))
+MEASURED = Measured(
+    9.0, (0.5, 0.1), (0.1, 0.11), True, 1, {"import": 2.0}, (6.9,), ANSWERS, {"device": "cpu"}
+)
+
+
+def round_of(number: int) -> Round:
+    return Round(number, 2 * number, "2026-01-01T00:00:00", MEASURED, 2**30, None, CONDITIONS)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return SpeedStore(tmp_path)
+
+
+def test_rounds_are_read_as_they_were_added_in_the_order_of_their_numbers(store):
+    for number in (2, 1):
+        store.add(SERIES, SETTING, round_of(number))
+    assert store.read(SERIES, SETTING).rounds == (round_of(1), round_of(2))
+    assert store.read(SERIES, SETTING).round(3) is None
+    assert [read_file(path).series for path in store.paths()] == [SERIES]
+
+
+def test_a_round_that_is_measured_again_replaces_the_earlier_one(store):
+    store.add(SERIES, SETTING, round_of(1))
+    later = replace(round_of(1), started="2026-02-02T00:00:00")
+    store.add(SERIES, SETTING, later)
+    assert store.read(SERIES, SETTING).rounds == (later,)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (replace(SERIES, mode="eager"), SETTING),
+        (replace(SERIES, replica=1), SETTING),
+        (replace(SERIES, batch_size=32), SETTING),
+        (SERIES, replace(SETTING, threads=1)),
+        (SERIES, replace(SETTING, versions={"torch": "2.15.0"})),
+    ],
+)
+def test_rounds_of_another_side_or_setting_are_kept_apart(store, other):
+    store.add(SERIES, SETTING, round_of(1))
+    assert store.read(*other).rounds == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("0.11", "0.01"), ('"resnet50"', '"resnet18"'), ('"format": 1', '"format": 2')]
+)
+def test_a_changed_file_is_refused(store, old, new):
+    store.add(SERIES, SETTING, round_of(1))
+    path = store.path(SERIES, SETTING)
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(StoreError, match="is broken: .* measure its rounds again"):
+        store.read(SERIES, SETTING)
+
+
+def test_a_file_of_another_series_is_refused(store):
+    store.add(SERIES, SETTING, round_of(1))
+    other = replace(SERIES, model="resnet18")
+    store.path(SERIES, SETTING).rename(store.path(other, SETTING))
+    with pytest.raises(StoreError, match="was it renamed or moved"):
+        store.read(other, SETTING)
+
+
+def test_measured_rounds_are_part_of_a_store_but_no_predictions(store):
+    store.add(SERIES, SETTING, round_of(1))
+    index = RunIndex(store.folder)
+    assert index.strays() == []
+    assert index.image_sets() == []
+
+
+def test_check_does_not_complain_about_measured_rounds(store, capsys):
+    store.add(SERIES, SETTING, round_of(1))
+    main(["check", "--store", str(store.folder)])
+    assert "single" not in "".join(capsys.readouterr())
