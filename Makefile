@@ -56,7 +56,8 @@ site: .venv/report
 	    || echo "The leaderboard is without the models of 2019." >&2
 	$(BIN)/imagenet-benchmark site --store build/public $(ADDRESS:%=--address %) -o build/leaderboard
 
-# The tables in results/, from the predictions in precomputed/, and the list of all models.
+# The tables in results/, from the predictions in precomputed/, the list of all models, and the
+# gallery, if the arrays of 2019 can be fetched; see results-2019.
 results: .venv/base
 	@mkdir -p build
 	@for images in $(notdir $(wildcard precomputed/*)); do for format in md csv; do \
@@ -64,20 +65,21 @@ results: .venv/base
 	        -o results/$$images.$$format || exit; \
 	done; done
 	@$(BIN)/imagenet-benchmark models -o results/all-models.md >build/models.txt
+	@$(MAKE) --no-print-directory results-2019 \
+	    || echo "The table and the figures of 2019 stay as they are." >&2
 
-# The table and the figures of 2019, from its arrays; FROM=DIR or FROM=URL without network.
-results-2019: .venv/all
+# The table and the figures of 2019, from its arrays; FROM=DIR or FROM=URL without network, and
+# LABELS=DIR or LABELS=URL for the ReaL labels.
+results-2019: .venv/report
 	$(BIN)/imagenet-benchmark fetch predictions-2019 $(FROM:%=--from %)
 	$(BIN)/imagenet-benchmark import --store build/2019
 	@for format in csv md tex json; do \
 	    $(BIN)/imagenet-benchmark table --store build/2019 -o results/imagenet-val-2019.$$format \
 	        || exit; \
 	done
-	@for figure in ranks published parameters macs difficulty agreement \
-	        'calibration nasnetlarge resnet152 alexnet' 'classes resnet152 xception'; do \
-	    $(BIN)/imagenet-benchmark plot $$figure --store build/2019 \
-	        -o results/figures/$${figure%% *}.svg || exit; \
-	done
+	$(BIN)/imagenet-benchmark fetch real-labels $(LABELS:%=--from %) \
+	    || echo "The figure of ReaL labels stays as it is." >&2
+	$(BIN)/python docs/gallery.py build results/figures
 
 # The benchmarks of speed, half an hour.
 bench: .venv/all

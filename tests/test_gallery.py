@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import shlex
 import shutil
 from pathlib import Path
@@ -35,6 +36,17 @@ def test_the_page_has_a_figure_for_each_command_and_no_other():
     assert {path.name for path in FIGURES.iterdir()} == set(shown)
     for command in (report, site):
         assert _parser(shlex.split(command)).parse_args(shlex.split(command)).run
+
+
+def test_make_results_draws_the_figures_by_the_commands_of_the_page(place, tmp_path):
+    script = runpy.run_path(str(ROOT / "docs" / "gallery.py"))
+    commands = script["commands"]()
+    assert commands == [shlex.split(command) for command in COMMANDS[:-2]]
+    (macs,) = (command for command in commands if "macs" in command)
+    assert script["draw"](macs, place, tmp_path) == 0
+    assert (tmp_path / "macs.svg").read_text().startswith("<svg")
+    recipe = re.search(r"^results-2019:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)[1]
+    assert "python docs/gallery.py build results/figures" in recipe
 
 
 @pytest.mark.parametrize("command", COMMANDS[:-2])

@@ -60,6 +60,24 @@ def positive(text: str) -> int:
     return number
 
 
+def natural(text: str) -> int:
+    """Parse an argument as a whole number of at least 0."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
+def points(text: str) -> float:
+    """Parse an argument as a number of percentage points above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 50:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of points, such as 0.5")
+    return number
+
+
 def percentage(text: str) -> float:
     """Parse an argument as a percentage above 1, so that 0.8 is not taken for 80.
 

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from benchmarking.cli import terminal
 from benchmarking.errors import BenchmarkError
 from benchmarking.io.user_folders import expanded
 
 Writers = Mapping[str, Callable[[], str | Iterable[str]]]
 """For each suffix, a function that makes the text of the file, at once or in parts; the first is
 that of a pipe."""
+
+NO_STYLES: terminal.Rules = {}
 
 _STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
@@ -41,8 +44,16 @@ def check_output(args: argparse.Namespace) -> None:
         _suffix(args.output, args.suffixes)
 
 
-def deliver(args: argparse.Namespace, text: str, writers: Writers) -> None:
+def deliver(
+    args: argparse.Namespace, text: str, writers: Writers, styles: terminal.Rules = NO_STYLES
+) -> None:
     """Print a text, and write the file that -o names, or print it instead of the text.
+
+    Args:
+        args: arguments with those of `add_output`.
+        text: the text.
+        writers: what makes the file.
+        styles: colours of the text, on a terminal.
 
     Raises:
         BenchmarkError: no format has the file's suffix, or it cannot be written.
@@ -50,7 +61,7 @@ def deliver(args: argparse.Namespace, text: str, writers: Writers) -> None:
     from benchmarking.io import files
 
     if args.output is None:
-        print(text)
+        terminal.print_styled(text, styles)
         return
     document = writers[_suffix(args.output, args.suffixes)]()
     parts = [document] if isinstance(document, str) else document
@@ -61,7 +72,7 @@ def deliver(args: argparse.Namespace, text: str, writers: Writers) -> None:
         files.write_output(args.output, (part.encode() for part in parts))
         print(f"wrote {args.output}", file=sys.stderr)
     finally:
-        print(text)  # last, because the reader of a pipe may have stopped
+        terminal.print_styled(text, styles)  # last, because the reader of a pipe may have stopped
 
 
 def _suffix(path: Path, suffixes: tuple[str, ...]) -> str:

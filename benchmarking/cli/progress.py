@@ -12,11 +12,18 @@ from benchmarking.inference.retries import PutAside
 from benchmarking.io.progress import notice
 from benchmarking.labels.class_values import padded
 from benchmarking.labels.label_set import every_image
-from benchmarking.scoring.metrics import accuracy
+from benchmarking.pictures.design import Design
+from benchmarking.scoring.estimates import Estimate, estimated_share
+from benchmarking.scoring.metrics import accuracy, correct
 
 
-def show(events: Generator[Event, None, None]) -> int:
-    """Show a sweep with a bar per model, then a line for each; return how many failed."""
+def show(events: Generator[Event, None, None], design: Design | None = None) -> int:
+    """Show a sweep with a bar per model, then a line for each; return how many failed.
+
+    Args:
+        events: events of the sweep.
+        design: how the pictures were drawn, if they are a sample.
+    """
     failures = 0
     for event in bars(events):
         if isinstance(event, Started | Progress):
@@ -25,7 +32,7 @@ def show(events: Generator[Event, None, None]) -> int:
             since = event.started.partition("T")[0]
             print(f"{title(event.job)}: complete since {since}; --again computes it again")
         elif isinstance(event, Stored):
-            print(_result(event), flush=True)
+            print(_result(event, design), flush=True)
         elif isinstance(event, PutAside):
             notice(f"{title(event.job)}: {event.reason}")
         else:
@@ -36,11 +43,22 @@ def show(events: Generator[Event, None, None]) -> int:
     return failures
 
 
-def _result(stored: Stored) -> str:
+def _result(stored: Stored, design: Design | None) -> str:
     pictures = stored.job.pictures
     right = every_image(padded(picture.right for picture in pictures))
+    if design:
+        hits = (correct(stored.top.classes, right, k) for k in (1, 5))
+        one, five = (_with_half(estimated_share(each, design)) for each in hits)
+        return (
+            f"{title(stored.job)}: acc@1 {one}, acc@5 {five}, {design.in_words}, "
+            f"{stored.seconds:.0f} s"
+        )
     at1, at5 = (100 * accuracy(stored.top.classes, right, k) for k in (1, 5))
     return (
         f"{title(stored.job)}: acc@1 {at1:.2f} %, acc@5 {at5:.2f} %, {len(pictures)} images, "
         f"{stored.seconds:.0f} s"
     )
+
+
+def _with_half(found: Estimate) -> str:
+    return f"{100 * found.value:.2f} ± {100 * found.half:.2f} %"

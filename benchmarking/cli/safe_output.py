@@ -32,14 +32,17 @@ class PrintableStream(io.TextIOBase):
     def write(self, text: str) -> int:
         """Write text; characters that are not printable or cannot be encoded are escaped."""
         rest = text.lstrip("\r")
-        shown = text[: len(text) - len(rest)] + printable_lines(rest)
-        encoded = shown.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        self.write_styled(text[: len(text) - len(rest)] + printable_lines(rest))
+        return len(text)
+
+    def write_styled(self, text: str) -> None:
+        """Write text whose control characters are ours, as they are."""
+        encoded = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
         with self._without_failing():
             if self._stream:
                 self._stream.write(encoded)
             elif text:
                 self.problem = "it is closed"
-        return len(text)
 
     def flush(self) -> None:
         """Flush the other stream."""

@@ -16,6 +16,8 @@ from benchmarking.io.downloads import cache_folder
 from benchmarking.io.files import in_bytes
 from benchmarking.pictures.crop_cache import CropFile, crop_file, remove_left_over
 from benchmarking.pictures.image_set import ImageSet
+from benchmarking.pictures.kept_crops import KeptCrops, has_crops, keep_crops
+from benchmarking.pictures.recipe import Preprocessing
 
 SPARE = 2**30
 """Bytes on the disk that files of crops must leave free."""
@@ -55,15 +57,47 @@ def crops_shared(
 
         def is_worth_it(file: CropFile, n: int) -> bool:
             """Whether n jobs should share this file."""
-            return cache != "none" if cache else n > 1 and file.use(stack)
+            return cache != "none" if cache else (n > 1 or file.is_complete) and file.use(stack)
 
         if folder != own:
             remove_left_over(own)
         shared = sharing(jobs, images, folder, is_worth_it)
         size = sum(file.size for file in {job.crops for job in shared if job.crops})
-        if cache is None and size >= _WORTH_MENTIONING:
+        is_new = any(not job.crops.is_complete for job in shared if job.crops)
+        if cache is None and size >= _WORTH_MENTIONING and is_new:
             tell(f"crops that models share are kept meanwhile: {in_bytes(size)} in {folder}")
         yield shared
+
+
+def begin_to_keep(
+    images: str,
+    n: int,
+    recipes: Sequence[Preprocessing],
+    cache: CropCache,
+    tell: Callable[[str], None],
+) -> list[KeptCrops]:
+    """Begin to keep the crops that the check of the pictures makes, as far as there is room.
+
+    Args:
+        images: name of the image set.
+        n: number of its pictures.
+        recipes: recipes of the jobs that are to be computed.
+        cache: see `crops_shared`.
+        tell: called with a message about large files.
+    """
+    if cache == "none" or not recipes:
+        return []
+    try:
+        folder = cache if isinstance(cache, Path) else cache_folder("crops")
+    except BenchmarkError:  # it is told when the sweep begins
+        return []
+    remove_left_over(folder)
+    wanted = [recipe for recipe in recipes if not has_crops(folder, images, n, recipe)]
+    found = keep_crops(folder, images, n, wanted, files.free(folder) - SPARE)
+    size = sum(one.file.crops.size for one in found)
+    if cache is None and size >= _WORTH_MENTIONING:
+        tell(f"crops are kept until the models have seen them: {in_bytes(size)} in {folder}")
+    return found
 
 
 def sharing(

@@ -79,6 +79,7 @@ class Job:
         keep: "top5" keeps the five most probable classes of each picture, "all" also the
             probabilities of all classes.
         precision: precision of the forward pass; None uses the framework's default.
+        compiler: name of what compiles the forward pass; None runs the model as it is.
         crops: the file that caches the crops; None decodes them for this job only.
         may_shrink: whether the batch size was reduced after memory ran out.
         done: rows that earlier attempts have computed, in order and without overlap.
@@ -96,6 +97,7 @@ class Job:
     classes: tuple[int, ...] = ()
     keep: Keep = "top5"
     precision: str | None = None
+    compiler: str | None = None
     crops: CropFile | None = None
     may_shrink: bool = False
     done: tuple[Done, ...] = ()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
-from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.inference.crop_sharing import CropCache, crops_shared
+from benchmarking.errors import BenchmarkError, StoreError, not_installed
+from benchmarking.inference.crop_sharing import CropCache, begin_to_keep, crops_shared
 from benchmarking.inference.events import AlreadyStored, Event
 from benchmarking.inference.executors import executors
 from benchmarking.inference.job import Job, Keep
@@ -24,11 +25,14 @@ from benchmarking.io.user_folders import expanded
 from benchmarking.models.available import available
 from benchmarking.models.backends import TENSORFLOW, other_backends
 from benchmarking.models.frameworks import keras
+from benchmarking.models.frameworks._compiled import COMPILERS
 from benchmarking.models.sources import precisions_of
 from benchmarking.models.sources.model_file import note_on
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
+from benchmarking.pictures.kept_crops import KeptCrops
 from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.sets import Contents, OnBadImage, read_images
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.run_index import kept_apart
 from benchmarking.predictions.store import Store, bytes_needed
@@ -53,6 +57,9 @@ class Options:
         seed: seed of random weights; None uses the published weights.
         keep: "top5", or "all" for the probabilities of all classes.
         precision: precision of the forward pass; None uses the framework's default, float32.
+        compiler: what compiles the forward pass of models of PyTorch: "torch" (torch.compile) or
+            "onnxruntime"; used only for models whose first pictures it predicts as the plain model
+            does. None runs models as they are.
         backend: backend of Keras, on which only models of Keras run: "tensorflow", "jax" or
             "torch"; None runs each model as it is listed, those of Keras on TensorFlow.
         executor: name of the executor; None uses the framework's default.
@@ -70,6 +77,7 @@ class Options:
     seed: int | None = None
     keep: Keep = "top5"
     precision: str | None = None
+    compiler: str | None = None
     backend: str | None = None
     executor: str | None = None
     crop_cache: CropCache = None
@@ -97,6 +105,11 @@ class Options:
             ("seed", _is_whole(self.seed, 0), "a whole number from 0 up, or None"),
             ("timeout", self.timeout is None or self.timeout > 0, "seconds above 0, or None"),
             ("backend", self.backend in (None, *known), f"None or one of {', '.join(known)}"),
+            (
+                "compiler",
+                self.compiler in (None, *COMPILERS),
+                f"None or one of {', '.join(COMPILERS)}",
+            ),
             ("weights_folder", isinstance(self.weights_folder, Path | None), "a folder, or None"),
             (
                 "crop_cache",
@@ -151,6 +164,62 @@ class Plan:
         classes = (spec.classes if self.options.keep == "all" else 0 for spec in specs)
         return sum(bytes_needed(self.n, classes=count) for count in classes)
 
+    def _begin_to_keep(self, tell: Callable[[str], None] = notice) -> list[KeptCrops]:
+        """Begin to keep the crops of the runs that have not begun, for the check of the pictures.
+
+        A partial run needs only some crops, and the check is faster without them. Each of these
+        has to be published, or its stack closed; see `_publish`.
+        """
+        missing = [
+            spec.recipes[self.options.recipe]
+            for spec in self.specs
+            if self.options.again or not self._has_begun(self.run(spec))
+        ]
+        cache, recipes = self.options.crop_cache, list(dict.fromkeys(missing))
+        return begin_to_keep(self.images, self.n, recipes, cache, tell)
+
+    def read(
+        self,
+        contents: Contents,
+        until: ExitStack,
+        on_bad_image: OnBadImage = "stop",
+        tell: Callable[[str], None] = notice,
+    ) -> tuple[Plan, ImageSet]:
+        """The plan on the pictures that can be used; each is read once.
+
+        Their crops are kept for the sweep, as far as there is room.
+
+        Args:
+            contents: the pictures that were planned.
+            until: crops are removed when this stack closes.
+            on_bad_image: see `open_images`.
+            tell: called with messages for the user.
+
+        Raises:
+            PictureError: some pictures cannot be used and must not be skipped, or none can.
+        """
+        with ExitStack() as unfinished:
+            kept = self._begin_to_keep(tell)
+            for one in kept:
+                unfinished.push(one.stack)
+            how = (on_bad_image, self.options.workers, tell)
+            images = read_images(self.images, contents, *how, recipes=self.recipes, kept=kept)
+            self._publish(kept, images, until)
+        return self.on(images), images
+
+    def _has_begun(self, run: Run) -> bool:
+        """Whether a run is stored, at least in part."""
+        return self.store.path(run).exists() or self.store.unfinished(run).exists()
+
+    def _publish(self, kept: Sequence[KeptCrops], images: ImageSet, until: ExitStack) -> None:
+        """Let the sweep use the crops that were kept; they are removed when the stack closes.
+
+        They stay if the user has named a folder for crops.
+        """
+        stays = isinstance(self.options.crop_cache, Path)
+        for one in kept:
+            one.publish(images, None if stays else until)
+
     def check_room(self) -> None:
         """Check that the store can be written and its disk has space for the missing runs.
 
@@ -182,6 +251,7 @@ class Plan:
                 classes=images.restricted_to,
                 keep=options.keep,
                 precision=options.precision,
+                compiler=options.compiler,
             )
             for spec in self.specs
         ]
@@ -275,6 +345,7 @@ def plan(
         tell=tell,
     )
     _check_precision(options.precision, found.specs)
+    _check_compiler(options)
     for note in filter(None, map(note_on, own)):
         tell(note)
     on_tensorflow = any(spec.framework == keras.NAME for spec in found.specs)
@@ -312,6 +383,21 @@ def _check_own(own: Sequence[ModelSpec], options: Options) -> None:
             raise BenchmarkError(
                 f"{n} files would be named {name!r}; run them one by one, each with a name."
             )
+
+
+def _check_compiler(options: Options) -> None:
+    """Refuse a compiler that is not installed, or with another precision than float32."""
+    if options.compiler is None:
+        return
+    if options.precision is not None:
+        raise BenchmarkError(
+            f"models are compiled in float32 only; leave out precision {options.precision!r}, or "
+            f"the compiler {options.compiler!r}."
+        )
+    needed = {"onnxruntime": ("onnx", "onnxruntime", "onnxscript")}.get(options.compiler, ())
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        raise not_installed(missing[0], "onnx")
 
 
 def _check_precision(precision: str | None, specs: Sequence[ModelSpec]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import OutOfMemory
+from benchmarking.inference.compiled import COMPARED, can_be_compiled, chosen
 from benchmarking.inference.job import Environment, Job, Part
 from benchmarking.inference.outputs import ProbabilitiesOf
 from benchmarking.models.loaded import Loaded, load, model_versions
@@ -63,7 +64,8 @@ def answer(job: Job) -> Iterator[Environment | Part]:
                 seed=job.seed,
                 precision=job.precision,
             )
-            environment = environment_of(job, loaded)
+            loaded, compiler = _chosen(job, loaded)
+            environment = environment_of(job, loaded, compiler)
             yield environment
             missing = job.missing(environment)
             if seen is None:
@@ -110,8 +112,29 @@ def _crops(job: Job, rows: Sequence[range]) -> AbstractContextManager[Iterator[N
     return crops(wanted, job.recipe, job.workers)
 
 
-def environment_of(job: Job, loaded: Loaded) -> Environment:
+def _chosen(job: Job, loaded: Loaded) -> tuple[Loaded, str]:
+    """The model that predicts a job's pictures, and what compiled it; see `compiled.chosen`."""
+    if job.compiler is None or not can_be_compiled(loaded):
+        return loaded, ""
+    first = [range(min(COMPARED, len(job.pictures)))]
+    with _crops(job, first) as seen:
+        pixels = list(seen)
+    size = job.batch_size or loaded.batch_size
+
+    def probabilities(model: Loaded) -> Probabilities:
+        batches = predict(model.predictor(job.recipe.scaling), pixels, size, job.spec.classes)
+        return np.concatenate([batch.probabilities for batch in batches])
+
+    return chosen(loaded, job.compiler, job.recipe.crop, probabilities)
+
+
+def environment_of(job: Job, loaded: Loaded, compiler: str = "") -> Environment:
     """The environment that a job's model runs in.
+
+    Args:
+        job: the job.
+        loaded: its model.
+        compiler: what compiled it, or why it runs as it is; empty if no compiler was asked for.
 
     Raises:
         BenchmarkError: the model cannot be run with the job's batch size.
@@ -120,7 +143,9 @@ def environment_of(job: Job, loaded: Loaded) -> Environment:
     versions = model_versions(job.spec) | framework_of(job.spec).versions()
     return Environment(
         loaded.sha256,
-        versions | library_versions(job.recipe.library),
+        versions
+        | library_versions(job.recipe.library)
+        | ({"compiled": compiler} if compiler else {}),
         loaded.device.title,
         loaded.precision,
         job.batch_size or loaded.batch_size,

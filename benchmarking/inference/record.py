@@ -117,10 +117,12 @@ def provenance(
 
 
 def _images(images: ImageSet) -> dict[str, Any]:
-    """Name, number and fingerprint; of a published set, its name and its classes if few."""
+    """Name, number, fingerprint and design; of a published set, its name and classes if few."""
     found = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
     if images.picture_set:
         found["picture_set"] = images.picture_set
+    if images.design:
+        found["design"] = images.design.as_document()
     return found | ({"classes": list(images.restricted_to)} if images.restricted_to else {})
 
 

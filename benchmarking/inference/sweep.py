@@ -16,6 +16,7 @@ from weakref import WeakSet
 
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference.checkpoints import Checkpoints
+from benchmarking.inference.compiled import NOT_USED
 from benchmarking.inference.events import AlreadyStored, Event, Progress, Started, Stored
 from benchmarking.inference.executors import (
     Accepted,
@@ -217,6 +218,7 @@ class Sweep:
             done = partial.add(event.value)
             if isinstance(event.value, Environment):
                 self._tell_of_dropped(partial)
+                self._tell_of_compiler(partial.job, event.value)
             yield Progress(event.job, done)
             if partial.is_due:
                 self._keep(partial)
@@ -237,6 +239,12 @@ class Sweep:
                 f"{partial.job.run.model}: {n} pictures of an earlier attempt are predicted again, "
                 f"since it had another {differing}"
             )
+
+    def _tell_of_compiler(self, job: Job, environment: Environment) -> None:
+        """Tell the user if a model is not compiled as it was asked for, and why."""
+        found = environment.versions.get("compiled", "")
+        if found.startswith(NOT_USED):
+            self.notice(f"{job.run.model}: {job.compiler} is {found}; the model runs uncompiled")
 
     def _started(self, run: Run) -> str:
         """When the stored run was started; empty if none is stored."""

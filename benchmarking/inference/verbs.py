@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from benchmarking.models.spec import ModelSpec
 from benchmarking.models.transforms import recipe_of
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.recipe import Preprocessing
-from benchmarking.pictures.sets import open_images
+from benchmarking.pictures.sampling import Sample
+from benchmarking.pictures.sets import listed, open_images
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
@@ -37,7 +38,12 @@ Recipe = str | Preprocessing | Any
 
 
 def sweep(
-    models: Models, images: Images, store: Store | str | Path, **options: Any
+    models: Models,
+    images: Images,
+    store: Store | str | Path,
+    *,
+    estimate: int | Sample | None = None,
+    **options: Any,
 ) -> Generator[Event, None, None]:
     """Predict pictures with models, store the runs, and yield events.
 
@@ -52,15 +58,16 @@ def sweep(
         models: a name, wildcard, framework or source, or several.
         images: the pictures; see `open_images`.
         store: the store for the runs.
+        estimate: see `predict`.
         options: fields of `Options`, by name.
 
     Raises:
         BenchmarkError: a name is unknown, a model cannot run, or the store cannot be written.
     """
     _refuse_no_name(models)
-    recipes = recipes_of(models, options.get("recipe", RECIPE))
-    pictures, target = _images(images, recipes), _store(store)
-    yield from _planned(models, pictures, target, _options(options)).sweep(pictures)
+    with ExitStack() as stack:
+        made, pictures = _planned(models, images, estimate, _store(store), _options(options), stack)
+        yield from made.sweep(pictures)
 
 
 def from_file(model: Any, recipe: Recipe = "published", name: str | None = None) -> Any:
@@ -96,14 +103,39 @@ def recipes_of(model: Any, recipe: Recipe) -> list[Preprocessing]:
 
 def _planned(
     models: Models,
-    images: ImageSet,
+    images: Images,
+    estimate: int | Sample | None,
     store: Store,
     options: Options,
+    stack: ExitStack,
     own: Sequence[ModelSpec] = (),
+) -> tuple[Plan, ImageSet]:
+    """Plan the sweep, then read the pictures, unless they are open; crops stay with the stack.
+
+    Raises:
+        BenchmarkError: a model cannot run, the disk is too full, or pictures cannot be used.
+    """
+    _refuse_no_name(models)
+    if isinstance(images, ImageSet):
+        pictures = opened(images, (), estimate)
+        made = _on_pictures(models, pictures.name, len(pictures), store, options, own)
+        return made, pictures
+    _refuse_no_pictures(images)
+    contents, name = listed(images, estimate=estimate)
+    made = _on_pictures(models, name, len(contents.pictures), store, options, own)
+    return made.read(contents, stack)
+
+
+def _on_pictures(
+    models: Models,
+    images: str,
+    n: int,
+    store: Store,
+    options: Options,
+    own: Sequence[ModelSpec],
 ) -> Plan:
     """Plan the sweep; BenchmarkError if a model cannot run, or the disk is too full."""
-    _refuse_no_name(models)
-    made = plan(models, images.name, len(images), store, options, own=own)
+    made = plan(models, images, n, store, options, own=own)
     for model, obstacle in made.obstacles.items():
         raise BenchmarkError(f"{model}: {obstacle}") from obstacle
     made.check_room()
@@ -127,6 +159,7 @@ def predict(
     recipe: Recipe = "published",
     checkpoint: str | Path | None = None,
     part: str = "",
+    estimate: int | Sample | None = None,
     **options: Any,
 ) -> list[Run]:
     """Predict pictures with pretrained models, or with your own model, and store the runs.
@@ -150,6 +183,8 @@ def predict(
             `spec_of_checkpoint`.
         part: which tensors of the checkpoint are meant, as the start of their names, such as
             "state_dict_ema"; needed only if several fit.
+        estimate: number of pictures to draw at random from the place `images`; the stored runs are
+            estimates of the accuracies on all pictures, with intervals. See `open_images`.
         options: fields of `Options`, by name.
 
     Returns:
@@ -164,17 +199,20 @@ def predict(
             "that its run says how it was made."
         )
     chosen = from_file(model, recipe, name)
-    pictures, target = _images(images, recipes_of(chosen, recipe)), _store(store)
+    target = _store(store)
     wanted: list[Run] = []
-    if callable(chosen):
-        events = _own(chosen, pictures, target, name, _recipe_of_own(recipe), _options(options))
-    else:
-        own = _own_specs(chosen, name, recipe, checkpoint, part)
-        named = recipe if isinstance(recipe, str) and chosen not in own else RECIPE
-        listed = [] if own else chosen
-        made = _planned(listed, pictures, target, _options({"recipe": named, **options}), own)
-        events, wanted = made.sweep(pictures), list(map(made.run, made.specs))
-    with closing(bars(events)) as shown:
+    with ExitStack() as stack:
+        if callable(chosen):
+            pictures = opened(images, recipes_of(chosen, recipe), estimate)
+            events = _own(chosen, pictures, target, name, _recipe_of_own(recipe), _options(options))
+        else:
+            own = _own_specs(chosen, name, recipe, checkpoint, part)
+            named = recipe if isinstance(recipe, str) and chosen not in own else RECIPE
+            how = _options({"recipe": named, **options})
+            models = [] if own else chosen
+            made, pictures = _planned(models, images, estimate, target, how, stack, own)
+            events, wanted = made.sweep(pictures), list(map(made.run, made.specs))
+        shown = stack.enter_context(closing(bars(events)))
         stored = _runs(shown, target)
     return [run for run in wanted if run in stored] if wanted else stored
 
@@ -284,14 +322,31 @@ def _options(given: Mapping[str, Any]) -> Options:
     return Options(**given)
 
 
-def _images(images: Images, recipes: Sequence[Preprocessing]) -> ImageSet:
-    """Return an image set as it is, or open a place and check that all recipes can crop it."""
+def opened(
+    images: Images, recipes: Sequence[Preprocessing], estimate: int | Sample | None = None
+) -> ImageSet:
+    """Return an image set as it is, or open a place and check that all recipes can crop it.
+
+    Raises:
+        BenchmarkError: the place cannot be used, or a sample is wanted of an open image set.
+    """
+    _refuse_no_pictures(images)
+    if not isinstance(images, ImageSet):
+        return open_images(images, recipes=recipes, estimate=estimate)
+    if estimate is not None:
+        raise BenchmarkError(
+            f"{images!r} is open already, and a sample is drawn before pictures are read; give "
+            "their place, or use open_images(PLACE, estimate=N)."
+        )
+    return images
+
+
+def _refuse_no_pictures(images: object) -> None:
     if not isinstance(images, ImageSet | str | Path):
         raise BenchmarkError(
             f"pictures are a {type(images).__name__}; expected an image set, or a place of "
             "pictures. For a few of them use open_images(PLACE, limit=3)."
         )
-    return images if isinstance(images, ImageSet) else open_images(images, recipes=recipes)
 
 
 def _store(store: Store | str | Path) -> Store:

@@ -21,7 +21,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,6 +192,15 @@ class CropFile:
             return None
         return handle
 
+    def begin(self, stack: ExitStack) -> Unfinished | None:
+        """Begin the file, to be written in any order of rows; None if it cannot be written now.
+
+        Args:
+            stack: closes the file and removes it, unless it was finished.
+        """
+        handle = self._begin(stack)
+        return None if handle is None else Unfinished(self, handle, np.full(self.n, -1))
+
     @contextmanager
     def _kept(
         self, handle: int, pictures: Sequence[Picture], preprocessing: Preprocessing, workers: int
@@ -252,6 +261,45 @@ class CropFile:
         return sums
 
 
+@dataclass(frozen=True, eq=False)
+class Unfinished:
+    """A file of crops that is being written, in any order of rows.
+
+    Attributes:
+        crops: the file.
+        handle: its descriptor.
+        sums: checksum of the crop of each row; -1 if it has not been written.
+    """
+
+    crops: CropFile
+    handle: int
+    sums: NDArray[np.int64]
+
+    @property
+    def n(self) -> int:
+        """Number of crops of the complete file."""
+        return self.crops.n
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all crops have been written."""
+        return bool((self.sums >= 0).all())
+
+    def write(self, row: int, pixels: Crop) -> None:
+        """Write the crop of a row; OSError if the disk is full."""
+        data = np.ascontiguousarray(pixels).data
+        files.write_at(self.handle, data, row * self.crops._stride)
+        self.sums[row] = zlib.crc32(data)
+
+    def finish(self, target: CropFile) -> bool:
+        """Give the file its name; OSError if the disk is full."""
+        sums = self.sums.astype(_CRC).tobytes()
+        files.write_at(self.handle, sums, self.n * self.crops._stride)
+        os.fsync(self.handle)
+        self.crops._part.replace(target.path)
+        return True
+
+
 def _remove(path: Path) -> None:
     with suppress(OSError):
         path.unlink()
@@ -273,18 +321,23 @@ def remove_left_over(folder: Path) -> None:
                 CropFile(folder / found[1], 0, 0).remove_left_over()
 
 
+def steps_of(preprocessing: Preprocessing) -> dict[str, Any]:
+    """The steps of a recipe that make its crops: all but the scaling."""
+    steps = preprocessing.as_document()
+    del steps["scaling"]
+    return steps
+
+
 def crop_file(folder: Path, images: ImageSet, preprocessing: Preprocessing) -> CropFile:
     """The file in a folder that caches the crops of an image set by a recipe.
 
     Its name depends on everything that could change a crop: the pictures and their order, the
     steps before scaling, and the versions of the library and its decoder.
     """
-    steps = preprocessing.as_document()
-    del steps["scaling"]
     made_of = {
         "images": images.fingerprint,
         "keys": images.keys,
-        "steps": steps,
+        "steps": steps_of(preprocessing),
         "versions": library_versions(preprocessing.library),
     }
     digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()

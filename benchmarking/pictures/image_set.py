@@ -19,6 +19,7 @@ from benchmarking.io.names import UNKNOWN, check_name
 from benchmarking.labels.class_values import padded
 from benchmarking.labels.imagenet import validation_key, validation_number
 from benchmarking.labels.label_set import NO_CLASS
+from benchmarking.pictures.design import Design
 
 MOST_BYTES = 64 * 2**20
 """Largest allowed size of a picture in bytes; far larger than any picture of ImageNet."""
@@ -142,11 +143,13 @@ class ImageSet:
         classes: the classes that its pictures may have: all 1,000, or fewer.
         picture_set: name of the published set that it is of, such as "imagenet-a"; "" for
             ImageNet's validation pictures and for others.
+        design: how its pictures were drawn, if they are a sample that estimates an accuracy on
+            all; else None.
 
     Raises:
         BenchmarkError: the name is not valid.
-        PictureError: there are no pictures, two have the same key, a key contains a line break, or
-            a label is not among the classes.
+        PictureError: there are no pictures, or not as many as the design has; two have the same
+            key, a key contains a line break, or a label is not among the classes.
     """
 
     name: str
@@ -154,6 +157,7 @@ class ImageSet:
     fingerprint: str
     classes: tuple[int, ...] = field(default_factory=lambda: ALL_CLASSES, repr=False)
     picture_set: str = ""
+    design: Design | None = field(default=None, repr=False)
 
     @property
     def restricted_to(self) -> tuple[int, ...]:
@@ -162,6 +166,11 @@ class ImageSet:
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        if self.design and self.design.n != len(self.pictures):
+            raise PictureError(
+                f"image set {self.name!r} has {len(self.pictures)} pictures for a sample of "
+                f"{self.design.n}."
+            )
         if not self.pictures:
             raise PictureError(f"image set {self.name!r} has no pictures.")
         broken = next((key for key in self.keys if not {"\n", "\r"}.isdisjoint(key)), None)
@@ -256,7 +265,7 @@ def difference(expected: Sequence[Picture], found: Sequence[Picture]) -> str:
 
     Validation pictures are identified by their number, so that .jpg and .JPEG are the same.
     """
-    ours, theirs = ({_identity(p.key): p for p in rows} for rows in (expected, found))
+    ours, theirs = ({identity(p.key): p for p in rows} for rows in (expected, found))
     for kind, names in (("missing", ours.keys() - theirs), ("too many", theirs.keys() - ours)):
         if names:
             one = f"{len(names)} {kind}, such as {min(map(str, names))}"
@@ -273,7 +282,8 @@ def difference(expected: Sequence[Picture], found: Sequence[Picture]) -> str:
     return ""
 
 
-def _identity(key: str) -> str:
+def identity(key: str) -> str:
+    """A picture's name that is the same in all copies: validation pictures are told by number."""
     number = validation_number(PurePosixPath(key).name)
     return validation_key(number) if number else key
 

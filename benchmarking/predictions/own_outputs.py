@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from benchmarking.io.progress import notice
 from benchmarking.io.user_folders import expanded
 from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
 from benchmarking.models.spec import Probabilities
+from benchmarking.pictures.design import Design
 from benchmarking.pictures.image_set import ImageSet, without_pictures
 from benchmarking.pictures.sets import open_images
 from benchmarking.predictions.arrays_2019 import IMAGES
@@ -129,7 +130,7 @@ def import_outputs(
         tell(note.replace(": ", f": {path.name}: ", 1))
     made = replace(
         imported(SOURCE, rows.name, origin),
-        images={"name": rows.name, "n": len(rows), "fingerprint": rows.fingerprint},
+        images=_document(rows),
         origin={
             **origin,
             "pictures": "as stated by the user",
@@ -184,7 +185,9 @@ def _image_set(images: ImageSet | str, store: Store, tell: Callable[[str], None]
                 tell(f"note: the pictures of {images} are those of the store {each.folder}")
             stored = each.rows(images)
             found = without_pictures(images, stored.keys, stored.right_classes)
-            return replace(found, fingerprint=_fingerprint(each, images))
+            return replace(
+                found, fingerprint=_fingerprint(each, images), design=_design(each, images)
+            )
     if images in _VALIDATION:
         keys = [validation_key(row + 1) for row in validation_rows().tolist()]
         return without_pictures(images, keys, validation_labels()[validation_rows()])
@@ -196,6 +199,24 @@ def _image_set(images: ImageSet | str, store: Store, tell: Callable[[str], None]
             f"{images!r} is neither an image set in {store.folder} nor imagenet-val ({known}), and "
             f"no place of pictures either: {error}"
         ) from error
+
+
+def _document(images: ImageSet) -> dict[str, Any]:
+    """Name, number and fingerprint of pictures, and how they were drawn if they are a sample."""
+    found: dict[str, Any] = {
+        "name": images.name,
+        "n": len(images),
+        "fingerprint": images.fingerprint,
+    }
+    return found | ({"design": images.design.as_document()} if images.design else {})
+
+
+def _design(store: Store, images: str) -> Design | None:
+    """How the pictures of a stored image set were drawn; None if they are no sample."""
+    for run in store.runs(images):
+        with suppress(StoreError):
+            return store.provenance(run).design
+    return None
 
 
 def _read_with(store: Store) -> list[Store]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from benchmarking.io.names import UNKNOWN
+from benchmarking.pictures.design import Design, design_from
 
 RANDOM = "random"
 """Name of random weights."""
@@ -27,7 +28,8 @@ class Provenance:
             name RANDOM and the seed.
         preprocessing: the recipe in full.
         images: name, number and fingerprint of the pictures; of a published set also its name as
-            "picture_set", and its classes if they are fewer than ImageNet's.
+            "picture_set", its classes if they are fewer than ImageNet's, and of a sample its
+            "design"; see `Design.as_document`.
         versions: versions of every library that could change the predictions.
         device: "cpu", or the accelerator's name.
         precision: precision of the forward pass.
@@ -80,6 +82,8 @@ class Provenance:
         if not isinstance(found.images.get("fingerprint"), str):
             raise ValueError("images has no fingerprint")
         msgspec.convert(found.images.get("classes", []), list[int])
+        if "design" in found.images:
+            design_from(found.images["design"])
         return found
 
     @property
@@ -101,6 +105,12 @@ class Provenance:
     def classes(self) -> tuple[int, ...]:
         """The classes that its image set declares if they are fewer than ImageNet's; else ()."""
         return tuple(self.images.get("classes", ()))
+
+    @property
+    def design(self) -> Design | None:
+        """How its pictures were drawn, if they are a sample; None if they are all pictures."""
+        document = self.images.get("design")
+        return design_from(document) if document else None
 
     @property
     def fingerprint(self) -> str:

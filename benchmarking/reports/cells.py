@@ -29,7 +29,8 @@ def caption(table: AccuracyTable, columns: Sequence[Column] = ()) -> str:
         columns: its columns; if these do not show the recipe, the caption does.
     """
     subset = f", {table.subset}" if table.subset else ""
-    text = f"{table.images}, {table.n} pictures{subset}, fingerprint {table.fingerprint[:12]}"
+    pictures = table.design.in_words if table.design else f"{table.n} pictures"
+    text = f"{table.images}, {pictures}{subset}, fingerprint {table.fingerprint[:12]}"
     recipe = constant_recipe(table)
     if columns and recipe and all(column.heading != "Recipe" for column in columns):
         text += f", recipe {recipe}"

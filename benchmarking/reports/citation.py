@@ -77,7 +77,7 @@ def _methods(table: AccuracyTable) -> Iterator[str]:
         f"Top-1 {'and top-5 ' * (with_five > 0)}accuracies were computed with "
         f"imagenet-benchmarking {__version__} from the stored {'top-5 ' * (with_five == n)}"
         f"predictions of {what} on the {table.n:,} pictures of {table.images} "
-        f"({fingerprint}{subset}). {' '.join(_labels(table))}"
+        f"({fingerprint}{subset}). {' '.join(_labels(table))}{_sample(table)}"
     )
     if 0 < with_five < n:
         yield (
@@ -92,6 +92,18 @@ def _methods(table: AccuracyTable) -> Iterator[str]:
         rows = [row for row in table.rows if row.platform == platform]
         yield f"{platform}: {'; '.join(_environment(rows))}."
     yield _statistics(table)
+
+
+def _sample(table: AccuracyTable) -> str:
+    """How the pictures were drawn, if the accuracies are estimates; else empty."""
+    design = table.design
+    if design is None:
+        return ""
+    return (
+        f" The accuracies are estimates of those on all {design.of:,} pictures of {design.whole}: "
+        f"{design.n:,} pictures were drawn at random from {len(design.sizes)} strata by difficulty "
+        f"({design.source}; seed {design.seed})."
+    )
 
 
 def _imported(row: Row) -> str:
@@ -181,6 +193,11 @@ def _named(some: Sequence[Row], rows: Sequence[Row]) -> str:
 
 
 def _statistics(table: AccuracyTable) -> str:
+    if table.design:
+        return (
+            "Confidence intervals are 95 % design-based intervals of the stratified estimator, "
+            "with finite-population correction."
+        )
     text = "Confidence intervals are 95 % Wilson score intervals."
     if len(table.rows) > 1 and all(row.place for row in table.rows):
         text += (

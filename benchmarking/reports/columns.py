@@ -52,7 +52,7 @@ def wide(table: AccuracyTable) -> list[Column]:
     return [
         *_names(table),
         *(_with_interval(name) for name in table.columns),
-        *(_rank(name, rank_of(name)) for name in table.columns),
+        *(_rank(name, rank_of(name)) for name in table.columns if not table.design),
         *[_TIER, _RANKS] * placed,
         *_sizes(table),
         *[_PUBLISHED, _DIFFERENCE] * compared,
@@ -76,7 +76,7 @@ def narrow(table: AccuracyTable) -> list[Column]:
         *names,
         *[recipe] * (constant_recipe(table) is None),
         *(_with_half(name) if name in first else _accuracy(name) for name in table.columns),
-        *(_rank(name, rank_of(name).removesuffix("@1")) for name in first),
+        *(_rank(name, rank_of(name).removesuffix("@1")) for name in first if not table.design),
         *[_TIER] * any(row.place for row in table.rows),
         *_sizes(table) * fewer,
         *_measures(table),
@@ -241,7 +241,7 @@ def _with_half(name: str) -> Column:
 
 
 def _rank(name: str, heading: str) -> Column:
-    return Column(heading, _of_score(name, lambda score: str(score.rank)), (rank_of(name),))
+    return Column(heading, _of_score(name, lambda score: str(score.rank or "")), (rank_of(name),))
 
 
 def _sizes(table: AccuracyTable) -> list[Column]:

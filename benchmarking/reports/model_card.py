@@ -14,7 +14,7 @@ from benchmarking.io.printable import printable
 from benchmarking.labels.agreement import numbers_of
 from benchmarking.labels.imagenet import validation_labels
 from benchmarking.reports.figures import Subject
-from benchmarking.scoring.table import Row, Score
+from benchmarking.scoring.table import EstimatedScore, Row, Score
 
 _DIGITS = 4  # of a percentage; one of 50,000 pictures is 0.002 %
 
@@ -85,6 +85,9 @@ def _dataset(subject: Subject, row: Row) -> dict[str, object]:
 
 def _metric(name: str, score: Score, row: Row) -> dict[str, object]:
     low, high = (round(100 * end, _DIGITS) for end in (score.low, score.high))
+    estimated: dict[str, object] = {}
+    if isinstance(score, EstimatedScore):
+        estimated = {"interval": "95 % design-based", "estimated_for": score.of}
     return {
         "type": "accuracy",
         "value": round(100 * score.share, _DIGITS),
@@ -92,6 +95,7 @@ def _metric(name: str, score: Score, row: Row) -> dict[str, object]:
         "args": {
             **{"low": low, "high": high, "interval": "95 % Wilson"},
             **{"pictures": score.n, "recipe": row.run.recipe, "platform": row.platform},
+            **estimated,
         },
     }
 

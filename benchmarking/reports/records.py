@@ -21,6 +21,7 @@ def record(table: AccuracyTable, row: Row) -> Mapping[str, object]:
     for name, score in scores.items():
         line |= {f"{name} low": score.low, f"{name} high": score.high}
     line |= {f"{prefix}n": n for prefix, n in table.sizes.items()}
+    line |= {"All pictures": table.design.of} if table.design else {}
     line |= {"Fingerprint": row.provenance.fingerprint}
     if row.place:
         line |= {"Tier": row.place.tier, "Rank from": row.place.best, "Rank to": row.place.worst}

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference.own_model import Model, own_name
 from benchmarking.inference.plan import Models, Options
-from benchmarking.inference.verbs import Images, from_file, predict, recipes_of
+from benchmarking.inference.verbs import Images, from_file, opened, predict, recipes_of
 from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder
 from benchmarking.io.names import UNKNOWN
@@ -22,7 +22,7 @@ from benchmarking.labels.label_files import label_set, prefix_of
 from benchmarking.labels.label_set import LabelSet
 from benchmarking.models.sources.model_file import is_model_file
 from benchmarking.pictures.image_set import ImageSet
-from benchmarking.pictures.sets import open_images
+from benchmarking.pictures.sampling import Sample
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores, as_stores
@@ -143,6 +143,7 @@ def evaluate(
     *,
     store: Store | str | Path | None = None,
     labels: Labels = "original",
+    estimate: int | Sample | None = None,
     **options: Any,
 ) -> Table:
     """Measure the accuracy of a model on pictures: predict and score in one call.
@@ -154,6 +155,8 @@ def evaluate(
         store: the store for the run; None uses a folder for these pictures in your cache, so that
             an interrupted call is resumed and a repeated call returns at once.
         labels: see `score`.
+        estimate: number of pictures to draw at random: the table has estimates of the accuracies on
+            all pictures, with their intervals; see `predict`.
         options: options of `predict`, such as name=, recipe=, batch_size= or gpu=.
 
     Raises:
@@ -167,11 +170,7 @@ def evaluate(
     if is_model_file(model):
         how = {key: options.pop(key) for key in ("recipe", "name") if key in options}
         model = from_file(model, **how)
-    if isinstance(pictures, ImageSet):
-        images = pictures
-    else:
-        recipes = recipes_of(model, options.get("recipe", "published"))
-        images = open_images(pictures, recipes=recipes)
+    images = opened(pictures, recipes_of(model, options.get("recipe", "published")), estimate)
     if store is None:
         apart = Options(seed=options.get("seed"), precision=options.get("precision")).apart
         store = cache_folder("evaluated") / f"{images.fingerprint[:16]}{apart}"

@@ -21,6 +21,7 @@ from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores
 from benchmarking.predictions.top_k import Classes
+from benchmarking.scoring.estimates import Estimate, check_whole_sample, estimated_share
 from benchmarking.scoring.metrics import (
     PROPORTIONS,
     Correct,
@@ -115,6 +116,8 @@ def aggregate(
         expected = _fingerprint(counts)
         left_out += list(_on_other_pictures(counts, expected))
         counts = [run for run in counts if run.provenance.fingerprint == expected]
+    counts, otherwise = _drawn_alike(counts)
+    left_out += otherwise
     # Published figures are for all validation pictures with their original labels.
     altered = any(run.provenance.picture_set for run in counts)
     if is_validation_set(right[:, 0]) and not altered and _is_plain(label_sets.get(""), right):
@@ -139,13 +142,14 @@ def aggregate(
 def calibration(store: Stores | Store, run: Run, right: LabelSet) -> dict[str, float]:
     """Calibration of a run: ECE; NLL and Brier score if all probabilities were kept.
 
-    An imported run that has classes alone has no calibration.
+    An imported run that has classes alone has no calibration, nor has an estimate.
     NLL and Brier score also need one right class per picture, which the model must know.
 
     Raises:
         StoreError: the run is broken.
     """
-    if not store.provenance(run).has_probabilities:
+    made = store.provenance(run)
+    if not made.has_probabilities or made.design:
         return {}
     found = {"ECE": expected_calibration_error(store.read(run), right)}
     if right.classes.shape[1] > 1 or not store.keeps_all_probabilities(run):
@@ -195,7 +199,32 @@ def _count(
     if sorted_by not in hits:
         raise StoreError(f"{run} has too few guesses per picture for {sorted_by}.")
     counted = {name: (int(np.count_nonzero(found)), len(found)) for name, found in hits.items()}
-    return Counts(run, provenance, counted, np.packbits(hits[sorted_by]))
+    return Counts(
+        run,
+        provenance,
+        counted,
+        np.packbits(hits[sorted_by]),
+        estimates=_estimates(run, provenance, hits, columns),
+    )
+
+
+def _estimates(
+    run: Run,
+    provenance: Provenance,
+    hits: Mapping[str, NDArray[np.bool_]],
+    columns: Mapping[str, _Column],
+) -> dict[str, Estimate]:
+    """Estimates of the shares of all pictures, if a run's pictures are a sample; else none."""
+    design = provenance.design
+    if design is None:
+        return {}
+    found = {}
+    for name, right in hits.items():
+        in_rows = np.empty(design.n, dtype=np.bool_)
+        check_whole_sample(run, columns[name].labels, design)
+        in_rows[columns[name].labels.rows] = right
+        found[name] = estimated_share(in_rows, design)
+    return found
 
 
 def _declared(stored: StoredRuns, runs: Sequence[Run], right: NDArray[np.int64]) -> tuple[int, ...]:
@@ -265,6 +294,19 @@ def _near_chance(rows: Sequence[Row]) -> Iterator[str]:
                 f"{100 * first.scores[name].share:.2f} %): labels and predictions are probably in "
                 "different orders of pictures or classes"
             )
+
+
+def _drawn_alike(counts: Sequence[Counts]) -> tuple[list[Counts], list[str]]:
+    """The runs whose pictures were drawn as those of most, and why the others are left out."""
+    designs = [run.provenance.design for run in counts]
+    ((expected, _),) = Counter(designs).most_common(1)
+    same = [run for run, design in zip(counts, designs, strict=True) if design == expected]
+    return same, [
+        f"the pictures of {run.run} were drawn in another way than those of most runs; compute it "
+        "again, or move it to another store."
+        for run, design in zip(counts, designs, strict=True)
+        if design != expected
+    ]
 
 
 def _fingerprint(counts: Sequence[Counts]) -> str:

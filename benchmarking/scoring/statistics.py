@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 _MOST_TERMS = 10_000
 _PAIRS = 100_000  # pairs that are tested at a time
 _BYTES, _ROWS = 500, 250  # parts in which packed bits are multiplied
+_NOTHING = 1e-300
 _SAME = 1e-14  # relative change at which a continued fraction ends
 
 
-def wilson_interval(right: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(right: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson score interval of a proportion, both ends in [0, 1].
 
     Source: E. B. Wilson (1927), Probable inference, the law of succession, and statistical
@@ -69,6 +70,8 @@ def sign_test(successes: int, n: int) -> float:
 def sign_tests(successes: NDArray[np.int64], trials: NDArray[np.int64]) -> NDArray[np.float64]:
     """The p-values of `sign_test` for many pairs of numbers, to 1e-9 of their size.
 
+    Those below 1e-300 are 0, as processors differ in the last digits of such numbers.
+
     The smaller tail is an incomplete beta function, computed as a continued fraction. Source:
     NIST Digital Library of Mathematical Functions, 8.17.5 and 8.17.22.
 
@@ -84,7 +87,8 @@ def sign_tests(successes: NDArray[np.int64], trials: NDArray[np.int64]) -> NDArr
     a_at, b_at = a.astype(np.int64), b.astype(np.int64)
     logs = known[a_at + b_at - 1] - known[a_at - 1] - known[b_at - 1]
     front = np.exp(logs - (a + b) * log(2)) / a
-    found[rows] = np.minimum(1.0, 2 * front * _beta_fraction(a, b))
+    tails = np.minimum(1.0, 2 * front * _beta_fraction(a, b))
+    found[rows] = np.where(tails < _NOTHING, 0.0, tails)
     return found
 
 
@@ -175,13 +179,13 @@ def paired_interval(
     return max(-1.0, centre - margin), min(1.0, centre + margin)
 
 
-def cohen_kappa(both: int, first_only: int, second_only: int, neither: int) -> float:
+def cohen_kappa(both: float, first_only: float, second_only: float, neither: float) -> float:
     """Cohen's kappa: agreement of two models on which pictures are right, beyond chance.
 
     1 is full agreement, 0 is what their accuracies give by chance. It is NaN if both models are
-    always right or both always wrong. For models it is called error consistency. Source: J. Cohen
-    (1960), Educational and Psychological Measurement 20(1), 37-46; R. Geirhos et al. (2020), Beyond
-    accuracy.
+    always right or both always wrong. The arguments are numbers or shares of pictures. For models
+    it is called error consistency. Source: J. Cohen (1960), Educational and Psychological
+    Measurement 20(1), 37-46; R. Geirhos et al. (2020), Beyond accuracy.
 
     >>> cohen_kappa(40, 10, 20, 30)
     0.4

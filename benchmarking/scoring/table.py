@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.models.spec import Published
+from benchmarking.pictures.design import Design
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.stored_run import place_of
+from benchmarking.scoring.estimates import Estimate
 from benchmarking.scoring.statistics import (
     competition_ranks,
     only_right,
@@ -39,19 +41,38 @@ class Score:
         n: number of pictures.
         low: lower end of the 95 % Wilson interval, in [0, 1].
         high: upper end.
-        rank: 1 is best; equal shares have equal ranks (1, 2, 2, 4).
+        rank: 1 is best; equal shares have equal ranks (1, 2, 2, 4). None for an estimate.
     """
 
     right: int
     n: int
     low: float
     high: float
-    rank: int
+    rank: int | None
 
     @property
     def share(self) -> float:
         """The measured proportion, in [0, 1]."""
         return self.right / self.n
+
+
+@dataclass(frozen=True)
+class EstimatedScore(Score):
+    """A share of all pictures, estimated from a sample; it has no rank.
+
+    Attributes:
+        estimate: the estimate, in [0, 1]; right / n is the share within the sample, whose
+            difficult pictures are too many.
+        of: number of all pictures.
+    """
+
+    estimate: float
+    of: int
+
+    @property
+    def share(self) -> float:
+        """The estimate, in [0, 1]."""
+        return self.estimate
 
 
 @dataclass(frozen=True)
@@ -156,6 +177,11 @@ class AccuracyTable:
         """Names of the stores of its rows, sorted; empty if only one store is read."""
         return sorted({row.store for row in self.rows if row.store})
 
+    @property
+    def design(self) -> Design | None:
+        """How the pictures were drawn, if the scores are estimates; None if they are complete."""
+        return self.rows[0].provenance.design if self.rows else None
+
     @cached_property
     def sizes(self) -> dict[str, int]:
         """Number of pictures that count, by the prefix before "Acc@" in the columns' names."""
@@ -187,6 +213,7 @@ class Counts:
         right: number of pictures that it got right and number of pictures, by column; without
             the columns for which it has too few guesses.
         hits: which pictures it got right in the column that sorts the table, as packed bits.
+        estimates: estimates of the shares of all pictures by column, if its pictures are a sample.
         published: see `Row`.
         measures: see `Row`.
     """
@@ -197,6 +224,14 @@ class Counts:
     hits: NDArray[np.uint8]
     published: Published | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
+
+    def share(self, column: str) -> float:
+        """The share of pictures that it gets right, measured or estimated; -1 if unknown."""
+        if column in self.estimates:
+            return self.estimates[column].value
+        right, n = self.right.get(column, (-1, 1))
+        return right / n
 
 
 def tabulate(counts: Sequence[Counts], sorted_by: str) -> tuple[Row, ...]:
@@ -226,12 +261,16 @@ def tabulate(counts: Sequence[Counts], sorted_by: str) -> tuple[Row, ...]:
 
 def _ranks(counts: Sequence[Counts], column: str) -> Sequence[int]:
     """Rank of each run by a column; a run without a score gets the rank after all others."""
-    return competition_ranks([run.right.get(column, (-1, 0))[0] for run in counts])
+    return competition_ranks([run.share(column) for run in counts])
 
 
 def _places(best_first: Sequence[Counts], sorted_by: str) -> Sequence[Place | None]:
-    """Uncertainty of each rank; None for many runs, as the cost is quadratic in their number."""
-    if not best_first or len(best_first) > MOST_PLACED:
+    """Uncertainty of each rank.
+
+    None for many runs, as the cost is quadratic in their number, and for estimates, to which the
+    test does not apply.
+    """
+    if not best_first or len(best_first) > MOST_PLACED or best_first[0].estimates:
         return [None] * len(best_first)
     hits = np.stack([run.hits for run in best_first])
     different = pairwise_tests(only_right(hits)) < LEVEL
@@ -241,7 +280,12 @@ def _places(best_first: Sequence[Counts], sorted_by: str) -> Sequence[Place | No
 
 
 def _scores(run: Counts, ranks: Mapping[str, Sequence[int]], place: int) -> dict[str, Score]:
-    return {
-        name: Score(*run.right[name], *wilson_interval(*run.right[name]), ranks[name][place])
-        for name in run.right
-    }
+    found: dict[str, Score] = {}
+    for name, (right, n) in run.right.items():
+        if run.estimates:
+            one, design = run.estimates[name], run.provenance.design
+            of = design.of if design else n
+            found[name] = EstimatedScore(right, n, one.low, one.high, None, one.value, of)
+        else:
+            found[name] = Score(right, n, *wilson_interval(right, n), ranks[name][place])
+    return found

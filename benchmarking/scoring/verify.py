@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from math import hypot
 from pathlib import Path
 from statistics import median
 
@@ -28,7 +29,8 @@ from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores, as_stores
-from benchmarking.scoring.metrics import accuracy, expected_calibration_error
+from benchmarking.scoring.estimates import Estimate, check_whole_sample, estimated_share
+from benchmarking.scoring.metrics import accuracy, correct, expected_calibration_error
 from benchmarking.scoring.statistics import sign_test, wilson_interval
 
 REPRODUCED = 0.0005
@@ -87,6 +89,8 @@ class Verification:
         causes: likely causes of a difference, the most conclusive first.
         reason: short explanation of the verdict.
         labels: name of the labels, "original" or "real".
+        interval: 95 % interval of acc1, both ends in [0, 1].
+        estimated_for: number of pictures for which acc1 is an estimate; None if it is measured.
     """
 
     run: Run
@@ -99,6 +103,8 @@ class Verification:
     causes: tuple[Cause, ...]
     reason: str = ""
     labels: str = LABELS[0]
+    interval: tuple[float, float] = (0.0, 1.0)
+    estimated_for: int | None = None
 
     def __str__(self) -> str:
         published = f", published {self.published.acc1:.2f} %" if self.published else ""
@@ -146,6 +152,9 @@ _SETS = {
 """Image sets besides ImageNet's own with published accuracies: the picture set, its number of
 pictures, and whether only its own classes count."""
 
+_PART = re.compile(r"-limit-\d+$|-estimate-\d+(-seed-\d+)?$")
+"""What the name of an image set ends with if it has a part of the pictures."""
+
 _DISTANCES = {
     Verdict.REPRODUCED: f"within {100 * REPRODUCED:.2f} points",
     Verdict.BACKEND_NOISE: f"within {100 * BACKEND_NOISE:.2f} points",
@@ -166,6 +175,25 @@ class _Measured:
     """Number of classes that guesses are among, if they are few; else 0."""
     of_set: int = 0
     """Number of pictures of the set of the published accuracy; 0 for validation pictures."""
+    estimate: Estimate | None = None
+    """The estimate of acc@1 on all pictures, if its pictures are a sample."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of acc@1 on the pictures of the published accuracy.
+
+        If a sample was drawn from only a part of these pictures, the part is a sample, too.
+        """
+        low, high = wilson_interval(round(self.acc1 * self.n), self.n)
+        design = self.provenance.design
+        if self.estimate is None or design is None:
+            return low, high
+        if design.of >= (self.of_set or len(validation_labels())):
+            return self.estimate.low, self.estimate.high
+        low, high = wilson_interval(round(self.acc1 * design.of), design.of)
+        ends = ((low, self.estimate.low), (high, self.estimate.high))
+        below, above = (hypot(*(end - self.acc1 for end in pair)) for pair in ends)
+        return max(0.0, self.acc1 - below), min(1.0, self.acc1 + above)
 
     @property
     def reference(self) -> Published | None:
@@ -200,6 +228,8 @@ class _Measured:
             return f"not ImageNet's validation pictures{among}"
         if not self._is_whole:
             inside = "in" if self.verdict == Verdict.CONSISTENT else "outside"
+            if design := self.provenance.design:
+                return f"{inside} the 95 % interval, {design.in_words}"
             return f"{inside} the 95 % interval of {self.n:,} pictures"
         return _DISTANCES[self.verdict]
 
@@ -209,7 +239,7 @@ class _Measured:
             return Verdict.NO_REFERENCE
         target = self.reference.acc1 / 100
         if not self._is_whole:
-            low, high = wilson_interval(round(self.acc1 * self.n), self.n)
+            low, high = self.interval
             return Verdict.CONSISTENT if low <= target <= high else Verdict.NOT_REPRODUCED
         distance = round(abs(self.acc1 - target), 9)
         if distance <= REPRODUCED:
@@ -266,17 +296,24 @@ def verify(
 def _measure(store: Stores, run: Run, pictures: _Pictures) -> _Measured:
     predicted, made = store.read(run), store.provenance(run)
     few = store.restricted_classes(run)
+    guesses = predicted.classes if few is None else few
+    design, estimate = made.design, None
+    if design:
+        check_whole_sample(run, pictures.right, design)
+        estimate = estimated_share(correct(guesses, pictures.right, k=1), design)
+    has_ece = made.has_probabilities and design is None
     known, of_set = _reference(run, made, pictures.labels, is_among_few=few is not None)
     return _Measured(
         run,
         made,
-        accuracy(predicted.classes if few is None else few, pictures.right, k=1),
+        estimate.value if estimate else accuracy(guesses, pictures.right, k=1),
         len(pictures.right),
-        expected_calibration_error(predicted, pictures.right) if made.has_probabilities else None,
+        expected_calibration_error(predicted, pictures.right) if has_ece else None,
         known,
         pictures,
         0 if few is None else len(made.classes),
         of_set,
+        estimate,
     )
 
 
@@ -287,7 +324,7 @@ def _reference(
 
     If none is published for them, that of ImageNet's validation pictures, and 0.
     """
-    kind, n, has_few = _SETS.get(re.sub(r"-limit-\d+$", "", run.images), ("", 0, False))
+    kind, n, has_few = _SETS.get(_PART.sub("", run.images), ("", 0, False))
     if kind and kind == made.picture_set and has_few == is_among_few:
         known = published_of(run.source, run.model, run.recipe, images=kind, labels=labels)
         if known:
@@ -312,6 +349,8 @@ def _verification(
         causes,
         one.reason,
         one.pictures.labels,
+        one.interval,
+        one.provenance.design.of if one.provenance.design else None,
     )
 
 

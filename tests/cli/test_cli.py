@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from PIL import Image
 from benchmarking.cli import main
 from benchmarking.cli.options import chosen_store, chosen_stores
 from benchmarking.labels.imagenet import wnids
-from benchmarking.pictures.crop_cache import CropFile
+from benchmarking.pictures.crop_cache import CropFile, Unfinished
+from benchmarking.pictures.image_set import FilePart
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
@@ -346,10 +348,67 @@ def test_crops_stay_in_a_folder_that_the_user_names(predict, tmp_path):
     assert file.stat().st_size == 6 * (8 * 8 * 3 + 4)
 
 
-@pytest.mark.parametrize("how", [["--crop-cache", "none"], []])
-def test_a_single_model_caches_no_crops(predict, how, monkeypatch):
+def test_crops_are_not_cached_if_the_user_wants_none(predict, monkeypatch):
     monkeypatch.setattr(CropFile, "crops", None)
-    assert predict(*how) == 0
+    monkeypatch.setattr(CropFile, "begin", None)
+    assert predict("--crop-cache", "none") == 0
+
+
+@pytest.mark.parametrize("models", [("steady",), ("steady", "steadier", "darker")])
+def test_no_picture_is_read_twice(predict, models, monkeypatch):
+    """Neither by the check and the first model, nor by other models with the same crops."""
+    read = Counter()
+    plain = FilePart.read
+
+    def counted(self):
+        data = plain(self)
+        read[self.file] += len(data)
+        return data
+
+    monkeypatch.setattr(FilePart, "read", counted)
+    assert predict(models=models) == 0
+    assert len(read) == 6
+    assert read == {path: Path(path).stat().st_size for path in read}
+
+
+def test_a_picture_is_read_again_only_if_crops_may_not_be_kept(predict, monkeypatch):
+    read = Counter()
+    plain = FilePart.read
+    monkeypatch.setattr(FilePart, "read", lambda self: read.update([self.file]) or plain(self))
+    assert predict("--crop-cache", "none") == 0
+    assert set(read.values()) == {2}
+
+
+def test_a_complete_run_keeps_no_crops(predict, monkeypatch):
+    assert predict() == 0
+    monkeypatch.setattr(CropFile, "begin", None)
+    assert predict() == 0
+
+
+def test_predictions_are_the_same_with_crops_of_the_check(predict, store, tmp_path):
+    predict()
+    (run,) = store.runs(*store.image_sets())
+    kept = store.read(run)
+    predict("--crop-cache", "none", "--again")
+    again = store.read(run)
+    assert (kept.classes == again.classes).all()
+    assert (kept.probabilities == again.probabilities).all()
+
+
+def test_nothing_is_left_of_crops_if_a_picture_is_broken(predict, tree, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    next(tree.glob("*/*.png")).write_bytes(b"no picture")
+    assert predict() == 2
+    assert predict("--on-bad-image", "skip") == 0
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_a_full_disk_costs_only_the_second_reading(predict, monkeypatch):
+    def full(self, row, pixels):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Unfinished, "write", full)
+    assert predict() == 0
 
 
 def test_a_model_fails_if_its_framework_lacks_the_precision(predict, capsys):

@@ -146,16 +146,20 @@ def timed_2019(imported_2019, tmp_path_factory) -> Store:
     """The runs of 2019 with measured latencies, of all but the last one."""
     folder = tmp_path_factory.mktemp("timed")
     (folder / "imagenet-val-2019").symlink_to(imported_2019.folder / "imagenet-val-2019")
-    conditions = Conditions(1, (0,), "1", "on", "NHWC", "glibc", "unknown", (), 0.0)
     for run in imported_2019.runs("imagenet-val-2019")[:-1]:
         for mode in ("eager", "compiled"):
-            time = milliseconds(run, mode) / 1000
-            measured = Measured(9.0, (), (time,) * 3, True, 1)
-            one = Round(1, 1, "2026-01-01T00:00:00", measured, 2**30, None, conditions)
-            series = Series("single", run.source, run.model, mode, 1)
-            setting = Setting("a machine", "cpu", 2, "float32", "published", {})
-            SpeedStore(folder).add(series, setting, one)
+            add_time(folder, run, mode, milliseconds(run, mode) / 1000, "a machine")
     return Store(folder)
+
+
+def add_time(folder: Path, run: Run, mode: str, seconds: float, machine: str) -> None:
+    """Store a measured latency."""
+    conditions = Conditions(1, (0,), "1", "on", "NHWC", "glibc", "unknown", (), 0.0)
+    measured = Measured(9.0, (), (seconds,) * 3, True, 1)
+    one = Round(1, 1, "2026-01-01T00:00:00", measured, 2**30, None, conditions)
+    series = Series("single", run.source, run.model, mode, 1)
+    setting = Setting(machine, "cpu", 2, "float32", "published", {})
+    SpeedStore(folder).add(series, setting, one)
 
 
 def check_latency(spec: dict[str, Any], store: Store, tables: dict[str, Any]) -> None:
@@ -398,7 +402,10 @@ def a_hostile_store(folder: Path, a_provenance: Any, number: int = 0) -> None:
             made = replace(a_provenance(the), platform=f"{HOSTILE}{number}")
             classes = np.array([[1, 2], [1 + (model == "resnet50"), 3], [3 * number, 4]])
             top = TopK(classes, np.tile(np.array([0.6, 0.3], np.float32), (3, 1)))
-            Store(folder).write(Run(images, "torchvision", model, "published"), the, top, made)
+            run = Run(images, "torchvision", model, "published")
+            Store(folder).write(run, the, top, made)
+            if images == "three":
+                add_time(folder, run, "eager", 0.01, HOSTILE)
 
 
 @pytest.fixture(scope="module")
@@ -635,7 +642,7 @@ def test_a_figure_says_which_labels_and_pictures_count(imported_2019, labels_fil
 def test_without_a_name_the_figures_are_listed(call):
     status, out, err = call("plot")
     assert (status, err) == (0, "")
-    assert out.splitlines()[8] == "published        Measured minus published top-1 accuracy"
+    assert "published        Measured minus published top-1 accuracy" in out.splitlines()
     assert len(out.splitlines()) == len(CHECKS) + 1  # learning curves are not of runs
 
 

@@ -30,6 +30,7 @@ from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import TopK
 from benchmarking.reports.cells import cells
 from benchmarking.reports.citation import cite
+from benchmarking.reports.html_page import _figures
 from benchmarking.reports.html_page._figures import inlined
 from benchmarking.reports.shown_table import score
 from benchmarking.scoring.verify import verify
@@ -130,6 +131,15 @@ def test_the_page_is_the_same_for_the_same_runs(tmp_path):
         assert main([*arguments, "-o", str(tmp_path / name)]) == 0
         found.append((tmp_path / name).read_text())
     assert found[0] == found[1]
+
+
+def test_a_page_says_if_its_figures_do_not_show_all_runs(written, tmp_path, monkeypatch):
+    monkeypatch.setattr(_figures, "MOST", 3)
+    path = tmp_path / "page.html"
+    arguments = ["report", "--images", "demo", "--store", str(PRECOMPUTED), "-o", str(path)]
+    assert main(arguments) == 0
+    assert "Figures show the best 3 of 6 runs, or fewer." in path.read_text()
+    assert "Figures show the best" not in written.read_text()
 
 
 def test_the_policy_allows_its_own_script_alone(written):

@@ -31,7 +31,15 @@ ROOT = Path(__file__).parents[2]
 PRECOMPUTED = ROOT / "precomputed"
 ADDRESS = "https://example.org/board"
 MODEL = "models/efficientnet-lite-pytorch/efficientnet-lite0/published.html"
-KINDS = ("index.html", "sets/demo.html", MODEL, "models.html", "methods.html", "submit.html")
+KINDS = (
+    "index.html",
+    "sets/demo.html",
+    MODEL,
+    "models.html",
+    "methods.html",
+    "submit.html",
+    "changes.html",
+)
 
 
 @pytest.fixture(scope="module")

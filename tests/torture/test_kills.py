@@ -85,7 +85,6 @@ def make(name: str, arena: Arena, pictures: Path, folder: Path) -> Scene:
     ("name", "who", "every"),
     [
         ("predict", "parent", 12),
-        ("predict", "worker", 3),
         ("import", "parent", 10),
         ("fetch", "parent", 10),
         ("prepare", "parent", 8),

@@ -77,7 +77,11 @@ def test_whatever_a_kill_leaves_outside_the_store_the_next_sweep_removes(
         and call.name in CHANGES
         and call.path.startswith(orders.below)
     ]
-    places = [*range(len(calls))] if full else [*range(0, len(calls), 15), len(calls) - 1]
+    if who == "worker":  # the check has made the crops, in the parent
+        assert calls == []
+        return
+    some = dict.fromkeys([*range(0, len(calls), 15), len(calls) - 1])
+    places = [*range(len(calls))] if full else [*some]
     left = 0
     for at in places:
         store = tmp_path / f"{who}-{at}"

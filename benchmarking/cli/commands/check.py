@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from benchmarking.cli import terminal
 from benchmarking.cli.options import (
     add_selection,
     add_stores,
@@ -73,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
         files = (LeftOver(path, advice.lstrip("; ")) for path, advice in left_over)
         return as_json(CheckDocument(not damaged, tuple(checked), tuple(others), tuple(files)))
 
-    deliver(args, "\n".join(lines), {".json": as_json})
+    styles: terminal.Rules = {"^damaged:": "red", "^left over:": "yellow"}
+    deliver(args, "\n".join(lines), {".json": as_json}, styles)
     return 1 if damaged else 0
 
 

@@ -168,7 +168,7 @@ def _two(args: argparse.Namespace, store: Stores) -> _Compared:
     parts = [
         *_heading(args, store, [first, second], found.pair.n),
         *_numbers(found.pair),
-        *_classes(found.classes),
+        *(_classes(found.classes) if not found.pair.estimated else []),
     ]
     notes = [*found.notes, *store.legend]
     return _Compared("\n".join(parts), (first, second), [found.pair], found.classes, notes)
@@ -211,7 +211,9 @@ def _all(args: argparse.Namespace, store: Stores, runs: Sequence[Run]) -> _Compa
     text = "\n".join([*heading, aligned(lines, left=2), summary])
     others = [note for run in runs for note in other_classes(right, first, rows[run])]
     few = on_few_classes(store, runs)
-    notes = [*right.notes, *few, *dict.fromkeys(others), *store.notes(sets[0])]
+    design = guesses[0].design
+    drawn = [f"note: differences are {design.in_words}"] if design else []
+    notes = [*right.notes, *few, *drawn, *dict.fromkeys(others), *store.notes(sets[0])]
     return _Compared(text, runs, pairs, None, notes)
 
 
@@ -239,17 +241,25 @@ def _numbers(pair: Pair) -> list[str]:
         ["A wrong", f"{pair.second_only}", f"{pair.neither}"],
     ]
     told = "" if pair.p_value < _LEVEL else "not "
-    n = pair.n
+    first, second = pair.shares
+    test = "test" if pair.estimated else "McNemar's test"
     return [
+        *_sample(pair),
         aligned(counts, left=1),
-        f"acc@1            A {100 * (pair.both + pair.first_only) / n:.2f} %, "
-        f"B {100 * (pair.both + pair.second_only) / n:.2f} %",
+        f"acc@1            A {100 * first:.2f} %, B {100 * second:.2f} %",
         f"difference       {100 * pair.difference:+.2f} points, "
         f"95 % interval [{100 * low:+.2f}, {100 * high:+.2f}]",
-        f"McNemar's test   p = {pair.p_value:.2g}, {told}significant at 5 %",
-        f"same answer      {100 * pair.same / n:.1f} % of the pictures",
+        f"{test:<15}  p = {pair.p_value:.2g}, {told}significant at 5 %",
+        f"same answer      {100 * pair.same_answer:.1f} % of the pictures",
         f"Cohen's kappa    {pair.kappa:.3f}, of which pictures are right (error consistency)",
     ]
+
+
+def _sample(pair: Pair) -> list[str]:
+    if pair.estimated is None:
+        return []
+    n, of = pair.n, pair.estimated.of
+    return [f"accuracies are estimated from {n:,} of {of:,} pictures; of those drawn:"]
 
 
 def _classes(changes: Sequence[ClassChange]) -> list[str]:
@@ -273,5 +283,5 @@ def _line(pair: Pair) -> list[str]:
         f"{100 * pair.difference:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]",
         *(f"{pair.first_only}", f"{pair.second_only}"),
         *(f"{pair.p_value:.2g}", f"{pair.adjusted:.2g}"),
-        *(f"{pair.kappa:.3f}", f"{100 * pair.same / pair.n:.1f} %"),
+        *(f"{pair.kappa:.3f}", f"{100 * pair.same_answer:.1f} %"),
     ]

@@ -76,14 +76,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(stores: Stores, run: Run, factors: Mapping[int, Set[str]]) -> Iterator[list[str]]:
-    """The lines of a run; none if it is not on validation pictures, or on altered ones."""
+    """The lines of a run; none if it is not on validation pictures, on altered ones or a sample."""
     from benchmarking.errors import BenchmarkError
     from benchmarking.labels.agreement import numbers_of
     from benchmarking.labels.imagenet_x import FACTORS
     from benchmarking.scoring.factors import by_factor
 
     numbers = numbers_of(stores.rows_of(run).keys)
-    if numbers is None or stores.provenance(run).picture_set:
+    made = stores.provenance(run)
+    if numbers is None or made.picture_set or made.design:
         return
     hits = stores.classes(run)[:, 0] == stores.labels(run.images)
     try:

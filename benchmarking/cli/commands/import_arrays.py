@@ -108,7 +108,8 @@ def _import_outputs(args: argparse.Namespace) -> int:
     from benchmarking.io.names import UNKNOWN
     from benchmarking.labels.label_set import every_image
     from benchmarking.predictions.own_outputs import import_outputs
-    from benchmarking.scoring.metrics import accuracy
+    from benchmarking.scoring.estimates import estimated_share
+    from benchmarking.scoring.metrics import correct
 
     if args.labels is not None:
         raise BenchmarkError(
@@ -133,8 +134,12 @@ def _import_outputs(args: argparse.Namespace) -> int:
         keep="all" if args.save_all_probs else "top5",
         tell=lambda note: print_notes([note]),
     )
-    right = accuracy(store.classes(stored), every_image(store.labels(stored.images)), k=1)
-    print(f"{stored} is in {store.folder}: acc@1 {100 * right:.2f} %")
+    hits = correct(store.classes(stored), every_image(store.labels(stored.images)), k=1)
+    design = store.provenance(stored).design
+    share, how = float(hits.mean()), ""
+    if design:
+        share, how = estimated_share(hits, design).value, f", {design.in_words}"
+    print(f"{stored} is in {store.folder}: acc@1 {100 * share:.2f} %{how}")
     return 0
 
 

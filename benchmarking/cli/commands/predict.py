@@ -25,11 +25,18 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.arguments import gpu_number, positive
+from benchmarking.cli.estimates import (
+    add_estimate,
+    check_estimate,
+    first_size,
+    next_size,
+    sample_of,
+)
 from benchmarking.cli.options import (
     add_class_folders,
     add_store,
@@ -43,6 +50,7 @@ if TYPE_CHECKING:
     from benchmarking.inference.crop_sharing import CropCache
     from benchmarking.inference.plan import Options, Plan
     from benchmarking.models.spec import ModelSpec
+    from benchmarking.pictures.design import Design
     from benchmarking.pictures.image_set import ImageSet
     from benchmarking.pictures.sets import Contents
     from benchmarking.predictions.store import Store
@@ -83,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="predict only N pictures, spread evenly over the set; they are stored as a separate "
         "image set",
     )
+    add_estimate(parser)
     add(
         "--batch-size",
         type=positive,
@@ -126,6 +135,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compute with lower precision: tf32, bf16 or fp16; faster on most GPUs, but "
         "predictions change; these runs are kept in a separate store, named after the precision "
         "(default: full float32)",
+    )
+    add(
+        "--compile",
+        choices=("torch", "onnxruntime"),
+        metavar="NAME",
+        help="compile the forward pass of models of PyTorch with torch (torch.compile) or "
+        "onnxruntime. Each model predicts its first 64 pictures both ways, and is compiled only if "
+        "their top-5 are the same and no probability differs by more than 1e-5 (default: not "
+        "compiled; Keras compiles its models anyway)",
     )
     add(
         "--backend",
@@ -219,14 +237,62 @@ def _add_own_model(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict, store and report; 1 if a requested model failed."""
+    check_estimate(args)
     try:
-        return _run(args)
+        return _run(args)[0] if args.until is None else _until(args)
     except KeyboardInterrupt:
         print("\nstopped; the partial run is kept, and the same command resumes", file=sys.stderr)
         return 130
 
 
-def _run(args: argparse.Namespace) -> int:
+def _until(args: argparse.Namespace) -> int:
+    """Predict samples of growing size, until every interval is small enough."""
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.io.progress import notice
+    from benchmarking.pictures.sets import open_pictures
+
+    places = chosen_places(args.pictures, args.images)
+    if len(places) > 1:
+        raise BenchmarkError(
+            f"--until finds the number of pictures of one image set, and there are {len(places)}; "
+            "run one after the other."
+        )
+    contents = open_pictures(places[0].place, args.class_folders)
+    size: int | None = first_size(args, [picture.key for picture in contents.pictures])
+    status = 0
+    while size is not None and not status:
+        args.estimate = size
+        status, ((todo, images),) = _run(args)
+        if images.design is None:
+            return status
+        halves = _halves(todo, images.design)
+        size = next_size(args, halves, images.design)
+        if size and not status:
+            notice(
+                f"acc@1 is known to {100 * max(halves):.2f} points, not yet to {args.until:g}; "
+                f"the estimate goes on with {size:,} pictures"
+            )
+    return status
+
+
+def _halves(todo: Plan, design: Design) -> list[float]:
+    """Half of the 95 % interval of acc@1 of each stored run of a plan."""
+    from benchmarking.labels.label_set import every_image
+    from benchmarking.scoring.estimates import estimated_share
+    from benchmarking.scoring.metrics import correct
+
+    right = every_image(todo.store.right_classes(todo.images))
+    stored = set(todo.store.runs(todo.images))
+    hits = [
+        correct(todo.store.classes(run), right, k=1)
+        for run in map(todo.run, todo.specs)
+        if run in stored
+    ]
+    return [estimated_share(one, design).half for one in hits]
+
+
+def _run(args: argparse.Namespace) -> tuple[int, list[tuple[Plan, ImageSet]]]:
+    """Predict all places; whether something failed, and the plans with their image sets."""
     from benchmarking.cli.progress import show
     from benchmarking.io.progress import notice
     from benchmarking.models.available import explained
@@ -236,16 +302,18 @@ def _run(args: argparse.Namespace) -> int:
     _refuse_one_name(places, opened)
     options, store, own = _options(args), chosen_store(args), _own(args)
     plans = [_planned(one, args, options, store, own) for one in opened]
-    checked = [_checked(todo, one, args) for todo, one in zip(plans, opened, strict=True)]
     arguments, failures = _recorded(args.arguments), 0
-    for todo, images in checked:
-        with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
-            failures += show(events)
+    with ExitStack() as stack:
+        every = zip(plans, opened, strict=True)
+        checked = [_checked(todo, one, args, stack) for todo, one in every]
+        for todo, images in checked:
+            with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
+                failures += show(events, images.design)
     if args.models or own:  # the user named them
         for line in explained(plans[0].obstacles):
             print(f"failed: {line}", file=sys.stderr)
         failures += len(plans[0].obstacles)
-    return 1 if failures else 0
+    return 1 if failures else 0, checked
 
 
 def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
@@ -253,7 +321,7 @@ def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
     from benchmarking.io.names import check_name
     from benchmarking.io.progress import notice
     from benchmarking.pictures.doctor import quick
-    from benchmarking.pictures.sets import limited, name_of, open_pictures
+    from benchmarking.pictures.sets import limited, name_of, open_pictures, sampled
 
     contents = open_pictures(chosen.place, args.class_folders)
     if contents.note:
@@ -262,6 +330,8 @@ def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
         print(f"warning: {found}", file=sys.stderr)
     name = check_name(chosen.name or name_of(chosen.place, contents))
     contents, name = limited(contents, name, args.limit)
+    sample = sample_of(args, [picture.key for picture in contents.pictures])
+    contents, name = sampled(contents, name, sample, notice)
     return name, contents
 
 
@@ -299,17 +369,14 @@ def _planned(
 
 
 def _checked(
-    todo: Plan, opened: tuple[str, Contents], args: argparse.Namespace
+    todo: Plan, opened: tuple[str, Contents], args: argparse.Namespace, stack: ExitStack
 ) -> tuple[Plan, ImageSet]:
-    """A plan on the pictures that can be used, each of which is read once."""
-    from benchmarking.io.progress import notice
-    from benchmarking.pictures.sets import read_images
+    """A plan on the pictures that can be used, each of which is read once.
 
-    name, contents = opened
-    images = read_images(
-        name, contents, args.on_bad_image, args.workers, notice, recipes=todo.recipes
-    )
-    return todo.on(images), images
+    Their crops are kept for the sweep, as far as there is room, until the stack closes.
+    """
+    _, contents = opened
+    return todo.read(contents, stack, args.on_bad_image)
 
 
 def _options(args: argparse.Namespace) -> Options:
@@ -324,6 +391,7 @@ def _options(args: argparse.Namespace) -> Options:
         seed=RANDOM_SEED if args.weights == "random" else None,
         keep="all" if args.save_all_probs else "top5",
         precision=args.precision,
+        compiler=args.compile,
         backend=args.backend,
         executor=args.executor,
         crop_cache=_crop_cache(args.crop_cache),

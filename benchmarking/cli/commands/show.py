@@ -11,6 +11,7 @@ from benchmarking.cli.output import add_output, check_output, deliver
 
 NAME = "show"
 HELP = "show how a stored run was made"
+_LONGEST, _SHOWN = 500, 60  # characters of a value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,4 +65,7 @@ def _lines(document: Mapping[str, Any], before: str = "") -> Iterator[tuple[str,
 
 
 def _text(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    text = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, str) and len(text) > _LONGEST:  # such as a stratum for each picture
+        return f"{text[:_SHOWN]}… ({len(text):,} characters; -o FILE.json has all)"
+    return text

@@ -7,14 +7,18 @@ the selected runs.
 
 The table fits 80 characters; --wide shows all columns, with both ends of each interval, the range
 of plausible ranks, and the accuracies of each model on the other image sets, by which --sort can
-sort: --wide --sort 'Acc@1 on v2'. The command needs no pictures, no network and no framework.
+sort: --wide --sort 'Acc@1 on v2'. A terminal with room for it shows a bar for each accuracy. The
+command needs no pictures, no network and no framework.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from benchmarking.cli import terminal
 from benchmarking.cli.options import (
     add_labels,
     add_stores,
@@ -26,6 +30,9 @@ from benchmarking.cli.options import (
 from benchmarking.cli.scored_tables import scored_tables
 from benchmarking.cli.table_view import add_view, as_asked, asymmetric_intervals, selected_runs
 from benchmarking.io.user_folders import expanded
+
+if TYPE_CHECKING:
+    from benchmarking.scoring.table import AccuracyTable
 
 NAME = "table"
 HELP = "print the accuracy table of stored predictions"
@@ -71,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     """Print or write the table; 1 if runs had to be left out."""
     from benchmarking.errors import StoreError
     from benchmarking.io import files
-    from benchmarking.reports.formats import format_of, reports
+    from benchmarking.reports.formats import format_of
     from benchmarking.scoring.side_by_side import side_by_side
 
     stores = chosen_stores(args)
@@ -90,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     tables = as_asked(args, side_by_side(tables))
     print_notes(note for table in tables for note in table.notes)
     if args.output is None:
-        print(reports()["text"].render(tables), end="")
+        _print(args, tables)
     else:
         files.write_output(args.output, format_of(args.output).render(tables).encode())
         print(f"wrote {args.output}", file=sys.stderr)
@@ -98,3 +105,23 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         print_notes(asymmetric_intervals(tables))
     return status
+
+
+def _print(args: argparse.Namespace, tables: Sequence[AccuracyTable]) -> None:
+    """Print the tables; on a terminal headings stand out, and --wide has bars."""
+    from benchmarking.reports.formats import reports
+    from benchmarking.reports.formats.text import with_bars
+
+    columns = terminal.width()
+    if args.wide and columns:
+        text = with_bars(tables, columns, sys.stdout.encoding)
+    else:
+        text = reports()["text"].render(tables)
+    terminal.print_styled(text.removesuffix("\n"), _STYLES)
+
+
+_STYLES: terminal.Rules = {
+    r"^[^\n]*, \d+ pictures[^\n]*, fingerprint [^\n]*(?:\n  \S[^\n]*)*$": "dim",
+    r"^[^\n]*  Model  [^\n]*$": "bold",
+}
+"""Captions, and headings of columns."""

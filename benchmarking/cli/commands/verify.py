@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from benchmarking.cli import terminal
 from benchmarking.cli.options import (
     add_stores,
     chosen_stores,
@@ -91,9 +92,18 @@ def run(args: argparse.Namespace) -> int:
 
     lines = [*_causes(findings), *_caveats(findings), _summary(findings)]
     text = "\n".join([_table(findings), *lines])
-    deliver(args, text, {".json": as_json, ".xml": as_xml})
+    deliver(args, text, {".json": as_json, ".xml": as_xml}, _STYLES)
     warn_of_left_out([], left_out)
     return status
+
+
+_STYLES: terminal.Rules = {
+    r"^[^\n]*  Verdict  [^\n]*$": "bold",
+    r"(?<=  )not reproduced(?=  )": "red",
+    r"(?<=  )(?:reproduced|within backend noise|consistent)(?=  )": "green",
+    r"(?<=  )no reference(?=  )": "dim",
+    r"^likely cause:": "yellow",
+}
 
 
 def _table(findings: Sequence[Verification]) -> str:

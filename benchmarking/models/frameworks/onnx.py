@@ -141,7 +141,7 @@ def _session(path: Path, device: Device) -> Any:
 
     try:
         session = onnxruntime.InferenceSession(
-            path, _options(), providers=[_provider(device)], enable_fallback=0
+            path, session_options(), providers=[_provider(device)], enable_fallback=0
         )
     except Exception as error:  # its errors have no common class
         if is_out_of_memory(error):
@@ -152,7 +152,7 @@ def _session(path: Path, device: Device) -> Any:
     return session
 
 
-def _options() -> Any:
+def session_options() -> Any:
     """Deterministic, and one thread for each core that this process may use."""
     import onnxruntime
 
@@ -190,7 +190,7 @@ def _works_on(number: int) -> bool:
     try:
         session = onnxruntime.InferenceSession(
             model.SerializeToString(),
-            _options(),
+            session_options(),
             providers=[_provider(device)],
             enable_fallback=0,
         )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from benchmarking.errors import BenchmarkError, requires
 from benchmarking.io.user_folders import expanded, home
 from benchmarking.models.frameworks import Device, choose_gpu
+from benchmarking.models.frameworks._compiled import compiled as compiled
 from benchmarking.models.frameworks._quantized import quantized_kernels
 from benchmarking.models.spec import Logits, Predictor, PredictorWithLogits, Probabilities
 from benchmarking.pictures.recipe import Crops, Scaling

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -19,13 +18,16 @@ from benchmarking.io.prefetch import cores, prefetched
 from benchmarking.io.progress import bar, notice
 from benchmarking.io.user_folders import expanded
 from benchmarking.labels.imagenet import validation_labels, validation_number
-from benchmarking.pictures.crop import refusals
+from benchmarking.pictures.crop import crop, refusals
 from benchmarking.pictures.decode import deep_mode, read_to_end, without_border
+from benchmarking.pictures.design import Design
 from benchmarking.pictures.findings import Finding
 from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, fingerprint, spread
+from benchmarking.pictures.kept_crops import KeptCrops
 from benchmarking.pictures.layout import note, repeats
 from benchmarking.pictures.names import ClassFolders
 from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.sampling import Sample, designed
 from benchmarking.pictures.set_facts import SetFacts
 from benchmarking.pictures.sets._forms import refusal
 from benchmarking.plugins import discover
@@ -58,6 +60,7 @@ class Contents:
         findings: problems of the place; its pictures can be used nevertheless.
         name: default name of the image set; "" for that of the place.
         picture_set: see `ImageSet`.
+        design: see `ImageSet`.
     """
 
     pictures: tuple[Picture, ...]
@@ -66,6 +69,7 @@ class Contents:
     findings: tuple[Finding, ...] = ()
     name: str = ""
     picture_set: str = ""
+    design: Design | None = None
 
     @property
     def note(self) -> str:
@@ -145,6 +149,7 @@ def open_images(
     on_bad_image: OnBadImage = "stop",
     workers: int | None = None,
     recipes: Collection[Preprocessing] = (),
+    estimate: int | Sample | None = None,
 ) -> ImageSet:
     """Open labelled pictures as an image set; each picture is read once, with a progress bar.
 
@@ -163,6 +168,9 @@ def open_images(
         workers: number of threads that read pictures; by default one per core.
         recipes: recipes that must be able to crop every picture, such as `load_model(NAME).recipe`;
             without recipes, Pillow must be able to decode every picture.
+        estimate: number of pictures to draw at random, to estimate accuracies on all; only these
+            are read, and they form a different image set. A `Sample` also has a seed and the
+            difficulty of the pictures.
 
     Raises:
         PictureError: there are no labelled pictures, or some cannot be decoded or cropped.
@@ -172,12 +180,24 @@ def open_images(
     >>> open_images("demo")
     <ImageSet demo: 20 pictures, fingerprint ec8fe97936a1>
     """
+    contents, set_name = listed(where, name, limit, class_folders, estimate)
+    return read_images(set_name, contents, on_bad_image, workers or cores(), recipes=recipes)
+
+
+def listed(
+    where: str | Path,
+    name: str | None = None,
+    limit: int | None = None,
+    class_folders: ClassFolders = "wnid",
+    estimate: int | Sample | None = None,
+) -> tuple[Contents, str]:
+    """The pictures that `open_images` would read, with its remarks, and their image set's name."""
     contents = open_pictures(str(where), class_folders)
     for remark in contents.remarks:
         notice(remark)
     set_name = name or name_of(str(where), contents)
     contents, set_name = limited(contents, set_name, limit)
-    return read_images(set_name, contents, on_bad_image, workers or cores(), recipes=recipes)
+    return sampled(contents, set_name, estimate)
 
 
 def limited(contents: Contents, name: str, limit: int | None) -> tuple[Contents, str]:
@@ -188,6 +208,40 @@ def limited(contents: Contents, name: str, limit: int | None) -> tuple[Contents,
     return replace(contents, pictures=pictures), f"{name}-limit-{limit}"
 
 
+def sampled(
+    contents: Contents,
+    name: str,
+    estimate: int | Sample | None,
+    tell: Callable[[str], None] = notice,
+) -> tuple[Contents, str]:
+    """A random sample of the pictures, and the name of its image set; all if there are no more.
+
+    Args:
+        contents: all pictures.
+        name: name of the image set of all pictures.
+        estimate: the sample, or its number of pictures; None for all pictures.
+        tell: called with a message if nothing is known about the pictures.
+
+    Raises:
+        BenchmarkError: the sample is too small, or its difficulty lacks a picture.
+    """
+    if estimate is None:
+        return contents, name
+    sample = estimate if isinstance(estimate, Sample) else Sample(estimate)
+    if sample.n >= len(contents.pictures):
+        return contents, name
+    keys = [picture.key for picture in contents.pictures]
+    difficulty = sample.difficulty_for(keys)
+    if difficulty is None:
+        tell(
+            "note: the estimate is from a simple random sample, because it is not known how "
+            "difficult these pictures are; with --strata STORE, runs on them make intervals smaller"
+        )
+    rows, design = designed(keys, sample.n, name, seed=sample.seed, difficulty=difficulty)
+    pictures = tuple(contents.pictures[row] for row in rows)
+    return replace(contents, pictures=pictures, design=design), sample.name(name)
+
+
 def read_images(
     name: str,
     contents: Contents,
@@ -196,8 +250,18 @@ def read_images(
     tell: Callable[[str], None] = notice,
     *,
     recipes: Collection[Preprocessing] = (),
+    kept: Sequence[KeptCrops] = (),
 ) -> ImageSet:
     """Read every picture in full, with a progress bar; for the arguments see `open_images`.
+
+    Args:
+        name: name of the image set.
+        contents: the pictures.
+        on_bad_image: see `open_images`.
+        workers: see `open_images`.
+        tell: called with messages.
+        recipes: see `open_images`.
+        kept: where to keep the crops by some of the recipes, one for each row of the contents.
 
     Raises:
         PictureError: some pictures cannot be used and must not be skipped, or none can.
@@ -207,7 +271,7 @@ def read_images(
         # Warnings about metadata would break the bar.
         warnings.filterwarnings("ignore", module="PIL")
         order = _reading_order(pictures)
-        read = inspected([pictures[row] for row in order], workers, recipes)
+        read = inspected([pictures[row] for row in order], workers, recipes, kept, order)
         shown = bar(read, title="reading", total=len(pictures), unit=" images")
         found = dict(zip(order, shown, strict=True))
         seen = [found[row] for row in range(len(pictures))]
@@ -217,7 +281,7 @@ def read_images(
         if look.problem
     ]
     good = [picture for picture, look in zip(pictures, seen, strict=True) if not look.problem]
-    if bad and (on_bad_image == "stop" or not good):
+    if bad and (on_bad_image == "stop" or not good or contents.design):
         raise _bad_pictures(bad, len(pictures))
     if bad:
         name = f"{name}-without-{len(bad)}"
@@ -239,7 +303,7 @@ def read_images(
             "become white or black. Convert them to 8 bits first."
         )
     digests = [look.sha256 for look in seen if not look.problem]
-    return image_set(name, good, digests, contents.classes, contents.picture_set)
+    return image_set(name, good, digests, contents.classes, contents.picture_set, contents.design)
 
 
 def name_of(where: str, contents: Contents) -> str:
@@ -274,13 +338,41 @@ class Seen:
 
 
 def inspected(
-    pictures: Sequence[Picture], workers: int, recipes: Collection[Preprocessing] = ()
+    pictures: Sequence[Picture],
+    workers: int,
+    recipes: Collection[Preprocessing] = (),
+    kept: Sequence[KeptCrops] = (),
+    rows: Sequence[int] = (),
 ) -> Iterator[Seen]:
     """Read each picture with several threads, and check that every recipe can crop it.
 
     Without recipes, check that Pillow can decode it. Results are in order.
+
+    Args:
+        pictures: the pictures.
+        workers: number of threads.
+        recipes: the recipes.
+        kept: where to keep the crops by some of the recipes.
+        rows: row of each picture in these files.
     """
-    with prefetched(partial(_look, recipes=recipes), pictures, workers) as seen:
+    others = [recipe for recipe in recipes if not any(one.serve(recipe) for one in kept)]
+
+    def look(numbered: tuple[int, Picture]) -> Seen:
+        row, picture = numbered
+
+        def refused(data: bytes) -> Mapping[Preprocessing, PictureError]:
+            """The recipes that cannot crop a picture; crops that are to be kept are made."""
+            try:
+                for one in kept:
+                    one.keep(row, crop(data, one.recipe))
+            except PictureError:
+                return refusals(data, recipes)
+            return refusals(data, others)
+
+        return _look(picture, recipes, refused)
+
+    numbered = zip(rows or range(len(pictures)), pictures, strict=True)
+    with prefetched(look, numbered, workers) as seen:
         yield from seen
 
 
@@ -290,12 +382,13 @@ def image_set(
     digests: Iterable[str],
     classes: Sequence[int] = range(len(ALL_CLASSES)),
     picture_set: str = "",
+    design: Design | None = None,
 ) -> ImageSet:
     """An image set of these pictures, with the fingerprint computed from their digests."""
     keys = [picture.key for picture in pictures]
     cut = [f" border {one.border}" if one.border else "" for one in pictures]
     digest = fingerprint(keys, [f"{one}{border}" for one, border in zip(digests, cut, strict=True)])
-    return ImageSet(name, tuple(pictures), digest, tuple(classes), picture_set)
+    return ImageSet(name, tuple(pictures), digest, tuple(classes), picture_set, design)
 
 
 def _reading_order(pictures: Sequence[Picture]) -> list[int]:
@@ -352,7 +445,11 @@ def _naming(chosen: PictureSet, class_folders: ClassFolders) -> dict[str, Any]:
     return {"class_folders": class_folders}
 
 
-def _look(picture: Picture, recipes: Collection[Preprocessing]) -> Seen:
+def _look(
+    picture: Picture,
+    recipes: Collection[Preprocessing],
+    refused_by: Callable[[bytes], Mapping[Preprocessing, PictureError]],
+) -> Seen:
     try:
         data = picture.read()
     except PictureError as error:
@@ -362,7 +459,7 @@ def _look(picture: Picture, recipes: Collection[Preprocessing]) -> Seen:
         data = without_border(data, picture.border)
         if not recipes:
             read_to_end(data)
-        refused = refusals(data, recipes)
+        refused = refused_by(data)
         return Seen(digest, _problem(refused, len(recipes)), "" if refused else deep_mode(data))
     except PictureError as error:
         return Seen(digest, str(error))

@@ -26,11 +26,13 @@ class ComparedPair:
         second_acc1: acc@1 of the second one, a share.
         difference: acc@1 of the first one minus that of the second one.
         interval: 95 % confidence interval of the difference.
-        p_value: p-value of McNemar's exact test.
+        p_value: p-value of McNemar's exact test; for a sample, of the design-based interval.
         adjusted_p_value: the p-value after Holm's adjustment for all pairs of the document.
         kappa: Cohen's kappa of being right, called error consistency; null if both models are
             always right, or both are always wrong.
         same_answer: share of the pictures for which both predict the same class.
+        estimated_for: number of pictures for which accuracies, difference, kappa and same_answer
+            are estimates from a sample of n; null if they are measured.
     """
 
     first: RunName
@@ -48,6 +50,7 @@ class ComparedPair:
     adjusted_p_value: float
     kappa: float | None
     same_answer: float
+    estimated_for: int | None
 
 
 @dataclass(frozen=True)
@@ -106,14 +109,15 @@ def compared(pair: Pair) -> ComparedPair:
         first_only=pair.first_only,
         second_only=pair.second_only,
         neither_right=pair.neither,
-        first_acc1=(pair.both + pair.first_only) / pair.n,
-        second_acc1=(pair.both + pair.second_only) / pair.n,
+        first_acc1=pair.shares[0],
+        second_acc1=pair.shares[1],
         difference=pair.difference,
         interval=pair.interval,
         p_value=pair.p_value,
         adjusted_p_value=pair.adjusted,
         kappa=pair.kappa,
-        same_answer=pair.same / pair.n,
+        same_answer=pair.same_answer,
+        estimated_for=pair.estimated.of if pair.estimated else None,
     )
 
 

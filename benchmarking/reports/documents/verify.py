@@ -10,7 +10,6 @@ from typing import ClassVar
 from benchmarking.models.spec import Published
 from benchmarking.predictions.stores import Stores
 from benchmarking.reports.documents import RunName, named
-from benchmarking.scoring.statistics import wilson_interval
 from benchmarking.scoring.verify import Cause, Verdict, Verification
 
 
@@ -43,7 +42,9 @@ class VerifiedRun:
         labels: name of the labels, "original" or "real".
         n: number of labelled pictures.
         acc1: measured acc@1, a share.
-        interval: 95 % Wilson interval of acc1.
+        interval: 95 % interval of acc1: Wilson's, or design-based if acc1 is an estimate.
+        estimated_for: number of pictures for which acc1 is an estimate from n of them; null if
+            acc1 is measured.
         published: the published accuracy; null if there is none, or it does not apply.
         difference: measured minus published acc@1; null if there is no published accuracy.
         ece: expected calibration error of the top-1 probability, a share; null if the run has no
@@ -61,6 +62,7 @@ class VerifiedRun:
     n: int
     acc1: float
     interval: tuple[float, float]
+    estimated_for: int | None
     published: Reference | None
     difference: float | None
     ece: float | None
@@ -110,7 +112,8 @@ def _run(stores: Stores, found: Verification) -> VerifiedRun:
         labels=found.labels,
         n=found.n,
         acc1=found.acc1,
-        interval=wilson_interval(round(found.acc1 * found.n), found.n),
+        interval=found.interval,
+        estimated_for=found.estimated_for,
         published=reference(found.published),
         difference=found.difference,
         ece=found.ece,

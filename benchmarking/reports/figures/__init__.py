@@ -82,9 +82,15 @@ def draw(figure: Figure, subjects: Sequence[Subject]) -> Drawing:
     """Draw a figure, with a title and the caption of its tables.
 
     Raises:
-        BenchmarkError: the figure cannot show these runs.
+        BenchmarkError: the figure cannot show these runs, or they are estimates.
         MissingDependency: Altair is not installed.
     """
+    for subject in subjects:
+        if subject.table.design:
+            raise BenchmarkError(
+                f"the runs on {subject.table.images} are {subject.table.design.in_words}; figures "
+                "show complete runs only."
+            )
     with requires("report"):
         import altair
     with altair.data_transformers.enable("default", max_rows=None):

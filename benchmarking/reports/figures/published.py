@@ -9,7 +9,6 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.reports.figures import Content
 from benchmarking.reports.figures._parts import PLATFORM, by_platform, heights, sorted_names
 from benchmarking.reports.figures._subject import Subject, percent, platform, the_only
-from benchmarking.scoring.statistics import wilson_interval
 from benchmarking.scoring.verify import BACKEND_NOISE, verify
 
 NAME = "published"
@@ -69,7 +68,7 @@ def _records(subject: Subject) -> tuple[list[dict[str, Any]], int]:
         one = found[row.run]
         if one.published is None:
             continue
-        low, high = wilson_interval(round(one.acc1 * one.n), one.n)
+        low, high = one.interval
         published = one.published.acc1
         records.append(
             {

@@ -79,7 +79,10 @@ def _caption(table: AccuracyTable, columns: Sequence[Column]) -> Iterator[str]:
     subset = f", {table.subset}" if table.subset else ""
     counted = sorted(set(table.sizes.values()))
     fewer = [f"{n:,} of " for n in counted if n != table.n] if len(counted) == 1 else []
-    where = escaped(f"{table.images} ({''.join(fewer)}{table.n:,} pictures{subset})")
+    pictures = f"{''.join(fewer)}{table.n:,} pictures"
+    if table.design:
+        pictures = table.design.in_words
+    where = escaped(f"{table.images} ({pictures}{subset})")
     others = [name for name in table.label_sets if name != "original"]
     labels = f" with {escaped(' and '.join(table.label_sets))} labels" if others else ""
     recipe = constant_recipe(table)
@@ -88,7 +91,8 @@ def _caption(table: AccuracyTable, columns: Sequence[Column]) -> Iterator[str]:
     )
     yield f"Accuracy on {where}{labels}{with_recipe}, in percent."
     if any(heading.endswith(HALF) for heading in headings):
-        yield r"Acc@1 is followed by half of its 95\,\% Wilson interval."
+        kind = "design-based interval" if table.design else "Wilson interval"
+        yield rf"Acc@1 is followed by half of its 95\,\% {kind}."
         if is_asymmetric(table, columns):
             yield "The intervals are not symmetric, because the pictures are few."
     if "Tier" in headings:

@@ -67,6 +67,12 @@ def shown_figures(subjects: Sequence[Subject], number: int) -> tuple[list[Shown]
     return found, wrong
 
 
+def selection(subject: Subject) -> str:
+    """Which runs the figures show; empty if they can show all."""
+    n = len(subject.rows)
+    return f"Figures show the best {MOST} of {n:,} runs, or fewer." if n > MOST else ""
+
+
 def inlined(svg: str, prefix: str) -> str:
     """An SVG as a part of a page: its ids get a prefix, and it takes the width that there is.
 

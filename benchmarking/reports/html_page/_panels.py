@@ -113,7 +113,7 @@ def _scores(one: ScoredRow) -> Iterator[list[str]]:
             *(printable(one.table.images), printable(name), f"{score.n:,}"),
             f"{100 * score.share:.2f}",
             f"[{100 * score.low:.2f}, {100 * score.high:.2f}]",
-            f"{score.rank} of {len(one.table.rows)}",
+            "estimated" if score.rank is None else f"{score.rank} of {len(one.table.rows)}",
         ]
 
 

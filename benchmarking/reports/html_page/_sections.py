@@ -9,7 +9,7 @@ from benchmarking.io.printable import printable
 from benchmarking.predictions.run import Run
 from benchmarking.reports.cells import caption
 from benchmarking.reports.figures import Subject
-from benchmarking.reports.html_page._figures import Shown, shown_figures
+from benchmarking.reports.html_page._figures import Shown, selection, shown_figures
 from benchmarking.reports.html_page._grid import Grid, grid
 from benchmarking.reports.html_page._panels import Model
 
@@ -24,6 +24,7 @@ class Section:
         caption: caption of the table.
         grid: the table.
         notes: notes on the table.
+        selection: which runs the figures show; empty if they can show all.
         figures: the figures.
         not_drawn: why other figures are not shown.
     """
@@ -33,6 +34,7 @@ class Section:
     caption: str
     grid: Grid
     notes: Sequence[str]
+    selection: str
     figures: Sequence[Shown]
     not_drawn: Sequence[str]
 
@@ -59,6 +61,7 @@ def sections(
                 caption(table),
                 grid(table, subject.names, addresses, verdicts),
                 [printable(note) for note in table.notes],
+                selection(subject),
                 figures,
                 not_drawn,
             )

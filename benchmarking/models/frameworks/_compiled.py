@@ -1,0 +1,95 @@
+"""Compiled forward passes of PyTorch models: torch.compile, or ONNX Runtime after an export."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarking.errors import BenchmarkError, requires
+from benchmarking.models.frameworks import Device
+
+if TYPE_CHECKING:
+    import torch
+
+COMPILERS = ("torch", "onnxruntime")
+"""Names of the compilers: torch.compile with frozen weights, and ONNX Runtime."""
+
+
+def compiled(
+    model: torch.nn.Module, compiler: str, side: int, device: Device
+) -> tuple[torch.nn.Module, str]:
+    """The compiled model, and the name and version of what compiled it.
+
+    It computes the same function, but its rounding differs; whoever uses it has to compare.
+
+    Args:
+        model: a model that gives logits.
+        compiler: one of COMPILERS.
+        side: side of its crops in pixels.
+        device: the device on which it runs.
+
+    Raises:
+        BenchmarkError: the compiler is unknown, or cannot run on this device.
+        MissingDependency: ONNX Runtime is not installed.
+    """
+    import torch
+
+    if compiler not in COMPILERS:
+        raise BenchmarkError(
+            f"there is no compiler {compiler!r}; there are {', '.join(COMPILERS)}."
+        )
+    model = model.to(device.address, memory_format=torch.channels_last).eval()
+    if compiler == "torch":
+        # With frozen weights, batch normalisation is folded into convolutions.
+        call = torch.compile(model, options={"freezing": True})
+        return _as_module(call), f"torch.compile {torch.__version__}"
+    if device.kind != "cpu":
+        raise BenchmarkError("ONNX Runtime computes models of PyTorch on the CPU only; use torch.")
+    with requires("onnx"):
+        import onnxruntime
+    return _as_module(_in_onnxruntime(model, side)), f"onnxruntime {onnxruntime.__version__}"
+
+
+def _as_module(call: Callable[[torch.Tensor], torch.Tensor]) -> torch.nn.Module:
+    """A module that calls a function, so that it takes the place of the model."""
+    import torch
+
+    class Compiled(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return call(pixels)
+
+    return Compiled().eval()
+
+
+def _in_onnxruntime(model: torch.nn.Module, side: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A function that computes a model with ONNX Runtime, for any number of pictures."""
+    import onnxruntime
+    import torch
+
+    from benchmarking.models.frameworks.onnx import session_options
+
+    with contextlib.redirect_stdout(io.StringIO()):  # it tells its progress
+        program = torch.onnx.export(
+            model,
+            (torch.zeros(2, 3, side, side),),
+            dynamo=True,
+            input_names=["pixels"],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+        )
+    if program is None:
+        raise BenchmarkError("PyTorch cannot export the model to ONNX.")
+    session: Any = onnxruntime.InferenceSession(
+        program.model_proto.SerializeToString(),
+        session_options(),
+        providers=["CPUExecutionProvider"],
+    )
+
+    def call(pixels: torch.Tensor) -> torch.Tensor:
+        logits = session.run(None, {"pixels": np.ascontiguousarray(pixels.numpy())})[0]
+        return torch.from_numpy(logits)
+
+    return call

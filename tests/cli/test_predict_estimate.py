@@ -1,0 +1,253 @@
+"""`predict --estimate`: from the draw to tables, comparisons and verdicts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarking import BenchmarkError, evaluate, open_images, predict, score
+from benchmarking.labels.imagenet import wnids
+from benchmarking.pictures.design import design_from
+from benchmarking.pictures.image_set import without_pictures
+from benchmarking.pictures.sampling import Sample
+from benchmarking.predictions.store import Store
+from benchmarking.scoring.compare import compare
+from benchmarking.scoring.estimates import estimated_share
+from benchmarking.scoring.verify import Verdict, verify
+
+STEADY = "brightness/steady"
+N, ALL = 40, 120
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """120 grey pictures, of which the model is wrong on 36: their class is not their brightness."""
+    folder = tmp_path_factory.mktemp("pictures") / "grey"
+    for row in range(ALL):
+        label = row % 10
+        brightness = 25 * (label if row % 10 < 7 else 1) + 5 + row % 7
+        path = folder / wnids()[label] / f"{row:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((20, 20, 3), brightness, np.uint8)).save(path)
+    return folder
+
+
+@pytest.fixture
+def stored(light, pictures, tmp_path, call):
+    """A store with a run on all pictures, and one on a sample that was drawn with its help."""
+    folder = tmp_path / "store"
+    command = ("predict", pictures, "--store", folder, "--models", "steady")
+    assert call(*command, "steadier", "darker")[0] == 0
+    assert call(*command, "--estimate", N, "--strata", folder)[0] == 0
+    return Store(folder)
+
+
+def sample_run(store):
+    (run,) = store.runs(f"grey-estimate-{N}")
+    return run
+
+
+def test_an_estimate_is_stored_with_the_way_its_pictures_were_drawn(stored):
+    assert stored.image_sets() == ["grey", f"grey-estimate-{N}"]
+    run = sample_run(stored)
+    design = design_from(stored.provenance(run).images["design"])
+    assert (design.whole, design.n, design.of, design.seed) == ("grey", N, ALL, 0)
+    assert design.source == "3 runs on grey"
+    assert sum(design.sizes) == ALL
+    assert len(design.sizes) > 1
+    assert len(stored.rows(run.images)) == N
+
+
+def test_only_drawn_pictures_are_read_and_each_once(light, pictures, tmp_path, monkeypatch):
+    from benchmarking.pictures.image_set import FilePart
+
+    read = []
+    plain = FilePart.read
+    monkeypatch.setattr(FilePart, "read", lambda self: read.append(self.file) or plain(self))
+    predict(STEADY, pictures, tmp_path / "store", estimate=N)
+    assert len(set(read)) == len(read) == N
+
+
+def test_a_table_has_estimates_without_ranks(stored, call):
+    status, out, err = call("table", "--store", stored.folder, "--images", f"grey-estimate-{N}")
+    assert status == 0, err
+    heading, _, names, line = out.splitlines()
+    assert heading.startswith(f"grey-estimate-{N}, estimated from {N} of {ALL} pictures")
+    assert "Rank" not in names
+    assert "Tier" not in names
+    assert "70.00" in line
+
+
+def test_the_share_within_the_sample_is_not_shown_as_the_accuracy(stored):
+    """Difficult pictures are drawn more often, so that the plain share is far from 70 %."""
+    run = sample_run(stored)
+    found = score(stored, run.images).rows[0].scores["Acc@1"]
+    assert found.right / found.n != pytest.approx(0.7, abs=0.01)
+    assert found.share == pytest.approx(0.7)
+    assert found.low < 0.7 < found.high
+    assert (found.n, found.of, found.rank) == (N, ALL, None)
+
+
+def test_the_stored_design_is_enough_to_compute_the_estimate_again(stored):
+    run = sample_run(stored)
+    design = stored.provenance(run).design
+    hits = stored.classes(run)[:, 0] == stored.labels(run.images)
+    expected = (hits / design.inclusion).sum() / ALL
+    assert score(stored, run.images).rows[0].scores["Acc@1"].share == pytest.approx(expected)
+    assert estimated_share(hits, design).value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("suffix", [".md", ".csv", ".tex", ".json"])
+def test_every_format_tells_that_it_is_an_estimate(stored, suffix, tmp_path):
+    run = sample_run(stored)
+    path = tmp_path / f"table{suffix}"
+    score(stored, run.images).save(path)
+    text = path.read_text()
+    told = {".csv": "All pictures", ".json": '"of": 120'}
+    assert told.get(suffix, f"estimated from {N} of {ALL} pictures") in text
+    assert "Wilson" not in text
+
+
+def test_an_estimate_is_compared_with_a_run_on_all_pictures(stored, call):
+    status, out, _ = call(
+        "compare", "grey/brightness/steady", "grey-estimate-40/*", "--store", stored.folder
+    )
+    assert status == 0
+    assert f"accuracies are estimated from {N} of {ALL} pictures; of those drawn:" in out
+    assert "difference       +0.00 points" in out
+    assert "McNemar" not in out
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_comparison_with_all_pictures_has_the_sign_of_its_order(stored, swapped):
+    (all_of_them,) = [run for run in stored.runs("grey") if run.model == "steady"]
+    sample = sample_run(stored)
+    runs = (all_of_them, sample) if swapped else (sample, all_of_them)
+    found = compare(stored, *runs).pair
+    low, high = found.interval
+    assert found.estimated.of == ALL
+    assert found.shares == pytest.approx((0.7, 0.7))
+    assert low < found.difference < high
+
+
+def test_an_estimate_of_unknown_pictures_is_a_simple_random_sample(light, pictures, capsys):
+    images = open_images(pictures, estimate=N)
+    assert images.design.sizes == (ALL,)
+    assert "note: the estimate is from a simple random sample" in capsys.readouterr().err
+
+
+def test_an_estimate_of_as_many_pictures_as_there_are_is_none(light, pictures):
+    assert open_images(pictures, estimate=ALL).design is None
+
+
+def test_evaluate_estimates(light, pictures):
+    table = evaluate(STEADY, pictures, estimate=Sample(N, seed=5))
+    assert table.images == f"grey-estimate-{N}-seed-5"
+    found = table.rows[0].scores["Acc@1"]
+    assert found.low < 0.7 < found.high
+    assert f"estimated from {N} of {ALL} pictures" in str(table)
+
+
+def test_runs_on_samples_that_were_drawn_differently_are_not_in_one_table(stored, tmp_path):
+    """The same pictures with other chances to be drawn."""
+    run = sample_run(stored)
+    made, rows = stored.provenance(run), stored.rows(run.images)
+    design = replace(made.design, sizes=tuple(size + 1 for size in made.design.sizes))
+    images = replace(
+        without_pictures(run.images, rows.keys, rows.right_classes),
+        fingerprint=made.fingerprint,
+        design=design,
+    )
+    other = replace(made, images={**made.images, "design": design.as_document()})
+    stored.write(replace(run, model="zother"), images, stored.read(run), other)
+    table = score(stored, run.images)
+    assert [row.run for row in table.rows] == [run]
+    assert "drawn in another way than those of most runs" in table.left_out[0]
+
+
+def test_labels_that_leave_out_drawn_pictures_are_refused(stored, call):
+    status, _, err = call(
+        *("table", "--store", stored.folder, "--images", f"grey-estimate-{N}"),
+        *("--without", "n01440764"),
+    )
+    assert status == 2
+    assert "an estimate needs labels of all" in err
+
+
+def test_figures_are_of_complete_runs(stored, call, tmp_path):
+    pytest.importorskip("altair")
+    status, _, err = call(
+        *("plot", "classes", "--store", stored.folder, "--images", f"grey-estimate-{N}"),
+        *("-o", tmp_path / "x.svg"),
+    )
+    assert status == 2
+    assert "figures show complete runs only" in err
+
+
+def test_an_estimate_is_verified_by_its_own_interval(stored):
+    run = sample_run(stored)
+    (found,) = verify(stored, [run])
+    assert found.verdict == Verdict.NO_REFERENCE
+    assert found.acc1 == pytest.approx(0.7)
+    assert found.ece is None
+    assert found.estimated_for == ALL
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--strata", "x"), "--strata is about an estimate"),
+        (("--estimate-seed", "3"), "--estimate-seed is about an estimate"),
+        (("--estimate", "40", "--limit", "50"), "give one of them"),
+        (("--estimate", "40", "--until", "2"), "give one of them"),
+        (("--estimate", "40", "--on-bad-image", "skip"), "make an estimate wrong"),
+        (("--estimate", "3"), "expected a whole number from 5 up"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message, light, pictures, tmp_path, call):
+    status, _, err = call("predict", pictures, "--store", tmp_path / "store", *options)
+    assert status == 2
+    assert message in err
+
+
+def test_an_estimate_goes_on_until_its_interval_is_small_enough(light, pictures, tmp_path, call):
+    """With 120 pictures of an unknown difficulty, 10 points need about half of them."""
+    store = Store(tmp_path / "store")
+    status, _, err = call(
+        *("predict", pictures, "--models", "steady", "--store", store.folder, "--until", "10")
+    )
+    assert status == 0, err
+    halves = {}
+    for images in store.image_sets():
+        (row,) = score(store, images).rows
+        halves[row.scores["Acc@1"].n] = (row.scores["Acc@1"].high - row.scores["Acc@1"].low) / 2
+    assert halves[max(halves)] <= 0.1
+    assert all(half > 0.1 for n, half in halves.items() if n < max(halves))
+    assert 30 < max(halves) < 80
+
+
+def test_certainty_that_no_sample_gives_needs_all_pictures(light, pictures, tmp_path, call):
+    store = Store(tmp_path / "store")
+    arguments = ("predict", pictures, "--models", "steady", "--store", store.folder)
+    assert call(*arguments, "--until", "0.01")[0] == 0
+    assert store.image_sets()[0] == "grey"
+
+
+def test_an_open_image_set_is_not_sampled_again(light, pictures, tmp_path):
+    images = open_images(pictures)
+    with pytest.raises(BenchmarkError, match="is open already"):
+        predict(STEADY, images, tmp_path / "store", estimate=N)
+
+
+def test_outputs_for_the_pictures_of_an_estimate_are_an_estimate(stored, tmp_path, call):
+    run = sample_run(stored)
+    np.save(tmp_path / "mine.npy", stored.classes(run).astype(np.int64))
+    status, out, err = call(
+        *("import", tmp_path / "mine.npy", "--model", "mine", "--images", run.images),
+        *("--order", "rows", "--outputs", "classes", "--store", stored.folder),
+    )
+    assert status == 0, err
+    assert out.endswith(f"acc@1 70.00 %, estimated from {N} of {ALL} pictures\n")
+    table = score(stored, run.images)
+    assert [row.scores["Acc@1"].share for row in table.rows] == pytest.approx([0.7, 0.7])
