@@ -86,6 +86,7 @@ bench: .venv/all
 	$(BIN)/python benchmarks/table.py results/speed/table.md
 	$(BIN)/python benchmarks/pipeline.py results/speed/pipeline.md
 	$(BIN)/python benchmarks/readers.py results/speed/readers.md
+	$(BIN)/python benchmarks/counts.py results/speed/counts.md
 	$(BIN)/python benchmarks/sweep.py results/speed/sweep.md
 	$(BIN)/python benchmarks/keras_samples.py results/speed/keras-samples.md
 	$(BIN)/python benchmarks/memory.py results/speed/memory.md

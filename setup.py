@@ -12,6 +12,8 @@ PYTORCH = ["pillow", "torch>=2.9", "torchvision>=0.24"]
 TIMM = [*PYTORCH, "timm>=1.0.31"]
 KERAS_ALONE = ["keras>=3.15", "opencv-python-headless", "pillow"]
 KERAS = [*KERAS_ALONE, "tensorflow>=2.21"]
+# The probe of `transfer`, and the random changes of Keras' generator in its protocol of an article.
+TRANSFER = ["scikit-learn", "scipy"]
 ONNX = ["onnx", "onnxruntime>=1.20", "pillow"]
 DEMO = [
     *PYTORCH,
@@ -36,7 +38,7 @@ BROWSER = ["axe-playwright-python", "playwright"]
 # Write ONNX files, as 'transfer' does and as tests of ONNX need.
 EXPORTERS = ["onnxscript"]
 # Independent implementations that tests compare with.
-REFERENCES = ["jax", "pandas", "pyarrow", "scikit-learn", "scipy", "statsmodels", "timm"]
+REFERENCES = [*TRANSFER, "jax", "pandas", "pyarrow", "statsmodels", "timm"]
 
 setup(
     name="imagenet-benchmarking",
@@ -88,10 +90,10 @@ setup(
         "keras-jax": [*KERAS_ALONE, "jax"],
         "onnx": ONNX,
         "export": [*ONNX, *EXPORTERS],
-        "transfer": ["scikit-learn", "scipy"],
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],
         "report": REPORT,
+        "transfer": TRANSFER,
         "demo": DEMO,
         "dev": [*DEV, *BROWSER, *EXPORTERS, *NOTEBOOKS, *REFERENCES, *REPORT],
         "docs": DOCS,

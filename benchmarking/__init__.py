@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchmarking.errors import BenchmarkError
+    from benchmarking.experiments.transfer.verbs import transfer
     from benchmarking.inference.model import LoadedModel, load_model
     from benchmarking.inference.plan import Options
     from benchmarking.inference.verbs import predict, sweep
@@ -65,6 +66,7 @@ _PLACES = {
     "predict": "inference.verbs",
     "score": "reports.shown_table",
     "sweep": "inference.verbs",
+    "transfer": "experiments.transfer.verbs",
     "verify": "scoring.verify",
 }
 _NAMES_THERE = {"Recipe": "Preprocessing"}
@@ -97,6 +99,7 @@ __all__ = [
     "predict",
     "score",
     "sweep",
+    "transfer",
     "verify",
 ]
 

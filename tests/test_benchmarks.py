@@ -15,6 +15,7 @@ SLOW = pytest.mark.models
         ("memory", []),
         ("readers", []),
         ("gpu", ["--device", "cpu", "--models", "squeezenet1_1"]),
+        pytest.param("counts", [], marks=SLOW),
         pytest.param("compiled", [], marks=SLOW),
         pytest.param("sweep", [], marks=SLOW),
         pytest.param("keras_samples", [], marks=SLOW),

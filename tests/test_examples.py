@@ -110,6 +110,29 @@ def test_a_model_of_ones_own_stands_beside_a_pretrained_one(place):
     assert found == shown(stored("a_model_of_your_own"))
 
 
+@pytest.mark.models
+@pytest.mark.parametrize("framework", ["pytorch", "keras"])
+def test_seven_steps_of_transfer_learning_give_what_the_notebook_shows(framework, place):
+    found = shown(executed(f"transfer_in_{framework}", place))
+    assert any("tensors of the backbone have changed" in text for text in found)
+    assert found == shown(stored(f"transfer_in_{framework}"))
+
+
+def test_both_frameworks_show_the_same_losses_and_accuracy():
+    in_pytorch, in_keras = (
+        [line for text in shown(stored(f"transfer_in_{name}")) for line in text.splitlines()]
+        for name in ("pytorch", "keras")
+    )
+    losses = [line for line in in_pytorch if line.startswith("losses: ")]
+    assert len(losses[0].split()) == 25
+    assert set(in_pytorch) - set(in_keras) == {
+        *("Sequential(", "  (hidden): Linear(in_features=1280, out_features=128, bias=True)"),
+        *("  (relu): ReLU()", "  (output): Linear(in_features=128, out_features=2, bias=True)"),
+        *(")", "0 of 294 tensors of the backbone have changed"),
+        "['head.pt', 'head.safetensors', 'model.classes.json', 'model.pt2', 'model.recipe.json']",
+    }
+
+
 def test_real_labels_change_six_ranks(fetched_2019, place):
     found = shown(executed("what_real_labels_change", place))
     tables = [text for text in found if "<table" in text]

@@ -94,9 +94,9 @@ def label_sets(
 
     kept = np.arange(len(rows))
     if args.only:
-        kept = rows_of(args.only, rows.keys, rows.labels)
+        kept = rows_of(args.only, rows.keys, rows.right_classes)
     if args.without:
-        kept = np.setdiff1d(kept, rows_of(args.without, rows.keys, rows.labels))
+        kept = np.setdiff1d(kept, rows_of(args.without, rows.keys, rows.right_classes))
     whole = not (args.only or args.without)
     found = {}
     for name in names:

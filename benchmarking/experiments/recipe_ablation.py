@@ -15,9 +15,12 @@ from benchmarking.experiments import Answer, Grid, Model, Outcome, Setup, in_fre
 from benchmarking.inference.predict import predict
 from benchmarking.io import files
 from benchmarking.io.user_folders import expanded
+from benchmarking.labels.class_values import padded
+from benchmarking.labels.label_set import every_image
 from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import Picture
 from benchmarking.pictures.recipe import SCALINGS, ChannelOrder, Preprocessing, recipe_from
+from benchmarking.scoring.metrics import correct
 from benchmarking.scoring.statistics import mcnemar_test, paired_interval
 
 NAME = "recipe"
@@ -151,13 +154,13 @@ def answer(test: RecipeTest) -> Iterator[Answer]:
 
 def harms(test: RecipeTest, answers: Sequence[Answer]) -> list[Harm]:
     """The effect of each recipe, the most harmful first; answers are in the test's order."""
-    labels = np.array([picture.label for picture in test.pictures])
+    labels = every_image(padded(picture.right for picture in test.pictures))
     guesses = {one.title: one.probabilities.argmax(axis=1) for one in answers}
     reference = guesses[answers[0].title]
-    right, n = reference == labels, len(labels)
+    right, n = correct(reference[:, None], labels, k=1), len(labels)
     found = []
     for title, guess in guesses.items():
-        hits = guess == labels
+        hits = correct(guess[:, None], labels, k=1)
         gained, lost = int((hits & ~right).sum()), int((right & ~hits).sum())
         found.append(
             Harm(

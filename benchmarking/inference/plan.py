@@ -164,6 +164,11 @@ class Plan:
         classes = (spec.classes if self.options.keep == "all" else 0 for spec in specs)
         return sum(bytes_needed(self.n, classes=count) for count in classes)
 
+    @property
+    def missing(self) -> int:
+        """Largest size in bytes of the runs that are not stored yet."""
+        return self.size([s for s in self.specs if not self.store.path(self.run(s)).exists()])
+
     def _begin_to_keep(self, tell: Callable[[str], None] = notice) -> list[KeptCrops]:
         """Begin to keep the crops of the runs that have not begun, for the check of the pictures.
 
@@ -221,19 +226,8 @@ class Plan:
             one.publish(images, None if stays else until)
 
     def check_room(self) -> None:
-        """Check that the store can be written and its disk has space for the missing runs.
-
-        Raises:
-            BenchmarkError: it cannot be written, or the space is too small.
-        """
-        folder = self.store.folder
-        needed = self.size([s for s in self.specs if not self.store.path(self.run(s)).exists()])
-        files.check_writable(folder)
-        if files.free(folder) < needed:
-            raise StoreError(
-                f"the disk of {folder} has {in_bytes(files.free(folder))} free; these runs need up "
-                f"to {in_bytes(needed)}. Make room, or name another folder with --store."
-            )
+        """See `check_room`."""
+        check_room([self])
 
     def jobs(self, images: ImageSet) -> list[Job]:
         """A job for each model that can run."""
@@ -300,6 +294,22 @@ class Plan:
             closing(sweep.run(sharing)) as events,
         ):
             yield from events
+
+
+def check_room(plans: Sequence[Plan]) -> None:
+    """Check that the store of these plans can be written and its disk has space for all of them.
+
+    Raises:
+        BenchmarkError: it cannot be written, or the space is too small.
+    """
+    folder = plans[0].store.folder
+    needed = sum(one.missing for one in plans)
+    files.check_writable(folder)
+    if files.free(folder) < needed:
+        raise StoreError(
+            f"the disk of {folder} has {in_bytes(files.free(folder))} free; these runs need up to "
+            f"{in_bytes(needed)}. Make room, or name another folder with --store."
+        )
 
 
 def plan(

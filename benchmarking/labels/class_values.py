@@ -144,6 +144,8 @@ def _is_zero_or_one(found: NDArray[Any]) -> bool:
 
 def _class(one: Any) -> int:
     """Parse one class; NO_CLASS if the value means "no class"."""
+    if isinstance(one, bool):  # a whole number to Python
+        raise TypeError(f"{one} is not a class")
     if isinstance(one, str):
         text = one.strip()
         if text.lower().startswith("n") and text.lower() not in NOTHING:

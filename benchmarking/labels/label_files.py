@@ -214,10 +214,18 @@ def rows_of(
 ) -> NDArray[np.int64]:
     """Rows that are selected by WordNet ids, names of pictures, or files of names or row numbers.
 
+    A WordNet id selects the pictures for which its class is any of the right ones.
+
+    Args:
+        names: what selects rows.
+        keys: names of the pictures.
+        original: (n,) class of each picture, or (n, w) right classes, padded with NO_CLASS.
+
     Raises:
         BenchmarkError: an argument is none of these, or a picture or row does not exist.
     """
-    return np.unique(np.concatenate([_rows(name, keys, original) for name in names]))
+    right = original.reshape(len(keys), -1)
+    return np.unique(np.concatenate([_rows(name, keys, right) for name in names]))
 
 
 @dataclass(frozen=True)
@@ -242,10 +250,10 @@ _KINDS = "iufbUS"  # kinds of NumPy arrays: numbers, True and False, and text su
 _TEXTS = (".csv", ".tsv", ".txt")
 
 
-def _rows(name: str, keys: Sequence[str], original: NDArray[np.int64]) -> NDArray[np.int64]:
+def _rows(name: str, keys: Sequence[str], right: NDArray[np.int64]) -> NDArray[np.int64]:
     if name.lower() in class_of_wnid():
-        return np.flatnonzero(original == class_of_wnid()[name.lower()])
-    path, known = expanded(name), PictureNames(keys, original)
+        return np.flatnonzero((right == class_of_wnid()[name.lower()]).any(axis=1))
+    path, known = expanded(name), PictureNames(keys, right[:, 0])
     if not path.is_file() and not looks_like_a_picture(name):
         raise BenchmarkError(
             f"{name!r} is neither a WordNet id such as n01440764, nor a picture of the set, nor a "

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+
+_SEEN = "most of its pictures are of ImageNet's training set, so pretrained models have seen them"
+
+CARE: Mapping[str, str] = {
+    "imagenet-hard": "it has pictures of ImageNet's validation set and of its variants, so it is "
+    "no new sample",
+    "imagenet-o": "its folders are not the classes of its pictures, so that an accuracy on it "
+    "means nothing",
+    "imagenette": _SEEN,
+    "imagewoof": _SEEN,
+    "tiny-imagenet-200": "its pictures have 64 by 64 pixels, which recipes enlarge: accuracies are "
+    "far below those of ImageNet",
+}
+"""What accuracies on a set need to be read with, by its name.
+
+They are together, as tables show them without the code that reads pictures.
+"""
 
 
 @dataclass(frozen=True)

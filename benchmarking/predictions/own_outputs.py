@@ -277,8 +277,10 @@ def _predicted(
 def _check_labels(read: Outputs, entries: Entries, rows: ImageSet) -> None:
     """Refuse a file whose labels, if it has any, differ from those of the set."""
     labels = None if read.labels is None else read.labels[entries.of_rows]
-    if labels is not None and not np.array_equal(labels, rows.labels):
-        wrong = np.flatnonzero(labels != rows.labels)
+    if labels is None:
+        return
+    wrong = np.flatnonzero((labels[:, None] != rows.right_classes).all(axis=1))
+    if wrong.size:
         raise BenchmarkError(
             f"its labels differ from those of {rows.name} for {len(wrong):,} of {len(rows):,} "
             f"pictures, such as {rows.keys[wrong[0]]!r}: {labels[wrong[0]]}, not "

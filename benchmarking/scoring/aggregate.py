@@ -16,6 +16,7 @@ from benchmarking.io.names import UNKNOWN
 from benchmarking.labels.imagenet import is_validation_set, wnids
 from benchmarking.labels.label_set import LabelSet, every_image
 from benchmarking.models.sources import published_of
+from benchmarking.pictures.set_facts import CARE
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
@@ -59,12 +60,12 @@ class _Column:
     Attributes:
         correct: tells which pictures are right.
         labels: the pictures that count, and their classes.
-        among_few: whether the guesses are among the classes that the image set declares.
+        few: the classes that the guesses are among; () for all.
     """
 
     correct: Correct
     labels: LabelSet
-    among_few: bool = False
+    few: tuple[int, ...] = ()
 
 
 def aggregate(
@@ -98,7 +99,7 @@ def aggregate(
     label_sets = labels or {"": every_image(right)}
     chosen = stored.runs(images) if runs is None else runs
     declared = _declared(stored, chosen, right)
-    columns = _columns(label_sets, proportions, len(declared))
+    columns = _columns(label_sets, proportions, declared)
     sorted_by = by or next(iter(columns))
     first = next(iter(label_sets.values()))
     counts, left_out = [], []
@@ -126,7 +127,7 @@ def aggregate(
     fingerprint = fingerprints.pop() if len(fingerprints) == 1 else UNKNOWN
     rows = tabulate(counts, sorted_by)
     notes = [note for labels in label_sets.values() for note in labels.notes]
-    meant = _on_few_classes(images, declared)
+    meant = _on_few_classes(images, declared, counts)
     return AccuracyTable(
         images,
         len(right),
@@ -134,7 +135,11 @@ def aggregate(
         tuple(columns),
         rows,
         tuple(left_out),
-        notes=tuple(dict.fromkeys([*notes, *meant, *_caveats(rows), *_near_chance(rows)])),
+        notes=tuple(
+            dict.fromkeys(
+                [*notes, *meant, *_with_care(images, counts), *_caveats(rows), *_near_chance(rows)]
+            )
+        ),
         label_sets=tuple(_name(*found, right) for found in label_sets.items()),
     )
 
@@ -162,7 +167,7 @@ def calibration(store: Stores | Store, run: Run, right: LabelSet) -> dict[str, f
 
 
 def _columns(
-    labels: Mapping[str, LabelSet], proportions: Mapping[str, Correct], few: int
+    labels: Mapping[str, LabelSet], proportions: Mapping[str, Correct], few: tuple[int, ...]
 ) -> dict[str, _Column]:
     """The columns by name; first those about the declared classes, if these are few."""
     found = {
@@ -170,7 +175,7 @@ def _columns(
         for name, correct in proportions.items()
         for prefix, right in labels.items()
     }
-    among = {f"{few}-class {name}": replace(one, among_few=True) for name, one in found.items()}
+    among = {f"{len(few)}-class {name}": replace(one, few=few) for name, one in found.items()}
     return {**(among if few else {}), **found}
 
 
@@ -184,16 +189,22 @@ def _count(
     predicted, provenance = stored.classes_and_provenance(run)
     if len(predicted) != len(right):
         raise StoreError(f"{run} has {len(predicted)} rows for {len(right)} pictures.")
-    needs_few = any(column.among_few for column in columns.values())
-    few = stored.restricted_classes(run) if needs_few else None
-    if needs_few and few is None:
+    declared = next((column.few for column in columns.values() if column.few), ())
+    few = stored.restricted_classes(run) if declared else None
+    if few is not None and provenance.classes != declared:
+        raise StoreError(
+            f"{run} chooses among {len(provenance.classes)} classes, and other runs among "
+            f"{len(declared)}: they are not the same. Compute it again with 'imagenet-benchmark "
+            "predict --again'."
+        )
+    if declared and few is None:
         raise StoreError(
             f"{run} keeps no predictions among the few classes of its image set; compute it again "
             "with 'imagenet-benchmark predict --again'."
         )
     hits = {}
     for name, column in columns.items():
-        guesses = few if few is not None and column.among_few else predicted
+        guesses = few if few is not None and column.few else predicted
         with suppress(TooFewGuesses):
             hits[name] = column.correct(guesses, column.labels)
     if sorted_by not in hits:
@@ -228,7 +239,7 @@ def _estimates(
 
 
 def _declared(stored: StoredRuns, runs: Sequence[Run], right: NDArray[np.int64]) -> tuple[int, ...]:
-    """The classes that the image set of these runs declares if they are few; () for all."""
+    """The few classes among which these runs have predictions too; () if none has."""
     if np.count_nonzero(np.bincount(right[:, 0])) == len(
         wnids()
     ):  # np.unique would import numpy.ma
@@ -236,13 +247,27 @@ def _declared(stored: StoredRuns, runs: Sequence[Run], right: NDArray[np.int64])
     for run in runs:
         with suppress(StoreError):
             _, provenance = stored.classes_and_provenance(run)
-            if provenance.classes:
+            if provenance.classes and stored.restricted_classes(run) is not None:
                 return provenance.classes
     return ()
 
 
-def _on_few_classes(images: str, declared: Collection[int]) -> Iterator[str]:
-    """What the two kinds of columns of a set with few classes mean."""
+def _with_care(images: str, counts: Sequence[Counts]) -> Iterator[str]:
+    """What accuracies on a published set need to be read with."""
+    names = {run.provenance.picture_set for run in counts}
+    yield from (f"note: {images}: {CARE[name]}" for name in sorted(names & CARE.keys()))
+
+
+def _on_few_classes(
+    images: str, declared: Collection[int], counts: Sequence[Counts]
+) -> Iterator[str]:
+    """What the columns of a set with few classes mean."""
+    kept = max((len(run.provenance.classes) for run in counts), default=0)
+    if kept and not declared:
+        yield (
+            f"note: {images}: its runs keep no predictions among its {kept} classes, as those that "
+            f"were exported and imported; Acc counts the best of all {len(wnids()):,}"
+        )
     if declared:
         n = len(declared)
         yield (

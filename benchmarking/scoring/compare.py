@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.labels.label_files import label_set
-from benchmarking.labels.label_set import LabelSet, every_image
+from benchmarking.labels.label_set import NO_CLASS, LabelSet, every_image
 from benchmarking.pictures.design import Design
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions.image_rows import ImageRows
@@ -329,7 +329,16 @@ def on_few_classes(store: Stores | Store, runs: Sequence[Run]) -> tuple[str, ...
             f"{without} keeps no predictions among the few classes of its image set, and others "
             "do; compute it again with 'imagenet-benchmark predict --again'."
         )
-    n = len(store.provenance(runs[0]).classes)
+    declared = {run: store.provenance(run).classes for run in runs}
+    first, *others = runs
+    other = next((run for run in others if declared[run] != declared[first]), None)
+    if other is not None:
+        raise BenchmarkError(
+            f"{first} chooses among {len(declared[first])} classes, and {other} among "
+            f"{len(declared[other])}: they are not the same. Compute one again with those of the "
+            "other."
+        )
+    n = len(declared[first])
     return (f"note: answers are the best of the {n} classes of {runs[0].images}, not of all",)
 
 
@@ -377,11 +386,16 @@ def in_rows_of(right: LabelSet, ours: ImageRows, theirs: ImageRows) -> LabelSet:
 
 def other_classes(right: LabelSet, ours: ImageRows, theirs: ImageRows) -> tuple[str, ...]:
     """A warning if stored classes count, and another store has other ones; see `in_rows_of`."""
-    stored = ours.labels[right.rows]
-    if right.classes.shape[1] > 1 or not np.array_equal(right.classes[:, 0], stored):
+    stored = ours.right_classes[right.rows]
+    if not np.array_equal(right.classes, stored):
         return ()
-    there = theirs.labels[in_rows_of(right, ours, theirs).rows]
-    n = np.count_nonzero(there != stored)
+    there = theirs.right_classes[in_rows_of(right, ours, theirs).rows]
+    if np.array_equal(there, stored):
+        return ()
+    n = sum(
+        {*one, NO_CLASS} != {*other, NO_CLASS}
+        for one, other in zip(stored.tolist(), there.tolist(), strict=True)
+    )
     if not n:
         return ()
     return (

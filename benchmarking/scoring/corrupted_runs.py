@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarking.labels.agreement import numbers_of
+from benchmarking.labels.label_set import every_image
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.stores import Stores
+from benchmarking.scoring.metrics import correct
 from benchmarking.scoring.robustness import ALEXNET_ERRORS, SEVERITIES, Gap
 from benchmarking.scoring.statistics import mcnemar_test, paired_interval
 
@@ -75,7 +78,7 @@ def errors_by_corruption(stores: Stores, runs: Sequence[Run]) -> dict[str, list[
 
 
 def _error(stores: Stores, run: Run) -> float:
-    return float((stores.classes(run)[:, 0] != stores.labels(run.images)).mean())
+    return float((~_hits(stores, run)).mean())
 
 
 def _hits_by_number(stores: Stores, run: Run) -> dict[int, bool] | None:
@@ -83,5 +86,9 @@ def _hits_by_number(stores: Stores, run: Run) -> dict[int, bool] | None:
     numbers = numbers_of(stores.rows_of(run).keys)
     if numbers is None:
         return None
-    hits = stores.classes(run)[:, 0] == stores.labels(run.images)
-    return dict(zip(numbers.tolist(), hits.tolist(), strict=True))
+    return dict(zip(numbers.tolist(), _hits(stores, run).tolist(), strict=True))
+
+
+def _hits(stores: Stores, run: Run) -> NDArray[np.bool_]:
+    """Whether the first guess for each picture is any of its right classes, (n,)."""
+    return correct(stores.classes(run), every_image(stores.rows_of(run).right_classes), k=1)

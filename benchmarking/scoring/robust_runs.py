@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.labels.agreement import numbers_of
+from benchmarking.labels.label_set import every_image
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.stores import Stores
 from benchmarking.scoring import corrupted_runs
 from benchmarking.scoring.corrupted_runs import Corrupted, corrupted, errors_by_corruption
+from benchmarking.scoring.metrics import correct
 from benchmarking.scoring.robustness import (
     ALEXNET_ERRORS,
     SEVERITIES,
@@ -116,10 +118,15 @@ def robustness(stores: Stores, runs: Sequence[Run]) -> dict[Model, Robustness]:
 def _of_model(stores: Stores, held: Mapping[str, Run]) -> Robustness:
     kinds = {images: stores.provenance(run).picture_set for images, run in held.items()}
     vals = [run for run in held.values() if not kinds[run.images] and _is_val(stores, run)]
-    val = max(vals, key=lambda run: len(stores.labels(run.images)), default=None)
-    sets, notes = {}, []
+    val = max(vals, key=lambda run: len(stores.rows_of(run)), default=None)
+    sets, notes = {}, _chosen(val, vals) if any(kinds.values()) else []
     for images, run in held.items():
-        if kinds[images] in SHIFTED:
+        if kinds[images] in SHIFTED and _lacks_few(stores, run):
+            notes.append(
+                f"{run.full_name}: keeps no predictions among the few classes of {images}; compute "
+                "it again with 'imagenet-benchmark predict --again'"
+            )
+        elif kinds[images] in SHIFTED:
             usual = None if val is None else on_classes(stores, val, _classes(stores, run))
             sets[images] = OnSet(images, _right(stores, run), usual)
             notes += [_lacking(images, run, val)] if usual is None else []
@@ -166,11 +173,11 @@ def on_classes(stores: Stores, run: Run, classes: Sequence[int] | None) -> tuple
         The numbers; None if the run has not kept enough: for some picture none of the classes is
         among its five best, and not all probabilities were kept.
     """
-    labels = stores.labels(run.images)
+    right = stores.rows_of(run).right_classes
     if classes is None:
-        return int((stores.classes(run)[:, 0] == labels).sum()), len(labels)
+        return _count(stores.classes(run), right)
     chosen = np.asarray(classes)
-    rows = np.isin(labels, chosen)
+    rows = np.isin(right, chosen).any(axis=1)
     top = stores.classes(run)[rows]
     inside = np.isin(top, chosen)
     if inside.any(axis=1).all():
@@ -182,7 +189,14 @@ def on_classes(stores: Stores, run: Run, classes: Sequence[int] | None) -> tuple
         guesses = chosen[few.argmax(axis=1)]
     else:
         return None
-    return int((guesses == labels[rows]).sum()), int(rows.sum())
+    return _count(guesses[:, None], right[rows])
+
+
+def _count(guesses: NDArray[np.integer], right: NDArray[np.int64]) -> tuple[int, int]:
+    """Number of pictures whose first guess is any of their right classes, and of all pictures."""
+    if not len(right):
+        return 0, 0
+    return int(correct(guesses, every_image(right), k=1).sum()), len(right)
 
 
 def _is_val(stores: Stores, run: Run) -> bool:
@@ -195,16 +209,25 @@ def _classes(stores: Stores, run: Run) -> tuple[int, ...] | None:
     return stores.provenance(run).classes or None
 
 
+def _lacks_few(stores: Stores, run: Run) -> bool:
+    """Whether a run on few classes has no predictions among them, as after export and import."""
+    return _classes(stores, run) is not None and stores.restricted_classes(run) is None
+
+
 def _right(stores: Stores, run: Run) -> tuple[int, int]:
     few = stores.restricted_classes(run)
-    if few is None and _classes(stores, run):
-        raise BenchmarkError(
-            f"{run} keeps no predictions among the few classes of its image set; compute it again "
-            "with 'imagenet-benchmark predict --again'."
-        )
-    guesses = (stores.classes(run) if few is None else few)[:, 0]
-    labels = stores.labels(run.images)
-    return int((guesses == labels).sum()), len(labels)
+    return _count(stores.classes(run) if few is None else few, stores.rows_of(run).right_classes)
+
+
+def _chosen(val: Run | None, vals: Sequence[Run]) -> list[str]:
+    """Which run on validation pictures is used, if there are several."""
+    others = sorted(run.images for run in vals if run != val)
+    if val is None or not others:
+        return []
+    return [
+        f"{val.full_name}: its validation pictures are those of {val.images}; {', '.join(others)} "
+        "are not used. Leave them out with --store"
+    ]
 
 
 def _lacking(images: str, run: Run, val: Run | None) -> str:
@@ -221,7 +244,7 @@ def _aupr(stores: Stores, of_o: Run, val: Run | None) -> float | None:
     classes = _classes(stores, of_o)
     if val is None or classes is None or not stores.keeps_all_probabilities(val):
         return None
-    rows = np.isin(stores.labels(val.images), classes)
+    rows = np.isin(stores.rows_of(val).right_classes, classes).any(axis=1)
     few = stores.read_probabilities(val)[rows][:, list(classes)].astype(np.float64)
     sums = few.sum(axis=1)
     if (sums == 0).any():  # underflow

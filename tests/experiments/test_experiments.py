@@ -310,3 +310,12 @@ def test_frameworks_with_the_same_weights_agree_layer_by_layer():
     assert inside[-1][1] == "_fc"
     assert len(inside) > 90
     assert all(float(difference) < 1e-3 * float(scale) for _, _, difference, scale in inside)
+
+
+def test_any_right_class_of_a_picture_counts_in_an_audit():
+    """ObjectNet and ImageNet-Hard have several; the first one alone is not the accuracy."""
+    shown = tuple(Picture(f"{n}", n % 2, FilePart(""), (2 + n % 2,)) for n in range(8))
+    second, other = np.array([2, 3] * 4), np.array([2, 4] * 4)
+    test = RecipeTest(None, shown, {"published": RECIPE, "other": RECIPE})
+    found = harms(test, [said("published", second), said("other", other)])
+    assert {one.title: one.acc1 for one in found} == {"published": 1.0, "other": 0.5}

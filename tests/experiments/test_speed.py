@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.experiments.speed import Options, Side, tables
-from benchmarking.experiments.speed.results import summary
+from benchmarking.experiments.speed import Options, Side, conditions, tables
+from benchmarking.experiments.speed.results import _other_work, summary
 from benchmarking.experiments.speed.rounds import Stored, setting_of
-from benchmarking.experiments.speed.scenarios import Scenario, scenario_named, scenarios
+from benchmarking.experiments.speed.scenarios import Scenario, largest, scenario_named, scenarios
 from benchmarking.experiments.speed.schedule import Comparison, comparisons, sides_of, trials
-from benchmarking.experiments.speed.verbs import plan, speed
+from benchmarking.experiments.speed.verbs import Request, plan, speed
 from benchmarking.models.sources import select, the_spec
 from benchmarking.plugins import lacks
 from benchmarking.predictions.speed_runs import Answers, Conditions, Measured, Round
@@ -122,7 +122,8 @@ def test_a_ratio_is_told_where_both_sides_answer_the_same(compared):
         ({"answers": OTHERWISE}, "other answers: top-5 the same on 0 of 1 pictures"),
         ({"answers": None}, "no answers on real pictures"),
         ({"answers": replace(SAID, pictures=("b.jpg",))}, "answered other pictures"),
-        ({"facts": {"device": "a GPU"}}, "on a GPU, the reference on None"),
+        ({"facts": {"device": "a GPU"}}, "on a GPU, the reference on an unknown device"),
+        ({"pictures": 8}, "8 pictures per call, the reference 1"),
     ],
 )
 def test_no_ratio_is_told_of_sides_that_did_other_work(compared, changed, why):
@@ -131,6 +132,28 @@ def test_no_ratio_is_told_of_sides_that_did_other_work(compared, changed, why):
     assert found.lines[1].obstacle.startswith(why)
     assert "not compared" in tables.text([found])
     assert "Times as fast" not in tables.records(found)[1]
+
+
+def test_training_that_begins_with_another_loss_is_other_work(compared):
+    found = compared([0.3] * 6, [0.1] * 6, losses=(6.9,))
+    assert found.lines[1].obstacle == ""
+    first = replace(round_of(1, Measured(9.0, (), (0.3,), True, 1)).measured, losses=(6.9,))
+    other = replace(first, losses=(6.8,))
+    assert _other_work(first, replace(first, losses=(6.90001,)), "float32") == ""
+    assert _other_work(first, other, "float32") == (
+        "other work: first loss 6.8, the reference's 6.9"
+    )
+    assert _other_work(first, other, "bf16") == ""
+
+
+def test_every_round_has_to_answer_the_same(compared, tmp_path):
+    found = compared([0.3] * 6, [0.1] * 6)
+    side = found.lines[1].side
+    series = replace(trials([found.comparison], 1, OPTIONS)[0], side=side).series
+    other = replace(found.lines[1].rounds[4].measured, answers=OTHERWISE)
+    SpeedStore(tmp_path).add(series, setting_of(side, OPTIONS), round_of(5, other))
+    again = summary(found.comparison, OPTIONS, SpeedStore(tmp_path), rounds=8)
+    assert again.lines[1].obstacle.startswith("other answers: top-5 the same on 0 of 1")
 
 
 def test_a_noisy_machine_is_said(compared):
@@ -150,6 +173,26 @@ def test_rounds_that_are_not_steady_are_said(compared):
     assert found.lines[1].remarks == ("6 of 6 rounds not steady",)
 
 
+def test_the_first_call_is_that_of_a_round_that_had_to_compile(compared, tmp_path):
+    found = compared([0.3] * 2, [0.1] * 2)
+    side, one = found.lines[1].side, found.lines[1].rounds[1]
+    series = replace(trials([found.comparison], 1, OPTIONS)[0], side=side).series
+    cached = replace(CONDITIONS, others={"compiled code": "from an earlier round"})
+    quick = replace(one, measured=replace(one.measured, first=0.5), conditions=cached)
+    SpeedStore(tmp_path).add(series, setting_of(side, OPTIONS), quick)
+    line = summary(found.comparison, OPTIONS, SpeedStore(tmp_path), rounds=8).lines[1]
+    assert line.first == 9.0
+    assert line.remarks[0] == "first call 0.5 s with code that an earlier round compiled"
+
+
+def test_a_framework_that_only_reads_the_weights_is_said_to_take_memory(compared, monkeypatch):
+    told = {"imported": "torch, tensorflow"}
+    monkeypatch.setitem(globals(), "CONDITIONS", replace(CONDITIONS, others=told))
+    first, second = compared([0.3] * 6, [0.1] * 6).lines
+    assert first.remarks == ("memory includes torch, which does not run the model",)
+    assert second.remarks == ("memory includes tensorflow, which does not run the model",)
+
+
 def test_tables_are_read_by_programs(compared):
     found = compared([0.3] * 6, [0.1] * 6, again=[0.3] * 6)
     first, second = csv.DictReader(tables.as_csv([found]).splitlines())
@@ -161,13 +204,35 @@ def test_tables_are_read_by_programs(compared):
     assert tables.markdown([found]).startswith("## single, batch 1: efficientnet-lite0, float32")
 
 
+@pytest.mark.parametrize(
+    ("memory", "seconds", "sizes", "why"),
+    [
+        (None, 1.0, [1, 2, 4, 8], "16 are too many for the memory"),
+        (700, 1.0, [1, 2, 4], "8 would need 800 bytes"),
+        (None, 0.25, [1, 2, 4], "a call took 0 s; more may fit"),
+    ],
+)
+def test_a_batch_is_doubled_until_it_does_not_fit(memory, seconds, sizes, why):
+    def attempt(size: int) -> largest.Attempt | None:
+        return None if size > 8 else largest.Attempt(size, 0.1 * size, 100 * size)
+
+    found, reason = largest.doubled(attempt, memory, seconds)
+    assert [one.size for one in found] == sizes
+    assert reason == why.replace("800 bytes", "0.0 GiB")
+
+
+def test_a_picture_that_does_not_fit_is_out_of_memory():
+    with pytest.raises(MemoryError, match="not even one picture"):
+        largest.doubled(lambda _: None, None, 1.0)
+
+
 @pytest.fixture
 def measured(light, tmp_path):
     """A function that plans rounds of a model that needs no framework."""
 
     def measured(**options: object):
         given = {"rounds": 2, "seconds": 0.001, "threads": 1, **options}
-        return plan(["brightness/steady"], tmp_path / "mine", tell=print, **given)
+        return plan(["brightness/steady"], tmp_path / "mine", Request(**given))
 
     return measured
 
@@ -191,11 +256,20 @@ def test_each_round_is_a_fresh_process_and_an_interruption_loses_only_the_one_th
     assert 0 < round_1.peak_memory < 2**31
 
 
+@pytest.mark.parametrize(("load", "said"), [(0.01, ""), (1000.0, "(load 1000.0 on ")])
+def test_a_busy_machine_is_said_before_it_is_measured(monkeypatch, load, said):
+    monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))
+    assert said in conditions.busy()
+    assert bool(said) == bool(conditions.busy())
+
+
 def test_the_command_names_what_failed_and_tells_the_rest(light, call, tmp_path):
-    arguments = ["--models", "brightness/shaky", "brightness/steady", "--threads", "1"]
+    arguments = ["--models", "brightness/shaky", "brightness/steady", "brightness/weightless"]
+    arguments += ["--threads", "1"]
     arguments += ["--scenario", "load", "--rounds", "1", "--store", tmp_path / "mine"]
     status, output, messages = call("speed", *arguments, "-o", tmp_path / "speed.csv")
     assert status == 1
+    assert "failed: brightness/weightless: weightless.bin is missing" in messages
     assert "failed: load brightness/shaky eager: MemoryError: too heavy" in messages
     assert output.startswith("load, batch 1: steady, exact, published weights, 1 thread, ")
     (row,) = csv.DictReader((tmp_path / "speed.csv").read_text().splitlines())
@@ -210,6 +284,9 @@ def test_the_command_names_what_failed_and_tells_the_rest(light, call, tmp_path)
         ({"seconds": 0}, "0 seconds cannot be measured"),
         ({"rounds": 0}, "0 rounds measure nothing"),
         ({"modes": ["xla"]}, "none of these models can run xla"),
+        ({"modes": "eager"}, r"modes is 'eager'; give a list, such as \['eager'\]"),
+        ({"batch_sizes": [0]}, "batch size 0 has no picture"),
+        ({"weights": "other"}, "weights 'other' are neither published nor random"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_measured(measured, options, message):
@@ -218,6 +295,8 @@ def test_what_makes_no_sense_is_refused_before_anything_is_measured(measured, op
 
 
 def test_the_same_from_python(light, tmp_path):
+    with pytest.raises(BenchmarkError, match="no option 'round'; there are scenarios, modes"):
+        speed("brightness/steady", tmp_path, round=1)
     found = speed("brightness/steady", tmp_path, scenarios=["load"], rounds=1, threads=1)
     assert found.failures == ()
     assert str(found).startswith("load, batch 1: steady")

@@ -97,9 +97,12 @@ def test_answers_are_shares_of_the_largest_output():
 
 
 SCRIPT = """
-import itertools, json, sys
+import itertools, json, sys, warnings
 from dataclasses import asdict
+from types import SimpleNamespace
+from benchmarking.errors import BenchmarkError
 from benchmarking.experiments.speed import articles
+from benchmarking.experiments.speed.engines import keras as engine
 from benchmarking.models.article_networks.layers import *
 from tests.experiments.test_speed_articles import trial
 
@@ -116,6 +119,14 @@ for kind in ("training", "features"):
         clock = map(float, itertools.count())
         measured = getattr(articles, f"measured_{kind}")(net, one, lambda: next(clock))
         found[f"{kind} {mode}"] = asdict(measured)
+if framework == "keras":
+    model = articles.article_networks.in_keras(net, articles.work_of(net, one).weights)
+    loaded = SimpleNamespace(model=model, spec=one.side.spec)
+    warnings.simplefilter("ignore")
+    try:
+        engine.training(loaded, "xla", None, None)
+    except BenchmarkError as error:
+        found["xla"] = str(error)
 print(json.dumps(found))
 """
 
@@ -157,9 +168,16 @@ def test_the_outputs_of_both_frameworks_agree(measured, kind, mode):
     assert found.holds, str(found)
 
 
+def test_training_with_xla_is_refused_where_keras_would_train_without_it(measured):
+    assert measured["keras"]["xla"] == (
+        "Keras does not train articles-keras/tiny with XLA where deterministic operations are "
+        "required; use eager or compiled."
+    )
+
+
 def test_calls_are_timed_by_the_clock_that_was_given(measured):
     for framework in measured.values():
-        for one in framework.values():
+        for one in (value for name, value in framework.items() if name != "xla"):
             assert one["first"] == 1
             assert set(one["times"]) == {1}
             assert one["pictures"] == 16
@@ -172,3 +190,14 @@ def test_published_ratios_are_those_that_the_articles_are_cited_for():
     assert round(published_ratio("resnet50-features", "P100"), 2) == 1.53
     assert published_times("convnet") == []
     assert {one.network for name in NETWORKS for one in published_times(name)} <= set(NETWORKS)
+
+
+def test_the_page_shows_the_published_times_and_their_ratios():
+    page = (ROOT / "docs" / "which-framework-is-faster.md").read_text()
+    known = [one for name in NETWORKS for one in published_times(name)]
+    known += published_times("resnet50-features")
+    assert len(known) == 22
+    for one in known:
+        ratio = published_ratio(one.network, one.hardware)
+        lines = [line for line in page.splitlines() if f"| {one.hardware} | " in line]
+        assert any(f" {one.seconds:g} |" in line and f"| {ratio:.2f} |" in line for line in lines)

@@ -10,9 +10,10 @@ import pytest
 
 from benchmarking.experiments import in_fresh_processes
 from benchmarking.experiments.speed import Options, Side, Trial
-from benchmarking.experiments.speed.engines import engine_of, scaled
+from benchmarking.experiments.speed.engines import engine_of
+from benchmarking.experiments.speed.ready import scaled
 from benchmarking.experiments.speed.timing import fetched
-from benchmarking.experiments.speed.work import answers_of, prepared
+from benchmarking.experiments.speed.work import Prepared, answers_of, prepared
 from benchmarking.models.sources import select, spec_of
 from benchmarking.pictures.sets import open_pictures
 from benchmarking.scoring.speed import agreement
@@ -24,33 +25,38 @@ PYTORCH, KERAS = "efficientnet-lite-pytorch", "efficientnet-lite-keras"
 
 @dataclass(frozen=True)
 class Asked:
-    """Modes of EfficientNet-Lite0 in one framework; with random weights, if there is a seed."""
+    """Modes of EfficientNet-Lite0 in one framework."""
 
     source: str
     modes: tuple[str, ...]
+    random: tuple[str, ...] = ()
     trained: tuple[str, ...] = ()
-    seed: int | None = None
 
 
 def answered(asked: Asked) -> Iterator[object]:
-    """Answers in every mode, then the first losses of training."""
+    """Answers in every mode, then those with random weights, then the first losses of training."""
     spec = spec_of(asked.source, "efficientnet-lite0")
     pictures = tuple(open_pictures("demo").pictures[:4])
-    options = Options(pictures, threads=1, seconds=1, gpu=-1, seed=asked.seed)
-    for mode in (*asked.modes, *asked.trained):
-        found = prepared(Trial("offline", Side(spec, mode), 4, 1, 1, options))
-        if mode in asked.modes:
+
+    def given(mode: str, seed: int | None = None) -> Prepared:
+        options = Options(pictures, threads=1, seconds=1, gpu=-1, seed=seed)
+        return prepared(Trial("offline", Side(spec, mode), 4, 1, 1, options))
+
+    for modes, seed in ((asked.modes, None), (asked.random, 0)):
+        for mode in modes:
+            found = given(mode, seed)
             yield answers_of(found.ready(mode), found)
-        if mode in asked.trained:
-            pixels = scaled(found.batch, found.recipe.scaling)
-            step = found.engine.training(found.loaded, mode, pixels, found.labels)
-            yield [float(np.asarray(fetched(step()))) for _ in range(2)]
+    for mode in asked.trained:
+        found = given(mode)
+        pixels = scaled(found.batch, found.recipe.scaling)
+        step = found.engine.training(found.loaded, mode, pixels, found.labels)
+        yield [float(np.asarray(fetched(step()))) for _ in range(2)]
 
 
 @pytest.fixture(scope="module")
 def pytorch() -> list:
     """Answers of PyTorch, eager and in ONNX Runtime, and its first losses."""
-    asked = Asked(PYTORCH, ("eager", "onnxruntime"), ("eager",))
+    asked = Asked(PYTORCH, ("eager", "onnxruntime"), trained=("eager",))
     return in_fresh_processes("PyTorch", answered, [asked])
 
 
@@ -58,7 +64,7 @@ def pytorch() -> list:
 def keras() -> list:
     """Answers of Keras on TensorFlow, and its first losses."""
     pytest.importorskip("tensorflow")
-    asked = Asked(KERAS, ("eager", "compiled", "xla"), ("compiled",))
+    asked = Asked(KERAS, ("eager", "compiled", "xla"), ("eager",), ("compiled",))
     return in_fresh_processes("Keras", answered, [asked])
 
 
@@ -112,16 +118,20 @@ def test_keras_answers_as_pytorch_in_every_mode(pytorch, keras):
 
 
 def test_keras_trains_as_pytorch_does(pytorch, keras):
-    assert keras[3] == pytest.approx(pytorch[2], rel=1e-3)
+    first, second = zip(keras[4], pytorch[2], strict=True)
+    assert first[0] == pytest.approx(first[1], rel=1e-5)
+    # Batch normalisation of four pictures and ReLU amplify rounding. In float64, the losses of
+    # three steps differ by 3e-14.
+    assert second[0] == pytest.approx(second[1], rel=5e-3)
 
 
-def test_random_weights_are_the_same_on_every_backend_of_keras():
-    for module in ("tensorflow", "jax"):
-        pytest.importorskip(module)
-    (one,) = in_fresh_processes("TensorFlow", answered, [Asked(KERAS, ("compiled",), seed=0)])
-    (other,) = in_fresh_processes("JAX", answered, [Asked(f"{KERAS}-jax", ("compiled",), seed=0)])
-    assert agreement(one, other, "float32").holds
-    assert np.ptp(one.probabilities) > 1e-4
+def test_keras_on_jax_answers_as_on_tensorflow_with_published_and_random_weights(keras):
+    pytest.importorskip("jax")
+    asked = Asked(f"{KERAS}-jax", ("compiled",), ("compiled",))
+    published, random = in_fresh_processes("JAX", answered, [asked])
+    assert agreement(keras[0], published, "float32").holds
+    assert agreement(keras[3], random, "float32").holds
+    assert np.ptp(random.probabilities) > 1e-4
 
 
 def test_every_listed_model_has_an_engine():

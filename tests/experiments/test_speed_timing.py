@@ -97,6 +97,13 @@ def test_slow_calls_are_measured_at_least_three_times():
     clock = FakeClock()
     found = timed(sleeping(clock, repeated(then=60.0)), clock, Pace(1.0), pictures=32)
     assert (len(found.warm_up), len(found.times), found.pictures) == (3, 3, 32)
+    assert found.is_steady
+
+
+def test_slow_calls_that_become_faster_are_not_steady():
+    clock = FakeClock()
+    found = timed(sleeping(clock, repeated(60, 50, 40, then=30.0)), clock, Pace(1.0), pictures=1)
+    assert not found.is_steady
 
 
 def test_no_time_to_measure_is_refused():

@@ -341,3 +341,9 @@ def test_a_name_with_the_class_of_another_picture_is_refused(tmp_path, keys, ori
     (tmp_path / "mine.csv").write_text("ILSVRC2012_val_00000037_n01632458.JPEG,5\n")
     with pytest.raises(BenchmarkError, match="1 of 1 names match no picture of the set"):
         label_set(str(tmp_path / "mine.csv"), keys, original)
+
+
+def test_a_wordnet_id_selects_the_pictures_for_which_its_class_is_any_of_the_right_ones():
+    right = np.array([[0, NO_CLASS], [7, 0], [1, NO_CLASS], [3, 7]])
+    assert rows_of([wnids()[0]], KEYS, right).tolist() == [0, 1]
+    assert rows_of(["d.png"], KEYS, right).tolist() == [3]

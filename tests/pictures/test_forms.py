@@ -293,3 +293,11 @@ def test_each_row_group_is_read_once_when_an_image_set_is_opened(real, tmp_path,
     assert parquet._group.cache_info().misses == 3
     assert images.fingerprint == fingerprint(place)
     assert [picture.label for picture in images] == sorted(picture.label for picture in images)
+
+
+def test_a_shard_without_pictures_is_named(real, tmp_path):
+    root = shards(tmp_path / "wds", real)
+    (root / "_info.json").unlink(missing_ok=True)
+    last = sorted(root.glob("*.tar"))[-1]
+    a_tar(last, {})
+    assert refused(root) == f"{last} holds no pictures with a class; download it again."

@@ -84,6 +84,8 @@ def test_a_folder_without_an_entry_is_left_out_by_name(pets):
         ("cats,-1\n", "has no class"),
         ("../pets/cats,281\n", "expected the name of a folder beside the mapping"),
         ("cats,281\nmy dogs\n", "has the line ['my dogs']"),
+        ("cats,281\n./cats/,282\n", "entry 2 ('./cats/') is in the mapping twice"),
+        ("folder,class,n\ncats,281,500\n", "has the column 'n'; expected a folder and its classes"),
     ],
 )
 def test_a_wrong_entry_is_named(text, message, pets):
@@ -111,4 +113,35 @@ def test_two_mappings_are_refused(pets):
 def test_a_mapping_that_is_no_object_is_refused(text, pets):
     (pets / "class_map.json").write_text(text)
     with pytest.raises(PictureError, match="class_map.json (is no object|cannot be read)"):
+        open_pictures(str(pets))
+
+
+def test_a_folder_that_is_in_an_object_twice_is_refused(pets):
+    (pets / "class_map.json").write_text('{"cats": 281, "my dogs": 207, "cats": 282}')
+    with pytest.raises(PictureError, match="entry 3 .'cats'. is in the mapping twice"):
+        open_pictures(str(pets))
+
+
+@pytest.mark.parametrize("wrong", [True, [281, False], {"a": 1}, [[281]]])
+def test_what_is_no_class_in_an_object_is_refused(wrong, pets):
+    (pets / "class_map.json").write_text(json.dumps({"cats": wrong, "my dogs": 207}))
+    with pytest.raises(PictureError, match="entry 1 .'cats'. has .* as its classes"):
+        open_pictures(str(pets))
+
+
+def test_what_is_no_picture_of_a_mapped_folder_is_left_out_by_name(pets):
+    (pets / "class_map.csv").write_text("cats,281\ncats/old,282\n")
+    for folder in ("old", "more"):
+        (pets / "cats" / folder).mkdir()
+        (pets / "cats" / folder / "0.jpg").write_bytes((pets / "cats" / "0.jpg").read_bytes())
+    (pets / "cats" / "1.jpg.part").touch()
+    found = open_pictures(str(pets))
+    assert [one.key for one in found.pictures] == ["cats/0.jpg", "cats/1.jpg", "cats/old/0.jpg"]
+    assert found.left_out == ("cats/1.jpg.part", "cats/more", "my dogs")
+
+
+def test_a_picture_that_is_a_link_to_nothing_is_refused(pets):
+    (pets / "class_map.csv").write_text("cats,281\n")
+    (pets / "cats" / "2.jpg").symlink_to("nowhere.jpg")
+    with pytest.raises(PictureError, match="2.jpg is no file: a link to nothing, or a device"):
         open_pictures(str(pets))

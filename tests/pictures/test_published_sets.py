@@ -14,6 +14,7 @@ from conftest import digests
 from benchmarking.errors import PictureError
 from benchmarking.labels.class_subsets import class_subset
 from benchmarking.labels.imagenet import class_of_wnid, validation_key, validation_labels, wnids
+from benchmarking.pictures.set_facts import CARE
 from benchmarking.pictures.sets import (
     Contents,
     image_set,
@@ -325,3 +326,7 @@ def test_figures_of_timm_are_whole_numbers_of_right_pictures_in_our_numbers_of_p
         shares = list(map(float, row[3:]))
         assert [round(100 * round(share * n / 100) / n, 3) for share in shares] == shares
         assert len(published_sets()[name].classes) == int(row[2].replace(",", ""))
+
+
+def test_tables_know_what_each_published_set_needs_to_be_read_with():
+    assert {name: one.note for name, one in published_sets().items() if one.note} == CARE

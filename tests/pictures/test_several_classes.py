@@ -52,14 +52,12 @@ def objectnet(sample_images, tmp_path_factory) -> Path:
             framed.save(root / "images" / folder / f"{number}.png")
     maps = root / "mappings"
     maps.mkdir()
-    names = [f"{name}, {index}" for index, name in enumerate(class_names())]
-    known = {name.split(", ")[0]: name for name in names}
+    names = list(class_names())  # as in the real file, two classes are a "crane"
+    assert names.count("crane") == 2
     documents = {
         "folder_to_objectnet_label": {name: label for name, (label, _) in FOLDERS.items()},
         "objectnet_to_imagenet_1k": {
-            label: "; ".join(known[one] for one in right)
-            for label, right in FOLDERS.values()
-            if right
+            label: "; ".join(right) for label, right in FOLDERS.values() if right
         },
         "pytorch_to_imagenet_2012_id": {str(index): 999 - index for index in range(1000)},
     }
@@ -114,9 +112,13 @@ def test_a_picture_that_is_all_border_is_refused(tmp_path):
     ("file", "text", "message"),
     [
         ("objectnet_to_imagenet_1k.json", '{"Banana": "plantain"}', "has 'plantain', which no"),
+        ("objectnet_to_imagenet_1k.json", '{"Banana": "crane"}', "is the name of 2 classes"),
         ("objectnet_to_imagenet_1k.json", "[]", "is no mapping of names"),
         ("folder_to_objectnet_label.json", "{}", "has 'Alarm clock', which no other mapping"),
-        ("pytorch_to_imagenet_2012_id.json", '{"0": 0}', "maps 1 names to classes; expected"),
+        ("pytorch_to_imagenet_2012_id.json", '{"0": 0}', "names 1 classes; expected"),
+        ("pytorch_to_imagenet_2012_id.json", '{"x": 0}', "maps 'x' to '0'; expected a class"),
+        ("pytorch_to_imagenet_2012_id.json", '{"0": "y"}', "maps '0' to 'y'; expected a class"),
+        ("imagenet_to_label_2012_v2", "tench", "among the 1 of imagenet_to_label_2012_v2"),
         ("pytorch_to_imagenet_2012_id.json", "{", "is no JSON"),
     ],
 )
@@ -176,8 +178,20 @@ def test_every_class_in_the_list_of_an_imagenet_hard_picture_is_right(sample_ima
 def test_an_imagenet_hard_picture_needs_classes_of_imagenet(wrong, sample_images, tmp_path):
     file = a_hard_file(tmp_path / "x.parquet", sample_images, [[1], wrong])
     with pytest.raises(
-        PictureError, match="row 1 has the labels .* expected classes from 0 to 999"
+        PictureError, match="row 1 has the labels .* expected a list of classes from 0 to 999"
     ):
+        open_pictures(str(file))
+
+
+def test_an_imagenet_hard_file_with_one_class_in_place_of_lists_is_refused(sample_images, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = a_hard_file(tmp_path / "x.parquet", sample_images, [[5], [7]])
+    table = pq.read_table(file)
+    at = table.schema.get_field_index("label")
+    pq.write_table(table.set_column(at, "label", pa.array([5, 7])), file)
+    with pytest.raises(PictureError, match="row 0 has the labels 5; expected a list of classes"):
         open_pictures(str(file))
 
 

@@ -179,3 +179,11 @@ def test_a_damaged_file_is_named(real, tmp_path):
 def test_a_record_of_another_kind_is_named(tmp_path):
     where = a_file(tmp_path / "validation-00000-of-00001", [b"\xff\xff\xff"])
     assert "cannot be read as TFRecords: DecodeError" in refused(where)
+
+
+def test_a_file_without_records_is_named(real, tmp_path):
+    """A download that failed at its start leaves one, and the other files are a smaller set."""
+    root = written(tmp_path / "set", real, next(iter(LAYOUTS)))
+    empty = sorted(root.iterdir())[1]
+    empty.write_bytes(b"")
+    assert refused(root) == f"{empty} holds no records; download it again."

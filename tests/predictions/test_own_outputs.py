@@ -649,3 +649,21 @@ def test_the_code_of_the_page_on_your_own_outputs_runs(tmp_path, monkeypatch, ca
     np.save("logits.npy", 9 * np.eye(1000)[labels] - 1)
     exec(code, {})  # noqa: S102
     assert "imported  my-network    100.00" in capsys.readouterr().out
+
+
+def test_any_right_class_counts_in_the_accuracy_of_your_own_outputs(tmp_path, a_provenance, capsys):
+    """A label in the file may be any of them, too."""
+    right = np.column_stack([(LABELS + 1) % 1000, LABELS])
+    pictures = replace(without_pictures("pets", KEYS, right), fingerprint="f" * 64)
+    store = Store(tmp_path / "several")
+    top = top_k(softmax(logits(seed=5)).astype(np.float32))
+    run = Run("pets", "pair", "first", "published")
+    store.write(run, pictures, top, a_provenance(pictures))
+    path = tmp_path / "outputs.npz"
+    np.savez(path, filenames=np.array(KEYS), logits=LOGITS, labels=LABELS)
+    assert call("import", path, "--model", "mine", "--images", "pets", "--store", store.folder) == 0
+    share = (GUESSES[:, None] == right).any(axis=1).mean()
+    assert f"acc@1 {100 * share:.2f} %" in capsys.readouterr().out
+    np.savez(path, filenames=np.array(KEYS), logits=LOGITS, labels=LABELS + 2)
+    call("import", path, "--model", "other", "--images", "pets", "--store", store.folder)
+    assert "its labels differ from those of pets" in capsys.readouterr().err

@@ -11,11 +11,20 @@ import pytest
 from conftest import an_image_set
 
 from benchmarking.cli import main
+from benchmarking.errors import BenchmarkError
 from benchmarking.labels.label_set import every_image
+from benchmarking.pictures.image_set import without_pictures
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
-from benchmarking.predictions.top_k import top_k
-from benchmarking.scoring.compare import class_changes, every_pair, first_guesses
+from benchmarking.predictions.stores import Stores
+from benchmarking.predictions.top_k import top_k, top_k_among
+from benchmarking.scoring.compare import (
+    class_changes,
+    compare,
+    every_pair,
+    first_guesses,
+    other_classes,
+)
 from benchmarking.scoring.statistics import holm, mcnemar_test
 
 N = 60
@@ -225,3 +234,39 @@ def test_a_shipped_run_shows_its_weights_and_versions(capsys):
     out = capsys.readouterr().out
     assert re.search(r"weights: sha256 +579344248a93", out)
     assert re.search(r"versions: torch +2\.", out)
+
+
+def of_several(tmp_path, made, right, name, classes=()):
+    """A store with a run on pictures that have these right classes."""
+    images = without_pictures("several", [f"{n}.png" for n in range(len(right))], right)
+    images = replace(images, fingerprint="f" * 64)
+    provenance = made(images)
+    more = {"classes": list(classes)} if classes else {}
+    provenance = replace(provenance, images={**provenance.images, **more})
+    probabilities = np.full((len(right), 10), 0.1, np.float32)
+    store = Store(tmp_path / name)
+    one = Run("several", "somewhere", name, "published")
+    few = top_k_among(probabilities, classes) if classes else None
+    store.write(one, images, top_k(probabilities), provenance, restricted=few)
+    return store, one
+
+
+def test_a_warning_says_that_several_right_classes_differ_between_stores(tmp_path, a_provenance):
+    right = np.array([[0, 1], [2, 3], [4, -1]])
+    other = np.array([[0, 1], [2, 5], [4, -1]])  # as a corrected mapping has them
+    one, first = of_several(tmp_path, a_provenance, right, "one")
+    two, second = of_several(tmp_path, a_provenance, other, "two")
+    same, third = of_several(tmp_path, a_provenance, right[:, ::-1].copy()[:2], "same")
+    notes = compare(Stores(one, two), first, second).notes
+    assert any("1 of 3 pictures have other classes in another store" in note for note in notes)
+    rows = one.rows("several")
+    part = every_image(right).only([0, 1])
+    assert other_classes(part, rows, same.rows("several")) == (), "the order does not matter"
+
+
+def test_runs_that_choose_among_different_classes_are_not_compared(tmp_path, a_provenance):
+    right = np.array([0, 2])
+    one, first = of_several(tmp_path, a_provenance, right, "one", (0, 1, 2, 3, 4))
+    two, second = of_several(tmp_path, a_provenance, right, "two", (0, 2, 5, 6, 7, 8))
+    with pytest.raises(BenchmarkError, match="among 5 classes, and .* among 6: they are not the"):
+        compare(Stores(one, two), first, second)

@@ -13,6 +13,8 @@ from benchmarking.labels.class_subsets import class_subset
 from benchmarking.labels.imagenet import wnids
 from benchmarking.models.sources import spec_of
 from benchmarking.pictures.image_set import without_pictures
+from benchmarking.pictures.sets import published_sets
+from benchmarking.predictions.import_export import export_tables, import_table
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import top_k, top_k_among
@@ -120,6 +122,46 @@ def test_a_run_without_the_declared_classes_is_left_out_by_name_and_computed_aga
         predicted.read_restricted(RUN)
     call("predict", pictures, "--models", "steady", "--store", tmp_path / "s")
     assert predicted.restricted_classes(RUN) is not None
+
+
+def stored_again(store, made, few):
+    """The second run of the store, with other predictions among few classes, or none."""
+    run = replace(RUN, model="steadier")
+    top, rows = store.read(run), store.rows("imagenet-a")
+    images = without_pictures("imagenet-a", rows.keys, rows.labels)
+    store.path(run).unlink()
+    store.write(run, replace(images, fingerprint=made.fingerprint), top, made, restricted=few)
+
+
+def test_runs_of_which_none_keeps_the_declared_classes_are_scored_on_all_and_a_note_says_so(
+    predicted, tmp_path
+):
+    """Exported tables have no predictions among few classes."""
+    folder, store = tmp_path / "tables", Store(tmp_path / "imported")
+    for path in export_tables(predicted, predicted.runs("imagenet-a"), folder):
+        import_table(path, store)
+    table = aggregate(store, "imagenet-a")
+    assert (table.columns, table.left_out) == (("Acc@1", "Acc@5"), ())
+    assert "keep no predictions among its 200 classes" in " ".join(table.notes)
+
+
+def test_a_run_that_chooses_among_other_classes_is_left_out_by_name(predicted):
+    made = predicted.provenance(RUN)
+    images = {**made.images, "classes": [5, *made.classes[1:]]}
+    stored_again(predicted, replace(made, images=images), predicted.read_restricted(RUN))
+    (reason,) = aggregate(predicted, "imagenet-a").left_out
+    assert "chooses among 200 classes, and other runs among 200: they are not the same" in reason
+
+
+@pytest.mark.parametrize("name", ["imagenet-o", "imagenette", "tiny-imagenet-200"])
+def test_a_table_says_what_accuracies_on_a_set_need_to_be_read_with(name, predicted):
+    for run in predicted.runs("imagenet-a"):
+        made = predicted.provenance(run)
+        made = replace(made, images={**made.images, "picture_set": name})
+        stored_again(predicted, made, predicted.read_restricted(RUN))
+    facts = published_sets()[name]
+    assert facts.note
+    assert f"note: imagenet-a: {facts.note}" in aggregate(predicted, "imagenet-a").notes
 
 
 def test_a_run_on_all_classes_keeps_no_more_than_before(tree, call, light, tmp_path):

@@ -9,6 +9,7 @@ from benchmarking.cli import main
 from benchmarking.labels.class_subsets import class_subset
 from benchmarking.labels.imagenet import validation_key, validation_labels
 from benchmarking.pictures.image_set import without_pictures
+from benchmarking.predictions.import_export import export_tables, import_table
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores
@@ -35,12 +36,24 @@ def store(tmp_path):
 def add(store, a_provenance):
     """Store a run of random logits, with some skill, and return its labels and logits."""
 
-    def add(model, images, labels, *, skill=2.0, picture_set="", classes=(), keep=False, keys=None):
+    def add(
+        model,
+        images,
+        labels,
+        *,
+        skill=2.0,
+        picture_set="",
+        classes=(),
+        keep=False,
+        keys=None,
+        also=None,
+    ):
         labels = np.asarray(labels)
+        right = labels if also is None else np.column_stack([also, labels])
         logits = RANDOM.normal(0, 1, (len(labels), 1000))
         logits[np.arange(len(labels)), labels] += skill
         found = without_pictures(
-            images, keys or [f"{n:05d}.jpg" for n in range(len(labels))], labels
+            images, keys or [f"{n:05d}.jpg" for n in range(len(labels))], right
         )
         found = replace(found, fingerprint="f" * 64)
         made = a_provenance(found)
@@ -211,3 +224,45 @@ def test_without_such_runs_the_command_says_which_sets_it_is_about(store, add, c
     add("one", "imagenet-val", labels, keys=keys)
     status, _, error = call("robustness", "--store", store.folder)
     assert (status, "has no runs on ImageNet-V2, A, R, O, Sketch or C" in error) == (2, True)
+
+
+def test_any_right_class_of_a_validation_picture_counts(store, add):
+    """Validation pictures in folders of a mapping can have several; the usual one is first."""
+    keys, labels = validation()
+    other = RANDOM.permutation(labels)
+    for keep, expected in ((True, R), (False, None)):
+        _, usual = add("one", "pets", labels, keep=keep, keys=keys, skill=9, also=other)
+        stores, run = Stores(store.folder), store.runs("pets")[0]
+        right = np.column_stack([other, labels])
+        rows = np.isin(right, R).any(axis=1) if expected else np.ones(len(labels), bool)
+        guesses = best(usual[rows], expected or range(1000))
+        hits = (guesses[:, None] == right[rows]).any(axis=1)
+        assert on_classes(stores, run, expected) == (int(hits.sum()), int(rows.sum()))
+    add("one", "imagenet-c-fog-1", labels, keys=keys, picture_set="imagenet-c")
+    (found,) = of_store(store, "one").corrupted
+    assert found.usual == int((usual.argmax(axis=1)[:, None] == right).any(axis=1).sum())
+
+
+def test_a_note_says_which_of_several_validation_sets_is_used(store, add):
+    keys, labels = validation()
+    add("one", "imagenet-val", labels, keys=keys)
+    add("one", "my-copy", labels[:200], keys=keys[:200])
+    add("one", "imagenet-v2-x", labels[:20], picture_set="imagenet-v2")
+    (note,) = [one for one in of_store(store, "one").notes if "my-copy" in one]
+    assert "its validation pictures are those of imagenet-val; my-copy are not used" in note
+
+
+def test_a_run_without_predictions_among_the_few_classes_is_noted_and_others_are_scored(
+    store, add, tmp_path
+):
+    keys, labels = validation()
+    add("one", "imagenet-val", labels, keys=keys, keep=True)
+    add("one", "imagenet-v2-x", labels[:20], picture_set="imagenet-v2")
+    add("one", "imagenet-r", RANDOM.choice(R, 20), picture_set="imagenet-r", classes=R)
+    copy = Store(tmp_path / "copy")
+    runs = [run for images in store.image_sets() for run in store.runs(images)]
+    for path in export_tables(store, runs, tmp_path / "tables"):
+        import_table(path, copy)
+    found = of_store(copy, "one")
+    assert list(found.sets) == ["imagenet-v2-x"]
+    assert "keeps no predictions among the few classes of imagenet-r" in " ".join(found.notes)

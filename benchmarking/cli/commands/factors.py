@@ -80,13 +80,15 @@ def _lines(stores: Stores, run: Run, factors: Mapping[int, Set[str]]) -> Iterato
     from benchmarking.errors import BenchmarkError
     from benchmarking.labels.agreement import numbers_of
     from benchmarking.labels.imagenet_x import FACTORS
+    from benchmarking.labels.label_set import every_image
     from benchmarking.scoring.factors import by_factor
+    from benchmarking.scoring.metrics import correct
 
-    numbers = numbers_of(stores.rows_of(run).keys)
-    made = stores.provenance(run)
+    rows, made = stores.rows_of(run), stores.provenance(run)
+    numbers = numbers_of(rows.keys)
     if numbers is None or made.picture_set or made.design:
         return
-    hits = stores.classes(run)[:, 0] == stores.labels(run.images)
+    hits = correct(stores.classes(run), every_image(rows.right_classes), k=1)
     try:
         scores = by_factor(hits, numbers.tolist(), factors, FACTORS)
     except BenchmarkError as error:

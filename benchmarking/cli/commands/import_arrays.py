@@ -134,7 +134,7 @@ def _import_outputs(args: argparse.Namespace) -> int:
         keep="all" if args.save_all_probs else "top5",
         tell=lambda note: print_notes([note]),
     )
-    hits = correct(store.classes(stored), every_image(store.labels(stored.images)), k=1)
+    hits = correct(store.classes(stored), every_image(store.right_classes(stored.images)), k=1)
     design = store.provenance(stored).design
     share, how = float(hits.mean()), ""
     if design:

@@ -3,6 +3,8 @@
 The numbers are those of 'table', 'compare' and 'verify'. Without a name, the figures are listed.
 The suffix of -o selects the format. A page (.html) shows the values of the marks under the pointer,
 and needs no network; .json is the specification of the figure, in Vega-Lite.
+
+'learning-curves' is a figure of the heads that 'transfer' has trained; there, RUN is a model.
 """
 
 from __future__ import annotations
@@ -62,20 +64,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the figure, or list all; 1 if runs had to be left out."""
     from benchmarking.errors import BenchmarkError
+    from benchmarking.experiments.transfer import curves
     from benchmarking.reports.figures import draw, figure_named, figures, suffix_of
 
     if args.name is None:
-        known = figures()
+        known = {name: one.TITLE for name, one in figures().items()} | {curves.NAME: curves.TITLE}
         width = max(map(len, known))
-        print("\n".join(f"{name:{width}}  {one.TITLE}" for name, one in known.items()))
+        print("\n".join(f"{name:{width}}  {known[name]}" for name in sorted(known)))
         return 0
-    figure = figure_named(args.name)
+    figure = None if args.name == curves.NAME else figure_named(args.name)
     if args.output is None:
         raise BenchmarkError("plot needs a file to write; name it with -o, such as -o figure.svg.")
     suffix_of(args.output)
+    if figure is None:
+        return _learning_curves(args)
     subjects, broken = scored_subjects(args, chosen_stores(args))
     tables = [subject.table for subject in subjects]
     draw(figure, subjects).save(args.output, args.theme)
     print(f"wrote {args.output}", file=sys.stderr)
     print_notes(note for table in tables for note in table.notes)
     return warn_of_left_out(tables, broken)
+
+
+def _learning_curves(args: argparse.Namespace) -> int:
+    """Write the curves of the heads of one store."""
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.experiments.transfer.curves import drawing
+    from benchmarking.experiments.transfer.verbs import Machine, folder_of
+
+    if len(args.store or ()) > 1:
+        raise BenchmarkError("the learning curves of one store are drawn at a time; give one.")
+    folder = folder_of(args.store[0] if args.store else None, Machine())
+    drawing(folder, args.patterns).save(args.output, args.theme)
+    print(f"wrote {args.output}", file=sys.stderr)
+    return 0

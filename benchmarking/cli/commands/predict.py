@@ -294,19 +294,30 @@ def _halves(todo: Plan, design: Design) -> list[float]:
 def _run(args: argparse.Namespace) -> tuple[int, list[tuple[Plan, ImageSet]]]:
     """Predict all places; whether something failed, and the plans with their image sets."""
     from benchmarking.cli.progress import show
+    from benchmarking.inference.plan import check_room
     from benchmarking.io.progress import notice
     from benchmarking.models.available import explained
 
     places = chosen_places(args.pictures, args.images)
-    opened = [_opened(one, args) for one in places]
+    has_several = len(places) > 1
+    opened = []
+    for one in places:
+        if has_several:  # whose notes follow
+            notice(f"{one.place}:")
+        opened.append(_opened(one, args))
     _refuse_one_name(places, opened)
     options, store, own = _options(args), chosen_store(args), _own(args)
     plans = [_planned(one, args, options, store, own) for one in opened]
+    check_room(plans)
     arguments, failures = _recorded(args.arguments), 0
     with ExitStack() as stack:
         every = zip(plans, opened, strict=True)
         checked = [_checked(todo, one, args, stack) for todo, one in every]
         for todo, images in checked:
+            todo.store.admit(images)
+        for number, (todo, images) in enumerate(checked, 1):
+            if has_several:
+                print(f"image set {number} of {len(checked)}: {images.name}", flush=True)
             with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
                 failures += show(events, images.design)
     if args.models or own:  # the user named them
@@ -324,11 +335,11 @@ def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
     from benchmarking.pictures.sets import limited, name_of, open_pictures, sampled
 
     contents = open_pictures(chosen.place, args.class_folders)
+    name = check_name(name_of(chosen.place, contents, chosen.name))
     if contents.note:
         notice(f"note: {contents.note}")
     for found in (*contents.findings, *quick(chosen.place, pictures=contents.pictures)):
         print(f"warning: {found}", file=sys.stderr)
-    name = check_name(chosen.name or name_of(chosen.place, contents))
     contents, name = limited(contents, name, args.limit)
     sample = sample_of(args, [picture.key for picture in contents.pictures])
     contents, name = sampled(contents, name, sample, notice)
@@ -364,7 +375,6 @@ def _planned(
     n = len(contents.pictures)
     todo = plan(args.models or (), name, n, store, options, notice, own=own)
     print(_summary(todo), flush=True)
-    todo.check_room()
     return todo
 
 

@@ -129,11 +129,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> Plan:
-    from benchmarking.experiments.speed.verbs import plan
+    from benchmarking.experiments.speed.verbs import Request, plan
 
-    return plan(
-        args.models,
-        chosen_store(args),
+    request = Request(
         scenarios=args.scenario,
         modes=args.mode,
         backends=args.backend,
@@ -147,13 +145,20 @@ def _plan(args: argparse.Namespace) -> Plan:
         weights_folder=args.weights_dir,
         pictures=args.pictures,
     )
+    return plan(args.models, chosen_store(args), request)
 
 
 def _measure(todo: Plan) -> int:
+    from benchmarking.experiments.speed.conditions import busy
     from benchmarking.experiments.speed.verbs import watched
     from benchmarking.io.progress import notice
+    from benchmarking.models.available import explained
 
-    failures = 0
+    if warning := busy():
+        notice(f"warning: {warning}")
+    failures = len(todo.obstacles)
+    for line in explained(todo.obstacles):
+        notice(f"failed: {line}")
     for failed in watched(todo):
         failures += 1
         trial = failed.trial

@@ -199,6 +199,21 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         help=f"threads that decode pictures (default: one for each core, here {cores()})",
     )
     add("--weights-dir", type=expanded, metavar="DIR", help="folder with the files of weights")
+    add(
+        "--checkpoint",
+        type=expanded,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file with your own weights, as in 'predict'; needs --arch. Both can be repeated",
+    )
+    add(
+        "--arch",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="the listed model whose architecture the checkpoint has",
+    )
     add_weights(parser, "'random' tests the pipeline without any file of weights")
 
 
@@ -251,6 +266,13 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmarking.errors import BenchmarkError
+
+    if len(args.checkpoint) != len(args.arch):
+        raise BenchmarkError(
+            f"there are {len(args.checkpoint)} --checkpoint and {len(args.arch)} --arch; give one "
+            "--arch for each --checkpoint."
+        )
     return {
         "protocol": args.protocol,
         "heads": tuple(dict.fromkeys(args.heads)),
@@ -267,6 +289,7 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         "workers": args.workers,
         "weights": args.weights,
         "weights_folder": args.weights_dir,
+        "checkpoints": tuple(zip(args.checkpoint, args.arch, strict=True)),
     }
 
 

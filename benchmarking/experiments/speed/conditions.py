@@ -20,12 +20,25 @@ from benchmarking.models.sources import framework_of
 from benchmarking.models.spec import ModelSpec
 from benchmarking.predictions.speed_runs import Conditions
 
+_BUSY = 0.25
+"""Load average per core above which other programs disturb."""
+
 _SYSTEM = Path("/sys/devices/system/cpu")
 _THREADS = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC"),
 )
 """Variables that PyTorch, NumPy, TensorFlow and XLA read when they are imported."""
+
+IMPORTED = "imported"
+"""Name of the fact which frameworks a process has imported."""
+
+COMPILED = "compiled code"
+"""Name of the fact where a process has compiled code from, FRESH or CACHED."""
+
+FRESH, CACHED = "none before", "from an earlier round"
+
+_FRAMEWORKS = ("torch", "tensorflow", "jax", "onnxruntime")
 
 _COMPILER_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
@@ -92,7 +105,10 @@ def conditions_of(
         governor=governor(),
         megahertz=(*before, *megahertz()),
         load=load,
-        others=accelerator(device),
+        others={
+            **accelerator(device),
+            IMPORTED: ", ".join(n for n in _FRAMEWORKS if n in sys.modules),
+        },
     )
 
 
@@ -132,6 +148,17 @@ def load_average() -> float:
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
 
 
+def busy() -> str:
+    """A warning that other programs use this machine; "" if they hardly do."""
+    load, n = load_average(), cores()
+    if load <= _BUSY * n:
+        return ""
+    return (
+        f"other programs use this machine (load {load:.1f} on {n} cores); its times will be noisy, "
+        "and not equally so for all frameworks"
+    )
+
+
 def peak_memory() -> int | None:
     """The largest resident memory of this process, in bytes.
 
@@ -157,9 +184,9 @@ def device_memory() -> int | None:
 
 
 def accelerator(device: str) -> Mapping[str, str]:
-    """Clocks and power of the GPUs as NVML tells them; {} on a CPU."""
+    """Clock and power of the first GPU as NVML tells them, or why they are not known."""
     if device == "cpu":
-        return {}
+        return {"NVML": "not tried: the device is the CPU"}
     try:
         import pynvml  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
@@ -190,6 +217,10 @@ def _threads() -> str:
     if tensorflow:
         found.append(f"tensorflow {os.environ.get('TF_NUM_INTRAOP_THREADS', UNKNOWN)}")
     return ", ".join(found)
+
+
+def _imported() -> str:
+    return ", ".join(name for name in _FRAMEWORKS if name in sys.modules)
 
 
 def _allocator() -> str:

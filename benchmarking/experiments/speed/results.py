@@ -13,9 +13,11 @@ from statistics import median
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments.speed import Options, Side, Trial
+from benchmarking.experiments.speed.conditions import CACHED, COMPILED, IMPORTED
 from benchmarking.experiments.speed.rounds import setting_of
 from benchmarking.experiments.speed.schedule import Comparison
-from benchmarking.predictions.speed_runs import Round, Setting
+from benchmarking.models.sources import framework_of
+from benchmarking.predictions.speed_runs import Answers, Measured, Round, Setting
 from benchmarking.predictions.speed_store import SpeedStore
 from benchmarking.scoring.speed import (
     NOISY,
@@ -46,7 +48,8 @@ class Line:
         p90: 90th percentile of all calls, in seconds; None if there are too few.
         p99: 99th percentile.
         per_second: pictures per second.
-        first: median time of the first call, in seconds.
+        first: median time of the first call, in seconds, of the rounds that found no code that an
+            earlier round had compiled.
         parts: median time of each named part, in seconds.
         memory: the largest resident memory of a round, in bytes; None if unknown.
         faster: the time of the reference divided by that of this side, so 2 is twice as fast; None
@@ -135,7 +138,7 @@ def _line(
     return Line(
         *(side, setting, rounds, seconds, percentile(rounds, 0.9), percentile(rounds, 0.99)),
         per_second=_rate(seconds, pictures),
-        first=median(one.measured.first for one in rounds),
+        first=median(one.measured.first for one in (_without_cache(rounds) or rounds)),
         parts={
             name: median_of([one.measured.parts[name] for one in rounds]).value for name in names
         },
@@ -143,11 +146,14 @@ def _line(
         faster=faster,
         agreement=agreed,
         obstacle=obstacle,
-        remarks=tuple(_remarks(rounds, faster, null)),
+        remarks=(*_remarks(rounds, faster, null), *_strangers(side, rounds)),
     )
 
 
 def _ratio(reference: Sequence[Round], rounds: Sequence[Round]) -> Interval | None:
+    """The ratio of times; None without a common round, or if calls had other pictures."""
+    if len({one.measured.pictures for one in (*reference, *rounds)}) > 1:
+        return None
     try:
         return ratio(reference, rounds)
     except BenchmarkError:
@@ -162,29 +168,69 @@ def _rate(seconds: Interval, pictures: int) -> Interval:
 def _compared(
     reference: Sequence[Round], rounds: Sequence[Round], precision: str
 ) -> tuple[Agreement | None, str]:
-    """How far the answers agree, and why the times cannot be compared; "" if they can."""
-    one, other = reference[0].measured, rounds[0].measured
-    if one.answers is None or other.answers is None:
-        return None, "no answers on real pictures"
-    if one.answers.pictures != other.answers.pictures:
-        return None, "answered other pictures"
-    found = agreement(one.answers, other.answers, precision)
-    if not found.holds:
-        return found, f"other answers: {found}"
-    if one.facts.get("device") != other.facts.get("device"):
-        return found, f"on {other.facts.get('device')}, the reference on {one.facts.get('device')}"
+    """How far the answers agree, and why the times cannot be compared; "" if they can.
+
+    Every round of the side is compared with the first one of the reference; the worst counts.
+    """
+    one = reference[0].measured
+    found = [_agreement(one.answers, each.measured.answers, precision) for each in rounds]
+    told = [each for each in found if isinstance(each, Agreement)]
+    if obstacle := next((each for each in found if isinstance(each, str)), ""):
+        return None, obstacle
+    worst = min(told, key=lambda each: (each.holds, each.same_top5, -each.difference))
+    if not worst.holds:
+        return worst, f"other answers: {worst}"
+    return worst, next(filter(None, (_other_work(one, r.measured, precision) for r in rounds)), "")
+
+
+def _agreement(one: Answers | None, other: Answers | None, precision: str) -> Agreement | str:
+    """How far answers agree, or why they cannot be compared."""
+    if one is None or other is None:
+        return "no answers on real pictures"
+    if one.pictures != other.pictures:
+        return "answered other pictures"
+    return agreement(one, other, precision)
+
+
+def _other_work(one: Measured, other: Measured, precision: str) -> str:
+    """Why two rounds with the same answers did not do the same work; "" if they did."""
+    devices = [each.facts.get("device", "an unknown device") for each in (other, one)]
+    if devices[0] != devices[1]:
+        return f"on {devices[0]}, the reference on {devices[1]}"
+    if one.pictures != other.pictures:
+        return f"{other.pictures} pictures per call, the reference {one.pictures}"
     for first, second in zip(one.losses[:1], other.losses[:1], strict=False):
         if precision == "float32" and not isclose(first, second, rel_tol=SAME_LOSS):
-            return found, f"other work: first loss {second:.6g}, the reference's {first:.6g}"
-    return found, ""
+            return f"other work: first loss {second:.6g}, the reference's {first:.6g}"
+    return ""
 
 
 def _remarks(rounds: Sequence[Round], faster: Interval | None, null: Interval | None) -> list[str]:
     unsteady = sum(not one.measured.is_steady for one in rounds)
-    found = [f"{unsteady} of {len(rounds)} rounds not steady"] * (unsteady > 0)
+    largest = [one.measured.facts.get("largest batch", "") for one in rounds]
+    found = [f"largest batch {one}" for one in dict.fromkeys(largest) if one]
+    cached = [one for one in rounds if one not in _without_cache(rounds)]
+    if cached:
+        again = median(one.measured.first for one in cached)
+        found.append(f"first call {again:.1f} s with code that an earlier round compiled")
+    found += [f"{unsteady} of {len(rounds)} rounds not steady"] * (unsteady > 0)
     if faster and not differs(faster, null):
         found.append("no difference beyond noise")
     return found
+
+
+def _without_cache(rounds: Sequence[Round]) -> list[Round]:
+    """The rounds that found no code that an earlier round had compiled."""
+    return [one for one in rounds if one.conditions.others.get(COMPILED) != CACHED]
+
+
+def _strangers(side: Side, rounds: Sequence[Round]) -> list[str]:
+    """A remark on frameworks that a process has imported, but that do not run the model."""
+    own = {*framework_of(side.spec).MODULES, side.mode}
+    told = (one.conditions.others.get(IMPORTED, "") for one in rounds)
+    found = dict.fromkeys(name for names in told for name in names.split(", ") if name)
+    others = [name for name in found if name not in own]
+    return [f"memory includes {', '.join(others)}, which does not run the model"] * bool(others)
 
 
 def _notes(lines: Sequence[Line], null: Interval | None) -> list[str]:

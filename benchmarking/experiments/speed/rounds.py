@@ -62,13 +62,13 @@ def setting_of(side: Side, options: Options) -> Setting:
         BenchmarkError: its framework does not exist.
     """
     device = {None: "automatic", NO_GPU: "cpu"}.get(options.gpu, f"gpu {options.gpu}")
-    random = options.seed is not None or side.network or side.spec.weights.name == RANDOM
+    is_random = options.seed is not None or bool(side.network)
     return Setting(
         machine=conditions.machine(),
         device=device,
         threads=options.threads,
         precision=options.precision or precisions_of(side.spec)[0],
-        weights=RANDOM if random else "published",
+        weights=RANDOM if is_random else "published",
         versions=conditions.versions(side.spec, side.mode),
     )
 
@@ -112,7 +112,7 @@ def measure(trial: Trial) -> Iterator[Round]:
     told = conditions.conditions_of(
         chosen, before, load, found.facts.get("layout", "unknown"), device
     )
-    compiled = {"compiled code": "from an earlier round" if had_compiled else "none before"}
+    compiled = {conditions.COMPILED: conditions.CACHED if had_compiled else conditions.FRESH}
     yield Round(
         number=trial.number,
         place=trial.place,

@@ -7,7 +7,7 @@ disadvantage for the last side.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarking.errors import BenchmarkError
@@ -16,7 +16,7 @@ from benchmarking.experiments.speed.engines import modes_of
 from benchmarking.experiments.speed.scenarios import scenario_named
 from benchmarking.models.backends import listed_source
 from benchmarking.models.same_weights import same_weights
-from benchmarking.models.sources import Source, all_specs, sources
+from benchmarking.models.sources import all_specs
 from benchmarking.models.spec import ModelSpec
 
 
@@ -108,18 +108,9 @@ def _order(todo: Sequence[Comparison], rounds: int) -> Iterator[tuple[int, Compa
 def _groups(sides: Sequence[Side], *, random: bool) -> list[tuple[Side, ...]]:
     """Sides with the same weights together, in the order of their first ones."""
     same = {} if random else same_weights(all_specs())
-    groups, listed = dict[str, list[Side]](), sources()
+    groups: dict[str, list[Side]] = {}
     for side in sides:
-        name = _name(side.spec, listed)
+        name = f"{listed_source(side.spec.source)}/{side.spec.name}"
         key = min([name, *(other.model for other in same.get(name, ()))])
         groups.setdefault(side.network or key, []).append(side)
     return [tuple(group) for group in groups.values()]
-
-
-def _name(spec: ModelSpec, listed: Mapping[str, Source]) -> str:
-    """What models with the same weights have in common, beside what the list knows.
-
-    A scenario's own models have the same weights in all of their sources.
-    """
-    source = listed_source(spec.source)
-    return f"{source}/{spec.name}" if source in listed else spec.name

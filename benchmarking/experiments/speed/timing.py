@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -96,8 +96,9 @@ def _warm_up(step: Step, clock: Clock, pace: Pace) -> tuple[tuple[float, ...], b
         times.append(_time(step, clock))
         if is_steady(times, pace):
             return tuple(times), True
-        if clock() >= end and len(times) >= pace.fewest:
-            return tuple(times), False
+        if clock() >= end and len(times) >= pace.fewest:  # slow calls are few
+            fewer = replace(pace, window=min(pace.window, len(times) // 2))
+            return tuple(times), is_steady(times, fewer)
 
 
 def is_steady(times: list[float], pace: Pace) -> bool:

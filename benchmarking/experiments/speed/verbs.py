@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,66 @@ from benchmarking.experiments.speed.timing import Pace
 from benchmarking.inference.plan import RANDOM_SEED
 from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import bar, notice
-from benchmarking.models.available import available, explained
+from benchmarking.models.available import available
 from benchmarking.models.backends import KERAS, TENSORFLOW, on_backend
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import spread
 from benchmarking.pictures.sets import open_pictures
+from benchmarking.predictions.provenance import RANDOM
 from benchmarking.predictions.speed_store import SpeedStore
 from benchmarking.predictions.store import Store
 
 PICTURES = 20
 """Real pictures that every side answers."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        scenarios: names of scenarios.
+        modes: names of modes, see MODES.
+        backends: backends of Keras on which models of Keras run.
+        batch_sizes: pictures per call; scenarios with one picture ignore them.
+        rounds: number of fresh processes for each side; six give a 95 % interval.
+        seconds: time of the timed calls of each round; the warm-up takes at most as long.
+        threads: cores and threads; None for all cores that this process may use.
+        precision: precision of the forward pass; None for each framework's default.
+        gpu: number of the GPU; None for the first one, else the CPU; -1 for the CPU.
+        weights: "published" or "random".
+        weights_folder: folder with the files of weights; None for that of each framework.
+        pictures: place or name of real pictures.
+
+    Raises:
+        BenchmarkError: a number makes no sense, or a list of names is a text.
+    """
+
+    scenarios: Sequence[str] = ("single",)
+    modes: Sequence[str] = ("eager", "compiled")
+    backends: Sequence[str] = (TENSORFLOW,)
+    batch_sizes: Sequence[int] = (32,)
+    rounds: int = 8
+    seconds: float = 10.0
+    threads: int | None = None
+    precision: str | None = None
+    gpu: int | None = None
+    weights: str = "published"
+    weights_folder: Path | None = None
+    pictures: str = "demo"
+
+    def __post_init__(self) -> None:
+        Pace(self.seconds)
+        for name in ("scenarios", "modes", "backends", "batch_sizes"):
+            if isinstance(value := getattr(self, name), str | int):
+                raise BenchmarkError(f"{name} is {value!r}; give a list, such as [{value!r}].")
+        for size in self.batch_sizes:
+            if size < 1:
+                raise BenchmarkError(f"batch size {size} has no picture; give 1 or more.")
+        if self.rounds < 1:
+            raise BenchmarkError(f"{self.rounds} rounds measure nothing; give 1 or more, best 8.")
+        if self.weights not in ("published", RANDOM):
+            raise BenchmarkError(f"weights {self.weights!r} are neither published nor random.")
 
 
 @dataclass(frozen=True)
@@ -39,12 +89,14 @@ class Plan:
         rounds: number of rounds of each side.
         options: what all sides share.
         store: where rounds are stored.
+        obstacles: the reason why each other model cannot run, by its full name.
     """
 
     todo: tuple[Comparison, ...]
     rounds: int
     options: Options
     store: SpeedStore
+    obstacles: Mapping[str, BenchmarkError] = field(default_factory=dict)
 
     @property
     def trials(self) -> list[Trial]:
@@ -84,19 +136,7 @@ class Speed:
 def plan(
     models: Sequence[str],
     store: Store | str | Path,
-    *,
-    scenarios: Sequence[str] = ("single",),
-    modes: Sequence[str] = ("eager", "compiled"),
-    backends: Sequence[str] = (TENSORFLOW,),
-    batch_sizes: Sequence[int] = (1,),
-    rounds: int = 8,
-    seconds: float = 10.0,
-    threads: int | None = None,
-    precision: str | None = None,
-    gpu: int | None = None,
-    weights: str = "published",
-    weights_folder: Path | None = None,
-    pictures: str = "demo",
+    request: Request,
     tell: Callable[[str], None] = notice,
 ) -> Plan:
     """Decide what is measured, before anything is.
@@ -104,44 +144,27 @@ def plan(
     Args:
         models: as for `predict`; each runs in every mode that its framework has.
         store: the store whose folder gets the rounds.
-        scenarios: names of scenarios.
-        modes: names of modes, see MODES.
-        backends: backends of Keras on which models of Keras run.
-        batch_sizes: pictures per call; scenarios with one picture ignore them.
-        rounds: number of fresh processes for each side; six give a 95 % interval.
-        seconds: time of the timed calls of each round; the warm-up takes at most as long.
-        threads: cores and threads; None for all cores that this process may use.
-        precision: precision of the forward pass; None for each framework's default.
-        gpu: number of the GPU; None for the first one, else the CPU; -1 for the CPU.
-        weights: "published" or "random".
-        weights_folder: folder with the files of weights; None for that of each framework.
-        pictures: place or name of real pictures.
+        request: what is asked for.
         tell: called with messages.
 
     Raises:
-        BenchmarkError: a name is unknown, no model can run, or a number makes no sense.
+        BenchmarkError: a name is unknown, no model can run, or there are too few cores.
     """
-    cores_used = cores() if threads is None else threads
-    check_threads(cores_used)
-    Pace(seconds)
-    if rounds < 1:
-        raise BenchmarkError(f"{rounds} rounds measure nothing; give 1 or more, best 8.")
-    seed = RANDOM_SEED if weights == "random" else None
+    threads = cores() if request.threads is None else request.threads
+    check_threads(threads)
+    seed = RANDOM_SEED if request.weights == RANDOM else None
+    folder = request.weights_folder
     found = available(
-        models,
-        "published",
-        weights_folder=weights_folder,
-        needs_weights=seed is None,
-        tell=tell,
+        models, "published", weights_folder=folder, needs_weights=seed is None, tell=tell
     )
-    for line in explained(found.obstacles):
-        tell(f"left out: {line}")
-    sides = sides_of(_on_backends(found.specs, backends), modes)
-    shown = spread(open_pictures(pictures).pictures, PICTURES)
-    options = Options(shown, cores_used, seconds, precision, gpu, seed, weights_folder)
-    todo = comparisons(scenarios, sides, batch_sizes, random=seed is not None)
-    folder = (store if isinstance(store, Store) else Store(store)).folder
-    return Plan(tuple(todo), rounds, options, SpeedStore(folder))
+    sides = sides_of(_on_backends(found.specs, request.backends), request.modes)
+    todo = comparisons(request.scenarios, sides, request.batch_sizes, random=seed is not None)
+    options = Options(
+        spread(open_pictures(request.pictures).pictures, PICTURES),
+        *(threads, request.seconds, request.precision, request.gpu, seed, folder),
+    )
+    target = SpeedStore((store if isinstance(store, Store) else Store(store)).folder)
+    return Plan(tuple(todo), request.rounds, options, target, found.obstacles)
 
 
 def speed(models: str | Sequence[str], store: Store | str | Path, **options: Any) -> Speed:
@@ -152,12 +175,17 @@ def speed(models: str | Sequence[str], store: Store | str | Path, **options: Any
     Args:
         models: a name or wildcard, or several.
         store: the store whose folder gets the rounds.
-        options: arguments of `plan`, by name.
+        options: fields of `Request`, by name.
 
     Raises:
-        BenchmarkError: a name is unknown, no model can run, or the store cannot be written.
+        BenchmarkError: a name is unknown, a model cannot run, or the store cannot be written.
     """
-    todo = plan([models] if isinstance(models, str) else models, store, **options)
+    if unknown := sorted(options.keys() - Request.__dataclass_fields__.keys()):
+        known = ", ".join(Request.__dataclass_fields__)
+        raise BenchmarkError(f"there is no option {unknown[0]!r}; there are {known}.")
+    todo = plan([models] if isinstance(models, str) else models, store, Request(**options))
+    for model, obstacle in todo.obstacles.items():
+        raise BenchmarkError(f"{model}: {obstacle}") from obstacle
     failures = tuple(watched(todo))
     return Speed(tuple(todo.summaries()), failures)
 

@@ -11,12 +11,8 @@ from numpy.typing import NDArray
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments import all_crops
 from benchmarking.experiments.speed import Trial
-from benchmarking.experiments.speed.engines import (
-    Engine,
-    Ready,
-    check_mode,
-    engine_of,
-)
+from benchmarking.experiments.speed.engines import check_mode, engine_of
+from benchmarking.experiments.speed.ready import Engine, Ready
 from benchmarking.experiments.speed.scenarios import Clock
 from benchmarking.experiments.speed.timing import Pace, fetched, timed
 from benchmarking.inference.outputs import ProbabilitiesOf

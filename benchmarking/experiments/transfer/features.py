@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -165,12 +165,23 @@ def weights_of(model: Model) -> str:
 
 def versions_of(spec: ModelSpec, recipe: Preprocessing) -> dict[str, str]:
     """Versions of the libraries that can change features, found without importing a framework."""
-    names = (name for name in framework_of(spec).MODULES if name not in ("PIL", "cv2"))
     return {
         **model_versions(spec),
-        **{name: version(name) for name in names},
+        **module_versions(framework_of(spec).MODULES),
         **library_versions(recipe.library),
     }
+
+
+def module_versions(modules: Sequence[str]) -> dict[str, str]:
+    """Versions of the distributions of modules, without those that only read pictures."""
+    found = {}
+    for name in (name for name in modules if name not in ("PIL", "cv2")):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # such as tensorflow, which tensorflow-cpu provides too
+            owners = packages_distributions().get(name, [])  # it reads the files of every package
+            found |= {owner: version(owner) for owner in owners}
+    return found
 
 
 def digest_of(document: Mapping[str, Any]) -> str:

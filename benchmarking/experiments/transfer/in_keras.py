@@ -116,6 +116,7 @@ class Learner:
         """Make the head; with its own initial values, from the seed, if none are given."""
         import keras
 
+        keras.utils.clear_session()  # else the graphs of all heads so far stay in memory
         keras.utils.set_random_seed(seed)
         # The mean of the losses and Adam's step size have this type, whatever that of the layers.
         keras.config.set_floatx(training.precision)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, not_installed
 from benchmarking.experiments import Model
 from benchmarking.experiments.transfer import probe
 from benchmarking.experiments.transfer.article import ArticleTest, refuse_other_frameworks
 from benchmarking.experiments.transfer.augmentation import Augmentation
-from benchmarking.experiments.transfer.features import FeatureTest, digest_of
+from benchmarking.experiments.transfer.features import FeatureTest, digest_of, module_versions
 from benchmarking.experiments.transfer.heads import HeadTest
 from benchmarking.experiments.transfer.moving_statistics import MovingTest
 from benchmarking.experiments.transfer.networks import HEADS, recipe_of
@@ -150,6 +150,29 @@ def facts_of(task: Task, train: FeatureTest, validation: FeatureTest) -> dict[st
 def versions_of_library(framework: str) -> dict[str, str]:
     """Versions of the library that trains, found without importing it."""
     if framework == probe.NAME:
-        return {framework: version(framework)}
-    names = (name for name in frameworks()[framework].MODULES if name not in ("PIL", "cv2"))
-    return {name: version(name) for name in names}
+        return module_versions([probe.NAME])
+    return module_versions(frameworks()[framework].MODULES)
+
+
+def with_installed_heads(options: Options, tell: Callable[[str], None]) -> Options:
+    """The options with those frameworks that are installed; the others are told.
+
+    Raises:
+        MissingDependency: none is installed, or the library of the protocol is not.
+    """
+    if options.protocol == "probe":
+        if find_spec("sklearn") is None:
+            raise not_installed("sklearn", probe.EXTRA)
+        return options
+    problems = {
+        name: not_installed(module, frameworks()[name].EXTRA)
+        for name in options.heads
+        for module in frameworks()[name].MODULES
+        if find_spec(module) is None
+    }
+    able = tuple(name for name in options.heads if name not in problems)
+    if not able:
+        raise next(iter(problems.values()))
+    for name, problem in problems.items():
+        tell(f"no heads are trained in {HEADS[name].TITLE}: {problem}")
+    return replace(options, heads=able)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -12,8 +12,12 @@ from benchmarking.errors import requires
 from benchmarking.experiments.transfer.heads import cross_entropy
 from benchmarking.experiments.transfer.networks import network_of
 from benchmarking.experiments.transfer.sweep import Result
-from benchmarking.reports.documents.transfer import Compared, Heads, Parting
-from benchmarking.scoring.statistics import mcnemar_test, wilson_interval
+from benchmarking.reports.documents.transfer import Average, Compared, Heads, Parting
+from benchmarking.scoring.statistics import (
+    competition_ranks,
+    mcnemar_test,
+    wilson_interval,
+)
 
 
 def rows(results: Sequence[Result]) -> list[Heads]:
@@ -29,6 +33,38 @@ def pairs(results: Sequence[Result]) -> list[Compared]:
         if what:
             found.append(_pair(what, one, other))
     return found
+
+
+def averages(rows: Sequence[Heads]) -> list[Average]:
+    """Each model and framework over all tasks that it was trained for, best mean rank first.
+
+    Those that were not trained for every task are left out, and empty if there is only one task.
+    """
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    scores = {
+        task: {(row.model, row.head): row.accuracy for row in rows if row.task == task}
+        for task in tasks
+    }
+    everywhere = [name for name in scores[tasks[0]] if all(name in scores[task] for task in tasks)]
+    ranks = {task: _mean_ranks({name: scores[task][name] for name in everywhere}) for task in tasks}
+    found = [
+        Average(
+            *name,
+            float(np.mean([scores[task][name] for task in tasks])),
+            float(np.mean([ranks[task][name] for task in tasks])),
+            tuple(ranks[task][name] for task in tasks),
+        )
+        for name in everywhere
+    ]
+    return sorted(found, key=lambda one: one.rank) if len(tasks) > 1 else []
+
+
+def _mean_ranks(scores: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+    """Rank of each score, highest first; equal scores share the mean of their ranks."""
+    first = competition_ranks(list(scores.values()))
+    return {
+        name: rank + (first.count(rank) - 1) / 2 for name, rank in zip(scores, first, strict=True)
+    }
 
 
 def parting(
@@ -68,7 +104,7 @@ def _row(some: Sequence[Result]) -> Heads:
     features = some[0].features
     changed = [name for one in features for name in one.changed]
     changed += [name for one in trained for name in one.changed]
-    notes = {f"{key} {value}": None for one in trained for key, value in one.notes.items()}
+    notes = {f"{key} {value:g}": None for one in trained for key, value in one.notes.items()}
     return Heads(
         work.task.name,
         work.model.spec.full_name,
@@ -97,14 +133,14 @@ def _pair(what: str, one: Sequence[Result], other: Sequence[Result]) -> Compared
     names = [(some[0].work.model.spec.full_name, some[0].work.framework) for some in (one, other)]
     both = list(zip(one, other, strict=True))
     curves = [[each.trained.losses for each in some] for some in (one, other)]
-    is_alike = all(len(a) == len(b) for a, b in zip(*curves, strict=True))
+    has_one_plan = one[0].work.request.protocol == "same"
     return Compared(
         one[0].work.task.name,
         what,
         names[0],
         names[1],
         _features_apart(one[0], other[0]),
-        parting(*curves) if is_alike else None,
+        parting(*curves) if has_one_plan else None,
         max(
             float(np.abs(a.trained.probabilities - b.trained.probabilities).max()) for a, b in both
         ),

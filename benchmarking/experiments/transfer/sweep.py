@@ -136,7 +136,9 @@ def finished(
     able = [one for one in missing if one.model.spec.full_name not in obstacles]
     for some in _by_process(able):
         _train(some, folder)
-    results = [_result(one, folder) for one in todo if one.model.spec.full_name not in obstacles]
+    able = [one for one in todo if one.model.spec.full_name not in obstacles]
+    held: dict[Path, Features] = {}
+    results = [_result(one, found[one.request.path(folder)], folder, held) for one in able]
     if not results:
         raise BenchmarkError(
             "\n".join(["no model can run.", *(f"{who}: {why}" for who, why in obstacles.items())])
@@ -224,9 +226,15 @@ def _values(title: str, function: Callable[[Any], Iterator[Any]], job: Any) -> I
         yield event.value if isinstance(event, Output) else None
 
 
-def _result(work: Work, folder: Path) -> Result:
-    trained = known(work, folder)
+def _result(
+    work: Work, trained: Trained | None, folder: Path, held: dict[Path, Features]
+) -> Result:
+    """A training with its head and features; features that were read before are not read again."""
+    trained = trained or known(work, folder)
     if trained is None:
         raise StoreError(f"{work.request.path(folder)} is missing, although it was written.")
-    found = [stored(test) for test in features_of(work)]
-    return Result(work, trained, tuple(one for one in found if one is not None))
+    tests = features_of(work)
+    for test in tests:
+        if test.path not in held and (features := stored(test)):
+            held[test.path] = features
+    return Result(work, trained, tuple(held[test.path] for test in tests if test.path in held))

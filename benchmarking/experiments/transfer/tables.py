@@ -12,14 +12,18 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.experiments import Grid
 from benchmarking.experiments.transfer.networks import HEADS
 from benchmarking.experiments.transfer.protocols import Options
-from benchmarking.experiments.transfer.results import pairs, rows
+from benchmarking.experiments.transfer.results import averages, pairs, rows
 from benchmarking.experiments.transfer.sweep import Sweep
 from benchmarking.experiments.transfer.task import Task
 from benchmarking.io import files
 from benchmarking.io.printable import csv_cell
 from benchmarking.reports.documents import as_json
-from benchmarking.reports.documents.transfer import Compared, Heads, TransferDocument
+from benchmarking.reports.documents.transfer import Average, Compared, Heads, TransferDocument
 from benchmarking.reports.formats.markdown import escaped
+
+AGREE = {"float32": 1e-6, "float64": 1e-12}
+"""Largest difference of two losses near one that rounding explains, by precision. Larger losses,
+and a hidden unit that rounding switches on or off, can give more."""
 
 _SHOWN = 8
 """Number of tensors that a message names."""
@@ -34,12 +38,14 @@ class Tables:
         tasks: what was learned.
         rows: scores of heads.
         pairs: comparisons of two rows.
+        averages: rows over all tasks; () if there is one task.
     """
 
     options: Options
     tasks: tuple[Task, ...]
     rows: tuple[Heads, ...]
     pairs: tuple[Compared, ...]
+    averages: tuple[Average, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.grids), *self.notes])
@@ -51,15 +57,20 @@ class Tables:
         for task in self.tasks:
             some = [row for row in self.rows if row.task == task.name]
             found.append(Grid(_about(task, self.options), [_HEADINGS, *map(_line, some)], left=2))
+        if self.averages:
+            names = [f"Rank in {task.name}" for task in self.tasks]
+            head = ["Model", "Head", "Mean rank", "Mean acc@1", *names]
+            lines = [_average(one) for one in self.averages]
+            found.append(Grid(f"over {len(self.tasks)} tasks", [head, *lines], left=2))
         if self.pairs:
-            lines = [_compared(pair) for pair in self.pairs]
+            lines = [_compared(pair, self.tasks) for pair in self.pairs]
             found.append(Grid("compared", [_COMPARED, *lines], left=3))
         return tuple(found)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader has to know: what moved, and what is in both parts."""
-        found = []
+        """What a reader has to know: what moved, and which curves part."""
+        found = [*map(self._parted, self.pairs)]
         for row in self.rows:
             if row.changed:
                 some = ", ".join(row.changed[:_SHOWN])
@@ -68,7 +79,19 @@ class Tables:
                     f"not frozen: training the head on {row.model} in {title(row.head)} changed "
                     f"{len(row.changed)} of the backbone's {row.tensors} tensors: {some}{more}"
                 )
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(filter(None, found)))
+
+    def _parted(self, pair: Compared) -> str:
+        """A note on curves that differ by more than rounding; "" if they do not."""
+        at = pair.parting
+        precision = "float32" if pair.features else self.options.training.precision
+        if at is None or at.difference <= AGREE[precision]:
+            return ""
+        first, second = (f"{model} in {title(head)}" for model, head in (pair.first, pair.second))
+        return (
+            f"the losses of {first} and of {second} part by {at.difference:.1e} at step {at.step} "
+            f"of seed {at.seed}, more than {AGREE[precision]:g}"
+        )
 
     def write(self, path: Path) -> None:
         """Write a file in the format of its suffix: .md, .csv, .json or .txt.
@@ -81,7 +104,10 @@ class Tables:
 
 def tables_of(sweep: Sweep, tasks: Sequence[Task], options: Options) -> Tables:
     """The tables of a sweep."""
-    return Tables(options, tuple(tasks), tuple(rows(sweep.results)), tuple(pairs(sweep.results)))
+    found = rows(sweep.results)
+    return Tables(
+        options, tuple(tasks), tuple(found), tuple(pairs(sweep.results)), tuple(averages(found))
+    )
 
 
 def writer_of(path: Path) -> Callable[[Tables], str]:
@@ -144,10 +170,15 @@ def _line(row: Heads) -> list[str]:
     ]
 
 
-def _compared(pair: Compared) -> list[str]:
+def _average(one: Average) -> list[str]:
+    ranks = (f"{rank:g}" for rank in one.ranks)
+    return [one.model, title(one.head), f"{one.rank:.2f}", f"{100 * one.accuracy:.2f}", *ranks]
+
+
+def _compared(pair: Compared, tasks: Sequence[Task]) -> list[str]:
     at = pair.parting
     return [
-        pair.what,
+        f"{pair.what}, {pair.task}" if len(tasks) > 1 else pair.what,
         *(f"{model}, {title(head)}" for model, head in (pair.first, pair.second)),
         "" if pair.features is None else f"{pair.features:.1e}",
         f"{at.difference:.1e}" if at else "",
@@ -196,7 +227,7 @@ def _json(tables: Tables) -> str:
 
 
 def _document(tables: Tables) -> TransferDocument:
-    return TransferDocument(tables.options.protocol, tables.rows, tables.pairs)
+    return TransferDocument(tables.options.protocol, tables.rows, tables.pairs, tables.averages)
 
 
 _WRITERS: Mapping[str, Callable[[Tables], str]] = {

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import PictureError
+from benchmarking.io.names import check_name
 from benchmarking.pictures.image_set import Picture
 
 
@@ -77,6 +78,7 @@ class Task:
         repeated: pictures that are several times within training.
 
     Raises:
+        BenchmarkError: the name is not valid.
         PictureError: there are fewer than two classes, or a part has a label of no class.
     """
 
@@ -88,6 +90,7 @@ class Task:
     repeated: tuple[Shared, ...] = ()
 
     def __post_init__(self) -> None:
+        check_name(self.name)  # files are named after it
         if len(self.classes) < 2:
             raise PictureError(
                 f"task {self.name!r} has {len(self.classes)} class, and a classifier needs two or "

@@ -14,7 +14,7 @@ from benchmarking.experiments import Model
 from benchmarking.experiments.transfer.augmentation import Augmentation
 from benchmarking.experiments.transfer.folders import open_folders
 from benchmarking.experiments.transfer.plan import Training
-from benchmarking.experiments.transfer.protocols import Options
+from benchmarking.experiments.transfer.protocols import Options, with_installed_heads
 from benchmarking.experiments.transfer.sweep import Sweep, sweep
 from benchmarking.experiments.transfer.tables import Tables, tables_of
 from benchmarking.experiments.transfer.task import Task
@@ -23,6 +23,7 @@ from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import notice
 from benchmarking.io.user_folders import expanded
 from benchmarking.models.available import available
+from benchmarking.models.sources.checkpoint import spec_of_checkpoint
 from benchmarking.predictions.run_index import beside, kept_apart, own_folder
 
 LEARNING_RATES: Mapping[str, float] = {"adam": 0.001, "own-adam": 0.001, "sgd": 0.01}
@@ -40,13 +41,16 @@ class Machine:
         weights_folder: folder with weight files; None for the folder of each framework.
         gpu: number of the GPU that computes features; None for the first one, else the CPU; -1 for
             the CPU. Heads are trained on the CPU.
-        workers: number of threads that decode pictures.
+        workers: number of threads that decode pictures; 0 for one for each core.
+        checkpoints: files with weights of your own, each with the listed model whose architecture
+            it has, such as ("mine.pth", "torchvision/resnet50").
     """
 
     weights: str = "published"
     weights_folder: Path | None = None
     gpu: int | None = None
     workers: int = 0
+    checkpoints: tuple[tuple[Path | str, str], ...] = ()
 
     @property
     def seed(self) -> int | None:
@@ -161,9 +165,14 @@ def transferred(
     for name, n in Counter(task.name for task in tasks).items():
         if n > 1:
             raise PictureError(f"{n} tasks are called {name!r}; give each a name of its own.")
+    options = with_installed_heads(options, tell)
+    own = [spec_of_checkpoint(file, architecture) for file, architecture in machine.checkpoints]
+    if own and machine.seed is not None:
+        raise BenchmarkError("a checkpoint has its own weights; leave out the random ones.")
     found = available(
         [models] if isinstance(models, str) else models,
         "published",
+        own=own,
         weights_folder=machine.weights_folder,
         needs_weights=machine.seed is None,
         tell=tell,

@@ -195,7 +195,7 @@ def listed(
     contents = open_pictures(str(where), class_folders)
     for remark in contents.remarks:
         notice(remark)
-    set_name = name or name_of(str(where), contents)
+    set_name = name_of(str(where), contents, name)
     contents, set_name = limited(contents, set_name, limit)
     return sampled(contents, set_name, estimate)
 
@@ -306,9 +306,24 @@ def read_images(
     return image_set(name, good, digests, contents.classes, contents.picture_set, contents.design)
 
 
-def name_of(where: str, contents: Contents) -> str:
-    """The default name of an image set: that of a published set, else `default_name`."""
-    return contents.name or default_name(where, contents.pictures)
+def name_of(where: str, contents: Contents, chosen: str | None = None) -> str:
+    """The name of an image set: the chosen one, that of a published set, or `default_name`.
+
+    Raises:
+        PictureError: the chosen name can be that of another image set of the same picture set, such
+            as another variant of ImageNet-V2, as which its runs would be scored.
+    """
+    if chosen is None:
+        return contents.name or default_name(where, contents.pictures)
+    facts = published_sets().get(contents.picture_set) if contents.picture_set else None
+    has_several = facts is not None and len(facts.archives) > 1
+    if has_several and chosen != contents.name and chosen.startswith(f"{contents.picture_set}-"):
+        raise PictureError(
+            f"{where} is {contents.name}, and {chosen!r} is the name of another image set of "
+            f"{contents.picture_set}, as which it would be scored; choose a name that does not "
+            f"begin with {contents.picture_set}-, or none."
+        )
+    return chosen
 
 
 def default_name(where: str, pictures: Sequence[Picture]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from benchmarking.errors import PictureError
 from benchmarking.labels.imagenet import wnids
 from benchmarking.pictures.image_set import ALL_CLASSES, Picture, in_order
-from benchmarking.pictures.set_facts import Archive, SetFacts
+from benchmarking.pictures.set_facts import CARE, Archive, SetFacts
 from benchmarking.pictures.sets import Contents, Match
 from benchmarking.pictures.sets._class_folders import incomplete
 from benchmarking.pictures.sets.parquet import files_of, rows_of, schema_of
@@ -23,7 +23,7 @@ FACTS = SetFacts(
     "accuracy over 1,000 classes; each class in a picture's list is right",
     "MIT; the pictures are those of the other sets",
     "Hugging Face, taesiri/imagenet-hard",
-    "it has pictures of ImageNet's validation set and of its variants, so it is no new sample",
+    CARE[NAME],
 )
 _COLUMNS = {"image", "label", "origin", "english_label"}
 
@@ -50,12 +50,12 @@ def open_pictures(where: str) -> Contents:
 
 def _pictures(file: Path) -> Iterator[Picture]:
     for number, (place, path, labels) in enumerate(rows_of(file, "several")):
-        right = tuple(dict.fromkeys(labels or ()))
+        right = tuple(dict.fromkeys(labels)) if isinstance(labels, list) else ()
         wrong = [one for one in right if one is None or not 0 <= one < len(ALL_CLASSES)]
         if not right or wrong:
             raise PictureError(
-                f"{file}, row {number} has the labels {labels!r}; expected classes from 0 to "
-                f"{len(ALL_CLASSES) - 1}, at least one."
+                f"{file}, row {number} has the labels {labels!r}; expected a list of classes from "
+                f"0 to {len(ALL_CLASSES) - 1}, at least one."
             )
         name = f"{file.stem}-{number:05d}{PurePosixPath(path).suffix}"
         yield Picture(name, right[0], place, right[1:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarking.labels.class_subsets import class_subset
-from benchmarking.pictures.set_facts import Archive, SetFacts
+from benchmarking.pictures.set_facts import CARE, Archive, SetFacts
 from benchmarking.pictures.sets._class_folders import ClassFolderSet
 
 NAME = "imagenet-o"
@@ -27,7 +27,7 @@ SET = ClassFolderSet(
         "AUPR of the largest probability over its 200 classes, against ImageNet's validation set",
         "MIT",
         "cais/imagenet-o; hendrycks/natural-adv-examples; classes: LAION-AI/CLIP_benchmark",
-        "its folders are not the classes of its pictures, so that an accuracy on it means nothing",
+        CARE[NAME],
     ),
     {NAME: (NAME,)},
 )

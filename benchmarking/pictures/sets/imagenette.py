@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarking.labels.class_subsets import class_subset
-from benchmarking.pictures.set_facts import Archive, SetFacts
+from benchmarking.pictures.set_facts import CARE, Archive, SetFacts
 from benchmarking.pictures.sets._class_folders import ClassFolderSet
 
 NAME = "imagenette"
@@ -35,7 +35,7 @@ SET = ClassFolderSet(
         "accuracy over its ten classes, and over 1,000",
         "Apache-2.0 (repository)",
         "torchvision.datasets.Imagenette; fastai/imagenette",
-        "most of its pictures are of ImageNet's training set, so pretrained models have seen them",
+        CARE[NAME],
     ),
     {f"{name}-val": (name,) for name, _, _ in _ARCHIVES},
     inside="val",

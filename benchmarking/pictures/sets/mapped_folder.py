@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,16 @@ from benchmarking.labels.label_tables import cells_of, decoded
 from benchmarking.pictures.image_set import FilePart, Picture, in_order
 from benchmarking.pictures.names import is_system_name, kind_of_file
 from benchmarking.pictures.sets import Contents, Match
+from benchmarking.pictures.sets.folder import listed_entries
 
 NAME = "mapped-folder"
 DESCRIPTION = "folders of any names with a file class_map.csv or class_map.json beside them"
 
 FILES = ("class_map.csv", "class_map.json")
 """Names of the mapping in the folder that has the folders of pictures."""
+
+_CLASSES = re.compile("class|label|wnid|synset|^ *$", re.IGNORECASE)
+"""Headings of columns that have classes, or nothing."""
 
 
 def match(where: str) -> Match:
@@ -51,10 +55,17 @@ def open_pictures(where: str) -> Contents:
     mapping = _mapping(Path(where))
     classes = _classes_of_folders(mapping)
     root = mapping.parent
-    pictures = [one for name, right in classes.items() for one in _pictures(root, name, right)]
-    others = {entry.name for entry in root.iterdir() if not is_system_name(entry.name)}
-    tops = {Path(name).parts[0] for name in classes}
-    left_out = sorted(others.difference(tops, {mapping.name}))
+    pictures, others = [], [entry.name for entry in root.iterdir()]
+    for name, right in classes.items():
+        some, rest = _pictures(root, name, right)
+        pictures += some
+        others += rest
+    parts = {str(one) for name in classes for one in (Path(name), *Path(name).parents)}
+    left_out = sorted(
+        one
+        for one in others
+        if one not in (*parts, mapping.name) and not is_system_name(Path(one).name)
+    )
     known = sorted({one for right in classes.values() for one in right})
     return Contents(in_order(pictures, wnids()), tuple(known), tuple(left_out), name=_name(root))
 
@@ -95,9 +106,10 @@ def _classes_of_folders(mapping: Path) -> dict[str, tuple[int, ...]]:
             )
         if Path(name).is_absolute() or ".." in Path(name).parts or name in ("", "."):
             raise PictureError(f"{what}: expected the name of a folder beside the mapping.")
-        if name in found:
+        folder = str(Path(name))  # "cats/" and "./cats" are the folder "cats"
+        if folder in found:
             raise PictureError(f"{what} is in the mapping twice; keep one entry.")
-        found[name] = right
+        found[folder] = right
     if not found:
         raise PictureError(f"{mapping} is empty; expected folders and their classes.")
     return found
@@ -108,10 +120,10 @@ def _lines(mapping: Path) -> Iterable[tuple[str, Any]]:
     try:
         text = decoded(read_regular(mapping))
         if mapping.suffix.lower() == ".json":
-            document = json.loads(text)
-            if not isinstance(document, Mapping):
+            document = json.loads(text, object_pairs_hook=tuple)  # a name may be there twice
+            if not isinstance(document, tuple):
                 raise PictureError(f"{mapping} is no object of folders and classes.")
-            return [(str(name), value) for name, value in document.items()]
+            return document
         cells = cells_of(text)
     except OSError as error:
         raise PictureError(f"{mapping} cannot be read: {error.strerror}.") from error
@@ -120,7 +132,14 @@ def _lines(mapping: Path) -> Iterable[tuple[str, Any]]:
     short = next((line for line in cells if len(line) < 2), None)
     if short is not None:
         raise PictureError(f"{mapping} has the line {short}; expected a folder and its classes.")
-    return [(line[0], " ".join(line[1:])) for line in cells[_has_headings(mapping, cells) :]]
+    has_headings = _has_headings(mapping, cells)
+    others = [one for one in cells[0][2:] if not _CLASSES.search(one)] if has_headings else []
+    if others:
+        raise PictureError(
+            f"{mapping} has the column {others[0]!r}; expected a folder and its classes, each in a "
+            "column named class, label or wnid."
+        )
+    return [(line[0], " ".join(line[1:])) for line in cells[has_headings:]]
 
 
 def _has_headings(mapping: Path, cells: list[list[str]]) -> bool:
@@ -133,21 +152,25 @@ def _has_headings(mapping: Path, cells: list[list[str]]) -> bool:
         return True
 
 
-def _pictures(root: Path, name: str, right: tuple[int, ...]) -> list[Picture]:
+def _pictures(root: Path, name: str, right: tuple[int, ...]) -> tuple[list[Picture], list[str]]:
+    """The pictures in a folder of the mapping, and the paths of all else in it."""
     folder = root / name
     try:
-        with os.scandir(folder) as entries:
-            files = [entry.name for entry in entries if entry.is_file()]
-    except OSError as error:
+        listed = listed_entries(str(folder))
+    except PictureError as error:
         raise PictureError(
-            f"{folder} cannot be read: {error.strerror}. The mapping names it; correct the "
-            "mapping, or add the folder."
+            f"{error} The mapping names it; correct the mapping, or add the folder."
         ) from error
-    pictures = sorted(one for one in files if kind_of_file(one) == "picture")
-    if not pictures:
+    is_picture = {(one, kind): kind_of_file(one) == "picture" for one, kind in listed}
+    files = [one for (one, kind), yes in is_picture.items() if yes and kind == "file"]
+    odd = next((one for (one, kind), yes in is_picture.items() if yes and kind == "odd"), None)
+    if odd is not None:
+        raise PictureError(f"{folder / odd} is no file: a link to nothing, or a device.")
+    if not files:
         raise PictureError(f"{folder} has no pictures, but the mapping gives it classes.")
     first, *also = right
-    return [
+    pictures = [
         Picture(f"{name}/{file}", first, FilePart(str(folder / file)), tuple(also))
-        for file in pictures
+        for file in files
     ]
+    return pictures, [f"{name}/{one}" for one, _ in listed if one not in files]

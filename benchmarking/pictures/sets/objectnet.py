@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,23 +94,48 @@ def _classes_of_folders(mappings: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         PictureError: a file is missing or broken, or they contradict each other.
     """
-    folders = {label: name for name, label in _document(mappings / _LABELS).items()}
-    numbers = {int(line): int(index) for index, line in _document(mappings / _NUMBERS).items()}
-    lines = _read(mappings / _NAMES).splitlines()
-    index = {name.strip(): numbers[line] for line, name in enumerate(lines) if line in numbers}
-    if sorted(index.values()) != list(range(len(wnids()))):
-        raise PictureError(
-            f"{mappings} maps {len(set(index.values()))} names to classes; expected ImageNet's "
-            f"{len(wnids()):,}. Unpack {FACTS.archives[0].file} again."
-        )
+    folders = {str(label): name for name, label in _document(mappings / _LABELS).items()}
+    index = _classes_by_name(mappings)
     found: dict[str, tuple[int, ...]] = {}
     for label, names in _document(mappings / _CLASSES).items():
-        unknown = [name for name in str(names).split("; ") if name not in index]
+        listed = str(names).split("; ")
+        unknown = [name for name in listed if name not in index]
         if label not in folders or unknown:
             what = printable(label if label not in folders else unknown[0])
             raise PictureError(f"{mappings / _CLASSES} has {what!r}, which no other mapping has.")
-        found[folders[label]] = tuple(sorted({index[name] for name in str(names).split("; ")}))
+        shared = [name for name in listed if len(index[name]) > 1]
+        if shared:
+            raise PictureError(
+                f"{mappings / _CLASSES} has {printable(shared[0])!r}, which is the name of "
+                f"{len(index[shared[0]])} classes."
+            )
+        found[folders[label]] = tuple(sorted({index[name][0] for name in listed}))
     return dict(sorted(found.items()))
+
+
+def _classes_by_name(mappings: Path) -> dict[str, list[int]]:
+    """The classes of each name; two classes of ImageNet, a bird and a machine, are a "crane".
+
+    Raises:
+        PictureError: a file is missing or broken, or they do not name each of ImageNet's classes.
+    """
+    names = [line.strip() for line in _read(mappings / _NAMES).splitlines()]
+    found: dict[str, list[int]] = defaultdict(list)
+    for index, line in _document(mappings / _NUMBERS).items():
+        is_line = isinstance(line, int) and 0 <= line < len(names)
+        if not (is_line and index.isascii() and index.isdigit()):
+            raise PictureError(
+                f"{mappings / _NUMBERS} maps {printable(index)!r} to {printable(str(line))!r}; "
+                f"expected a class and its line among the {len(names):,} of {_NAMES}."
+            )
+        found[names[line]].append(int(index))
+    classes = sorted(one for same in found.values() for one in same)
+    if classes != list(range(len(wnids()))):
+        raise PictureError(
+            f"{mappings} names {len(set(classes))} classes; expected ImageNet's {len(wnids()):,}. "
+            f"Unpack {FACTS.archives[0].file} again."
+        )
+    return dict(found)
 
 
 def _document(path: Path) -> Mapping[str, Any]:

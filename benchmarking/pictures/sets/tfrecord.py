@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -65,10 +66,10 @@ def open_pictures(where: str) -> Contents:
         found = [
             confirmed(file, number, record)
             for file, records in zip(files, shown, strict=True)
-            for number, record in enumerate(records)
+            for number, record in enumerate(_some(file, records))
         ]
     if not found:
-        raise PictureError(f"{where} holds no pictures: its files have no records.")
+        raise PictureError(f"{where} holds no TFRecord files, such as NAME-00000-of-00064.")
     if not any(one.is_confirmed for one in found):
         raise PictureError(
             f"{where} has neither synsets nor names of pictures with a class, so its labels may be "
@@ -77,6 +78,13 @@ def open_pictures(where: str) -> Contents:
     pictures = [one.picture for one in found]
     others = [] if path.is_file() else [one.name for one in _files_in(path) if one not in files]
     return Contents(in_order(pictures, wnids()), left_out=tuple(others))
+
+
+def _some(file: Path, records: Sequence[Record]) -> Sequence[Record]:
+    """The records of a file; PictureError if there are none, as after a download that failed."""
+    if not records:
+        raise PictureError(f"{file} holds no records; download it again.")
+    return records
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from benchmarking.errors import PictureError
 from benchmarking.labels.imagenet import class_of_wnid, wnids
 from benchmarking.pictures.findings import Finding
 from benchmarking.pictures.image_set import FilePart, Picture, Place, in_order
-from benchmarking.pictures.set_facts import Archive, SetFacts
+from benchmarking.pictures.set_facts import CARE, Archive, SetFacts
 from benchmarking.pictures.sets import Contents, Match, zip_file
 from benchmarking.pictures.sets._class_folders import incomplete
 
@@ -34,8 +34,7 @@ FACTS = SetFacts(
     "accuracy over its 200 classes",
     "research",
     "cs231n.stanford.edu; its wnids.txt lists the classes",
-    "its pictures have 64 by 64 pixels, which recipes enlarge: accuracies are far below those of "
-    "ImageNet",
+    CARE[NAME],
 )
 _IMAGES = "val/images"
 _ANNOTATIONS = "val/val_annotations.txt"

@@ -70,12 +70,12 @@ def open_pictures(where: str) -> Contents:
     pictures, lengths = [], {}
     for shard in shards:
         found = list(_pictures(shard))
+        if not found:
+            raise PictureError(f"{shard} holds no pictures with a class; download it again.")
         lengths[shard.name] = len(found)
         pictures += found
     if path.is_dir():
         _check_shards(path, lengths)
-    if not pictures:
-        raise PictureError(f"{where} holds no pictures with a class; expected KEY.jpg and KEY.cls.")
     if all(info_from_name(picture.key).label == NO_CLASS for picture in pictures):
         _refuse_other_classes(path, {picture.label for picture in pictures}, len(pictures))
     return Contents(in_order(pictures, wnids()))

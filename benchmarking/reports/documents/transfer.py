@@ -79,7 +79,7 @@ class Compared:
         second: model and head of the second row.
         features: largest |difference| of features relative to the largest feature; 0 if both used
             the same file, null if they saw the pixels.
-        parting: where the loss curves are furthest apart; null without curves.
+        parting: where the loss curves are furthest apart; null unless both followed one plan.
         probability: largest |difference| of a validation probability of one seed.
         difference: mean accuracy of the first minus that of the second.
         first_only: validation pictures that only the first gets right, with the first seed.
@@ -103,6 +103,26 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class Average:
+    """The heads of one model that one framework has trained, over several tasks.
+
+    Attributes:
+        model: full name of the model whose backbone is used.
+        head: name of the framework or library that trained the heads.
+        accuracy: mean over tasks of the mean accuracy, in [0, 1].
+        rank: mean over tasks of the rank, from 1 for the best; equal accuracies share the mean of
+            their ranks.
+        ranks: rank in each task, in the order of the tasks.
+    """
+
+    model: str
+    head: str
+    accuracy: float
+    rank: float
+    ranks: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class TransferDocument:
     """The results of `imagenet-benchmark transfer`.
 
@@ -110,6 +130,7 @@ class TransferDocument:
         protocol: name of the protocol.
         heads: scores of the heads, by task, model and framework.
         compared: every two of them that differ in one thing.
+        averages: the same heads over all tasks, best rank first; empty if there is one task.
     """
 
     NAME: ClassVar[str] = "transfer"
@@ -118,3 +139,4 @@ class TransferDocument:
     protocol: str
     heads: tuple[Heads, ...]
     compared: tuple[Compared, ...]
+    averages: tuple[Average, ...]

@@ -9,7 +9,12 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.experiments import in_fresh_processes
 from benchmarking.experiments.transfer import in_keras, in_pytorch
 from benchmarking.experiments.transfer.networks import network_of, recipe_of
+from benchmarking.experiments.transfer.plan import Training
 from benchmarking.models.sources import all_specs, the_spec
+
+OWN = Training(head=4, epochs=2, batch_size=8, optimizer="own-adam")
+ROWS = np.random.default_rng(1).normal(size=(20, 6)).astype(np.float32)
+LABELS = np.random.default_rng(2).integers(0, 2, 20)
 
 
 def pixels(side):
@@ -89,6 +94,7 @@ def against_keras(names):
     os.environ["KERAS_BACKEND"] = "torch"  # imports in a third of the time
     import keras
 
+    yield own_training_in_keras()
     crops = np.random.default_rng(0).normal(size=(2, 64, 64, 3)).astype(np.float32)
     for name in names:
         keras.utils.set_random_seed(0)
@@ -105,13 +111,64 @@ def against_keras(names):
         yield name, float(np.abs(found - expected).max() / np.abs(expected).max()), found.shape
 
 
-def test_a_model_of_keras_gives_the_features_that_keras_gives_without_its_top():
-    found = in_fresh_processes("keras", against_keras, [["MobileNet", "MobileNetV2"]])
+def own_training_in_keras():
+    """A head that was trained by Keras' defaults, its losses, and a plain model after the same."""
+    import keras
+
+    learner = in_keras.Learner(OWN, 6, 2, 5, {})
+    losses = [list(learner.epoch(ROWS, LABELS)) for _ in range(2)]
+    keras.utils.set_random_seed(5)
+    plain = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(2)]
+    )
+    plain.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    means = [plain.fit(ROWS, LABELS, batch_size=8, verbose=0).history["loss"][0] for _ in range(2)]
+    return list(learner.head().values()), losses, plain.get_weights(), means
+
+
+@pytest.fixture(scope="module")
+def from_keras():
+    return in_fresh_processes("keras", against_keras, [["MobileNet", "MobileNetV2"]])
+
+
+def test_a_model_of_keras_gives_the_features_that_keras_gives_without_its_top(from_keras):
+    found = from_keras[1:]
     assert [(name, shape) for name, _, shape in found] == [
         ("MobileNet", (2, 1024)),
         ("MobileNetV2", (2, 1280)),
     ]
     assert max(apart for _, apart, _ in found) < 1e-5
+
+
+def test_the_defaults_of_keras_are_those_of_its_fit(from_keras):
+    head, losses, plain, means = from_keras[0]
+    for one, other in zip(head, plain, strict=True):
+        assert (one == other).all()
+    sizes = [8, 8, 4]  # Keras tells the mean of the losses so far; ours are those of each step
+    for steps, mean in zip(losses, means, strict=True):
+        assert np.average(steps, weights=sizes) == pytest.approx(mean, abs=1e-6)
+        assert max(steps) - min(steps) > 1e-3
+
+
+def test_the_defaults_of_pytorch_are_those_of_a_plain_loop():
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    learner = in_pytorch.Learner(OWN, 6, 2, 5, {})
+    losses = [loss for _ in range(2) for loss in learner.epoch(ROWS, LABELS)]
+    torch.manual_seed(5)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    adam, expected = torch.optim.Adam(net.parameters()), []
+    rows = TensorDataset(torch.from_numpy(ROWS), torch.from_numpy(LABELS))
+    for _ in range(2):
+        for some, right in DataLoader(rows, batch_size=8, shuffle=True):
+            adam.zero_grad()
+            loss = torch.nn.functional.cross_entropy(net(some), right)
+            loss.backward()
+            adam.step()
+            expected.append(loss.item())
+    assert losses == expected
+    assert (net[0].weight.detach().numpy() == learner.head()["hidden.kernel"].T).all()
 
 
 def test_other_frameworks_and_quantized_models_are_refused_by_name():

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.experiments.speed.engines import LEARNING_RATE, Pixels, Ready, scaled
+from benchmarking.errors import BenchmarkError
+from benchmarking.experiments.speed.ready import LEARNING_RATE, Pixels, Ready, scaled
 from benchmarking.models.loaded import Loaded
 from benchmarking.pictures.recipe import Scaling
 
@@ -32,7 +33,12 @@ def forward(loaded: Loaded, scaling: Scaling, mode: str) -> Ready:
 def training(
     loaded: Loaded, mode: str, pixels: Pixels, labels: NDArray[np.int64]
 ) -> Callable[[], object]:
-    """A step of `train_on_batch`, which is Keras's own."""
+    """A step of `train_on_batch`, which is Keras's own.
+
+    Raises:
+        BenchmarkError: Keras would train without XLA although it is told to use it, as it does
+            where deterministic operations are required.
+    """
     import keras
 
     model: keras.Model = loaded.model
@@ -46,6 +52,11 @@ def training(
         run_eagerly=mode == "eager",
         jit_compile=mode == "xla" or (mode == "compiled" and not on_tensorflow),
     )
+    if mode == "xla" and not model.jit_compile:
+        raise BenchmarkError(
+            f"Keras does not train {loaded.spec.full_name} with XLA where deterministic operations "
+            "are required; use eager or compiled."
+        )
     return lambda: model.train_on_batch(pixels, labels)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.experiments.speed.engines import Pixels, Ready
+from benchmarking.experiments.speed.ready import Pixels, Ready
 from benchmarking.models.loaded import Loaded
 from benchmarking.models.sources import framework_of
 from benchmarking.pictures.recipe import Scaling

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError, requires
-from benchmarking.experiments.speed.engines import LEARNING_RATE, Pixels, Ready, scaled
+from benchmarking.experiments.speed.ready import LEARNING_RATE, Pixels, Ready, scaled
 from benchmarking.models.loaded import Loaded
 from benchmarking.pictures.recipe import Scaling
 

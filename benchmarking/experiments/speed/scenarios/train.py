@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarking.experiments.speed import Side, Trial
-from benchmarking.experiments.speed.engines import modes_of, scaled
+from benchmarking.experiments.speed.engines import modes_of
+from benchmarking.experiments.speed.ready import scaled
 from benchmarking.experiments.speed.scenarios import Clock
 from benchmarking.experiments.speed.timing import Pace, fetched, timed
 from benchmarking.experiments.speed.work import answers_of, prepared

@@ -10,21 +10,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarking.errors import BenchmarkError, PictureError, StoreError
+from benchmarking.errors import BenchmarkError, MissingDependency, PictureError, StoreError
 from benchmarking.experiments import Model
-from benchmarking.experiments.transfer import probe, runs
+from benchmarking.experiments.transfer import probe, protocols, runs
 from benchmarking.experiments.transfer.augmentation import Augmentation
 from benchmarking.experiments.transfer.features import computed, moved, stored
 from benchmarking.experiments.transfer.folders import open_folders
-from benchmarking.experiments.transfer.heads import examples_of, heads_trained
+from benchmarking.experiments.transfer.heads import (
+    Examples,
+    examples_of,
+    heads_trained,
+    trained,
+)
 from benchmarking.experiments.transfer.networks import backbone_of
 from benchmarking.experiments.transfer.plan import Training, shared_plan
-from benchmarking.experiments.transfer.protocols import Options, work_of
-from benchmarking.experiments.transfer.results import pairs, rows
+from benchmarking.experiments.transfer.protocols import Options, with_installed_heads, work_of
+from benchmarking.experiments.transfer.results import averages, pairs, parting, rows
 from benchmarking.experiments.transfer.sweep import Sweep, known, sweep
 from benchmarking.experiments.transfer.tables import tables_of
 from benchmarking.models.sources import select
 from benchmarking.predictions import array_file
+from benchmarking.reports.documents.transfer import Heads, Parting
 
 TRAINING = Training(head=8, epochs=3, batch_size=8)
 SGD = replace(TRAINING, optimizer="sgd", learning_rate=0.05, precision="float64")
@@ -363,6 +369,91 @@ def test_the_command_says_what_it_says_in_python(done, task, folder, call, monke
     assert "8 of 8 heads are stored already" in err
     assert "shared-picture" in err
     assert out == f"{tables_of(done, [task], SAME)}\n" == (tmp_path / "t.txt").read_text()
+
+
+def row(model, accuracy, task):
+    return Heads(
+        *(task, model, "pytorch", accuracy, None, (accuracy,), 0.0, 1.0, accuracy, 0.1, 10, 0),
+        *((), 3, 1.0, 1.0, ((accuracy, 0.1),), ""),
+    )
+
+
+def test_models_are_ranked_over_tasks_by_their_mean_rank():
+    scores = {"one": (0.9, 0.8, 0.8), "two": (0.7, 0.95, 0.6)}
+    found = averages(
+        [
+            row(model, accuracy, task)
+            for task, some in scores.items()
+            for model, accuracy in zip("abc", some, strict=True)
+        ]
+        + [row("d", 1.0, "one")]  # not trained for both, so it takes no rank from the others
+    )
+    assert [(one.model, one.rank, one.ranks) for one in found] == [
+        ("a", 1.5, (1, 2)),
+        ("b", 1.75, (2.5, 1)),
+        ("c", 2.75, (2.5, 3)),
+    ]
+    assert found[0].accuracy == pytest.approx(0.8)
+    assert averages([row("a", 0.9, "one"), row("b", 0.8, "one")]) == []
+
+
+def test_curves_part_where_their_difference_is_largest():
+    one, other = np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.5, 2.75])
+    assert parting([one, one], [one, other]) == Parting(0.5, 2, 3, 1)
+    assert parting([one[:0]], [one[:0]]) is None
+
+
+def test_curves_that_part_are_noted(done, task):
+    tables = tables_of(done, [task], SAME)
+    assert tables.notes == ()
+    pair = replace(tables.pairs[0], parting=Parting(2e-6, 7, 12, 1))
+    assert replace(tables, pairs=(pair,)).notes == (
+        "the losses of tiny/in-pytorch in PyTorch and of tiny/in-pytorch in Keras part by 2.0e-06 "
+        "at step 7 of seed 1, more than 1e-06",
+    )
+
+
+def test_a_loss_that_is_not_finite_is_an_error():
+    class Exploding:
+        def head(self):
+            return {}
+
+        def step(self, features, labels):
+            return float("inf")
+
+        def logits(self, features):
+            return np.zeros((len(features), 2))
+
+    plan = shared_plan(replace(TRAINING, learning_rate=9.0), seed=0, features=3, classes=2, n=8)
+    examples = Examples(np.zeros((1, 8, 3)), np.zeros(8, int), np.zeros((2, 3)), np.zeros(2, int))
+    with pytest.raises(BenchmarkError, match="step 1 is not finite; lower the learning rate, whi"):
+        list(trained(plan, Exploding(), examples))
+
+
+def test_each_checkpoint_needs_an_architecture(call, tmp_path):
+    status, _, err = call("transfer", tmp_path, tmp_path, "--checkpoint", "mine.pth")
+    assert status == 2
+    assert "there are 1 --checkpoint and 0 --arch; give one --arch for each" in err
+
+
+def test_an_unknown_format_is_refused_before_the_work(call, tmp_path):
+    status, _, err = call("transfer", tmp_path, tmp_path, "-o", "table.xls")
+    assert status == 2
+    assert "table.xls has no known suffix; use one of .md, .csv, .json, .txt." in err
+
+
+def test_without_keras_heads_are_trained_in_pytorch_alone(monkeypatch):
+    monkeypatch.setattr(protocols, "find_spec", lambda name: None if name == "tensorflow" else name)
+    said = []
+    assert with_installed_heads(SAME, said.append).heads == ("pytorch",)
+    assert said[0].startswith("no heads are trained in Keras: tensorflow is not installed; run: ")
+    with pytest.raises(MissingDependency, match="tensorflow is not installed"):
+        with_installed_heads(replace(SAME, heads=("keras",)), said.append)
+
+
+def test_a_task_has_a_name_for_files(task):
+    with pytest.raises(BenchmarkError, match="'../x' cannot name anything here"):
+        replace(task, name="../x")
 
 
 def test_an_odd_number_of_folders_is_refused(call, tmp_path):

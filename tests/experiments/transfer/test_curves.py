@@ -1,0 +1,109 @@
+"""Learning curves: their numbers are those of the stored heads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarking.errors import BenchmarkError
+from benchmarking.experiments.transfer import runs
+from benchmarking.experiments.transfer.curves import curves_in, differences, drawing
+from benchmarking.experiments.transfer.plan import Trained, Training, shared_plan
+
+STEPS = 6
+
+
+def store(folder: Path, head: str, seed: int, *, model="m", protocol="same", width=8, shift=0.0):
+    """Store a made-up head, whose losses differ from those of PyTorch by `shift`."""
+    plan = shared_plan(Training(head=width, epochs=2), seed=seed, features=4, classes=2, n=96)
+    losses = 1 / np.arange(1.0, STEPS + 1) + seed + shift
+    trained = Trained(
+        losses=losses,
+        before=plan.initial,
+        after=plan.initial,
+        probabilities=np.full((3, 2), 0.5),
+        changed=(),
+        tensors=7,
+        versions={},
+        seconds=1.0,
+        epochs=np.array([[0.5, 0.7], [0.75, 0.6 + seed]]),
+    )
+    made_from = {"training": {"head": width}, "versions": {head: "1"}}
+    runs.write(
+        folder, runs.Request("task", protocol, "s", model, head, seed, made_from), plan, trained
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine-transfer"
+    for seed in (0, 1):
+        store(folder, "pytorch", seed)
+        store(folder, "keras", seed, shift=0.25 * (seed + 1))
+    return folder
+
+
+def records(folder: Path, *fields: str, patterns: tuple[str, ...] = ()) -> list[dict[str, float]]:
+    """The records of the figure that have these fields."""
+    found = drawing(folder, patterns).chart["datasets"].values()
+    return [one for rows in found for one in rows if set(fields) <= one.keys()]
+
+
+def test_a_line_is_the_mean_over_seeds_with_their_range(folder):
+    of_pytorch = [one for one in records(folder, "loss") if one["platform"] == "PyTorch"]
+    assert [one["loss"] for one in of_pytorch] == pytest.approx(1 / np.arange(1, 7) + 0.5)
+    assert [one["low"] for one in of_pytorch] == pytest.approx(1 / np.arange(1, 7))
+    assert [one["high"] for one in of_pytorch] == pytest.approx(1 / np.arange(1, 7) + 1)
+    accuracies = [one["accuracy"] for one in records(folder, "accuracy")]
+    assert accuracies == [50, 75, 50, 75]
+
+
+def test_the_difference_of_a_step_is_the_largest_over_seeds(folder):
+    assert [one["difference"] for one in records(folder, "difference")] == [0.5] * STEPS
+    by_head = {
+        name: [c for c in curves_in(folder) if c.head == name] for name in ("keras", "pytorch")
+    }
+    assert differences(by_head["keras"], by_head["pytorch"]).tolist() == [0.5] * STEPS
+    assert differences(by_head["keras"], []).size == 0
+
+
+def test_only_the_latest_of_heads_with_other_options_are_shown(folder):
+    store(folder, "pytorch", 0, width=16, shift=5.0)
+    assert {one["platform"] for one in records(folder, "loss")} == {"PyTorch"}
+    assert min(one["loss"] for one in records(folder, "loss")) > 5
+    assert drawing(folder).notes[1] == (
+        "4 heads that were trained with other options before are not shown."
+    )
+
+
+def test_models_are_chosen_by_patterns_and_probes_have_no_curve(folder):
+    store(folder, "scikit-learn", 0, model="other", protocol="probe")
+    store(folder, "pytorch", 0, model="other", protocol="defaults")
+    assert len(drawing(folder, ["other"]).chart["vconcat"]) == 1
+    assert len(drawing(folder, ["s/*"]).chart["vconcat"]) == 2
+    with pytest.raises(BenchmarkError, match="there are no trained heads of nothing in"):
+        drawing(folder, ["nothing"])
+
+
+def test_plot_draws_them_and_lists_them(folder, call, tmp_path):
+    mine, file = tmp_path / "mine", tmp_path / "curves.svg"
+    status, _, err = call("plot", "learning-curves", "m", "--store", mine, "-o", file)
+    assert (status, err) == (0, f"wrote {file}\n")
+    assert "s/m on task: same, 2 seeds" in file.read_text()
+    assert "learning-curves  Learning curves of heads on frozen models" in call("plot")[1]
+
+
+def test_a_page_has_a_section_for_the_heads_beside_its_store(folder, call, tmp_path, tree, light):
+    page = tmp_path / "page.html"
+    for name in ("other", "mine"):
+        call("predict", tree, "--models", "steady", "--store", tmp_path / name)
+    call("report", "--store", tmp_path / "other", "-o", page)
+    assert "Heads on frozen models" not in page.read_text()
+
+    call("report", "--store", tmp_path / "mine", "-o", page)
+    text = page.read_text()
+    assert '<h2 id="further-0-title">Heads on frozen models</h2>' in text
+    assert '<th scope="row">s/m</th><td>task</td><td>same</td><td>Keras</td><td>2</td>' in text
+    assert "s/m on task: same, 2 seeds" in text
