@@ -63,6 +63,8 @@ NOWHERE = {
     "robustness": "has no runs on ImageNet-V2, A, R, O, Sketch or C",
     "speed": "'/path/to/val' does not exist",
     "transfer": "train is not a folder; expected a folder that has a folder of pictures",
+    "compare an estimate": "mine has no run of resnet50, imagenet-val-estimate-2000",
+    "plot learning-curves": "there are no trained heads in mine-transfer",
     "factors": "the annotations of ImageNet-X are not installed",
     "fetch an archive": "name its folder with --from",
     "imagenet_pytorch_get_predictions.py": "'/path/to/val' does not exist",
@@ -122,6 +124,10 @@ def test_every_command_of_a_page_is_understood(command, place, arrays_of_2019, c
         verb = "transfer"
     if verb == "predict":
         words = ["/path/to/val" if word == "demo" else word for word in words]
+    if words[:2] == ["plot", "learning-curves"]:
+        verb = "plot learning-curves"
+    if verb == "compare" and any("-estimate-" in word for word in words):
+        verb = "compare an estimate"
     if verb == "speed":
         words += ["--pictures", "/path/to/val"]
     if verb == "fetch" and words[1] in archives():

@@ -184,9 +184,12 @@ def check_order(calls: Sequence[Call], number: int) -> None:
 
 
 def is_part_of(path: str, whole: Path) -> bool:
+    """Whether a path is that of a file before it gets its name.
+
+    A file of crops is begun before the fingerprint of the pictures, which is in its name, is known.
+    """
     part = Path(path)
-    return (
-        part.parent == whole.parent
-        and part.name.startswith(f".{whole.name}.")
-        and (part.suffix == ".part")
-    )
+    if part.parent != whole.parent or part.suffix != ".part":
+        return False
+    is_crops = whole.suffix == ".crops" and ".crops" in part.name
+    return is_crops or part.name.startswith(f".{whole.name}.")
