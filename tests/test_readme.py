@@ -17,7 +17,8 @@ from benchmarking.cli import main
 from benchmarking.cli.scripts_2019 import predictions, table
 from benchmarking.cli.scripts_2019.predictions import KERAS, PYTORCH
 from benchmarking.pictures.archives import archives
-from benchmarking.pictures.sets import image_set, open_pictures
+from benchmarking.pictures.reading import image_set
+from benchmarking.pictures.sets import open_pictures
 from benchmarking.predictions.store import Store
 
 ROOT = Path(__file__).parents[1]

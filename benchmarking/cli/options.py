@@ -79,6 +79,24 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         )
 
 
+def add_scoring(parser: argparse.ArgumentParser) -> None:
+    """Add the selection of image sets and labels, several of each, and that of pictures."""
+    add = parser.add_argument
+    add(
+        "--images",
+        action="append",
+        metavar="NAME",
+        help="only runs on this image set; may be given several times (default: all)",
+    )
+    add(
+        "--labels",
+        action="append",
+        metavar="NAME|FILE",
+        help="labels to score with, as in 'table'; may be given several times",
+    )
+    add_labels(parser)
+
+
 def label_sets(
     args: argparse.Namespace, names: Sequence[str], rows: ImageRows
 ) -> dict[str, LabelSet]:

@@ -31,8 +31,9 @@ from benchmarking.models.sources.model_file import note_on
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.kept_crops import KeptCrops
+from benchmarking.pictures.reading import OnBadImage, read_images
 from benchmarking.pictures.recipe import Preprocessing
-from benchmarking.pictures.sets import Contents, OnBadImage, read_images
+from benchmarking.pictures.sets import Contents
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.run_index import kept_apart
 from benchmarking.predictions.store import Store, bytes_needed

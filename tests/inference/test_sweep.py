@@ -20,7 +20,8 @@ from benchmarking.inference.retries import PutAside
 from benchmarking.inference.sweep import Sweep
 from benchmarking.models import sources
 from benchmarking.models.sources import spec_of
-from benchmarking.pictures.sets import image_set, open_pictures
+from benchmarking.pictures.reading import image_set
+from benchmarking.pictures.sets import open_pictures
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 

@@ -20,8 +20,9 @@ from benchmarking.pictures import crop_cache as module
 from benchmarking.pictures.crop_cache import CropFile, crop_file, remove_left_over
 from benchmarking.pictures.crop_stream import crop_of, crops
 from benchmarking.pictures.image_set import FilePart, Picture
+from benchmarking.pictures.reading import image_set
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
-from benchmarking.pictures.sets import image_set, open_pictures
+from benchmarking.pictures.sets import open_pictures
 
 RECIPE = Preprocessing("pillow", "nearest", resize=10, crop=8, scaling=SCALINGS["tf"])
 

@@ -24,7 +24,8 @@ from benchmarking.labels.imagenet import validation_key, validation_labels, vali
 from benchmarking.pictures.decode import Undecodable, inspect
 from benchmarking.pictures.doctor import quick
 from benchmarking.pictures.image_set import FilePart, Picture
-from benchmarking.pictures.sets import image_set, open_pictures
+from benchmarking.pictures.reading import image_set
+from benchmarking.pictures.sets import open_pictures
 
 
 def copies(sample_images: Path, folder: Path, n: int) -> list[Path]:

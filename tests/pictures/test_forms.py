@@ -19,7 +19,8 @@ from benchmarking.labels.imagenet import (
     validation_labels,
 )
 from benchmarking.pictures.decode import read_to_end
-from benchmarking.pictures.sets import image_set, open_images, open_pictures
+from benchmarking.pictures.reading import image_set
+from benchmarking.pictures.sets import open_images, open_pictures
 
 N = 12
 

@@ -24,7 +24,8 @@ from benchmarking.cli import main
 from benchmarking.errors import PictureError
 from benchmarking.labels.imagenet import validation_key, validation_labels, wnids
 from benchmarking.pictures.doctor import look, quick
-from benchmarking.pictures.sets import default_name, image_set, open_pictures
+from benchmarking.pictures.reading import image_set
+from benchmarking.pictures.sets import default_name, open_pictures
 
 LABELS = validation_labels().tolist()
 NUMBERS = (37, 88, 128, 198)

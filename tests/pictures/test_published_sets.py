@@ -14,10 +14,10 @@ from conftest import digests
 from benchmarking.errors import PictureError
 from benchmarking.labels.class_subsets import class_subset
 from benchmarking.labels.imagenet import class_of_wnid, validation_key, validation_labels, wnids
+from benchmarking.pictures.reading import image_set
 from benchmarking.pictures.set_facts import CARE
 from benchmarking.pictures.sets import (
     Contents,
-    image_set,
     name_of,
     open_images,
     open_pictures,

@@ -14,8 +14,9 @@ from benchmarking.labels.imagenet import class_names, class_of_wnid
 from benchmarking.labels.label_set import every_image
 from benchmarking.pictures.crop_stream import crop_of
 from benchmarking.pictures.image_set import FilePart, Picture
+from benchmarking.pictures.reading import image_set
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
-from benchmarking.pictures.sets import image_set, open_images, open_pictures
+from benchmarking.pictures.sets import open_images, open_pictures
 from benchmarking.predictions.import_export import export_tables
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store

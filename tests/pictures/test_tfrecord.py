@@ -8,7 +8,8 @@ from conftest import digests
 
 from benchmarking.errors import PictureError
 from benchmarking.labels.imagenet import class_of_wnid, validation_key, validation_labels, wnids
-from benchmarking.pictures.sets import image_set, open_pictures
+from benchmarking.pictures.reading import image_set
+from benchmarking.pictures.sets import open_pictures
 from benchmarking.pictures.sets._tfrecord_listing import Record, listed
 from benchmarking.pictures.sets.tfrecord import confirmed
 

@@ -2,7 +2,8 @@
 
 The numbers are those of 'table', 'compare' and 'verify'. Without a name, the figures are listed.
 The suffix of -o selects the format. A page (.html) shows the values of the marks under the pointer,
-and needs no network; .json is the specification of the figure, in Vega-Lite.
+and needs no network; .json is the specification of the figure, in Vega-Lite. The figure 'sets'
+needs --images twice, and 'labels' needs --labels twice.
 
 'learning-curves' is a figure of the heads that 'transfer' has trained; there, RUN is a model.
 """
@@ -13,8 +14,8 @@ import argparse
 import sys
 
 from benchmarking.cli.options import (
-    add_labels,
     add_runs,
+    add_scoring,
     add_stores,
     chosen_stores,
     print_notes,
@@ -39,19 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the file to write: .svg, .pdf, .png, .html or .json",
     )
-    add(
-        "--images",
-        action="append",
-        metavar="NAME",
-        help="only runs on this image set; figure 'sets' needs it twice (default: all)",
-    )
-    add(
-        "--labels",
-        action="append",
-        metavar="NAME|FILE",
-        help="labels to score with, as in 'table'; figure 'labels' needs it twice",
-    )
-    add_labels(parser)
+    add_scoring(parser)
     add(
         "--theme",
         choices=("light", "dark"),

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from benchmarking.cli.arguments import place
 from benchmarking.cli.options import (
-    add_labels,
     add_runs,
+    add_scoring,
     add_stores,
     chosen_stores,
     print_notes,
@@ -45,18 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the page to write; its suffix is .html",
     )
-    add(
-        "--images",
-        action="append",
-        metavar="NAME",
-        help="only runs on this image set; may be given several times (default: all)",
-    )
-    add(
-        "--labels",
-        action="append",
-        metavar="NAME|FILE",
-        help="labels to score with, as in 'table'; may be given several times",
-    )
+    add_scoring(parser)
     add(
         "--pictures",
         type=place,
@@ -64,7 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the pictures of the first image set, as in 'predict': up to 24 on which the models "
         "disagree are shown, small; needs Pillow",
     )
-    add_labels(parser)
     add_stores(parser)
 
 

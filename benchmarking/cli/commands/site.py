@@ -13,8 +13,8 @@ import argparse
 import sys
 
 from benchmarking.cli.options import (
-    add_labels,
     add_runs,
+    add_scoring,
     add_stores,
     chosen_stores,
     print_notes,
@@ -46,19 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the pages will be, such as https://example.org/leaderboard, for the links of "
         "the feed (default: its links are relative, which not every reader understands)",
     )
-    add(
-        "--images",
-        action="append",
-        metavar="NAME",
-        help="only runs on this image set; may be given several times (default: all)",
-    )
-    add(
-        "--labels",
-        action="append",
-        metavar="NAME|FILE",
-        help="labels to score with, as in 'table'; may be given several times",
-    )
-    add_labels(parser)
+    add_scoring(parser)
     add_stores(parser)
 
 

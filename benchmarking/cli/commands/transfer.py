@@ -41,7 +41,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from benchmarking.cli.arguments import gpu_number, positive
+from benchmarking.cli.arguments import gpu_number, natural, positive
 from benchmarking.cli.options import add_weights
 from benchmarking.io.user_folders import expanded
 
@@ -126,7 +126,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--head",
-        type=_from_zero,
+        type=natural,
         default=128,
         metavar="WIDTH",
         help="width of the hidden layer; 0 for none (default: %(default)s)",
@@ -173,7 +173,7 @@ def _add_pictures(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--augment",
-        type=_from_zero,
+        type=natural,
         default=0,
         metavar="N",
         help="N versions of each training picture, with random shear, zoom and flip; the epochs "
@@ -307,14 +307,3 @@ def _tasks(args: argparse.Namespace, machine: Machine) -> list[Task]:
         open_task(train, validation, machine, per_class=args.per_class, name=name)
         for (train, validation), name in zip(pairs, names, strict=True)
     ]
-
-
-def _from_zero(text: str) -> int:
-    """Parse an argument as a whole number of at least 0."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
-    return number

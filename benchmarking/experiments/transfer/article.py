@@ -80,7 +80,7 @@ def articles(tests: Sequence[ArticleTest]) -> Iterator[Step | Learnt]:
     """
     for test in tests:
         start = perf_counter()
-        backbone = backbone_of(test.model)  # anew for each seed, since training may change it
+        backbone = backbone_of(test.model)  # loaded again: training may have changed it
         before = backbone.tensors()
         side = _SIDES[test.model.spec.framework](test, backbone)
         first, losses, scores, logits = side.head(), [], [], np.empty((0, 0))

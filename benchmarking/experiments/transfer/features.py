@@ -148,7 +148,7 @@ def computed(tests: tuple[FeatureTest, ...]) -> Iterator[Pictures]:
     for test in tests:
         known = stored(test)
         if known is None:
-            yield from _stored_anew(test, backbone)
+            yield from _computed_and_stored(test, backbone)
         else:
             _check(test, backbone, known)
 
@@ -189,7 +189,7 @@ def digest_of(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def _stored_anew(test: FeatureTest, backbone: Backbone) -> Iterator[Pictures]:
+def _computed_and_stored(test: FeatureTest, backbone: Backbone) -> Iterator[Pictures]:
     start = perf_counter()
     before, seen = backbone.tensors(), hashlib.sha256()
     outputs, found = backbone.outputs(test.recipe.scaling), []

@@ -62,7 +62,7 @@ def moving(tests: Sequence[MovingTest]) -> Iterator[Step | Learnt]:
     """
     for test in tests:
         start = perf_counter()
-        backbone = backbone_of(test.train.model)  # anew each time, since training changes it
+        backbone = backbone_of(test.train.model)  # loaded again: training changes it
         before, size = backbone.tensors(), test.training.batch_size
         validation = _outputs(test.validation, backbone, size)
         features = _outputs(test.train, backbone, size)

@@ -17,7 +17,8 @@ from benchmarking.pictures.doctor._layout import Layout, look
 from benchmarking.pictures.findings import Finding, finding
 from benchmarking.pictures.image_set import Picture
 from benchmarking.pictures.names import FORMATS, NO_CLASS
-from benchmarking.pictures.sets import default_name, image_set
+from benchmarking.pictures.reading import image_set
+from benchmarking.pictures.sets import default_name
 
 __all__ = ["Finding", "Report", "checkups", "look", "quick", "report"]
 

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sys
-import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from benchmarking.errors import PictureError
-from benchmarking.io.prefetch import cores, prefetched
-from benchmarking.io.progress import bar, notice
+from benchmarking.io.prefetch import cores
+from benchmarking.io.progress import notice
 from benchmarking.io.user_folders import expanded
 from benchmarking.labels.imagenet import validation_labels, validation_number
-from benchmarking.pictures.crop import crop, refusals
-from benchmarking.pictures.decode import deep_mode, read_to_end, without_border
 from benchmarking.pictures.design import Design
 from benchmarking.pictures.findings import Finding
-from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, fingerprint, spread
-from benchmarking.pictures.kept_crops import KeptCrops
+from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, spread
 from benchmarking.pictures.layout import note, repeats
 from benchmarking.pictures.names import ClassFolders
+from benchmarking.pictures.reading import OnBadImage, read_images
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.pictures.sampling import Sample, designed
 from benchmarking.pictures.set_facts import SetFacts
 from benchmarking.pictures.sets._forms import refusal
 from benchmarking.plugins import discover
-
-OnBadImage = Literal["stop", "skip"]
-
-_SHOWN = 5  # number of pictures that a warning names
 
 
 class Match(IntEnum):
@@ -242,70 +234,6 @@ def sampled(
     return replace(contents, pictures=pictures, design=design), sample.name(name)
 
 
-def read_images(
-    name: str,
-    contents: Contents,
-    on_bad_image: OnBadImage,
-    workers: int,
-    tell: Callable[[str], None] = notice,
-    *,
-    recipes: Collection[Preprocessing] = (),
-    kept: Sequence[KeptCrops] = (),
-) -> ImageSet:
-    """Read every picture in full, with a progress bar; for the arguments see `open_images`.
-
-    Args:
-        name: name of the image set.
-        contents: the pictures.
-        on_bad_image: see `open_images`.
-        workers: see `open_images`.
-        tell: called with messages.
-        recipes: see `open_images`.
-        kept: where to keep the crops by some of the recipes, one for each row of the contents.
-
-    Raises:
-        PictureError: some pictures cannot be used and must not be skipped, or none can.
-    """
-    pictures = contents.pictures
-    with warnings.catch_warnings():
-        # Warnings about metadata would break the bar.
-        warnings.filterwarnings("ignore", module="PIL")
-        order = _reading_order(pictures)
-        read = inspected([pictures[row] for row in order], workers, recipes, kept, order)
-        shown = bar(read, title="reading", total=len(pictures), unit=" images")
-        found = dict(zip(order, shown, strict=True))
-        seen = [found[row] for row in range(len(pictures))]
-    bad = [
-        f"{picture.place} ({picture.key}): {look.problem}"
-        for picture, look in zip(pictures, seen, strict=True)
-        if look.problem
-    ]
-    good = [picture for picture, look in zip(pictures, seen, strict=True) if not look.problem]
-    if bad and (on_bad_image == "stop" or not good or contents.design):
-        raise _bad_pictures(bad, len(pictures))
-    if bad:
-        name = f"{name}-without-{len(bad)}"
-        lines = "\n  ".join(bad)
-        tell(
-            f"left out, because they cannot be used:\n  {lines}\n"
-            f"{len(good)} pictures remain: image set {name}"
-        )
-    deep = [
-        f"{picture.key} is {look.deep}"
-        for picture, look in zip(pictures, seen, strict=True)
-        if look.deep and not look.problem
-    ]
-    if deep:
-        more = ", …" * (len(deep) > _SHOWN)
-        tell(
-            f"warning: grey pictures of more than 8 bits: {len(deep):,} "
-            f"({', '.join(deep[:_SHOWN])}{more}); Pillow clips their values at 255, so most "
-            "become white or black. Convert them to 8 bits first."
-        )
-    digests = [look.sha256 for look in seen if not look.problem]
-    return image_set(name, good, digests, contents.classes, contents.picture_set, contents.design)
-
-
 def name_of(where: str, contents: Contents, chosen: str | None = None) -> str:
     """The name of an image set: the chosen one, that of a published set, or `default_name`.
 
@@ -335,82 +263,6 @@ def default_name(where: str, pictures: Sequence[Picture]) -> str:
         re.sub(r"[^A-Za-z0-9_-]+", "-", Path(place).resolve().name.removesuffix(".tar")).strip("-_")
         or "pictures"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The result of reading a picture in full.
-
-    Attributes:
-        sha256: sha256 of its bytes, in hex; "" if they cannot be read.
-        problem: why the picture cannot be used, and by which recipe; "" if it can.
-        deep: Pillow's mode of a grey picture of more than 8 bits; "" for all other pictures.
-    """
-
-    sha256: str
-    problem: str
-    deep: str = ""
-
-
-def inspected(
-    pictures: Sequence[Picture],
-    workers: int,
-    recipes: Collection[Preprocessing] = (),
-    kept: Sequence[KeptCrops] = (),
-    rows: Sequence[int] = (),
-) -> Iterator[Seen]:
-    """Read each picture with several threads, and check that every recipe can crop it.
-
-    Without recipes, check that Pillow can decode it. Results are in order.
-
-    Args:
-        pictures: the pictures.
-        workers: number of threads.
-        recipes: the recipes.
-        kept: where to keep the crops by some of the recipes.
-        rows: row of each picture in these files.
-    """
-    others = [recipe for recipe in recipes if not any(one.serve(recipe) for one in kept)]
-
-    def look(numbered: tuple[int, Picture]) -> Seen:
-        row, picture = numbered
-
-        def refused(data: bytes) -> Mapping[Preprocessing, PictureError]:
-            """The recipes that cannot crop a picture; crops that are to be kept are made."""
-            try:
-                for one in kept:
-                    one.keep(row, crop(data, one.recipe))
-            except PictureError:
-                return refusals(data, recipes)
-            return refusals(data, others)
-
-        return _look(picture, recipes, refused)
-
-    numbered = zip(rows or range(len(pictures)), pictures, strict=True)
-    with prefetched(look, numbered, workers) as seen:
-        yield from seen
-
-
-def image_set(
-    name: str,
-    pictures: Sequence[Picture],
-    digests: Iterable[str],
-    classes: Sequence[int] = range(len(ALL_CLASSES)),
-    picture_set: str = "",
-    design: Design | None = None,
-) -> ImageSet:
-    """An image set of these pictures, with the fingerprint computed from their digests."""
-    keys = [picture.key for picture in pictures]
-    cut = [f" border {one.border}" if one.border else "" for one in pictures]
-    digest = fingerprint(keys, [f"{one}{border}" for one, border in zip(digests, cut, strict=True)])
-    return ImageSet(name, tuple(pictures), digest, tuple(classes), picture_set, design)
-
-
-def _reading_order(pictures: Sequence[Picture]) -> list[int]:
-    """Rows in the order in which their places are read fastest: that of files, if places say it."""
-    keys: list[Any] = [getattr(picture.place, "order", None) for picture in pictures]
-    rows = range(len(pictures))
-    return list(rows) if None in keys else sorted(rows, key=lambda row: keys[row])
 
 
 def _named(where: str) -> tuple[PictureSet | None, str]:
@@ -458,44 +310,6 @@ def _naming(chosen: PictureSet, class_folders: ClassFolders) -> dict[str, Any]:
             + (f"expected {' or '.join(known)}." if known else "omit class_folders.")
         )
     return {"class_folders": class_folders}
-
-
-def _look(
-    picture: Picture,
-    recipes: Collection[Preprocessing],
-    refused_by: Callable[[bytes], Mapping[Preprocessing, PictureError]],
-) -> Seen:
-    try:
-        data = picture.read()
-    except PictureError as error:
-        return Seen("", str(error))
-    digest = hashlib.sha256(data).hexdigest()
-    try:
-        data = without_border(data, picture.border)
-        if not recipes:
-            read_to_end(data)
-        refused = refused_by(data)
-        return Seen(digest, _problem(refused, len(recipes)), "" if refused else deep_mode(data))
-    except PictureError as error:
-        return Seen(digest, str(error))
-
-
-def _problem(refused: Mapping[Preprocessing, PictureError], n: int) -> str:
-    """Why a picture cannot be used, and which of the n recipes cannot crop it."""
-    if not refused:
-        return ""
-    first, *more = refused
-    others = f" and {len(more)} more" if more else ""
-    which = "every recipe" if 1 < n == len(refused) else f"recipe: {first}{others}"
-    return f"{str(refused[first]).removesuffix('.')} ({which})."
-
-
-def _bad_pictures(bad: Sequence[str], n: int) -> PictureError:
-    lines = "\n  ".join(bad)
-    return PictureError(
-        f"{len(bad)} of {n} pictures cannot be used:\n  {lines}\nReplace them with intact copies, "
-        "or leave them out with --on-bad-image skip, which makes another image set."
-    )
 
 
 def _is_validation_set(pictures: Sequence[Picture]) -> bool:
