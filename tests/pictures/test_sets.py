@@ -14,13 +14,8 @@ from benchmarking.errors import MissingDependency, PictureError
 from benchmarking.labels.imagenet import validation_labels, wnids
 from benchmarking.pictures import sets
 from benchmarking.pictures.image_set import FilePart, Picture
-from benchmarking.pictures.sets import (
-    Match,
-    default_name,
-    image_set,
-    open_images,
-    open_pictures,
-)
+from benchmarking.pictures.reading import image_set
+from benchmarking.pictures.sets import Match, default_name, open_images, open_pictures
 
 
 def touch(folder: Path, *names: str) -> Path:

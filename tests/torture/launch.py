@@ -157,7 +157,7 @@ def obey(orders: Orders, *, is_worker: bool) -> None:
 
     from benchmarking.inference import crop_sharing, partial_run, predict, sweep
     from benchmarking.io import downloads, files
-    from benchmarking.pictures import sets
+    from benchmarking.pictures import reading
 
     if orders.most_lost:
         partial_run.KEPT_EVERY = orders.most_lost // 2
@@ -170,7 +170,7 @@ def obey(orders: Orders, *, is_worker: bool) -> None:
     if orders.clock:
         shift(Path(orders.clock), sweep)
     if orders.marks:
-        sets.read_images = teller.before(LOADING, teller.within(READING, sets.read_images))
+        reading.read_images = teller.before(LOADING, teller.within(READING, reading.read_images))
         predict.load = teller.before(PREDICTING, predict.load)
         files.write = teller.within(WRITING, files.write)
         sweep.Sweep._stored = teller.before(AFTER, sweep.Sweep._stored)
