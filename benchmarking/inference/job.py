@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -84,6 +84,7 @@ class Job:
         may_shrink: whether the batch size was reduced after memory ran out.
         done: rows that earlier attempts have computed, in order and without overlap.
         incidents: events of earlier attempts, in words.
+        only: the rows that this process has to compute; None for all. Others compute the rest.
     """
 
     run: Run
@@ -102,6 +103,7 @@ class Job:
     may_shrink: bool = False
     done: tuple[Done, ...] = ()
     incidents: tuple[str, ...] = ()
+    only: range | None = None
 
     def __repr__(self) -> str:
         return f"<Job {self.run}>"
@@ -111,14 +113,28 @@ class Job:
         """The preprocessing of its pictures."""
         return self.spec.recipes[self.run.recipe]
 
+    @property
+    def rows(self) -> range:
+        """The rows that this process has to compute, unless earlier attempts have."""
+        return range(len(self.pictures)) if self.only is None else self.only
+
+    def slices(self, size: int) -> list[Job]:
+        """The same run, divided into slices of `size` pictures, to be computed side by side.
+
+        Batches are those of an undivided run if `size` is a multiple of the batch size. Rows that
+        are done belong to slices too, because only the loaded model tells whether they can be used.
+        """
+        starts = range(self.rows.start, self.rows.stop, size)
+        return [replace(self, only=range(i, min(i + size, self.rows.stop))) for i in starts]
+
     def missing(self, environment: Environment) -> list[range]:
-        """Ranges of the rows that have to be computed in this environment, in order."""
-        missing, start = [], 0
+        """Ranges of its rows that have to be computed in this environment, in order."""
+        missing, start = [], self.rows.start
         for done in self.done:
             if not environment.differences(done.environment, may_shrink=self.may_shrink):
-                missing.append(range(start, done.rows.start))
-                start = done.rows.stop
-        missing.append(range(start, len(self.pictures)))
+                missing.append(range(start, min(done.rows.start, self.rows.stop)))
+                start = max(start, done.rows.stop)
+        missing.append(range(start, self.rows.stop))
         return [rows for rows in missing if rows]
 
 

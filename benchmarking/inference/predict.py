@@ -55,8 +55,7 @@ def answer(job: Job) -> Iterator[Environment | Part]:
     try:
         with ExitStack() as stack:
             # If some rows are done, only the loaded model tells which of them can be skipped.
-            everything = [range(len(job.pictures))]
-            seen = None if job.done else stack.enter_context(_crops(job, everything))
+            seen = None if job.done else stack.enter_context(_crops(job, [job.rows]))
             loaded = load(
                 job.spec,
                 job.gpu,
