@@ -156,6 +156,14 @@ def test_training_that_begins_with_another_loss_is_other_work(compared):
     assert _other_work(first, other, "bf16") == ""
 
 
+def test_training_that_diverged_is_no_measurement():
+    rounds.check_losses((6.9, 6.8))
+    with pytest.raises(
+        BenchmarkError, match="its first losses are 6.9, nan, inf; try another prec"
+    ):
+        rounds.check_losses((6.9, float("nan"), float("inf")))
+
+
 def test_every_round_has_to_answer_the_same(compared, tmp_path):
     found = compared([0.3] * 6, [0.1] * 6)
     side = found.lines[1].side

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 
 from benchmarking.errors import BenchmarkError
@@ -139,6 +140,7 @@ def measure(trial: Trial) -> Iterator[Round]:
     before, load = conditions.megahertz(), conditions.load_average()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     found = scenario_named(trial.scenario).measure(trial, time.perf_counter)
+    check_losses(found.losses)
     device = found.facts.get("device", "cpu")
     modules = framework_of(trial.side.spec).MODULES
     told = conditions.conditions_of(
@@ -154,6 +156,19 @@ def measure(trial: Trial) -> Iterator[Round]:
         device_memory=None if device == "cpu" else largest_memory(modules, trial.options.gpu),
         conditions=replace(told, others={**told.others, **compiled}),
     )
+
+
+def check_losses(losses: Sequence[float]) -> None:
+    """Check that training did not diverge: times of other numbers than usual are of no use.
+
+    Raises:
+        BenchmarkError: a loss is infinite or not a number.
+    """
+    if not all(map(isfinite, losses)):
+        told = ", ".join(f"{loss:g}" for loss in losses)
+        raise BenchmarkError(
+            f"its first losses are {told}; try another precision or other weights."
+        )
 
 
 @contextmanager
