@@ -467,6 +467,8 @@ def test_what_is_to_come_is_announced(measured, capsys):
             "OMP_PROC_BIND=true, TORCHINDUCTOR_FREEZING=1",
         ),
         ({"NVIDIA_TF32_OVERRIDE": "1", "TORCH_HOME": "/home/me"}, "NVIDIA_TF32_OVERRIDE=1"),
+        ({"TF_VAR_password": "secret", "TF_TOKEN_host": "secret", "TF_LOG": "1"}, "none"),
+        ({"NVIDIA_API_KEY": "secret", "KERAS_HOME": "/home/me"}, "none"),
         ({"OMP_NUM_THREADS": "2", "TORCHINDUCTOR_CACHE_DIR": "/tmp/x"}, "none"),
     ],
 )
