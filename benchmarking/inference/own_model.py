@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from benchmarking.errors import BenchmarkError
 from benchmarking.inference.job import Environment, Job, Part
 from benchmarking.inference.plan import Options
 from benchmarking.inference.predict import environment_of, parts
@@ -46,8 +47,13 @@ def job_of(
         options: batch size, threads, GPU, and what to store for each picture.
 
     Raises:
-        BenchmarkError: the name is not valid.
+        BenchmarkError: the name is not valid, or several GPUs are given.
     """
+    if isinstance(options.gpu, tuple | str):
+        raise BenchmarkError(
+            f"gpu is {options.gpu!r}; a model of your own runs in this process, on one device: "
+            "give its number."
+        )
     title = name or own_name(model)
     weights = Weights("in memory", "")
     spec = ModelSpec(SOURCE, title, framework_name(model), weights, {_RECIPE: recipe}, 0)

@@ -101,7 +101,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processor cores, and threads of each framework (default: all cores)",
     )
     add("--precision", metavar="NAME", help="as in 'predict' (default: full float32)")
-    add("--gpu", type=gpu_number, metavar="ID", help="as in 'predict'")
+    add(
+        "--gpu",
+        type=gpu_number,
+        metavar="ID",
+        help="index of the GPU, or 'cpu' (default: as in 'predict')",
+    )
     add(
         "--pictures",
         type=place,
