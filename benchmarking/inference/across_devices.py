@@ -82,7 +82,7 @@ def check_can_be_shared(executor: Executor) -> None:
     """
     if not getattr(executor, "SIDE_BY_SIDE", False):
         raise BenchmarkError(
-            f"executor {executor.NAME!r} uses one GPU; name one with --gpu (gpu= in Python), or "
+            f"executor {executor.NAME!r} uses one device; name one with --gpu (gpu= in Python), or "
             "choose worker-process or fresh-process."
         )
 

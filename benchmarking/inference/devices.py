@@ -133,10 +133,12 @@ def _titles(job: tuple[str, tuple[int, ...] | None]) -> Iterator[str]:
     for number in count() if wanted is None else wanted:
         try:
             device = framework.prepare(number, framework.PRECISIONS[0])
-        except BenchmarkError:
-            if wanted is None and number > 0:
-                return
-            raise
+        except BenchmarkError as error:
+            if wanted is not None:
+                raise
+            if number == 0:
+                raise BenchmarkError(f"'all' means all GPUs, but {error}") from error
+            return
         if wanted is None and device.kind == "cpu":
             raise BenchmarkError(f"models of {framework.TITLE} do not run on GPUs; name no GPU.")
         yield device.title

@@ -1,4 +1,9 @@
-"""A framework that finds three GPUs, of which the last is another device; none of them exists."""
+"""A framework that finds three GPUs, or as many as ABACI says; the third is another device.
+
+None of them exists.
+"""
+
+import os
 
 from benchmarking.models.frameworks import Device, choose_gpu
 
@@ -13,7 +18,7 @@ BATCH_SIZES = {"cpu": 2, "gpu": 2}
 
 
 def prepare(gpu, precision):
-    number = choose_gpu(gpu, 3, TITLE)
+    number = choose_gpu(gpu, int(os.environ.get("ABACI", 3)), TITLE)
     if number is None:
         return Device("cpu", "cpu", "fingers")
     return Device(f"abacus:{number}", "gpu", "slide rule" if number == 2 else "abacus")

@@ -238,7 +238,12 @@ def test_gpus_that_differ_never_share_a_run(images, store, alone, place, capsys)
 @pytest.mark.parametrize(
     ("models", "gpu", "executor", "message"),
     [
-        ("sociable/a", (0, 1), "in-process", "executor 'in-process' uses one GPU; name one with"),
+        (
+            "sociable/a",
+            (0, 1),
+            "in-process",
+            "executor 'in-process' uses one device; name one with",
+        ),
         ("sociable/a", (0, 3), None, "there is no GPU 3: Abaci sees GPUs 0 to 2"),
         ("brightness/steady", "all", "fresh-process", "models of Arithmetic do not run on GPUs;"),
     ],
@@ -261,6 +266,17 @@ def test_gpus_that_cannot_be_used_are_refused_first(images, store, models, gpu, 
 def test_gpus_that_make_no_sense_are_refused(gpu, message):
     with pytest.raises(BenchmarkError, match=message):
         Options(gpu=gpu)
+
+
+def test_all_gpus_are_at_least_one(images, store, monkeypatch):
+    monkeypatch.setenv("ABACI", "1")
+    (run,) = predict("sociable/a", images, store, gpu="all")
+    assert store.provenance(run).device == "abacus"
+    monkeypatch.setenv("ABACI", "0")
+    with pytest.raises(
+        BenchmarkError, match="'all' means all GPUs, but there is no GPU 0: Abaci sees no"
+    ):
+        predict("sociable/a", images, store, gpu="all")
 
 
 def test_one_gpu_in_a_list_is_that_gpu():
