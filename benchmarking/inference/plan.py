@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from benchmarking.errors import BenchmarkError, StoreError, not_installed
-from benchmarking.inference.crop_sharing import CropCache, begin_to_keep, crops_shared
+from benchmarking.inference.crop_sharing import CropCache, crops_shared
 from benchmarking.inference.devices import (
     EXPECTED_GPU,
     Gpu,
@@ -22,6 +22,7 @@ from benchmarking.inference.devices import (
 from benchmarking.inference.events import AlreadyStored, Event
 from benchmarking.inference.executors import executors
 from benchmarking.inference.job import Job, Keep
+from benchmarking.inference.reading import Reading, crop_together
 from benchmarking.inference.record import check_same_file
 from benchmarking.inference.sweep import Sweep
 from benchmarking.io import files
@@ -37,8 +38,8 @@ from benchmarking.models.sources import precisions_of
 from benchmarking.models.sources.model_file import note_on
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
-from benchmarking.pictures.kept_crops import KeptCrops
-from benchmarking.pictures.reading import OnBadImage, read_images
+from benchmarking.pictures.read_before import ReadBefore
+from benchmarking.pictures.reading import OnBadImage
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.pictures.sets import Contents
 from benchmarking.predictions.run import Run
@@ -174,6 +175,11 @@ class Plan:
         """The distinct recipes of these models."""
         return tuple(dict.fromkeys(spec.recipes[self.options.recipe] for spec in self.specs))
 
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs of these models, in their order."""
+        return tuple(map(self.run, self.specs))
+
     def run(self, spec: ModelSpec) -> Run:
         """The identity of a model's run."""
         return Run(self.images, spec.source, spec.name, self.options.recipe)
@@ -188,61 +194,55 @@ class Plan:
         """Largest size in bytes of the runs that are not stored yet."""
         return self.size([s for s in self.specs if not self.store.path(self.run(s)).exists()])
 
-    def _begin_to_keep(self, tell: Callable[[str], None] = notice) -> list[KeptCrops]:
-        """Begin to keep the crops of the runs that have not begun, for the check of the pictures.
-
-        A partial run needs only some crops, and the check is faster without them. Each of these
-        has to be published, or its stack closed; see `_publish`.
-        """
-        missing = [
-            spec.recipes[self.options.recipe]
-            for spec in self.specs
-            if self.options.again or not self._has_begun(self.run(spec))
-        ]
-        cache, recipes = self.options.crop_cache, list(dict.fromkeys(missing))
-        return begin_to_keep(self.images, self.n, recipes, cache, tell)
-
     def read(
         self,
         contents: Contents,
         until: ExitStack,
         on_bad_image: OnBadImage = "stop",
         tell: Callable[[str], None] = notice,
+        *,
+        before: ReadBefore | None = None,
     ) -> tuple[Plan, ImageSet]:
         """The plan on the pictures that can be used; each is read once.
 
-        Their crops are kept for the sweep, as far as there is room.
+        Their crops are kept for the runs that have not begun, as far as there is room. A partial
+        run needs only some crops, and the check is faster without them.
 
         Args:
             contents: the pictures that were planned.
             until: crops are removed when this stack closes.
             on_bad_image: see `open_images`.
             tell: called with messages for the user.
+            before: pictures that were read before for the same models; see `Reading`.
 
         Raises:
             PictureError: some pictures cannot be used and must not be skipped, or none can.
         """
-        with ExitStack() as unfinished:
-            kept = self._begin_to_keep(tell)
-            for one in kept:
-                unfinished.push(one.stack)
-            how = (on_bad_image, self.options.workers, tell)
-            images = read_images(self.images, contents, *how, recipes=self.recipes, kept=kept)
-            self._publish(kept, images, until)
+        reading = Reading(
+            self.recipes,
+            self._missing,
+            self.options.crop_cache,
+            self.options.workers,
+            on_bad_image,
+            before,
+            tell,
+        )
+        images = reading.read(self.images, contents, until)
         return self.on(images), images
+
+    @property
+    def _missing(self) -> list[Preprocessing]:
+        """The distinct recipes of the runs that have not begun."""
+        missing = (
+            spec.recipes[self.options.recipe]
+            for spec in self.specs
+            if self.options.again or not self._has_begun(self.run(spec))
+        )
+        return list(dict.fromkeys(missing))
 
     def _has_begun(self, run: Run) -> bool:
         """Whether a run is stored, at least in part."""
         return self.store.path(run).exists() or self.store.unfinished(run).exists()
-
-    def _publish(self, kept: Sequence[KeptCrops], images: ImageSet, until: ExitStack) -> None:
-        """Let the sweep use the crops that were kept; they are removed when the stack closes.
-
-        They stay if the user has named a folder for crops.
-        """
-        stays = isinstance(self.options.crop_cache, Path)
-        for one in kept:
-            one.publish(images, None if stays else until)
 
     def check_room(self) -> None:
         """See `check_room`."""
@@ -302,6 +302,7 @@ class Plan:
             devices=options.devices,
             notice=tell,
         )
+        wanted = self._missing
         todo = []
         for job in jobs:
             if options.again or not sweep.has(job):
@@ -309,11 +310,11 @@ class Plan:
                 continue
             sweep.tidy(job)
             yield AlreadyStored(job, self.store.provenance(job.run).started)
-        with (
-            crops_shared(todo, images, options.crop_cache, tell) as sharing,
-            closing(sweep.run(sharing)) as events,
-        ):
-            yield from events
+        with ExitStack() as stack:
+            crop_together(images, wanted, options.crop_cache, options.workers, stack, tell)
+            sharing = crops_shared(todo, images, options.crop_cache, tell)
+            shared = stack.enter_context(sharing)
+            yield from stack.enter_context(closing(sweep.run(shared)))
 
 
 def check_room(plans: Sequence[Plan]) -> None:
