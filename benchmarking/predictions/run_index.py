@@ -1,6 +1,7 @@
 """The runs in a store's folder, found by file names, which only this module knows.
 
 {store}/{image set}/images.csv                              key,class of each row
+{store}/{image set}/digests.txt                             of a shard, see `Store.digest_lines`
 {store}/{image set}/{source}/{model}.{recipe}.safetensors   one run
 
 Measured speed has a folder of its own, see `speed_runs`.
@@ -21,6 +22,7 @@ from benchmarking.predictions.run import Run
 from benchmarking.predictions.speed_runs import FOLDER as SPEED
 
 ROWS = "images.csv"
+DIGESTS = "digests.txt"
 SUFFIX = ".safetensors"
 
 
@@ -137,6 +139,7 @@ class RunIndex:
     def strays(self) -> list[Path]:
         """Files that are not part of the store, such as those of an interrupted write."""
         kept = {*self.folder.glob(f"*/{ROWS}"), *self.folder.glob(f"*/*/[!.]*{SUFFIX}")}
+        kept |= {*self.folder.glob(f"*/{DIGESTS}")}
         kept |= {*self.folder.glob(f"{SPEED}/*/*/[!.]*.json")}
         found = (path for path in self.folder.rglob("*") if path.is_file() and path not in kept)
         return sorted(path for path in found if not self._is_hidden(path))
@@ -148,6 +151,10 @@ class RunIndex:
     def rows_path(self, images: str) -> Path:
         """Path of an image set's list of pictures, which need not exist."""
         return self.folder / images / ROWS
+
+    def digests_path(self, images: str) -> Path:
+        """Path of the digests of a shard's pictures, which need not exist."""
+        return self.folder / images / DIGESTS
 
     def unfinished(self, run: Run) -> Path:
         """Folder for the checkpoints of a partial run."""

@@ -39,6 +39,7 @@ from benchmarking.cli.options import (
 )
 from benchmarking.cli.own_models import add_own_model, own_specs
 from benchmarking.cli.picture_places import Chosen, add_places, chosen_places
+from benchmarking.cli.shards import add_shard, check_shard, shard_of
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "image set",
     )
     add_estimate(parser)
+    add_shard(parser)
     add(
         "--batch-size",
         type=positive,
@@ -180,6 +182,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict, store and report; 1 if a requested model failed."""
     check_estimate(args)
+    check_shard(args)
     try:
         return _run(args) if args.until is None else _until(args)
     except KeyboardInterrupt:
@@ -275,7 +278,7 @@ def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
     from benchmarking.io.names import check_name
     from benchmarking.io.progress import notice
     from benchmarking.pictures.doctor import quick
-    from benchmarking.pictures.sets import limited, name_of, open_pictures, sampled
+    from benchmarking.pictures.sets import limited, name_of, open_pictures, sampled, sharded
 
     contents = open_pictures(chosen.place, args.class_folders)
     name = check_name(name_of(chosen.place, contents, chosen.name))
@@ -284,6 +287,7 @@ def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
     for found in (*contents.findings, *quick(chosen.place, pictures=contents.pictures)):
         print(f"warning: {found}", file=sys.stderr)
     contents, name = limited(contents, name, args.limit)
+    contents, name = sharded(contents, name, shard_of(args))
     sample = sample_of(args, [picture.key for picture in contents.pictures])
     contents, name = sampled(contents, name, sample, notice)
     return name, contents
