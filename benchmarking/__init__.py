@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from benchmarking.pictures.recipe import SCALINGS, Preprocessing, Scaling
     from benchmarking.pictures.recipe import Preprocessing as Recipe
     from benchmarking.pictures.sets import open_images
+    from benchmarking.predictions.merge import merge
     from benchmarking.predictions.own_outputs import import_outputs
     from benchmarking.predictions.run import Run
     from benchmarking.predictions.store import Store
@@ -62,6 +63,7 @@ _PLACES = {
     "import_outputs": "predictions.own_outputs",
     "list_models": "models.listing",
     "load_model": "inference.model",
+    "merge": "predictions.merge",
     "open_images": "pictures.sets",
     "predict": "inference.verbs",
     "score": "reports.shown_table",
@@ -95,6 +97,7 @@ __all__ = [
     "import_outputs",
     "list_models",
     "load_model",
+    "merge",
     "open_images",
     "predict",
     "score",

@@ -60,6 +60,7 @@ NOWHERE = {
     "predict": "' does not exist",
     "audit": "' does not exist",
     "doctor": "'/path/to/val' does not exist",
+    "merge": "shards is not a folder; expected a store with shards",
     "prepare": "ILSVRC2012_img_val.tar is no file",
     "robustness": "has no runs on ImageNet-V2, A, R, O, Sketch or C",
     "speed": "'/path/to/val' does not exist",
