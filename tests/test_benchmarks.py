@@ -14,6 +14,7 @@ SLOW = pytest.mark.models
         ("pipeline", []),
         ("memory", []),
         ("readers", []),
+        ("scale", []),
         ("gpu", ["--device", "cpu", "--models", "squeezenet1_1"]),
         pytest.param("counts", [], marks=SLOW),
         pytest.param("compiled", [], marks=SLOW),
@@ -39,5 +40,6 @@ def test_answers_that_differ_end_a_benchmark_with_status_1():
     assert done.stderr == "ANSWERS DIFFER: one of 20\n"
 
 
-def test_the_examples_in_what_benchmarks_share_hold():
-    subprocess.run([sys.executable, "-m", "doctest", BENCHMARKS / "_measure.py"], check=True)
+@pytest.mark.parametrize("name", ["_measure", "_cluster"])
+def test_the_examples_in_what_benchmarks_share_hold(name):
+    subprocess.run([sys.executable, "-m", "doctest", BENCHMARKS / f"{name}.py"], check=True)

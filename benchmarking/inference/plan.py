@@ -30,7 +30,7 @@ from benchmarking.io.files import in_bytes
 from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import notice
 from benchmarking.io.user_folders import expanded
-from benchmarking.models.available import available
+from benchmarking.models.available import Available, available
 from benchmarking.models.backends import TENSORFLOW, other_backends
 from benchmarking.models.frameworks import keras
 from benchmarking.models.frameworks._compiled import COMPILERS
@@ -342,6 +342,7 @@ def plan(
     tell: Callable[[str], None] = notice,
     *,
     own: Sequence[ModelSpec] = (),
+    find: Callable[..., Available] = available,
 ) -> Plan:
     """Plan a sweep of models over n pictures of an image set.
 
@@ -354,6 +355,8 @@ def plan(
         options: how the runs are computed.
         tell: called with messages about downloads and about names that match several models.
         own: specs of the user's own checkpoints and model files.
+        find: divides the models into those that can run and the others: `available`, which
+            downloads missing weights, or `without_downloads`.
 
     Raises:
         BenchmarkError: a name is unknown, no model can run, or the store's name lacks the suffix
@@ -366,7 +369,7 @@ def plan(
         )
     _check_executor(options.executor)
     _check_own(own, options)
-    found = available(
+    found = find(
         [models] if isinstance(models, str) else models,
         options.recipe,
         own=own,

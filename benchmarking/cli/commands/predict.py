@@ -16,7 +16,7 @@ A run is stored as soon as it is complete, and is not computed again. Partial ru
 checkpoints, so after an interruption the same command resumes where it stopped. Before the first
 prediction, all pictures are checked with the preprocessing of every model. Models with the same
 preprocessing share the crops. If the weights of a model that you name are missing, they are
-downloaded.
+downloaded. --plan shows what would be done, and starts nothing.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.arguments import gpu_numbers, positive
+from benchmarking.cli.dry_run import add_plan, check_plan, show_plan
 from benchmarking.cli.estimates import add_estimate, check_estimate, goal_of, sample_of
 from benchmarking.cli.options import (
     add_class_folders,
@@ -177,17 +178,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "each model), in-process, or one that a plug-in adds (default: the framework's own)",
     )
     add_store(parser)
+    add_plan(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict, store and report; 1 if a requested model failed."""
     check_estimate(args)
     check_shard(args)
+    check_plan(args)
+    if args.plan:
+        return _plan_alone(args)
     try:
         return _run(args) if args.until is None else _until(args)
     except KeyboardInterrupt:
         print("\nstopped; the partial run is kept, and the same command resumes", file=sys.stderr)
         return 130
+
+
+def _plan_alone(args: argparse.Namespace) -> int:
+    """Show what would be done; no picture is read."""
+    places = chosen_places(args.pictures, args.images)
+    opened = [_opened(one, args) for one in places]
+    _refuse_one_name(places, opened)
+    images = [(name, len(contents.pictures)) for name, contents in opened]
+    return show_plan(args, images, _options(args), chosen_store(args), own_specs(args))
 
 
 def _until(args: argparse.Namespace) -> int:
