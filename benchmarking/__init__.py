@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from benchmarking.pictures.recipe import Preprocessing as Recipe
     from benchmarking.pictures.sets import open_images
     from benchmarking.predictions.own_outputs import import_outputs
+    from benchmarking.predictions.remote_store import open_store
     from benchmarking.predictions.run import Run
     from benchmarking.predictions.store import Store
     from benchmarking.predictions.stores import Stores
@@ -63,6 +64,7 @@ _PLACES = {
     "list_models": "models.listing",
     "load_model": "inference.model",
     "open_images": "pictures.sets",
+    "open_store": "predictions.remote_store",
     "predict": "inference.verbs",
     "score": "reports.shown_table",
     "sweep": "inference.verbs",
@@ -96,6 +98,7 @@ __all__ = [
     "list_models",
     "load_model",
     "open_images",
+    "open_store",
     "predict",
     "score",
     "sweep",

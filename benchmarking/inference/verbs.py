@@ -28,6 +28,7 @@ from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.pictures.sampling import Sample
 from benchmarking.pictures.sets import listed, open_images
+from benchmarking.predictions.remote_store import store_at
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
@@ -306,7 +307,7 @@ def _runs(events: Iterator[Event], store: Store) -> list[Run]:
             runs.append(event.job.run)
     if failures:
         total = len(runs) + len(failures)
-        stored = [f"Stored in {store.folder}: {len(runs)} of {total}."] if runs else []
+        stored = [f"Stored in {store.place}: {len(runs)} of {total}."] if runs else []
         raise BenchmarkError("\n".join([*failures, *stored]))
     return runs
 
@@ -350,4 +351,4 @@ def _refuse_no_pictures(images: object) -> None:
 
 
 def _store(store: Store | str | Path) -> Store:
-    return store if isinstance(store, Store) else Store(store)
+    return store_at(store)
