@@ -250,17 +250,23 @@ def belongs_to_store(path: str) -> bool:
 
     >>> belongs_to_store("demo/images.csv"), belongs_to_store("demo/../images.csv")
     (True, False)
+    >>> belongs_to_store("demo/images.csv/vgg16.published.safetensors")
+    False
     """
     parts = path.split("/")
     if not all(map(is_name, parts)):
         return False
-    kinds = {2: parts[-1] == ROWS, 3: path.endswith(SUFFIX)}
+    kinds = {2: parts[-1] == ROWS, 3: path.endswith(SUFFIX) and parts[1] != ROWS}
     kinds[4] = parts[0] == SPEED and path.endswith(_SPEED_SUFFIX)
     return kinds.get(len(parts), False)
 
 
 def may_have_files(path: str) -> bool:
-    """Whether a folder within a store, by its path with slashes, can have files of the store."""
+    """Whether a folder within a store, by its path with slashes, can have files of the store.
+
+    >>> may_have_files("demo"), may_have_files("demo/images.csv"), may_have_files("demo/..")
+    (True, False, False)
+    """
     parts = path.split("/")
     deepest = 3 if parts[0] == SPEED else 2
     return len(parts) <= deepest and all(map(is_name, parts)) and parts[-1] != ROWS

@@ -1,11 +1,12 @@
 """Stores on object storage: what is read, what is put up, and what faults and rivals cause."""
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,8 +21,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from benchmarking import BenchmarkError, Stores, open_store, predict, score, sweep
 from benchmarking.errors import StoreError
-from benchmarking.inference.events import AlreadyStored, Progress, Started, Stored
+from benchmarking.inference.events import AlreadyStored, Failed, Progress, Started, Stored
 from benchmarking.io.addresses import Address
+from benchmarking.io.locks import claim
 from benchmarking.io.user_folders import expanded
 from benchmarking.predictions.mirror import folder_of_copy
 from benchmarking.predictions.remote_store import RemoteStore
@@ -33,7 +35,6 @@ from benchmarking.predictions.top_k import top_k
 ADDRESS = "memory://bucket/store"
 LABELS = {f"{n:02d}.png": n % 6 for n in range(30)}
 RUNS = tuple(Run("thirty", "lab", model, "published") for model in ("even", "odd", "third"))
-STEADY = "brightness/steady"
 
 
 class Watched(MemoryFileSystem):
@@ -179,6 +180,41 @@ def test_only_new_and_changed_files_are_copied_again(folder, bucket, put):
     assert has_same_predictions(store.path(RUNS[0]), Store("changed").path(RUNS[0]))
 
 
+class Remembering(Watched):
+    """Listings are remembered until they are invalidated, as by s3fs and gcsfs."""
+
+    remembered: ClassVar = {}
+
+    def ls(self, path, detail=True, **options):
+        if path not in self.remembered:
+            self.remembered[path] = super().ls(path, detail, **options)
+        return self.remembered[path]
+
+    def invalidate_cache(self, path=None):
+        self.remembered.clear()
+
+
+def test_a_listing_that_the_library_remembers_is_asked_for_again(folder, bucket):
+    register_implementation("memory", Remembering, clobber=True)
+    store = open_store(ADDRESS)
+    bucket.store.pop("/bucket/store/thirty/lab/odd.published.safetensors")
+    store.refresh()
+    assert store.runs("thirty") == [RUNS[0], RUNS[2]]
+
+
+def test_files_are_copied_each_time_if_a_listing_does_not_tell_whether_they_changed(folder, bucket):
+    def size_only(what, place):
+        if (what, place) != ("ls", "thirty/lab"):
+            return None
+        path = "/bucket/store/thirty/lab/odd.published.safetensors"
+        return [{"name": path, "type": "file", "size": bucket.store[path].size}]
+
+    bucket.after = size_only
+    for _ in range(2):
+        open_store(ADDRESS)
+        assert "thirty/lab/odd.published.safetensors" in bucket.done("read")
+
+
 def test_a_copy_that_was_altered_is_copied_again(folder, bucket):
     store = open_store(ADDRESS)
     bucket.done("read")
@@ -276,6 +312,23 @@ def test_a_safe_name_that_is_no_run_is_reported_as_in_a_folder(folder, call):
     assert of_address[1].replace(copy, "folder") == of_folder[1]
 
 
+class Endless(io.RawIOBase):
+    """A file that has no end."""
+
+    given = 0
+
+    def read(self, size=-1):
+        self.given += size
+        assert self.given < 10**8
+        return bytes(size)
+
+
+def test_a_file_without_an_end_is_not_read_beyond_its_size(folder, bucket, monkeypatch):
+    monkeypatch.setattr(bucket, "_open", lambda *_, **__: Endless())
+    with pytest.raises(BenchmarkError, match="is replaced again and again"):
+        open_store(ADDRESS)
+
+
 @pytest.mark.parametrize("size", [10, 10**9])
 def test_a_file_of_another_size_than_listed_is_not_kept(folder, bucket, size):
     name = "thirty/lab/even.published.safetensors"
@@ -329,14 +382,18 @@ def test_a_run_that_arrives_damaged_is_read_twice_and_then_named(folder, bucket,
         assert "even.published.safetensors is damaged" in err
 
 
-def test_two_threads_may_copy_the_same_store(folder):
-    stores = []
-    threads = [Thread(target=lambda: stores.append(open_store(ADDRESS))) for _ in range(3)]
-    for thread in threads:
+def test_only_one_process_at_a_time_writes_a_copy(folder, bucket, capsys):
+    stores, told = [], ""
+    thread = Thread(target=lambda: stores.append(open_store(ADDRESS)))
+    with ExitStack() as stack:
+        assert claim(folder_of_copy(Address(ADDRESS)) / ".copied.lock", stack)
         thread.start()
-    for thread in threads:
-        thread.join()
-    assert [store.runs("thirty") for store in stores] == 3 * [list(RUNS)]
+        while "another process is copying from memory://bucket/store" not in told:
+            assert thread.is_alive()
+            told += capsys.readouterr().err
+        assert bucket.calls == []
+    thread.join()
+    assert stores[0].runs("thirty") == list(RUNS)
 
 
 # Writing
@@ -405,6 +462,7 @@ def test_an_unreachable_store_stops_predict_before_anything_is_computed(bucket, 
         raise TimeoutError
 
     bucket.before = fail
+    next(tree.rglob("*.png")).write_bytes(b"broken")  # and before any picture is read
     with pytest.raises(BenchmarkError, match=f"^{ADDRESS}/tree cannot be listed: TimeoutError"):
         predict("steady", tree, ADDRESS)
     assert bucket.done("put") == []
@@ -466,34 +524,50 @@ def test_a_list_that_another_machine_puts_up_in_the_same_moment_is_noticed(
 
 
 def test_other_pictures_that_another_machine_stores_in_the_same_moment_are_noticed(
-    bucket, shouted, tree
+    bucket, same_names, tree
 ):
-    """Their names and classes are the same, so that the list of pictures is as well."""
-    other = shouted.folder.with_name("other")
-    for path in tree.rglob("*.png"):
-        path.write_bytes(path.read_bytes() + b"more")
-    predict("steadier", tree, other)
-    for path in tree.rglob("*.png"):
-        path.write_bytes(path.read_bytes().removesuffix(b"more"))
-
     def rival(what, place):
         if (what, place) == ("put", STEADY_FILE):
-            upload(other)
+            upload(same_names)
 
     bucket.after = rival
     with pytest.raises(BenchmarkError, match="stored runs on other pictures under the same name"):
         predict("steady", tree, ADDRESS)
 
 
+@pytest.fixture
+def same_names(shouted, tree):
+    """A local store with a run on other pictures with the same names and classes."""
+    other = shouted.folder.with_name("other")
+    for path in tree.rglob("*.png"):
+        path.write_bytes(path.read_bytes() + b"more")
+    predict("steadier", tree, other)
+    for path in tree.rglob("*.png"):
+        path.write_bytes(path.read_bytes().removesuffix(b"more"))
+    return other
+
+
+def test_other_pictures_that_were_stored_during_a_sweep_are_refused_before_a_run_is_put_up(
+    bucket, same_names, tree
+):
+    with closing(sweep("steady", tree, ADDRESS)) as events:
+        for event in events:
+            if isinstance(event, Started):
+                upload(same_names)
+    assert isinstance(event, Failed)
+    assert "image set 'tree' is stored with fingerprint" in event.reason
+    assert STEADY_FILE not in bucket.files()
+
+
 def test_a_run_that_another_machine_has_stored_meanwhile_is_not_computed(bucket, shouted, tree):
-    """It is stored while the first of the two is put up."""
+    """It is stored when the first of the two has just been put up."""
     data = shouted.path(Run("tree", "brightness", "steadier", "published")).read_bytes()
 
     def rival(what, place):
-        if (what, place) == ("put", STEADY_FILE):
+        if (what, place) == ("read", STEADY_FILE):
             MemoryFileSystem().pipe_file(f"/bucket/store/{STEADIER_FILE}", data)
 
-    bucket.after = rival
+    bucket.before = rival
     with closing(sweep(["steady", "steadier"], tree, ADDRESS)) as events:
         found = [event for event in events if not isinstance(event, Started | Progress)]
     assert [(event.job.run.model, type(event)) for event in found] == [
@@ -691,14 +765,16 @@ def server(folder, tmp_path):
         process.kill()
 
 
-@pytest.mark.usefixtures("light")
-def test_a_store_on_a_server_is_read_until_the_server_fails(server, folder, call, tmp_path, tree):
+def test_a_store_on_a_server_is_read_until_the_server_fails(
+    server, folder, call, tmp_path, tree, shouted
+):
     address, process = server
     of_folder = call("table", "--wide", "--store", folder)
     assert call("table", "--wide", "--store", address) == of_folder
     assert call("table", "--wide", "--store", address) == of_folder
-    status, _, err = call("predict", tree, "--models", STEADY, "--store", address)
-    assert status == 2
+    shutil.copytree(shouted.folder / "tree", tmp_path / "served" / "store" / "tree")
+    status, _, err = call("predict", tree, "--models", "darker", "--store", address)
+    assert status == 2  # before a model runs
     assert f"{address} can be read, but not written: with webhdfs, others could see" in err
     (tmp_path / "served" / "closed").touch()
     status, out, err = call("table", "--store", address)
