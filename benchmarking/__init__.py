@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from benchmarking.pictures.sets import open_images
     from benchmarking.predictions.merge import merge
     from benchmarking.predictions.own_outputs import import_outputs
+    from benchmarking.predictions.remote_store import open_store
     from benchmarking.predictions.run import Run
     from benchmarking.predictions.store import Store
     from benchmarking.predictions.stores import Stores
@@ -65,6 +66,7 @@ _PLACES = {
     "load_model": "inference.model",
     "merge": "predictions.merge",
     "open_images": "pictures.sets",
+    "open_store": "predictions.remote_store",
     "predict": "inference.verbs",
     "score": "reports.shown_table",
     "sweep": "inference.verbs",
@@ -99,6 +101,7 @@ __all__ = [
     "load_model",
     "merge",
     "open_images",
+    "open_store",
     "predict",
     "score",
     "sweep",

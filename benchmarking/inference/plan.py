@@ -359,8 +359,8 @@ def plan(
             downloads missing weights, or `without_downloads`.
 
     Raises:
-        BenchmarkError: a name is unknown, no model can run, or the store's name lacks the suffix
-            that these options require.
+        BenchmarkError: a name is unknown, no model can run, the store cannot be reached, or its
+            name lacks the suffix that these options require.
     """
     if not store.folder.name.endswith(options.apart):
         raise StoreError(
@@ -369,6 +369,7 @@ def plan(
         )
     _check_executor(options.executor)
     _check_own(own, options)
+    store.refresh(images)
     found = find(
         [models] if isinstance(models, str) else models,
         options.recipe,

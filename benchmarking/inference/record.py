@@ -71,7 +71,7 @@ def check_same_file(job: Job, images: ImageSet, store: Store) -> None:
         before, now = _differences(stored.preprocessing, here["preprocessing"])
     if before:
         raise StoreError(
-            f"{store.folder} has a run {job.run} of another {what} ({before}); this one has "
+            f"{store.place} has a run {job.run} of another {what} ({before}); this one has "
             f"{now}. Give it another name, or replace the stored run with --again."
         )
 

@@ -30,6 +30,7 @@ from benchmarking.inference.requests import (
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.sampling import Sample
 from benchmarking.pictures.shards import GivenShard
+from benchmarking.predictions.remote_store import store_at
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
@@ -186,10 +187,10 @@ def _runs(events: Iterator[Event], store: Store) -> list[Run]:
             runs.append(event.job.run)
     if failures:
         total = len(runs) + len(failures)
-        stored = [f"Stored in {store.folder}: {len(runs)} of {total}."] if runs else []
+        stored = [f"Stored in {store.place}: {len(runs)} of {total}."] if runs else []
         raise BenchmarkError("\n".join([*failures, *stored]))
     return runs
 
 
 def _store(store: Store | str | Path) -> Store:
-    return store if isinstance(store, Store) else Store(store)
+    return store_at(store)

@@ -18,6 +18,7 @@ from benchmarking.pictures.picture_list import list_sha256
 from benchmarking.predictions.conflicts import refuse_conflicts
 from benchmarking.predictions.merge_target import MergeTarget
 from benchmarking.predictions.merged_record import merged_provenance, other_batches
+from benchmarking.predictions.remote_store import store_at
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.shards import Found, ShardRun, every_row, shard_runs, unreadable
 from benchmarking.predictions.store import Store
@@ -94,7 +95,7 @@ def merge(
             twice with different predictions, or is of other pictures, or conditions differ. Those
             that could be merged are stored.
     """
-    target = store if isinstance(store, Store) else Store(store)
+    target = store_at(store)
     read = _as_stores(stores)
     found = found_in(read)
     merging = merged(found, target, again=again)
@@ -103,7 +104,7 @@ def merge(
     failed += unreadable(read)
     if failed:
         done = len(ends) - sum(isinstance(one, NotMerged) for one in ends)
-        raise BenchmarkError("\n".join([*failed, f"Stored in {target.folder}: {done}."]))
+        raise BenchmarkError("\n".join([*failed, f"Stored in {target.place}: {done}."]))
     return [one.run for one in ends]
 
 
@@ -115,7 +116,7 @@ def found_in(stores: Stores) -> dict[Run, Found]:
     """
     for one in stores.members.values():
         if not one.folder.is_dir():
-            raise StoreError(f"{one.folder} is not a folder; expected a store with shards.")
+            raise StoreError(f"{one.place} is not a folder; expected a store with shards.")
     found = shard_runs(stores)
     if not found:
         raise StoreError(

@@ -74,7 +74,7 @@ class MergeTarget:
         other = [name for name, _, _ in differences(before, now)]
         if other:
             raise StoreError(
-                f"{self.store.folder} has this run already, but it differs in {', '.join(other)}; "
+                f"{self.store.place} has this run already, but it differs in {', '.join(other)}; "
                 "merge into another store, or replace it with --again."
             )
         return "" if lacks else stored.started
@@ -95,6 +95,6 @@ class MergeTarget:
             )
         if "probabilities" not in arrays and self.store.keeps_all_probabilities(run):
             raise StoreError(
-                f"{self.store.folder} has this run with the probabilities of all classes, and its "
+                f"{self.store.place} has this run with the probabilities of all classes, and its "
                 "shards have only the top-5; merge into another store."
             )

@@ -35,7 +35,7 @@ class ShardRun:
     arrays: frozenset[str]
 
     def __str__(self) -> str:
-        return f"{self.shard} in {self.store.folder}"
+        return f"{self.shard} in {self.store.place}"
 
     @property
     def rows(self) -> range:
@@ -220,10 +220,10 @@ def _one_of(versions: Sequence[ShardRun], tell: Callable[[str], None]) -> ShardR
             )
     first, *others = versions
     if others:
-        places = " and ".join(str(one.store.folder) for one in versions)
+        places = " and ".join(one.store.place for one in versions)
         tell(
             f"note: {first.shard} of {first.shard.whole} is in {places}, with the same "
-            f"predictions; that in {first.store.folder} is used"
+            f"predictions; that in {first.store.place} is used"
         )
     return first
 
@@ -232,7 +232,7 @@ def _listed(shards: Sequence[ShardRun]) -> str:
     """Shards in words, by store."""
     by_store: dict[str, list[str]] = defaultdict(list)
     for one in shards:
-        by_store[str(one.store.folder)].append(f"{one.shard.number}/{one.shard.of}")
+        by_store[one.store.place].append(f"{one.shard.number}/{one.shard.of}")
     return ", ".join(f"{' '.join(names)} in {place}" for place, names in by_store.items())
 
 
@@ -240,5 +240,5 @@ def merge_hint(stores: Stores, images: str) -> str:
     """How to get runs on an image set of which stores have only shards; "" if they have none."""
     if images not in map(whole_of, stores.image_sets()):
         return ""
-    folders = " ".join(str(store.folder) for store in stores.members.values())
+    folders = " ".join(store.place for store in stores.members.values())
     return f" 'imagenet-benchmark merge {folders} --store NEW' makes {images} of its shards."

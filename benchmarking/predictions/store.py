@@ -45,6 +45,13 @@ _HELD = ".pictures"
 class Store(RunIndex):
     """Stored predictions in one folder; a reader sees a complete run or none."""
 
+    def refresh(self, images: str | None = None) -> None:
+        """Copy what is new in a store on object storage; a folder has everything already.
+
+        Args:
+            images: the image set whose runs are wanted; None for all.
+        """
+
     def claim(self, run: Run, stack: ExitStack) -> bool:
         """Lock a run until the stack closes; False if another process works on it.
 
@@ -328,7 +335,7 @@ class Store(RunIndex):
         if restricted is not None:
             tensors["restricted_index"] = restricted.classes.astype(np.uint16)
             tensors["restricted_prob"] = restricted.probabilities.astype(np.float32)
-        files.write(self.path(run), packed(run, tensors, provenance, rows))
+        self._replace(self.path(run), packed(run, tensors, provenance, rows))
 
     def _refuse_unfit(self, run: Run, images: ImageSet, top: TopK) -> None:
         """Refuse predictions that are not of these pictures, or that a store cannot hold.
@@ -361,10 +368,14 @@ class Store(RunIndex):
         if there != image_rows.digest(rows) and there in recorded:
             raise _other_pictures(images, "the same pictures in another order")
         if not _holds(path, rows):
-            files.write(path, rows)
+            self._replace(path, rows)
         digests, place = picture_digests.written(images), self.digests_path(images.name)
         if digests and not _holds(place, digests):
-            files.write(place, digests)
+            self._replace(place, digests)
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        """Write a complete file of the store, in place of an earlier one."""
+        files.write(path, data)
 
     def _sweep_up(self, images: str) -> None:
         """Remove what killed processes have left half-written of any run on an image set."""

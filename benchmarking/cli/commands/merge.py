@@ -19,8 +19,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarking.cli.options import add_store, chosen_store, indented, warn_of_left_out
-from benchmarking.io.user_folders import expanded
+from benchmarking.cli.options import (
+    add_store,
+    chosen_store,
+    indented,
+    store_argument,
+    warn_of_left_out,
+)
 
 NAME = "merge"
 HELP = "put runs on the shards of an image set together"
@@ -32,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "stores",
         nargs="+",
-        type=expanded,
+        type=store_argument,
         metavar="STORE",
-        help="folder with shards that 'predict --shard' has stored",
+        help="folder or address with shards that 'predict --shard' has stored",
     )
     add("--again", action="store_true", help="merge complete runs again, and replace them")
     add_store(parser)
@@ -60,5 +65,5 @@ def run(args: argparse.Namespace) -> int:
     failed = [end for end in ends if isinstance(end, NotMerged)]
     for one in failed:
         print(f"failed: {one.run}: {indented(one.reason)}", file=sys.stderr)
-    print(f"{len(ends) - len(failed)} of {len(ends)} runs are in {target.folder}")
+    print(f"{len(ends) - len(failed)} of {len(ends)} runs are in {target.place}")
     return max(warn_of_left_out([], unreadable(stores)), int(bool(failed)))

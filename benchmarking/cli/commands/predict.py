@@ -41,6 +41,7 @@ from benchmarking.cli.options import (
 from benchmarking.cli.own_models import add_own_model, own_specs
 from benchmarking.cli.picture_places import Chosen, add_places, chosen_places
 from benchmarking.cli.shards import add_shard, check_shard, shard_of
+from benchmarking.io.addresses import is_address
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
@@ -394,16 +395,17 @@ def _summary(plan: Plan) -> str:
     return (
         f"{len(specs)} model{'s' * (len(specs) != 1)} ({', '.join(kinds)}), recipe "
         f"{plan.options.recipe}, {plan.n} pictures of {plan.images}{among}; up to "
-        f"{in_bytes(plan.size(specs))} into {plan.store.folder}"
+        f"{in_bytes(plan.size(specs))} into {plan.store.place}"
     )
 
 
 def _recorded(arguments: Sequence[str]) -> tuple[str, ...]:
-    """The command's arguments without the user's folders: only the last part of a path."""
+    """The command's arguments without the user's folders: only the last part of a place."""
 
     def last_part(text: str) -> str:
         path = Path(text)
         is_path = path.is_absolute() or path.exists() or text.startswith((".", "~"))
+        is_path |= is_address(text)
         return path.name or text if is_path else text
 
     parts = (argument.partition("=") for argument in arguments)

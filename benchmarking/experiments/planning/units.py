@@ -263,7 +263,7 @@ def _notes(plan: Plan) -> Iterator[str]:
     if others - {plan.n, None}:
         numbers = ", ".join(f"{n:,}" for n in sorted(n for n in others if isinstance(n, int)))
         yield (
-            f"{plan.store.folder} has runs on {numbers} pictures named {plan.images}, and these "
+            f"{plan.store.place} has runs on {numbers} pictures named {plan.images}, and these "
             f"are {plan.n:,}: 'predict' would refuse them. Name them otherwise with --images."
         )
 

@@ -15,6 +15,7 @@ from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.sampling import Sample
 from benchmarking.pictures.sets import listed
+from benchmarking.predictions.remote_store import store_at
 from benchmarking.predictions.store import Store
 
 
@@ -68,7 +69,7 @@ def planned_on(
     Raises:
         BenchmarkError: a name is unknown, or no model can run.
     """
-    target = store if isinstance(store, Store) else Store(store)
+    target = store_at(store)
     alone = on_one(options)
     plans = [
         plan(models, name, n, target, alone, tell, own=own, find=without_downloads)

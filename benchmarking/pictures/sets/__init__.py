@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarking.errors import BenchmarkError, PictureError
+from benchmarking.io.addresses import is_address
 from benchmarking.io.names import UNKNOWN
 from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import notice
@@ -305,8 +306,13 @@ def _named(where: str) -> tuple[PictureSet | None, str]:
     """The picture set that NAME:PLACE names, or None, and the place without the name."""
     name, colon, place = where.partition(":")
     if colon and not Path(where).exists() and name in (known := picture_sets()):
-        return known[name], str(expanded(place)) if place else place
-    return None, str(expanded(where)) if where else where
+        return known[name], _expanded(place)
+    return None, _expanded(where)
+
+
+def _expanded(place: str) -> str:
+    """A place with the home folder in place of "~"; an address, which a plug-in may open, as is."""
+    return str(expanded(place)) if place and not is_address(place) else place
 
 
 def _chosen(where: str) -> tuple[PictureSet, str]:
