@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.io.addresses import Address
 from benchmarking.io.progress import bar, notice
 from benchmarking.labels.class_values import padded
 from benchmarking.labels.label_set import NO_CLASS
@@ -71,7 +72,7 @@ Outcome = Merged | MergedBefore | NotMerged
 
 
 def merge(
-    stores: Stores | Store | str | Path | Sequence[Store | str | Path],
+    stores: Stores | Address | Store | str | Path | Sequence[Address | Store | str | Path],
     store: Store | str | Path,
     *,
     again: bool = False,
@@ -239,9 +240,9 @@ def _restricted(shards: Sequence[ShardRun]) -> TopK | None:
 
 
 def _as_stores(
-    stores: Stores | Store | str | Path | Sequence[Store | str | Path],
+    stores: Stores | Address | Store | str | Path | Sequence[Address | Store | str | Path],
 ) -> Stores:
     """What a caller gives as one store or as several."""
     if isinstance(stores, Stores):
         return stores
-    return Stores(*([stores] if isinstance(stores, Store | str | Path) else stores))
+    return Stores(*([stores] if isinstance(stores, Address | Store | str | Path) else stores))
