@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError, PictureError
@@ -348,15 +349,34 @@ def test_all_recipes_of_an_audit_share_each_decoded_picture(recipe_test, decodes
     assert not any(file.path.exists() for file in kept.values())
 
 
-def test_recipes_with_the_same_input_are_predicted_once(recipe_test):
-    """The decoder shrinks no picture of these, and the order of grey channels is another input."""
+def test_batches_with_the_same_input_as_the_reference_are_not_predicted_again(recipe_test):
+    """Grey pictures are the same after every filter, but not with another scaling or a border."""
     with crops_kept(recipe_test.pictures, recipe_test.recipes.values(), 2) as kept:
         test = replace(recipe_test, crops=kept)
-        same = [one for one in test.recipes if test.have_same_input("published", one)]
-    assert "decoder shrinks (draft)" in same
-    assert "channels swapped (BGR)" not in same
-    assert "scaling torch" not in same
-    assert "black border (shorter side too small)" not in same
+        changed = {title: test.changed(title, 4) for title in test.recipes}
+    everything, batches = [range(6)], [range(4), range(4, 6)]
+    assert changed["decoder shrinks (draft)"] == []
+    assert changed["published"] == changed["channels swapped (BGR)"] == everything
+    assert changed["scaling torch"] == everything
+    assert changed["black border (shorter side too small)"] == batches
+
+
+def test_only_batches_with_a_picture_that_a_recipe_changes_are_predicted_again(recipe_test, tree):
+    """The decoder shrinks one picture, a large one; its predictions are those without files."""
+    place = next(tree.rglob("d.png"))
+    Image.fromarray(np.arange(300 * 400 * 3).reshape(300, 400, 3).astype(np.uint8)).save(
+        place.with_suffix(".jpg")
+    )
+    place.unlink()
+    shown = open_pictures(str(tree)).pictures
+    (row,) = (row for row, picture in enumerate(shown) if picture.key == "d.jpg")
+    test = replace(recipe_test, pictures=shown)
+    with crops_kept(shown, test.recipes.values(), 2) as kept:
+        shared = replace(test, crops=kept)
+        assert shared.changed("decoder shrinks (draft)", 1) == [range(row, row + 1)]
+        found = answers_of(shared)
+    plain = answers_of(test)
+    assert all((found[title] == plain[title]).all() for title in plain)
 
 
 def test_models_whose_recipes_differ_in_scaling_share_the_crops(recipe_test):
