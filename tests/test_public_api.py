@@ -374,7 +374,10 @@ def test_a_module_of_the_users_own_is_run_by_its_framework(tmp_path):
         ({"batch_size": 0}, "batch_size is 0; expected a whole number from 1 up, or None."),
         ({"workers": 0}, "workers is 0; expected 1 or more."),
         ({"workers": None}, "workers is None; expected 1 or more."),
-        ({"gpu": -5}, "gpu is -5; expected a GPU's number, -1 for the CPU, or None."),
+        (
+            {"gpu": -5},
+            "gpu is -5; expected a GPU's number, -1 for the CPU, a tuple of these, 'all',",
+        ),
         ({"timeout": 0}, "timeout is 0; expected seconds above 0, or None."),
         ({"crop_cache": False}, "crop_cache is False; expected a folder, 'none', or None."),
     ],

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from benchmarking.errors import BenchmarkError
 from benchmarking.inference.crop_sharing import crops_shared
 from benchmarking.inference.events import Event
 from benchmarking.inference.job import Environment, Job, Part
@@ -97,8 +98,13 @@ def job_of(
         options: batch size, threads, GPU, and what to store for each picture.
 
     Raises:
-        BenchmarkError: the name is not valid.
+        BenchmarkError: the name is not valid, or several GPUs are given.
     """
+    if isinstance(options.gpu, tuple | str):
+        raise BenchmarkError(
+            f"gpu is {options.gpu!r}; a model of your own runs in this process, on one device: "
+            "give its number."
+        )
     title = name or own_name(model)
     weights = Weights("in memory", "")
     spec = ModelSpec(SOURCE, title, framework_name(model), weights, {_RECIPE: recipe}, 0)

@@ -12,6 +12,13 @@ from typing import get_args
 
 from benchmarking.errors import BenchmarkError, StoreError, not_installed
 from benchmarking.inference.crop_sharing import CropCache, crops_shared
+from benchmarking.inference.devices import (
+    EXPECTED_GPU,
+    Gpu,
+    check_distinct,
+    checked_gpus,
+    is_gpu,
+)
 from benchmarking.inference.events import AlreadyStored, Event
 from benchmarking.inference.executors import executors
 from benchmarking.inference.job import Job, Keep
@@ -53,8 +60,10 @@ class Options:
         recipe: name of each model's recipe: "published", "published-test-size" for those that timm
             evaluates at two sizes, or "northcutt2019" for those of 2019.
         batch_size: pictures per forward pass; None uses the framework's default for the device.
-        gpu: number of a visible GPU; None uses the first one, else the CPU; -1 uses the CPU.
-        workers: number of threads that decode pictures; by default one for each core.
+        gpu: number of a visible GPU; None uses the first one, else the CPU; -1 uses the CPU. With
+            several numbers, (0, 1), or "all", each GPU has a worker: they share the models, and
+            the pictures of the last ones. (-1, -1) are two workers on the CPU.
+        workers: number of threads that decode pictures, in all; by default one for each core.
         weights_folder: folder with weight files; None uses the folder of each framework.
         seed: seed of random weights; None uses the published weights.
         keep: "top5", or "all" for the probabilities of all classes.
@@ -73,7 +82,7 @@ class Options:
 
     recipe: str = "published"
     batch_size: int | None = None
-    gpu: int | None = None
+    gpu: Gpu = None
     workers: int = field(default_factory=cores)
     weights_folder: Path | None = None
     seed: int | None = None
@@ -96,6 +105,9 @@ class Options:
             value = getattr(self, name)
             if isinstance(value, str) and value != "none":
                 object.__setattr__(self, name, expanded(value))
+        if isinstance(self.gpu, list | tuple):
+            numbers = tuple(self.gpu)
+            object.__setattr__(self, "gpu", numbers[0] if len(numbers) == 1 else numbers)
         known = (TENSORFLOW, *other_backends())
         if self.precision == "float32":  # the default, which needs no separate store
             object.__setattr__(self, "precision", None)
@@ -103,7 +115,7 @@ class Options:
             ("keep", self.keep in get_args(Keep), "'top5' or 'all'"),
             ("batch_size", _is_whole(self.batch_size, 1), "a whole number from 1 up, or None"),
             ("workers", self.workers is not None and _is_whole(self.workers, 1), "1 or more"),
-            ("gpu", _is_whole(self.gpu, -1), "a GPU's number, -1 for the CPU, or None"),
+            ("gpu", is_gpu(self.gpu), EXPECTED_GPU),
             ("seed", _is_whole(self.seed, 0), "a whole number from 0 up, or None"),
             ("timeout", self.timeout is None or self.timeout > 0, "seconds above 0, or None"),
             ("backend", self.backend in (None, *known), f"None or one of {', '.join(known)}"),
@@ -121,6 +133,12 @@ class Options:
         ):
             if not is_right:
                 raise BenchmarkError(f"{name} is {getattr(self, name)!r}; expected {wanted}.")
+        check_distinct(self.devices)
+
+    @property
+    def devices(self) -> tuple[int, ...]:
+        """The GPUs that share the models, or -1 for each worker on the CPU; () if it is one."""
+        return self.gpu if isinstance(self.gpu, tuple) else ()
 
     @property
     def apart(self) -> str:
@@ -239,7 +257,7 @@ class Plan:
                 spec,
                 images.pictures,
                 options.batch_size,
-                options.gpu,
+                options.gpu if isinstance(options.gpu, int) else None,
                 options.workers,
                 weights_folder=options.weights_folder,
                 seed=options.seed,
@@ -281,6 +299,7 @@ class Plan:
             again=options.again,
             timeout=options.timeout,
             executor=options.executor,
+            devices=options.devices,
             notice=tell,
         )
         wanted = self._missing
@@ -358,12 +377,13 @@ def plan(
     )
     _check_precision(options.precision, found.specs)
     _check_compiler(options)
+    gpu = checked_gpus(options.gpu, found.specs, options.executor, tell)
     for note in filter(None, map(note_on, own)):
         tell(note)
     on_tensorflow = any(spec.framework == keras.NAME for spec in found.specs)
     if on_tensorflow and options.backend is None and (said := keras.overridden()):
         tell(said)
-    return Plan(found.specs, found.obstacles, images, n, store, options)
+    return Plan(found.specs, found.obstacles, images, n, store, replace(options, gpu=gpu))
 
 
 def _is_whole(value: object, least: int) -> bool:

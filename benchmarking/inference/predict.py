@@ -54,7 +54,8 @@ def answer(job: Job) -> Iterator[Environment | Part]:
     framework = framework_of(job.spec)
     try:
         with ExitStack() as stack:
-            # If some rows are done, only the loaded model tells which of them can be skipped.
+            # Only the loaded model tells which rows that are done can be skipped, and its batch
+            # size. So crops of a slice that cuts a batch are begun again; that is rare.
             seen = None if job.done else stack.enter_context(crops_for(job, [job.rows]))
             loaded = load(
                 job.spec,
@@ -67,7 +68,8 @@ def answer(job: Job) -> Iterator[Environment | Part]:
             environment = environment_of(job, loaded, compiler)
             yield environment
             missing = job.missing(environment)
-            if seen is None:
+            if seen is None or missing != [job.rows]:
+                stack.pop_all().close()
                 seen = stack.enter_context(crops_for(job, missing))
             yield from parts(loaded.predictor(job.recipe.scaling), seen, missing, job, environment)
     except Exception as error:

@@ -29,7 +29,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarking.cli.arguments import gpu_number, positive
+from benchmarking.cli.arguments import gpu_numbers, positive
 from benchmarking.cli.estimates import add_estimate, check_estimate, goal_of, sample_of
 from benchmarking.cli.options import (
     add_class_folders,
@@ -94,17 +94,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--gpu",
-        type=gpu_number,
+        type=gpu_numbers,
         metavar="ID",
         help="index of the GPU among the visible ones, or 'cpu' (default: the first GPU, or the "
-        "CPU if there is no GPU)",
+        "CPU if there is no GPU). Several, such as 0,1,2,3, or 'all' share the models, and the "
+        "pictures of the last ones; 'cpu,cpu' are two workers on the CPU",
     )
     add(
         "--workers",
         type=positive,
         default=cores(),
         metavar="N",
-        help=f"threads that decode pictures (default: one for each core, here {cores()})",
+        help=f"threads that decode pictures, in all (default: one for each core, here {cores()})",
     )
     add(
         "--weights-dir",
@@ -360,6 +361,7 @@ def _crop_cache(text: str | None) -> CropCache:
 def _summary(plan: Plan) -> str:
     """One line that describes the plan before anything is computed."""
     from benchmarking.errors import WeightsError
+    from benchmarking.inference.devices import in_words
     from benchmarking.io.files import in_bytes
     from benchmarking.models.sources import framework_of
 
@@ -369,9 +371,11 @@ def _summary(plan: Plan) -> str:
     without = sum(isinstance(obstacle, WeightsError) for obstacle in obstacles)
     left_out = {"weights missing for": without, "cannot run:": len(obstacles) - without}
     kinds += [f"{what} {count}" for what, count in left_out.items() if count]
+    shared = in_words(plan.options.gpu)
+    among = f", shared among {shared}" if shared else ""
     return (
         f"{len(specs)} model{'s' * (len(specs) != 1)} ({', '.join(kinds)}), recipe "
-        f"{plan.options.recipe}, {plan.n} pictures of {plan.images}; up to "
+        f"{plan.options.recipe}, {plan.n} pictures of {plan.images}{among}; up to "
         f"{in_bytes(plan.size(specs))} into {plan.store.folder}"
     )
 

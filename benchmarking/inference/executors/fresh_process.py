@@ -8,6 +8,7 @@ from benchmarking.inference.executors import Event, Function, J
 from benchmarking.inference.executors._one_process import in_one_process
 
 NAME = "fresh-process"
+SIDE_BY_SIDE = True
 
 
 def run(

@@ -9,6 +9,7 @@ from benchmarking.inference.executors import Event, Function, J
 from benchmarking.inference.executors._one_process import in_one_process
 
 NAME = "worker-process"
+SIDE_BY_SIDE = True
 
 
 def run(
