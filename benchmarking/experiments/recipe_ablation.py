@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
-from filecmp import cmp
 from pathlib import Path
 from typing import Any
 
@@ -95,30 +94,37 @@ class RecipeTest:
         return self.model.spec.recipes["published"]
 
     @contextmanager
-    def seen(self, recipe: Preprocessing) -> Iterator[Iterator[Crop]]:
-        """The crops of all pictures by one of the recipes, from its file or made now."""
-        file, workers = self.crops.get(unscaled(recipe)), self.model.workers
+    def seen(self, title: str, rows: Sequence[range]) -> Iterator[Iterator[Crop]]:
+        """The crops of these rows by one of the recipes, from its file or made now."""
+        recipe, workers = self.recipes[title], self.model.workers
+        file = self.crops.get(unscaled(recipe))
         with ExitStack() as stack:
             if file:
-                rows = [range(len(self.pictures))]
                 made = file.crops(self.pictures, recipe, workers, rows)
             else:
-                made = crops(self.pictures, recipe, workers)
+                made = crops([self.pictures[i] for part in rows for i in part], recipe, workers)
             yield stack.enter_context(made)
 
-    def have_same_input(self, first: str, second: str) -> bool:
-        """Whether two recipes, by their titles, are known to make the same input of all pictures.
+    def changed(self, title: str, size: int) -> list[range]:
+        """Rows of the batches whose input is not known to be the same as with the reference.
 
-        As "pillow-draft", which shrinks only large pictures.
+        As "pillow-draft" shrinks only large pictures.
+
+        Args:
+            title: title of the recipe.
+            size: pictures per batch.
         """
-        one, other = self.recipes[first], self.recipes[second]
-        ours, theirs = (self.crops.get(unscaled(recipe)) for recipe in (one, other))
-        if one.scaling != other.scaling or not (ours and theirs) or ours.side != theirs.side:
-            return False
-        try:
-            return cmp(ours.path, theirs.path, shallow=False)
-        except OSError:  # another process has removed one
-            return False
+        n = len(self.pictures)
+        reference, recipe = self.recipes[next(iter(self.recipes))], self.recipes[title]
+        files_of = [self.crops.get(unscaled(one)) for one in (reference, recipe)]
+        if reference == recipe or reference.scaling != recipe.scaling:
+            return [range(n)]
+        with ExitStack() as stack:
+            ours, theirs = (file and file.opened(stack) for file in files_of)
+            if not ours or not theirs or ours.crops.side != theirs.crops.side:
+                return [range(n)]
+            batches = [range(i, min(i + size, n)) for i in range(0, n, size)]
+            return [rows for rows in batches if not all(ours.agree(theirs, i) for i in rows)]
 
 
 @dataclass(frozen=True)
@@ -194,15 +200,19 @@ def answer(test: RecipeTest) -> Iterator[Answer]:
         scaling: loaded.predictor(scaling)
         for scaling in dict.fromkeys(recipe.scaling for recipe in test.recipes.values())
     }
-    made: dict[str, Probabilities] = {}
+    first: Probabilities | None = None
     for title, recipe in test.recipes.items():
-        twin = next((one for one in made if test.have_same_input(one, title)), None)
-        if twin is None:
-            with test.seen(recipe) as seen:
-                predictor, classes = predictors[recipe.scaling], loaded.spec.classes
-                batches = predict(predictor, seen, loaded.batch_size, classes)
-                made[title] = np.concatenate([batch.probabilities for batch in batches])
-        yield Answer(title, made[twin or title])
+        rows = test.changed(title, loaded.batch_size)
+        with test.seen(title, rows) as seen:
+            predictor, classes = predictors[recipe.scaling], loaded.spec.classes
+            batches = predict(predictor, seen, loaded.batch_size, classes)
+            found = [batch.probabilities for batch in batches]
+        if first is None:
+            first = np.concatenate(found)
+        probabilities = first.copy()
+        if found:
+            probabilities[[i for part in rows for i in part]] = np.concatenate(found)
+        yield Answer(title, probabilities)
 
 
 def harms(test: RecipeTest, answers: Sequence[Answer]) -> list[Harm]:

@@ -271,6 +271,13 @@ class OpenedCrops:
             return np.frombuffer(data, np.uint8).reshape(self.crops.shape)
         return None
 
+    def agree(self, other: OpenedCrops, row: int) -> bool:
+        """Whether two files have the same crop of a row; damaged crops never agree."""
+        if self.sums[row] != other.sums[row]:
+            return False
+        one, theirs = self.crop(row), other.crop(row)
+        return one is not None and theirs is not None and np.array_equal(one, theirs)
+
 
 @dataclass(frozen=True, eq=False)
 class Unfinished:

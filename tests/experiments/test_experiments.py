@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarking.cli import main
 from benchmarking.errors import BenchmarkError, PictureError
@@ -20,6 +21,7 @@ from benchmarking.experiments.batching import BatchTest, answer, effect, every_b
 from benchmarking.experiments.framework_parity import Layers, layer_differences
 from benchmarking.experiments.recipe_ablation import RecipeTest, harms, own_recipe, variations
 from benchmarking.models.sources import all_specs
+from benchmarking.pictures.crop_stream import crop_of
 from benchmarking.pictures.image_set import FilePart, Picture
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 from benchmarking.pictures.sets import open_pictures
@@ -335,28 +337,58 @@ def answers_of(test):
     return {one.title: one.probabilities for one in recipe_ablation.answer(test)}
 
 
+def plainly(test):
+    """The same from the model and crops that are made one by one."""
+    loaded = test.model.load()
+    return {
+        title: loaded.predictor(recipe.scaling)(
+            np.stack([crop_of(picture, recipe) for picture in test.pictures])
+        )
+        for title, recipe in test.recipes.items()
+    }
+
+
 def test_all_recipes_of_an_audit_share_each_decoded_picture(recipe_test, decodes):
     recipes = recipe_test.recipes.values()
     with crops_kept(recipe_test.pictures, recipes, 2) as kept:
         assert decodes == {"pillow": 6, "opencv": 6}
         found = answers_of(replace(recipe_test, crops=kept))
         assert decodes == {"pillow": 6, "opencv": 6}
-    plain = answers_of(recipe_test)
+    plain = plainly(recipe_test)
     assert sum(decodes.values()) > 12 + 6 * 10
     assert list(found) == list(plain)
     assert all((found[title] == plain[title]).all() for title in plain)
     assert not any(file.path.exists() for file in kept.values())
 
 
-def test_recipes_with_the_same_input_are_predicted_once(recipe_test):
-    """The decoder shrinks no picture of these, and the order of grey channels is another input."""
+def test_batches_with_the_same_input_as_the_reference_are_not_predicted_again(recipe_test):
+    """Grey pictures are the same after every filter, but not with another scaling or a border."""
     with crops_kept(recipe_test.pictures, recipe_test.recipes.values(), 2) as kept:
         test = replace(recipe_test, crops=kept)
-        same = [one for one in test.recipes if test.have_same_input("published", one)]
-    assert "decoder shrinks (draft)" in same
-    assert "channels swapped (BGR)" not in same
-    assert "scaling torch" not in same
-    assert "black border (shorter side too small)" not in same
+        changed = {title: test.changed(title, 4) for title in test.recipes}
+    everything, batches = [range(6)], [range(4), range(4, 6)]
+    assert changed["decoder shrinks (draft)"] == []
+    assert changed["published"] == changed["channels swapped (BGR)"] == everything
+    assert changed["scaling torch"] == everything
+    assert changed["black border (shorter side too small)"] == batches
+
+
+def test_only_batches_with_a_picture_that_a_recipe_changes_are_predicted_again(recipe_test, tree):
+    """The decoder shrinks one picture, a large one; its predictions are those without files."""
+    place = next(tree.rglob("d.png"))
+    Image.fromarray(np.arange(300 * 400 * 3).reshape(300, 400, 3).astype(np.uint8)).save(
+        place.with_suffix(".jpg")
+    )
+    place.unlink()
+    shown = open_pictures(str(tree)).pictures
+    (row,) = (row for row, picture in enumerate(shown) if picture.key == "d.jpg")
+    test = replace(recipe_test, pictures=shown)
+    with crops_kept(shown, test.recipes.values(), 2) as kept:
+        shared = replace(test, crops=kept)
+        assert shared.changed("decoder shrinks (draft)", 1) == [range(row, row + 1)]
+        found = answers_of(shared)
+    plain = plainly(test)
+    assert all((found[title] == plain[title]).all() for title in plain)
 
 
 def test_models_whose_recipes_differ_in_scaling_share_the_crops(recipe_test):

@@ -15,7 +15,7 @@ from torchvision.transforms._presets import ImageClassification
 
 from benchmarking import Store, evaluate, open_images, predict
 from benchmarking.errors import BenchmarkError
-from benchmarking.inference.verbs import recipes_of
+from benchmarking.inference.requests import recipe_of_own
 from benchmarking.models.frameworks import Device, pytorch
 from benchmarking.models.signatures import Signature, arranged
 from benchmarking.models.transforms import recipe_of
@@ -218,6 +218,6 @@ def test_a_transform_that_cannot_be_translated_stops_the_call_before_it_begins(t
 
 def test_the_recipe_of_a_model_of_ones_own_can_be_that_of_a_listed_model():
     expected = Preprocessing("pillow", "bilinear", 256, 224, SCALINGS["torch"])
-    assert recipes_of(len, "torchvision/resnet50") == [expected]
+    assert recipe_of_own("torchvision/resnet50") == expected
     with pytest.raises(BenchmarkError, match=r"'resnet\*' means \d+ models; name one"):
-        recipes_of(len, "resnet*")
+        recipe_of_own("resnet*")

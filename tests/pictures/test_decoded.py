@@ -84,9 +84,10 @@ def test_a_decoder_that_shrinks_decodes_a_large_picture_apart(decodes):
     shared = Decoded(encoded(noise(400, 480), "JPEG"))
     smaller = Preprocessing("pillow-draft", "bilinear", 60, 50, TORCH)
     other = Preprocessing("pillow-draft", "bilinear", 99, 50, TORCH)
-    for recipe in (smaller, PILLOW[0], other, smaller):
-        cropped(shared, recipe)
+    recipes = (smaller, PILLOW[0], other, smaller)
+    found = [outcome(shared, recipe) for recipe in recipes]
     assert decodes == {"pillow": 2}
+    assert found == [outcome(Decoded(shared.data), recipe) for recipe in recipes]
 
 
 def test_a_sweep_of_three_sizes_and_two_libraries_reads_and_decodes_each_picture_once(
