@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import get_args
 
 from benchmarking.errors import BenchmarkError, StoreError, not_installed
+from benchmarking.inference.ahead import first_preparation
 from benchmarking.inference.crop_sharing import CropCache, begin_to_keep, crops_shared
 from benchmarking.inference.events import AlreadyStored, Event
 from benchmarking.inference.executors import executors
+from benchmarking.inference.executors._ahead import Ahead
 from benchmarking.inference.job import Job, Keep
 from benchmarking.inference.record import check_same_file
 from benchmarking.inference.sweep import Sweep
@@ -138,6 +140,7 @@ class Plan:
         n: number of its pictures.
         store: the store for the runs.
         options: how the runs are computed.
+        ahead: the process of the first model, which is started while pictures are read.
     """
 
     specs: tuple[ModelSpec, ...]
@@ -146,6 +149,7 @@ class Plan:
     n: int
     store: Store
     options: Options
+    ahead: Ahead = field(default_factory=Ahead, repr=False, compare=False)
 
     def on(self, images: ImageSet) -> Plan:
         """The same plan for the image set that remains after all pictures were read."""
@@ -168,7 +172,11 @@ class Plan:
     @property
     def missing(self) -> int:
         """Largest size in bytes of the runs that are not stored yet."""
-        return self.size([s for s in self.specs if not self.store.path(self.run(s)).exists()])
+        return self.size(self._not_stored)
+
+    @property
+    def _not_stored(self) -> list[ModelSpec]:
+        return [s for s in self.specs if not self.store.path(self.run(s)).exists()]
 
     def _begin_to_keep(self, tell: Callable[[str], None] = notice) -> list[KeptCrops]:
         """Begin to keep the crops of the runs that have not begun, for the check of the pictures.
@@ -193,17 +201,21 @@ class Plan:
     ) -> tuple[Plan, ImageSet]:
         """The plan on the pictures that can be used; each is read once.
 
-        Their crops are kept for the sweep, as far as there is room.
+        Their crops are kept for the sweep, as far as there is room. Meanwhile the process of the
+        first model imports its libraries.
 
         Args:
             contents: the pictures that were planned.
-            until: crops are removed when this stack closes.
+            until: crops are removed, and that process is ended, when this stack closes.
             on_bad_image: see `open_images`.
             tell: called with messages for the user.
 
         Raises:
             PictureError: some pictures cannot be used and must not be skipped, or none can.
         """
+        until.callback(self.ahead.close)
+        todo = self.specs if self.options.again else self._not_stored
+        self.ahead.prepare(first_preparation(todo, self.options.executor))
         with ExitStack() as unfinished:
             kept = self._begin_to_keep(tell)
             for one in kept:
@@ -282,6 +294,7 @@ class Plan:
             timeout=options.timeout,
             executor=options.executor,
             notice=tell,
+            ahead=self.ahead,
         )
         todo = []
         for job in jobs:

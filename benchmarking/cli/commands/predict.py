@@ -26,6 +26,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -256,6 +257,7 @@ def _run(args: argparse.Namespace) -> tuple[int, list[tuple[Plan, ImageSet]]]:
     _refuse_one_name(places, opened)
     options, store, own = _options(args), chosen_store(args), own_specs(args)
     plans = [_planned(one, args, options, store, own) for one in opened]
+    plans = [replace(plan, ahead=plans[0].ahead) for plan in plans]  # one process for all
     check_room(plans)
     arguments, failures = _recorded(args.arguments), 0
     with ExitStack() as stack:
