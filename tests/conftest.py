@@ -5,14 +5,16 @@ import io
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from threading import Lock
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from benchmarking import plugins
 from benchmarking.cli import main
@@ -149,6 +151,44 @@ def tree(tmp_path: Path) -> Path:
 @pytest.fixture
 def three_pictures(tmp_path: Path) -> ImageSet:
     return an_image_set(tmp_path / "pictures", {"a": 1, "b": 1, "c": 3})
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each picture is read, by the path of its file."""
+    found: Counter[str] = Counter()
+    plain, lock = FilePart.read, Lock()
+
+    def counted(self: FilePart) -> bytes:
+        with lock:  # threads read pictures
+            found[self.file] += 1
+        return plain(self)
+
+    monkeypatch.setattr(FilePart, "read", counted)
+    return found
+
+
+@pytest.fixture
+def decodes(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each library decodes a picture in this process."""
+    import cv2
+
+    found: Counter[str] = Counter()
+    load, imdecode, lock = ImageFile.ImageFile.load, cv2.imdecode, Lock()
+
+    def loaded(self: ImageFile.ImageFile) -> object:
+        with lock:
+            found["pillow"] += bool(self.tile)
+        return load(self)
+
+    def decoded(*how: object) -> object:
+        with lock:
+            found["opencv"] += 1
+        return imdecode(*how)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", loaded)
+    monkeypatch.setattr(cv2, "imdecode", decoded)
+    return found
 
 
 def an_image_set(folder: Path, labels: dict[str, int], name: str = "three") -> ImageSet:

@@ -35,6 +35,7 @@ from benchmarking import (
 )
 from benchmarking.inference.events import AlreadyStored, Progress, Started, Stored
 from benchmarking.models import sources
+from benchmarking.pictures.crop_cache import CropFile
 
 NAMES = {
     *("BenchmarkError", "Comparison", "ImageSet", "LabelSet", "LoadedModel", "Options", "Picture"),
@@ -373,7 +374,10 @@ def test_a_module_of_the_users_own_is_run_by_its_framework(tmp_path):
         ({"batch_size": 0}, "batch_size is 0; expected a whole number from 1 up, or None."),
         ({"workers": 0}, "workers is 0; expected 1 or more."),
         ({"workers": None}, "workers is None; expected 1 or more."),
-        ({"gpu": -5}, "gpu is -5; expected a GPU's number, -1 for the CPU, or None."),
+        (
+            {"gpu": -5},
+            "gpu is -5; expected a GPU's number, -1 for the CPU, a tuple of these, 'all',",
+        ),
         ({"timeout": 0}, "timeout is 0; expected seconds above 0, or None."),
         ({"crop_cache": False}, "crop_cache is False; expected a folder, 'none', or None."),
     ],
@@ -497,3 +501,35 @@ print(predict("brightness/steady", {str(tree)!r}, "mine", executor="worker-proce
     )
     assert done.returncode == 0, done.stderr
     assert "steady" in done.stdout
+
+
+def test_an_evaluation_reads_each_picture_once(light, tree, store, read):
+    evaluate([STEADY, "brightness/darker"], tree, store=store)
+    assert list(read.values()) == [1] * 6
+    read.clear()
+    table = evaluate(by_brightness, tree, store=store, recipe=RECIPE)
+    assert list(read.values()) == [1] * 6
+    assert table.rows[0].scores["Acc@1"].right == 5
+
+
+def test_an_evaluation_in_the_cache_reads_each_picture_once(
+    light, tree, tmp_path, monkeypatch, read
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    table = evaluate(STEADY, tree)
+    assert list(read.values()) == [1] * 6
+    monkeypatch.setattr(CropFile, "begin", None)  # a run that is stored needs no crops
+    again = evaluate(STEADY, tree)
+    assert again.rows[0].provenance.started == table.rows[0].provenance.started
+    assert list(read.values()) == [2] * 6
+    assert not list((tmp_path / "cache").rglob("*.crops"))
+
+
+def test_predictions_of_ones_own_model_are_the_same_with_crops_of_the_check(
+    light, tree, images, tmp_path
+):
+    kept, decoded = Store(tmp_path / "kept"), Store(tmp_path / "decoded")
+    (run,) = predict(by_brightness, tree, kept, recipe=RECIPE)
+    (other,) = predict(by_brightness, images, decoded, recipe=RECIPE)
+    assert (kept.read(run).probabilities == decoded.read(other).probabilities).all()
+    assert kept.provenance(run).fingerprint == decoded.provenance(other).fingerprint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from benchmarking.io.user_folders import expanded
 
@@ -123,3 +123,15 @@ def gpu_number(text: str) -> int:
             f"{text!r} is not a GPU; give its number, 0 for the first one, or 'cpu'"
         )
     return int(text)
+
+
+def gpu_numbers(text: str) -> int | tuple[int, ...] | Literal["all"]:
+    """Parse an argument as a GPU, or as several GPUs that share models.
+
+    >>> gpu_numbers("2"), gpu_numbers("0,1,3"), gpu_numbers("all"), gpu_numbers("cpu,cpu")
+    (2, (0, 1, 3), 'all', (-1, -1))
+    """
+    if text.lower() == "all":
+        return "all"
+    numbers = tuple(gpu_number(one.strip()) for one in text.split(","))
+    return numbers[0] if len(numbers) == 1 else numbers

@@ -10,13 +10,9 @@ from benchmarking.cli.arguments import natural, points, positive
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
-    from benchmarking.pictures.design import Design
     from benchmarking.pictures.difficulty import Difficulty
+    from benchmarking.pictures.growth import Goal
     from benchmarking.pictures.sampling import Sample
-
-
-_PLANNED = 2000
-"""Size of the sample from whose expected interval the first size of --until follows."""
 
 
 def add_estimate(parser: argparse.ArgumentParser) -> None:
@@ -101,38 +97,16 @@ def sample_of(args: argparse.Namespace, keys: Sequence[str]) -> Sample | None:
     return Sample(args.estimate, args.estimate_seed, difficulty)
 
 
-def first_size(args: argparse.Namespace, keys: Sequence[str]) -> int:
-    """Number of pictures with which --until begins, as the difficulty of pictures lets expect.
+def goal_of(args: argparse.Namespace, keys: Sequence[str]) -> Goal:
+    """How well --until wants accuracies to be known.
 
     Raises:
         BenchmarkError: no run of the store of --strata is on these pictures.
     """
-    from benchmarking.pictures.sampling import LEAST, Sample, planned_half, size_for
+    from benchmarking.pictures.growth import Goal
 
-    n = min(_PLANNED, len(keys) // 2)
-    if n < LEAST:
-        return len(keys)
-    known = _difficulty(args, keys) if args.strata else None
-    difficulty = Sample(n, difficulty=known).difficulty_for(keys)
-    half = planned_half(keys, n, difficulty)
-    return max(LEAST, size_for(half, n, len(keys), args.until / 100))
-
-
-def next_size(args: argparse.Namespace, halves: Sequence[float], design: Design) -> int | None:
-    """Number of pictures with which --until goes on; None if the intervals are small enough.
-
-    Args:
-        args: the arguments.
-        halves: half of the interval of acc@1 of each run.
-        design: how the pictures were drawn.
-    """
-    from benchmarking.pictures.sampling import size_for
-
-    widest, wanted = max(halves, default=0.0), args.until / 100
-    if widest <= wanted:
-        return None
-    n = size_for(widest, design.n, design.of, wanted)
-    return min(design.of, max(n, design.n) + max(1, n // 20))  # a bit more, not to miss it again
+    difficulty = _difficulty(args, keys) if args.strata else None
+    return Goal(args.until, args.estimate_seed, difficulty)
 
 
 def _difficulty(args: argparse.Namespace, keys: Sequence[str]) -> Difficulty:

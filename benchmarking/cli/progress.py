@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator
 from textwrap import indent
 
 from benchmarking.inference.events import AlreadyStored, Event, Progress, Started, Stored
 from benchmarking.inference.progress import bars, title
 from benchmarking.inference.retries import PutAside
-from benchmarking.io.progress import notice
+from benchmarking.io.progress import line, notice
 from benchmarking.labels.class_values import padded
 from benchmarking.labels.label_set import every_image
 from benchmarking.pictures.design import Design
@@ -19,6 +18,8 @@ from benchmarking.scoring.metrics import accuracy, correct
 
 def show(events: Generator[Event, None, None], design: Design | None = None) -> int:
     """Show a sweep with a bar per model, then a line for each; return how many failed.
+
+    Several models may run at the same time, each with its bar.
 
     Args:
         events: events of the sweep.
@@ -30,16 +31,16 @@ def show(events: Generator[Event, None, None], design: Design | None = None) -> 
             continue
         if isinstance(event, AlreadyStored):
             since = event.started.partition("T")[0]
-            print(f"{title(event.job)}: complete since {since}; --again computes it again")
+            line(f"{title(event.job)}: complete since {since}; --again computes it again")
         elif isinstance(event, Stored):
-            print(_result(event, design), flush=True)
+            line(_result(event, design))
         elif isinstance(event, PutAside):
             notice(f"{title(event.job)}: {event.reason}")
         else:
             failures += 1
             run = event.job.run
-            print(f"failed: {run.source}/{run.model}: {event.reason}", file=sys.stderr)
-            print(indent(event.details, "  "), file=sys.stderr, end="")
+            details = indent(event.details, "  ")
+            notice(f"failed: {run.source}/{run.model}: {event.reason}\n{details}".rstrip("\n"))
     return failures
 
 

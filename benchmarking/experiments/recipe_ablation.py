@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, fields, replace
+from filecmp import cmp
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,15 @@ import numpy as np
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments import Answer, Grid, Model, Outcome, Setup, in_fresh_processes
+from benchmarking.experiments._crops import crops_kept, unscaled
 from benchmarking.inference.predict import predict
 from benchmarking.io import files
 from benchmarking.io.user_folders import expanded
 from benchmarking.labels.class_values import padded
 from benchmarking.labels.label_set import every_image
-from benchmarking.pictures.crop_stream import crops
+from benchmarking.models.spec import Probabilities
+from benchmarking.pictures.crop_cache import CropFile, steps_of
+from benchmarking.pictures.crop_stream import Crop, crops
 from benchmarking.pictures.image_set import Picture
 from benchmarking.pictures.recipe import SCALINGS, ChannelOrder, Preprocessing, recipe_from
 from benchmarking.scoring.metrics import correct
@@ -45,19 +50,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(setup: Setup) -> Outcome:
     """Change each part of a model's published recipe in turn, for every model."""
     headings = ["Recipe", "Acc@1", "Difference [95 % interval]", "p", "Top-1 changed"]
+    tests = [_test(model, setup) for model in setup.models]
+    found: dict[str, list[list[str]]] = {}
+    for alike in _alike(tests):
+        recipes, workers = alike[0].recipes.values(), alike[0].model.workers
+        with crops_kept(setup.pictures, recipes, workers) as files_of:
+            for test in alike:
+                test = replace(test, crops=files_of)
+                answers = in_fresh_processes(test.name, answer, [test], len(test.recipes))
+                found[test.name] = [_line(one, test.published) for one in harms(test, answers)]
     grids, written = [], [["Model", *headings]]
-    for model in setup.models:
-        published, name = model.spec.recipes["published"], model.spec.full_name
-        own = {
-            path.stem: own_recipe(_document(path), published)
-            for path in setup.options.get("recipe_file", [])
-        }
-        test = RecipeTest(model, setup.pictures, {**variations(published), **own})
-        answers = in_fresh_processes(name, answer, [test], len(test.recipes))
-        lines = [_line(harm, published) for harm in harms(test, answers)]
-        about = f"{name}, {len(setup.pictures)} pictures; published: {published}"
+    for test in tests:
+        lines = found[test.name]
+        about = f"{test.name}, {len(setup.pictures)} pictures; published: {test.published}"
         grids.append(Grid(about, [headings, *lines], left=1))
-        written += [[name, *line] for line in lines]
+        written += [[test.name, *line] for line in lines]
     return Outcome(tuple(grids), written)
 
 
@@ -69,11 +76,49 @@ class RecipeTest:
         model: the model.
         pictures: labelled pictures.
         recipes: recipes by title, the reference first.
+        crops: files with the crops by some of the recipes; see `crops_kept`.
     """
 
     model: Model
     pictures: tuple[Picture, ...]
     recipes: Mapping[str, Preprocessing]
+    crops: Mapping[Preprocessing, CropFile] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Full name of the model."""
+        return self.model.spec.full_name
+
+    @property
+    def published(self) -> Preprocessing:
+        """The reference."""
+        return self.model.spec.recipes["published"]
+
+    @contextmanager
+    def seen(self, recipe: Preprocessing) -> Iterator[Iterator[Crop]]:
+        """The crops of all pictures by one of the recipes, from its file or made now."""
+        file, workers = self.crops.get(unscaled(recipe)), self.model.workers
+        with ExitStack() as stack:
+            if file:
+                rows = [range(len(self.pictures))]
+                made = file.crops(self.pictures, recipe, workers, rows)
+            else:
+                made = crops(self.pictures, recipe, workers)
+            yield stack.enter_context(made)
+
+    def have_same_input(self, first: str, second: str) -> bool:
+        """Whether two recipes, by their titles, are known to make the same input of all pictures.
+
+        As "pillow-draft", which shrinks only large pictures.
+        """
+        one, other = self.recipes[first], self.recipes[second]
+        ours, theirs = (self.crops.get(unscaled(recipe)) for recipe in (one, other))
+        if one.scaling != other.scaling or not (ours and theirs) or ours.side != theirs.side:
+            return False
+        try:
+            return cmp(ours.path, theirs.path, shallow=False)
+        except OSError:  # another process has removed one
+            return False
 
 
 @dataclass(frozen=True)
@@ -145,11 +190,19 @@ def answer(test: RecipeTest) -> Iterator[Answer]:
         BenchmarkError: the model cannot be loaded or a picture cannot be decoded.
     """
     loaded = test.model.load()
+    predictors = {
+        scaling: loaded.predictor(scaling)
+        for scaling in dict.fromkeys(recipe.scaling for recipe in test.recipes.values())
+    }
+    made: dict[str, Probabilities] = {}
     for title, recipe in test.recipes.items():
-        predictor, classes = loaded.predictor(recipe.scaling), loaded.spec.classes
-        with crops(test.pictures, recipe, test.model.workers) as seen:
-            batches = predict(predictor, seen, loaded.batch_size, classes)
-            yield Answer(title, np.concatenate([batch.probabilities for batch in batches]))
+        twin = next((one for one in made if test.have_same_input(one, title)), None)
+        if twin is None:
+            with test.seen(recipe) as seen:
+                predictor, classes = predictors[recipe.scaling], loaded.spec.classes
+                batches = predict(predictor, seen, loaded.batch_size, classes)
+                made[title] = np.concatenate([batch.probabilities for batch in batches])
+        yield Answer(title, made[twin or title])
 
 
 def harms(test: RecipeTest, answers: Sequence[Answer]) -> list[Harm]:
@@ -175,6 +228,25 @@ def harms(test: RecipeTest, answers: Sequence[Answer]) -> list[Harm]:
             )
         )
     return sorted(found, key=lambda harm: (harm.difference, -harm.flips))
+
+
+def _test(model: Model, setup: Setup) -> RecipeTest:
+    """The test of a model: its published recipe, the variations, and those of the user."""
+    published = model.spec.recipes["published"]
+    own = {
+        path.stem: own_recipe(_document(path), published)
+        for path in setup.options.get("recipe_file", [])
+    }
+    return RecipeTest(model, setup.pictures, {**variations(published), **own})
+
+
+def _alike(tests: Sequence[RecipeTest]) -> list[list[RecipeTest]]:
+    """Group tests whose recipes make the same crops, in the order of their first appearance."""
+    found: dict[str, list[RecipeTest]] = {}
+    for test in tests:
+        steps = {repr(steps_of(recipe)) for recipe in test.recipes.values()}
+        found.setdefault(repr(sorted(steps)), []).append(test)
+    return list(found.values())
 
 
 def _line(harm: Harm, published: Preprocessing) -> list[str]:

@@ -22,7 +22,7 @@ from benchmarking.pictures.recipe import Preprocessing
 SPARE = 2**30
 """Bytes on the disk that files of crops must leave free."""
 
-_WORTH_MENTIONING = 10**9
+WORTH_MENTIONING = 10**9
 """Size in bytes from which users are told about files of crops."""
 
 CropCache = Path | Literal["none"] | None
@@ -64,9 +64,19 @@ def crops_shared(
         shared = sharing(jobs, images, folder, is_worth_it)
         size = sum(file.size for file in {job.crops for job in shared if job.crops})
         is_new = any(not job.crops.is_complete for job in shared if job.crops)
-        if cache is None and size >= _WORTH_MENTIONING and is_new:
+        if cache is None and size >= WORTH_MENTIONING and is_new:
             tell(f"crops that models share are kept meanwhile: {in_bytes(size)} in {folder}")
         yield shared
+
+
+def crops_folder(cache: CropCache) -> Path | None:
+    """The folder of files of crops; None if they may not be kept, or the cache is unknown."""
+    if cache is not None:
+        return None if cache == "none" else cache
+    try:
+        return cache_folder("crops")
+    except BenchmarkError:  # it is told when the sweep begins
+        return None
 
 
 def begin_to_keep(
@@ -85,17 +95,14 @@ def begin_to_keep(
         cache: see `crops_shared`.
         tell: called with a message about large files.
     """
-    if cache == "none" or not recipes:
-        return []
-    try:
-        folder = cache if isinstance(cache, Path) else cache_folder("crops")
-    except BenchmarkError:  # it is told when the sweep begins
+    folder = crops_folder(cache)
+    if folder is None or not recipes:
         return []
     remove_left_over(folder)
     wanted = [recipe for recipe in recipes if not has_crops(folder, images, n, recipe)]
     found = keep_crops(folder, images, n, wanted, files.free(folder) - SPARE)
     size = sum(one.file.crops.size for one in found)
-    if cache is None and size >= _WORTH_MENTIONING:
+    if cache is None and size >= WORTH_MENTIONING:
         tell(f"crops are kept until the models have seen them: {in_bytes(size)} in {folder}")
     return found
 

@@ -84,7 +84,8 @@ class Job:
         may_shrink: whether the batch size was reduced after memory ran out.
         done: rows that earlier attempts have computed, in order and without overlap.
         incidents: events of earlier attempts, in words.
-        only: the rows that this process has to compute; None for all. Others compute the rest.
+        only: rows in which the batches begin that this process has to compute; None for all. Others
+            compute the rest.
     """
 
     run: Run
@@ -121,21 +122,35 @@ class Job:
     def slices(self, size: int) -> list[Job]:
         """The same run, divided into slices of `size` pictures, to be computed side by side.
 
-        Batches are those of an undivided run if `size` is a multiple of the batch size. Rows that
-        are done belong to slices too, because only the loaded model tells whether they can be used.
+        Batches are those of an undivided run; see `missing`. Rows that are done belong to slices
+        too, because only the loaded model tells whether they can be used.
         """
         starts = range(self.rows.start, self.rows.stop, size)
         return [replace(self, only=range(i, min(i + size, self.rows.stop))) for i in starts]
 
     def missing(self, environment: Environment) -> list[range]:
-        """Ranges of its rows that have to be computed in this environment, in order."""
-        missing, start = [], self.rows.start
+        """Ranges of rows that this process has to compute in this environment, in order.
+
+        They are the batches of the whole run that begin in `rows`. So slices never cut a batch,
+        and together have all batches, even if their size is no multiple of the batch size, which
+        may be known only to the loaded model.
+        """
+        missing, start = [], 0
         for done in self.done:
             if not environment.differences(done.environment, may_shrink=self.may_shrink):
-                missing.append(range(start, min(done.rows.start, self.rows.stop)))
-                start = max(start, done.rows.stop)
-        missing.append(range(start, self.rows.stop))
-        return [rows for rows in missing if rows]
+                missing.append(range(start, done.rows.start))
+                start = done.rows.stop
+        missing.append(range(start, len(self.pictures)))
+        begun_here = (self._begun_here(rows, environment.batch_size) for rows in missing)
+        return [rows for rows in begun_here if rows]
+
+    def _begun_here(self, rows: range, batch_size: int) -> range:
+        """Those of consecutive rows whose batch begins in the rows of this process."""
+        first, last = (
+            rows.start + -(-max(0, edge - rows.start) // batch_size) * batch_size
+            for edge in (self.rows.start, self.rows.stop)
+        )
+        return range(min(first, rows.stop), min(last, rows.stop))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,21 +6,28 @@ and its framework is set to deterministic algorithms, as for every other model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from benchmarking.errors import BenchmarkError
+from benchmarking.inference.crop_sharing import crops_shared
+from benchmarking.inference.events import Event
 from benchmarking.inference.job import Environment, Job, Part
 from benchmarking.inference.plan import Options
-from benchmarking.inference.predict import environment_of, parts
+from benchmarking.inference.predict import crops_for, environment_of, parts
+from benchmarking.inference.reading import Reading
 from benchmarking.inference.sweep import Sweep
 from benchmarking.models.frameworks import frameworks
 from benchmarking.models.loaded import Loaded
 from benchmarking.models.own.objects import framework_name
 from benchmarking.models.spec import ModelSpec, Weights
-from benchmarking.pictures.crop_stream import crops
 from benchmarking.pictures.image_set import ImageSet
+from benchmarking.pictures.read_before import ReadBefore
 from benchmarking.pictures.recipe import Preprocessing
+from benchmarking.pictures.sets import Contents
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
@@ -30,6 +37,51 @@ SOURCE = "own"
 """Source of the runs of such models."""
 
 _RECIPE = "own"
+
+
+@dataclass(frozen=True, eq=False)
+class OwnPlan:
+    """A sweep of a user's own model before it starts; `Plan` is that of listed models.
+
+    Attributes:
+        model: see `job_of`.
+        name: name of the run; None uses `own_name`.
+        recipe: the preprocessing of its pictures.
+        images: name of the image set.
+        store: the store for the run.
+        options: see `job_of`.
+    """
+
+    model: Model
+    name: str | None
+    recipe: Preprocessing
+    images: str
+    store: Store
+    options: Options
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The run."""
+        return (Run(self.images, SOURCE, self.name or own_name(self.model), _RECIPE),)
+
+    def read(
+        self, contents: Contents, until: ExitStack, *, before: ReadBefore | None = None
+    ) -> tuple[OwnPlan, ImageSet]:
+        """The plan on the pictures, each of which is read once; see `Plan.read`."""
+        recipes, options = [self.recipe], self.options
+        reading = Reading(recipes, recipes, options.crop_cache, options.workers, before=before)
+        images = reading.read(self.images, contents, until)
+        return replace(self, images=images.name), images
+
+    def sweep(self, images: ImageSet) -> Generator[Event, None, None]:
+        """Predict the pictures, store the run, and yield events; see `Plan.sweep`."""
+        job = job_of(self.model, self.name, self.recipe, images, self.options)
+        self.store.admit(images)
+        with (
+            crops_shared([job], images, self.options.crop_cache, _nothing) as sharing,
+            closing(sweep_of(self.model, images, self.store).run(sharing)) as events,
+        ):
+            yield from events
 
 
 def job_of(
@@ -46,8 +98,13 @@ def job_of(
         options: batch size, threads, GPU, and what to store for each picture.
 
     Raises:
-        BenchmarkError: the name is not valid.
+        BenchmarkError: the name is not valid, or several GPUs are given.
     """
+    if isinstance(options.gpu, tuple | str):
+        raise BenchmarkError(
+            f"gpu is {options.gpu!r}; a model of your own runs in this process, on one device: "
+            "give its number."
+        )
     title = name or own_name(model)
     weights = Weights("in memory", "")
     spec = ModelSpec(SOURCE, title, framework_name(model), weights, {_RECIPE: recipe}, 0)
@@ -87,9 +144,13 @@ def _answer(model: Model, job: Job) -> Iterator[Environment | Part]:
     yield environment
     rows = [range(len(job.pictures))]
     try:
-        with crops(job.pictures, job.recipe, job.workers) as seen:
+        with crops_for(job, rows) as seen:
             predictor = loaded.predictor(job.recipe.scaling)
             yield from parts(predictor, seen, rows, job, environment)
     finally:
         if was_training is True and hasattr(model, "train"):
             model.train()
+
+
+def _nothing(text: str) -> None:
+    """Tell nothing about crops that are not shared with other models anyway."""

@@ -64,8 +64,13 @@ class PartialRun:
         self._has_row = np.zeros(len(job.pictures), dtype=np.bool_)
         self._shapes: list[tuple[int, ...]] = []
         self._earlier: Conditions | None = None
+        self._processes: set[int] = set()
+        self.start(began)
+
+    def start(self, began: datetime) -> None:
+        """Start to measure its time, now: the job may have waited for a free device."""
         self._began = began
-        self._first = self._last_kept = timer()
+        self._first = self._last_kept = self._timer()
 
     def add(self, output: Environment | Part) -> int:
         """Add an output of the job, and return the number of further pictures that are predicted.
@@ -121,10 +126,10 @@ class PartialRun:
         return Conditions(
             self._ingredients,
             self.environment,
-            tuple(self._shapes),
+            tuple(sorted(self._shapes, reverse=True)),  # slices end in any order
             earlier.started if earlier else self._began.isoformat(timespec="seconds"),
             (earlier.seconds if earlier else 0) + self._timer() - self._first,
-            self.incidents,
+            (*self.incidents, *self._divided),
         )
 
     @property
@@ -142,8 +147,18 @@ class PartialRun:
         """The best of the classes that the image set declares; None if it has all."""
         return _joined(self._in_order())[2]
 
+    @property
+    def _divided(self) -> tuple[str, ...]:
+        """That several processes computed it, in words, if they did."""
+        n = len(self._processes)
+        return (f"divided among {n} processes",) if n > 1 else ()
+
     def _begin(self, environment: Environment) -> int:
-        """Resume the checkpoints that have a compatible environment, and drop the others."""
+        """Resume the checkpoints that have a compatible environment, and drop the others.
+
+        Each process that computes a slice of the job gives its environment.
+        """
+        self._processes.add(environment.process_id)
         if self.environment is not None:
             changed = environment.differences(self.environment, may_shrink=False)
             if changed:

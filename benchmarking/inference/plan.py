@@ -12,11 +12,19 @@ from typing import get_args
 
 from benchmarking.errors import BenchmarkError, StoreError, not_installed
 from benchmarking.inference.ahead import first_preparation
-from benchmarking.inference.crop_sharing import CropCache, begin_to_keep, crops_shared
+from benchmarking.inference.crop_sharing import CropCache, crops_shared
+from benchmarking.inference.devices import (
+    EXPECTED_GPU,
+    Gpu,
+    check_distinct,
+    checked_gpus,
+    is_gpu,
+)
 from benchmarking.inference.events import AlreadyStored, Event
 from benchmarking.inference.executors import executors
 from benchmarking.inference.executors._ahead import Ahead
 from benchmarking.inference.job import Job, Keep
+from benchmarking.inference.reading import Reading, crop_together
 from benchmarking.inference.record import check_same_file
 from benchmarking.inference.sweep import Sweep
 from benchmarking.io import files
@@ -32,8 +40,8 @@ from benchmarking.models.sources import precisions_of
 from benchmarking.models.sources.model_file import note_on
 from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import ImageSet
-from benchmarking.pictures.kept_crops import KeptCrops
-from benchmarking.pictures.reading import OnBadImage, read_images
+from benchmarking.pictures.read_before import ReadBefore
+from benchmarking.pictures.reading import OnBadImage
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.pictures.sets import Contents
 from benchmarking.predictions.run import Run
@@ -54,8 +62,10 @@ class Options:
         recipe: name of each model's recipe: "published", "published-test-size" for those that timm
             evaluates at two sizes, or "northcutt2019" for those of 2019.
         batch_size: pictures per forward pass; None uses the framework's default for the device.
-        gpu: number of a visible GPU; None uses the first one, else the CPU; -1 uses the CPU.
-        workers: number of threads that decode pictures; by default one for each core.
+        gpu: number of a visible GPU; None uses the first one, else the CPU; -1 uses the CPU. With
+            several numbers, (0, 1), or "all", each GPU has a worker: they share the models, and
+            the pictures of the last ones. (-1, -1) are two workers on the CPU.
+        workers: number of threads that decode pictures, in all; by default one for each core.
         weights_folder: folder with weight files; None uses the folder of each framework.
         seed: seed of random weights; None uses the published weights.
         keep: "top5", or "all" for the probabilities of all classes.
@@ -74,7 +84,7 @@ class Options:
 
     recipe: str = "published"
     batch_size: int | None = None
-    gpu: int | None = None
+    gpu: Gpu = None
     workers: int = field(default_factory=cores)
     weights_folder: Path | None = None
     seed: int | None = None
@@ -97,6 +107,9 @@ class Options:
             value = getattr(self, name)
             if isinstance(value, str) and value != "none":
                 object.__setattr__(self, name, expanded(value))
+        if isinstance(self.gpu, list | tuple):
+            numbers = tuple(self.gpu)
+            object.__setattr__(self, "gpu", numbers[0] if len(numbers) == 1 else numbers)
         known = (TENSORFLOW, *other_backends())
         if self.precision == "float32":  # the default, which needs no separate store
             object.__setattr__(self, "precision", None)
@@ -104,7 +117,7 @@ class Options:
             ("keep", self.keep in get_args(Keep), "'top5' or 'all'"),
             ("batch_size", _is_whole(self.batch_size, 1), "a whole number from 1 up, or None"),
             ("workers", self.workers is not None and _is_whole(self.workers, 1), "1 or more"),
-            ("gpu", _is_whole(self.gpu, -1), "a GPU's number, -1 for the CPU, or None"),
+            ("gpu", is_gpu(self.gpu), EXPECTED_GPU),
             ("seed", _is_whole(self.seed, 0), "a whole number from 0 up, or None"),
             ("timeout", self.timeout is None or self.timeout > 0, "seconds above 0, or None"),
             ("backend", self.backend in (None, *known), f"None or one of {', '.join(known)}"),
@@ -122,6 +135,12 @@ class Options:
         ):
             if not is_right:
                 raise BenchmarkError(f"{name} is {getattr(self, name)!r}; expected {wanted}.")
+        check_distinct(self.devices)
+
+    @property
+    def devices(self) -> tuple[int, ...]:
+        """The GPUs that share the models, or -1 for each worker on the CPU; () if it is one."""
+        return self.gpu if isinstance(self.gpu, tuple) else ()
 
     @property
     def apart(self) -> str:
@@ -160,6 +179,11 @@ class Plan:
         """The distinct recipes of these models."""
         return tuple(dict.fromkeys(spec.recipes[self.options.recipe] for spec in self.specs))
 
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The runs of these models, in their order."""
+        return tuple(map(self.run, self.specs))
+
     def run(self, spec: ModelSpec) -> Run:
         """The identity of a model's run."""
         return Run(self.images, spec.source, spec.name, self.options.recipe)
@@ -178,65 +202,60 @@ class Plan:
     def _not_stored(self) -> list[ModelSpec]:
         return [s for s in self.specs if not self.store.path(self.run(s)).exists()]
 
-    def _begin_to_keep(self, tell: Callable[[str], None] = notice) -> list[KeptCrops]:
-        """Begin to keep the crops of the runs that have not begun, for the check of the pictures.
-
-        A partial run needs only some crops, and the check is faster without them. Each of these
-        has to be published, or its stack closed; see `_publish`.
-        """
-        missing = [
-            spec.recipes[self.options.recipe]
-            for spec in self.specs
-            if self.options.again or not self._has_begun(self.run(spec))
-        ]
-        cache, recipes = self.options.crop_cache, list(dict.fromkeys(missing))
-        return begin_to_keep(self.images, self.n, recipes, cache, tell)
-
     def read(
         self,
         contents: Contents,
         until: ExitStack,
         on_bad_image: OnBadImage = "stop",
         tell: Callable[[str], None] = notice,
+        *,
+        before: ReadBefore | None = None,
     ) -> tuple[Plan, ImageSet]:
         """The plan on the pictures that can be used; each is read once.
 
-        Their crops are kept for the sweep, as far as there is room. Meanwhile the process of the
-        first model imports its libraries.
+        Their crops are kept for the runs that have not begun, as far as there is room. A partial
+        run needs only some crops, and the check is faster without them. Meanwhile the process
+        of the first model imports its libraries.
 
         Args:
             contents: the pictures that were planned.
             until: crops are removed, and that process is ended, when this stack closes.
             on_bad_image: see `open_images`.
             tell: called with messages for the user.
+            before: pictures that were read before for the same models; see `Reading`.
 
         Raises:
             PictureError: some pictures cannot be used and must not be skipped, or none can.
         """
         until.callback(self.ahead.close)
-        todo = self.specs if self.options.again else self._not_stored
-        self.ahead.prepare(first_preparation(todo, self.options.executor))
-        with ExitStack() as unfinished:
-            kept = self._begin_to_keep(tell)
-            for one in kept:
-                unfinished.push(one.stack)
-            how = (on_bad_image, self.options.workers, tell)
-            images = read_images(self.images, contents, *how, recipes=self.recipes, kept=kept)
-            self._publish(kept, images, until)
+        if not self.options.devices:  # the processes of several devices are started by threads
+            todo = self.specs if self.options.again else self._not_stored
+            self.ahead.prepare(first_preparation(todo, self.options.executor))
+        reading = Reading(
+            self.recipes,
+            self._missing,
+            self.options.crop_cache,
+            self.options.workers,
+            on_bad_image,
+            before,
+            tell,
+        )
+        images = reading.read(self.images, contents, until)
         return self.on(images), images
+
+    @property
+    def _missing(self) -> list[Preprocessing]:
+        """The distinct recipes of the runs that have not begun."""
+        missing = (
+            spec.recipes[self.options.recipe]
+            for spec in self.specs
+            if self.options.again or not self._has_begun(self.run(spec))
+        )
+        return list(dict.fromkeys(missing))
 
     def _has_begun(self, run: Run) -> bool:
         """Whether a run is stored, at least in part."""
         return self.store.path(run).exists() or self.store.unfinished(run).exists()
-
-    def _publish(self, kept: Sequence[KeptCrops], images: ImageSet, until: ExitStack) -> None:
-        """Let the sweep use the crops that were kept; they are removed when the stack closes.
-
-        They stay if the user has named a folder for crops.
-        """
-        stays = isinstance(self.options.crop_cache, Path)
-        for one in kept:
-            one.publish(images, None if stays else until)
 
     def check_room(self) -> None:
         """See `check_room`."""
@@ -251,7 +270,7 @@ class Plan:
                 spec,
                 images.pictures,
                 options.batch_size,
-                options.gpu,
+                options.gpu if isinstance(options.gpu, int) else None,
                 options.workers,
                 weights_folder=options.weights_folder,
                 seed=options.seed,
@@ -293,9 +312,11 @@ class Plan:
             again=options.again,
             timeout=options.timeout,
             executor=options.executor,
+            devices=options.devices,
             notice=tell,
             ahead=self.ahead,
         )
+        wanted = self._missing
         todo = []
         for job in jobs:
             if options.again or not sweep.has(job):
@@ -303,11 +324,11 @@ class Plan:
                 continue
             sweep.tidy(job)
             yield AlreadyStored(job, self.store.provenance(job.run).started)
-        with (
-            crops_shared(todo, images, options.crop_cache, tell) as sharing,
-            closing(sweep.run(sharing)) as events,
-        ):
-            yield from events
+        with ExitStack() as stack:
+            crop_together(images, wanted, options.crop_cache, options.workers, stack, tell)
+            sharing = crops_shared(todo, images, options.crop_cache, tell)
+            shared = stack.enter_context(sharing)
+            yield from stack.enter_context(closing(sweep.run(shared)))
 
 
 def check_room(plans: Sequence[Plan]) -> None:
@@ -370,12 +391,13 @@ def plan(
     )
     _check_precision(options.precision, found.specs)
     _check_compiler(options)
+    gpu = checked_gpus(options.gpu, found.specs, options.executor, tell)
     for note in filter(None, map(note_on, own)):
         tell(note)
     on_tensorflow = any(spec.framework == keras.NAME for spec in found.specs)
     if on_tensorflow and options.backend is None and (said := keras.overridden()):
         tell(said)
-    return Plan(found.specs, found.obstacles, images, n, store, options)
+    return Plan(found.specs, found.obstacles, images, n, store, replace(options, gpu=gpu))
 
 
 def _is_whole(value: object, least: int) -> bool:

@@ -54,8 +54,9 @@ def answer(job: Job) -> Iterator[Environment | Part]:
     framework = framework_of(job.spec)
     try:
         with ExitStack() as stack:
-            # If some rows are done, only the loaded model tells which of them can be skipped.
-            seen = None if job.done else stack.enter_context(_crops(job, [job.rows]))
+            # Only the loaded model tells which rows that are done can be skipped, and its batch
+            # size. So crops of a slice that cuts a batch are begun again; that is rare.
+            seen = None if job.done else stack.enter_context(crops_for(job, [job.rows]))
             loaded = load(
                 job.spec,
                 job.gpu,
@@ -67,8 +68,9 @@ def answer(job: Job) -> Iterator[Environment | Part]:
             environment = environment_of(job, loaded, compiler)
             yield environment
             missing = job.missing(environment)
-            if seen is None:
-                seen = stack.enter_context(_crops(job, missing))
+            if seen is None or missing != [job.rows]:
+                stack.pop_all().close()
+                seen = stack.enter_context(crops_for(job, missing))
             yield from parts(loaded.predictor(job.recipe.scaling), seen, missing, job, environment)
     except Exception as error:
         if isinstance(error, MemoryError) or framework.is_out_of_memory(error):
@@ -103,8 +105,10 @@ def parts(
             yield Part(wanted.start + batch.first, batch.input_shape, top, everything, few)
 
 
-def _crops(job: Job, rows: Sequence[range]) -> AbstractContextManager[Iterator[NDArray[np.uint8]]]:
-    """Crops of the pictures of these rows; decoding starts at once."""
+def crops_for(
+    job: Job, rows: Sequence[range]
+) -> AbstractContextManager[Iterator[NDArray[np.uint8]]]:
+    """Crops of the pictures of these rows, from the job's file or decoded; that starts at once."""
     if job.crops:
         return job.crops.crops(job.pictures, job.recipe, job.workers, rows)
     wanted = [job.pictures[row] for part in rows for row in part]
@@ -116,7 +120,7 @@ def _chosen(job: Job, loaded: Loaded) -> tuple[Loaded, str]:
     if job.compiler is None or not can_be_compiled(loaded):
         return loaded, ""
     first = [range(min(COMPARED, len(job.pictures)))]
-    with _crops(job, first) as seen:
+    with crops_for(job, first) as seen:
         pixels = list(seen)
     size = job.batch_size or loaded.batch_size
 

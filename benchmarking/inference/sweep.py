@@ -6,7 +6,7 @@ import atexit
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -15,6 +15,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.inference.across_devices import AcrossDevices
 from benchmarking.inference.ahead import foreseen
 from benchmarking.inference.checkpoints import Checkpoints
 from benchmarking.inference.compiled import NOT_USED
@@ -26,6 +27,7 @@ from benchmarking.inference.executors import (
     Finished,
     Output,
     Quiet,
+    ended,
     executors,
 )
 from benchmarking.inference.executors import Event as JobEvent
@@ -65,6 +67,8 @@ class Sweep:
         again: whether complete stored runs are computed again.
         timeout: seconds without output after which a job is stopped; None never stops it.
         executor: name of the executor for all jobs; None uses that of each job's framework.
+        devices: numbers of the GPUs among which jobs are shared, or -1 for each worker on the CPU;
+            () runs every job on its own GPU.
         answer: the function that computes a job; its executor runs it.
         resumes: whether checkpoints are written and used.
         notice: called with messages for the user.
@@ -79,6 +83,7 @@ class Sweep:
     again: bool = True
     timeout: float | None = None
     executor: str | None = None
+    devices: tuple[int, ...] = ()
     answer: Callable[[Job], Iterable[Environment | Part]] = answer
     resumes: bool = True
     notice: Callable[[str], None] = notice
@@ -113,6 +118,7 @@ class Sweep:
         names = {job.run: self.executor_of(job) for job in jobs}
         for name in set(names.values()) - known.keys():
             raise BenchmarkError(f"there is no executor {name!r}; there are {', '.join(known)}.")
+        run_by = {name: self._on_devices(known[name]) for name in names.values()}
         retries = Retries()
         before = {job.run: self._started(job.run) for job in jobs}
 
@@ -126,7 +132,7 @@ class Sweep:
         groups = [list(group) for _, group in groupby(sorted(jobs, key=together), key=together)]
         with self.store.admitted(self.images), closing(self.ahead):
             for group, later in zip(groups, [*groups[1:], []], strict=True):
-                executor = known[names[group[0].run]]
+                executor = run_by[names[group[0].run]]
                 yield from self._run_in(executor, group, retries, before, later)
                 while retries.waiting:
                     self.ahead.close()  # it may be memory that lacks
@@ -135,6 +141,12 @@ class Sweep:
     def executor_of(self, job: Job) -> str:
         """Name of the executor that runs a job."""
         return self.executor or framework_of(job.spec).EXECUTOR
+
+    def _on_devices(self, executor: Executor) -> Executor | AcrossDevices:
+        """The executor, on every device of the sweep if there are several."""
+        if not self.devices:
+            return executor
+        return AcrossDevices(executor, self.devices, self.notice)
 
     def tidy(self, job: Job) -> None:
         """Remove the checkpoints that a sudden end has left for a run that is complete."""
@@ -145,7 +157,7 @@ class Sweep:
 
     def _run_in(
         self,
-        executor: Executor,
+        executor: Executor | AcrossDevices,
         jobs: Iterable[Job],
         retries: Retries,
         before: dict[Run, str],
@@ -162,7 +174,7 @@ class Sweep:
             try:
                 claimed = self._claimed(waiting, active, before, taken)
                 known = foreseen(claimed, self.ahead, (waiting, later), self.executor_of)
-                with _ended(executor.run(self.answer, known, self.timeout)) as events:
+                with ended(executor.run(self.answer, known, self.timeout)) as events:
                     for event in events:
                         yield from self._take(event, active, retries)
                 yield from active.others
@@ -229,10 +241,12 @@ class Sweep:
         """Handle one event of an executor, and yield the events of the sweep."""
         partial = active.of(event.job)
         if isinstance(event, Accepted):
+            partial.start(self.clock())
             yield Started(event.job)
         elif isinstance(event, Output):
+            is_first = partial.environment is None
             done = partial.add(event.value)
-            if isinstance(event.value, Environment):
+            if is_first and isinstance(event.value, Environment):
                 self._tell_of_dropped(partial)
                 self._tell_of_compiler(partial.job, event.value)
             yield Progress(event.job, done)
@@ -340,20 +354,6 @@ def _open_sweeps() -> WeakSet[Generator[Event, None, None]]:
 def _claims_of_this_process() -> set[Path]:
     """Folders of the runs that this process has locked; waiting for them would never end."""
     return set()
-
-
-@contextmanager
-def _ended(events: Iterator[JobEvent[Job]]) -> Iterator[Iterator[JobEvent[Job]]]:
-    """Close the events of an executor when the block ends, not at garbage collection.
-
-    A notebook keeps the frames of the last error alive until the next error.
-    """
-    try:
-        yield events
-    finally:
-        close = getattr(events, "close", None)
-        if close is not None:
-            close()
 
 
 class _Active:

@@ -47,6 +47,14 @@ def bar(
     return tqdm_class(items, desc=title, total=total, unit=unit, unit_scale=is_bytes, **options)
 
 
+def line(text: str) -> None:
+    """Print a line on standard output at once, without breaking a progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stdout)
+    sys.stdout.flush()
+
+
 def notice(text: str) -> None:
     """Print a message on standard error without breaking a progress bar."""
     from tqdm import tqdm

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, get_args
@@ -12,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import PictureError, requires
-from benchmarking.pictures.decode import MOST_PIXELS, opened, read_to_end, refuse_too_many_pixels
-from benchmarking.pictures.jpeg_markers import is_huffman_coded
+from benchmarking.pictures.decode import refuse_too_many_pixels
+from benchmarking.pictures.decoded import Decoded, opencv, opencv_refusal
 from benchmarking.pictures.recipe import Interpolation, Library, Preprocessing, Rounding
 
 _ROUND: Mapping[Rounding, Callable[[float], int]] = {
@@ -24,7 +23,7 @@ _ROUND: Mapping[Rounding, Callable[[float], int]] = {
 
 
 def crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """Decode, resize and crop one picture.
+    """Decode, resize and crop one picture; for several recipes see `cropped`.
 
     Args:
         data: the bytes of the picture's file, in any format that the recipe's library reads.
@@ -37,15 +36,34 @@ def crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
         PictureError: the library cannot decode the picture.
         MissingDependency: the library is not installed.
     """
-    return _CROP[preprocessing.library](data, preprocessing)
+    return cropped(Decoded(data), preprocessing)
 
 
-def refusals(data: bytes, recipes: Collection[Preprocessing]) -> dict[Preprocessing, PictureError]:
-    """The errors that `crop` raises for a picture, by recipe, found faster than by cropping.
+def cropped(picture: Decoded, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Resize and crop a picture, which is decoded only if no other recipe has done it.
 
-    Every library decodes the picture, and the size after every resize is computed. There is one
-    exception: if Pillow has read a Huffman-coded JPEG, OpenCV does not decode it again, because it
-    has the same decoder.
+    Args:
+        picture: the picture; give the same object with every recipe.
+        preprocessing: the recipe; the framework applies its scaling later.
+
+    Returns:
+        (crop, crop, 3) RGB.
+
+    Raises:
+        PictureError: the library cannot decode the picture.
+        MissingDependency: the library is not installed.
+    """
+    return _CROP[preprocessing.library](picture, preprocessing)
+
+
+def refusals(
+    picture: Decoded, recipes: Collection[Preprocessing]
+) -> dict[Preprocessing, PictureError]:
+    """The errors that `cropped` raises for a picture, by recipe, found faster than by cropping.
+
+    Every library decodes the picture, unless it has, and the size after every resize is computed.
+    There is one exception: if Pillow has read a Huffman-coded JPEG, OpenCV does not decode it
+    again, because it has the same decoder.
 
     Returns:
         Only the recipes that cannot crop the picture.
@@ -54,20 +72,18 @@ def refusals(data: bytes, recipes: Collection[Preprocessing]) -> dict[Preprocess
         MissingDependency: a library is not installed.
     """
     refused: dict[Preprocessing, PictureError] = {}
-    size: tuple[int, int] | None = None
     for library in get_args(Library):
         of_library = [recipe for recipe in recipes if recipe.library == library]
         if not of_library:
             continue
         try:
-            if size is None or not is_huffman_coded(data):
-                size = _SIZE[library](data)
+            size = _SIZE[library](picture)
         except PictureError as error:
             refused |= dict.fromkeys(of_library, error)
             continue
         for recipe in of_library:
             try:
-                _refuse_resize(data, size, recipe)
+                _refuse_resize(picture, size, recipe)
             except PictureError as error:
                 refused[recipe] = error
     return refused
@@ -152,29 +168,28 @@ def _centre(picture: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray
     return square
 
 
-def _pillow_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def _pillow_crop(picture: Decoded, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """Crop as torchvision, timm and Keras do: convert to RGB and ignore EXIF rotation."""
     with requires("pytorch"):
         from PIL import Image
 
     filter_ = Image.Resampling[_PILLOW_FILTERS[preprocessing.interpolation]]
-    with opened(data) as file:
+    with picture.opened() as file:
         if preprocessing.library == "pillow-draft":
             _draft(file, preprocessing)
         if preprocessing.first == "crop":
             side = preprocessing.crop
             top, left, source = square_before_resize(file.height, file.width, preprocessing)
-            square = file.convert("RGB").crop((left, top, left + source, top + source))
+            square = picture.by_pillow(file).crop((left, top, left + source, top + source))
             return np.array(square if source == side else square.resize((side, side), filter_))
         resized(file.height, file.width, preprocessing)  # raises before decoding
-        file.load()
-        picture = file if file.mode == "RGB" else file.convert("RGB")
-        height, width = resized(picture.height, picture.width, preprocessing)
-        if picture.size != (width, height):
-            picture = picture.resize((width, height), filter_)
+        whole = picture.by_pillow(file)
+        height, width = resized(whole.height, whole.width, preprocessing)
+        if whole.size != (width, height):
+            whole = whole.resize((width, height), filter_)
         top, left = crop_corner(height, width, preprocessing)
         bottom, right = top + preprocessing.crop, left + preprocessing.crop
-        return np.array(picture.crop((left, top, right, bottom)))  # black beyond the border
+        return np.array(whole.crop((left, top, right, bottom)))  # black beyond the border
 
 
 def _draft(file: Any, preprocessing: Preprocessing) -> None:
@@ -182,10 +197,10 @@ def _draft(file: Any, preprocessing: Preprocessing) -> None:
     file.draft("RGB", resized(file.height, file.width, preprocessing)[::-1])
 
 
-def _refuse_resize(data: bytes, size: tuple[int, int], preprocessing: Preprocessing) -> None:
-    """Raise the error that `crop` raises after decoding a picture of this height and width."""
+def _refuse_resize(picture: Decoded, size: tuple[int, int], preprocessing: Preprocessing) -> None:
+    """Raise the error that `cropped` raises after decoding a picture of this height and width."""
     if preprocessing.library == "pillow-draft":
-        with opened(data) as file:
+        with picture.opened() as file:
             _draft(file, preprocessing)
             size = file.height, file.width
     if preprocessing.first == "resize":
@@ -200,64 +215,28 @@ def _pillow_versions() -> dict[str, str]:
     return {"Pillow": __version__, **jpeg}
 
 
-def _opencv_crop(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def _opencv_crop(picture: Decoded, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """Crop with OpenCV: decode like cv2.imread, rotate by EXIF, resize without antialiasing."""
-    cv2 = _opencv()
-    picture = _opencv_picture(data)
+    cv2 = opencv()
+    whole = picture.by_opencv()
     filter_ = getattr(cv2, _OPENCV_FILTERS[preprocessing.interpolation])
-    height, width, _ = picture.shape
+    height, width, _ = whole.shape
     if preprocessing.first == "crop":
         top, left, side = square_before_resize(height, width, preprocessing)
-        picture = picture[top : top + side, left : left + side]
+        whole = whole[top : top + side, left : left + side]
         height, width = preprocessing.crop, preprocessing.crop
     else:
         height, width = resized(height, width, preprocessing)
-    if picture.shape[:2] != (height, width):
+    if whole.shape[:2] != (height, width):
         try:
-            picture = cv2.resize(picture, (width, height), interpolation=filter_)
+            whole = cv2.resize(whole, (width, height), interpolation=filter_)
         except (cv2.error, MemoryError) as error:
-            raise _opencv_refusal(error) from error
-    return _centre(picture[:, :, ::-1], preprocessing)
-
-
-def _opencv_picture(data: bytes) -> NDArray[np.uint8]:
-    """The picture that OpenCV decodes, of shape (height, width, 3) in BGR order."""
-    cv2 = _opencv()
-    with opened(data):  # checks formats and limits
-        pass
-    try:
-        picture: NDArray[np.uint8] | None = cv2.imdecode(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR
-        )
-    except (cv2.error, MemoryError) as error:
-        raise _opencv_refusal(error) from error
-    if picture is None:
-        raise PictureError("cannot be decoded by OpenCV.")
-    if picture.ndim != 3 or picture.dtype != np.uint8:
-        raise PictureError("is not decoded into 8-bit colours by OpenCV.")
-    return picture
-
-
-def _opencv_size(data: bytes) -> tuple[int, int]:
-    height, width, _ = _opencv_picture(data).shape
-    return height, width
-
-
-def _opencv_refusal(error: Exception) -> PictureError:
-    return PictureError(f"cannot be decoded by OpenCV: {getattr(error, 'err', error)}")
-
-
-def _opencv() -> Any:
-    """Import OpenCV with our limit on pixels and without its messages; it reads both at import."""
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    with requires("keras"):
-        import cv2
-    return cv2
+            raise opencv_refusal(error) from error
+    return _centre(whole[:, :, ::-1], preprocessing)
 
 
 def _opencv_versions() -> dict[str, str]:
-    cv2 = _opencv()
+    cv2 = opencv()
     jpeg = re.search(r"JPEG:\s+(?:.*\(ver ([\w.]+)|(\S+))", cv2.getBuildInformation())
     found = next((part for part in jpeg.groups() if part), "unknown") if jpeg else "unknown"
     return {"OpenCV": cv2.__version__, "OpenCV's JPEG library": found}
@@ -277,15 +256,15 @@ _OPENCV_FILTERS: Mapping[Interpolation, str] = {
     "lanczos": "INTER_LANCZOS4",
     "area": "INTER_AREA",  # the only one that antialiases
 }
-_CROP: Mapping[Library, Callable[[bytes, Preprocessing], NDArray[np.uint8]]] = {
+_CROP: Mapping[Library, Callable[[Decoded, Preprocessing], NDArray[np.uint8]]] = {
     "pillow": _pillow_crop,
     "pillow-draft": _pillow_crop,
     "opencv": _opencv_crop,
 }
-_SIZE: Mapping[Library, Callable[[bytes], tuple[int, int]]] = {
-    "pillow": read_to_end,
-    "pillow-draft": read_to_end,
-    "opencv": _opencv_size,
+_SIZE: Mapping[Library, Callable[[Decoded], tuple[int, int]]] = {
+    "pillow": Decoded.size_by_pillow,
+    "pillow-draft": Decoded.size_by_pillow,
+    "opencv": Decoded.size_by_opencv,
 }
 _VERSIONS: Mapping[Library, Callable[[], dict[str, str]]] = {
     "pillow": _pillow_versions,

@@ -105,19 +105,20 @@ class CropFile:
                 if handle is not None:
                     yield stack.enter_context(self._kept(handle, pictures, preprocessing, workers))
                     return
-            file = self._opened(stack)
-            if file:
-                read = self._read(file, pictures, preprocessing, rows)
+            kept = self.opened(stack)
+            if kept:
+                read = _read(kept, pictures, preprocessing, rows)
                 yield stack.enter_context(closing(read))
             else:
                 wanted = [pictures[row] for part in rows for row in part]
                 yield stack.enter_context(crops(wanted, preprocessing, workers))
 
-    def _opened(self, stack: ExitStack) -> BinaryIO | None:
-        """Open the file if it is complete; another process may remove it at any time."""
+    def opened(self, stack: ExitStack) -> OpenedCrops | None:
+        """Open the file until the stack closes; None if it is not complete, or was removed."""
         with suppress(OSError):
             if self.is_complete:
-                return stack.enter_context(self.path.open("rb"))
+                file = stack.enter_context(self.path.open("rb"))
+                return OpenedCrops(self, file.fileno(), self._sums(file))
         return None
 
     def use(self, stack: ExitStack) -> bool:
@@ -236,22 +237,6 @@ class CropFile:
             else:
                 yield one
 
-    def _read(
-        self,
-        file: BinaryIO,
-        pictures: Sequence[Picture],
-        preprocessing: Preprocessing,
-        rows: Sequence[range],
-    ) -> Generator[Crop, None, None]:
-        """Read crops one by one; a memory map would crash if another process cut the file."""
-        handle, sums = file.fileno(), self._sums(file)
-        for row in (row for part in rows for row in part):
-            data = os.pread(handle, self._stride, row * self._stride)
-            if len(data) == self._stride and zlib.crc32(data) == sums[row]:
-                yield np.frombuffer(data, np.uint8).reshape(self.shape)
-            else:
-                yield crop_of(pictures[row], preprocessing)
-
     def _sums(self, file: BinaryIO) -> NDArray[np.int64]:
         """The checksum of each crop; -1 where the file ends before it."""
         data = os.pread(file.fileno(), self.n * _CRC.itemsize, self.n * self._stride)
@@ -259,6 +244,32 @@ class CropFile:
         sums = np.full(self.n, -1)
         sums[:whole] = np.frombuffer(data, _CRC, whole)
         return sums
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedCrops:
+    """A complete file of crops that is open for reading; threads can read at the same time.
+
+    Attributes:
+        crops: the file.
+        handle: its descriptor.
+        sums: checksum of the crop of each row; -1 where the file ends before it.
+    """
+
+    crops: CropFile
+    handle: int
+    sums: NDArray[np.int64]
+
+    def crop(self, row: int) -> Crop | None:
+        """The crop of a row; None if it is damaged.
+
+        A memory map would crash if another process cut the file.
+        """
+        stride = self.crops._stride
+        data = os.pread(self.handle, stride, row * stride)
+        if len(data) == stride and zlib.crc32(data) == self.sums[row]:
+            return np.frombuffer(data, np.uint8).reshape(self.crops.shape)
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,6 +309,18 @@ class Unfinished:
         os.fsync(self.handle)
         self.crops._part.replace(target.path)
         return True
+
+
+def _read(
+    kept: OpenedCrops,
+    pictures: Sequence[Picture],
+    preprocessing: Preprocessing,
+    rows: Sequence[range],
+) -> Generator[Crop, None, None]:
+    """Read crops one by one; those that are damaged are decoded again."""
+    for row in (row for part in rows for row in part):
+        pixels = kept.crop(row)
+        yield crop_of(pictures[row], preprocessing) if pixels is None else pixels
 
 
 def _remove(path: Path) -> None:

@@ -43,6 +43,10 @@ class KeptCrops:
         with suppress(OSError):
             self.file.write(row, pixels)
 
+    def target(self, images: ImageSet) -> CropFile:
+        """The file that these crops become when they are published."""
+        return crop_file(self.folder, images, self.recipe)
+
     def publish(self, images: ImageSet, until: ExitStack | None) -> bool:
         """Give the file its name, if all crops of an image set were kept; else remove it.
 
@@ -54,7 +58,7 @@ class KeptCrops:
         Returns:
             Whether the file can be used now.
         """
-        target = crop_file(self.folder, images, self.recipe)
+        target = self.target(images)
         with self.stack:
             if target.n != self.file.n or not self.file.is_complete:
                 return False

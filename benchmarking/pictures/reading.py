@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from benchmarking.errors import PictureError
 from benchmarking.io.prefetch import prefetched
 from benchmarking.io.progress import bar, notice
-from benchmarking.pictures.crop import crop, refusals
+from benchmarking.pictures.crop import cropped, refusals
 from benchmarking.pictures.decode import deep_mode, read_to_end, without_border
+from benchmarking.pictures.decoded import Decoded
 from benchmarking.pictures.design import Design
 from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, fingerprint
 from benchmarking.pictures.kept_crops import KeptCrops
 from benchmarking.pictures.recipe import Preprocessing
 
 if TYPE_CHECKING:
+    from benchmarking.pictures.read_before import ReadBefore
     from benchmarking.pictures.sets import Contents
 
 OnBadImage = Literal["stop", "skip"]
@@ -35,6 +37,7 @@ def read_images(
     *,
     recipes: Collection[Preprocessing] = (),
     kept: Sequence[KeptCrops] = (),
+    before: ReadBefore | None = None,
 ) -> ImageSet:
     """Read every picture in full, with a progress bar; for the arguments see `open_images`.
 
@@ -46,6 +49,8 @@ def read_images(
         tell: called with messages.
         recipes: see `open_images`.
         kept: where to keep the crops by some of the recipes, one for each row of the contents.
+        before: pictures that were read before with these recipes; they are not read again. Those
+            that are read are added.
 
     Raises:
         PictureError: some pictures cannot be used and must not be skipped, or none can.
@@ -54,8 +59,8 @@ def read_images(
     with warnings.catch_warnings():
         # Warnings about metadata would break the bar.
         warnings.filterwarnings("ignore", module="PIL")
-        order = _reading_order(pictures)
-        read = inspected([pictures[row] for row in order], workers, recipes, kept, order)
+        order = reading_order(pictures)
+        read = inspected([pictures[row] for row in order], workers, recipes, kept, order, before)
         shown = bar(read, title="reading", total=len(pictures), unit=" images")
         found = dict(zip(order, shown, strict=True))
         seen = [found[row] for row in range(len(pictures))]
@@ -86,6 +91,8 @@ def read_images(
             f"({', '.join(deep[:_SHOWN])}{more}); Pillow clips their values at 255, so most "
             "become white or black. Convert them to 8 bits first."
         )
+    if before:
+        before.add([picture.key for picture in pictures], seen)
     digests = [look.sha256 for look in seen if not look.problem]
     return image_set(name, good, digests, contents.classes, contents.picture_set, contents.design)
 
@@ -111,10 +118,12 @@ def inspected(
     recipes: Collection[Preprocessing] = (),
     kept: Sequence[KeptCrops] = (),
     rows: Sequence[int] = (),
+    before: ReadBefore | None = None,
 ) -> Iterator[Seen]:
     """Read each picture with several threads, and check that every recipe can crop it.
 
-    Without recipes, check that Pillow can decode it. Results are in order.
+    Each picture is decoded once by each library, for all recipes together. Without recipes, check
+    that Pillow can decode it. Results are in order.
 
     Args:
         pictures: the pictures.
@@ -122,20 +131,25 @@ def inspected(
         recipes: the recipes.
         kept: where to keep the crops by some of the recipes.
         rows: row of each picture in these files.
+        before: pictures that were read before with these recipes; they are not read again.
     """
     others = [recipe for recipe in recipes if not any(one.serve(recipe) for one in kept)]
 
     def look(numbered: tuple[int, Picture]) -> Seen:
         row, picture = numbered
+        known = before.seen(picture.key, row, kept) if before else None
+        if known:
+            return known
 
         def refused(data: bytes) -> Mapping[Preprocessing, PictureError]:
             """The recipes that cannot crop a picture; crops that are to be kept are made."""
+            decoded = Decoded(data)
             for one in kept:
                 try:
-                    one.keep(row, crop(data, one.recipe))
+                    one.keep(row, cropped(decoded, one.recipe))
                 except PictureError as error:
-                    return refusals(data, recipes) or {one.recipe: error}
-            return refusals(data, others)
+                    return refusals(decoded, recipes) or {one.recipe: error}
+            return refusals(decoded, others)
 
         return _look(picture, recipes, refused)
 
@@ -153,13 +167,18 @@ def image_set(
     design: Design | None = None,
 ) -> ImageSet:
     """An image set of these pictures, with the fingerprint computed from their digests."""
-    keys = [picture.key for picture in pictures]
-    cut = [f" border {one.border}" if one.border else "" for one in pictures]
-    digest = fingerprint(keys, [f"{one}{border}" for one, border in zip(digests, cut, strict=True)])
+    digest = fingerprint_of(pictures, digests)
     return ImageSet(name, tuple(pictures), digest, tuple(classes), picture_set, design)
 
 
-def _reading_order(pictures: Sequence[Picture]) -> list[int]:
+def fingerprint_of(pictures: Iterable[Picture], digests: Iterable[str]) -> str:
+    """The fingerprint of pictures from the sha256 of each, in hex."""
+    every = list(zip(pictures, digests, strict=True))
+    cut = (f"{digest} border {one.border}" if one.border else digest for one, digest in every)
+    return fingerprint([one.key for one, _ in every], list(cut))
+
+
+def reading_order(pictures: Sequence[Picture]) -> list[int]:
     """Rows in the order in which their places are read fastest: that of files, if places say it."""
     keys: list[Any] = [getattr(picture.place, "order", None) for picture in pictures]
     rows = range(len(pictures))

@@ -144,6 +144,8 @@ class Measured:
         losses: losses of the first steps of training.
         answers: predictions on real pictures; None if the scenario has none.
         facts: further facts, in words, such as what was compiled.
+        device_times: times of a few further calls between two events on an accelerator; () if its
+            framework has none.
     """
 
     first: float
@@ -155,6 +157,7 @@ class Measured:
     losses: tuple[float, ...] = ()
     answers: Answers | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    device_times: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

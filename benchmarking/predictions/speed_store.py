@@ -1,11 +1,15 @@
 """The rounds of speed in a store, in JSON files; see `speed_runs` for their names.
 
+The sizes of models are in a file of their own, {store}/speed/counts.json.
+
 A file is replaced atomically after each round, so an interruption loses the round that ran. Each
 document has a digest of itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +90,35 @@ class SpeedStore:
         }
         files.write(self.path(series, setting), sealed(document, {}).encode())
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Size and work of the models that were counted, by full name; {} for what has no counts.
+
+        Raises:
+            StoreError: their file is broken.
+        """
+        import msgspec
+
+        path = self._counts
+        if not path.exists():
+            return {}
+        with _told(path, "Remove it; models are counted again"):
+            document = unsealed(files.read_regular(path).decode())
+            return msgspec.convert(document.get("counts"), dict[str, dict[str, int]])
+
+    def add_counts(self, model: str, counts: Mapping[str, int]) -> None:
+        """Add the counts of a model, by its full name.
+
+        Raises:
+            StoreError: their file is broken.
+            BenchmarkError: it cannot be written.
+        """
+        document = {"format": FORMAT, "counts": {**self.counts(), model: dict(counts)}}
+        files.write(self._counts, sealed(document, {}).encode())
+
+    @property
+    def _counts(self) -> Path:
+        return self.folder / FOLDER / f"counts{SUFFIX}"
+
     def paths(self) -> list[Path]:
         """The file of every series, sorted; `read_file` reads one."""
         return sorted((self.folder / FOLDER).glob(f"*/*/[!.]*{SUFFIX}"))
@@ -99,16 +132,21 @@ def read_file(path: Path) -> Recorded:
     """
     import msgspec
 
-    where = printable(str(path))
-    try:
+    with _told(path, "Remove it, and measure its rounds again"):
         document: Any = unsealed(files.read_regular(path).decode())
         if document.get("format") != FORMAT:
             raise ValueError(f"its format is {document.get('format')!r}, expected {FORMAT}")
         parts = {name: document.get(name) for name in ("series", "setting", "rounds")}
         return msgspec.convert(parts, Recorded)
+
+
+@contextmanager
+def _told(path: Path, remedy: str) -> Iterator[None]:
+    """Errors of reading a file as StoreErrors."""
+    where = printable(str(path))
+    try:
+        yield
     except OSError as error:
         raise StoreError(f"{where} cannot be read: {error.strerror}.") from error
     except (ValueError, StoreError) as error:  # msgspec's errors are ValueErrors
-        raise StoreError(
-            f"{where} is broken: {error}. Remove it, and measure its rounds again."
-        ) from error
+        raise StoreError(f"{where} is broken: {error}. {remedy}.") from error

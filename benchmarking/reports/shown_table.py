@@ -12,15 +12,15 @@ import numpy as np
 
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference.own_model import Model, own_name
-from benchmarking.inference.plan import Models, Options
-from benchmarking.inference.verbs import Images, from_file, opened, predict, recipes_of
+from benchmarking.inference.plan import Models
+from benchmarking.inference.requests import AnyPlan, Images, plans, request_of
+from benchmarking.inference.verbs import predicted
 from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder
 from benchmarking.io.names import UNKNOWN
 from benchmarking.io.printable import printable
 from benchmarking.labels.label_files import label_set, prefix_of
 from benchmarking.labels.label_set import LabelSet
-from benchmarking.models.sources.model_file import is_model_file
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.sampling import Sample
 from benchmarking.predictions.run import Run
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Labels = str | Path | LabelSet | Sequence[str | Path]
+
+_DIGITS = 16  # of the fingerprint, in the name of a store
 
 
 @dataclass(frozen=True, repr=False)
@@ -144,6 +146,7 @@ def evaluate(
     store: Store | str | Path | None = None,
     labels: Labels = "original",
     estimate: int | Sample | None = None,
+    until: float | None = None,
     **options: Any,
 ) -> Table:
     """Measure the accuracy of a model on pictures: predict and score in one call.
@@ -157,6 +160,8 @@ def evaluate(
         labels: see `score`.
         estimate: number of pictures to draw at random: the table has estimates of the accuracies on
             all pictures, with their intervals; see `predict`.
+        until: percentage points, such as 0.5: larger samples are drawn until acc@1 is known to
+            this; see `predict`.
         options: options of `predict`, such as name=, recipe=, batch_size= or gpu=.
 
     Raises:
@@ -167,17 +172,59 @@ def evaluate(
     >>> round(table.rows[0].scores["Acc@1"].share, 2)
     0.9
     """
-    if is_model_file(model):
-        how = {key: options.pop(key) for key in ("recipe", "name") if key in options}
-        model = from_file(model, **how)
-    images = opened(pictures, recipes_of(model, options.get("recipe", "published")), estimate)
+    if store is None and callable(model):  # a later call cannot use its run
+        options = {"name": own_name(model), **options}
+    request = request_of(model, **options)
     if store is None:
-        apart = Options(seed=options.get("seed"), precision=options.get("precision")).apart
-        store = cache_folder("evaluated") / f"{images.fingerprint[:16]}{apart}"
-        if callable(model):  # a later call cannot use its run
-            options = {"name": own_name(model), **options}
-    runs = predict(model, images, store, **options)
-    return score(store, images, labels=labels, runs=runs)
+        cached = _Cached(cache_folder("evaluated"), request.options.apart)
+        made = plans(
+            lambda name, n: cached.likely(request.plan(name, n, cached.new)),
+            pictures,
+            estimate,
+            until,
+            cached.settled,
+        )
+    else:
+        kept = store if isinstance(store, Store) else Store(store)
+        made = plans(lambda name, n: request.plan(name, n, kept), pictures, estimate, until)
+    found = predicted(made)
+    return score(found.store, found.images, labels=labels, runs=found.runs)
+
+
+@dataclass(frozen=True)
+class _Cached:
+    """Stores of `evaluate` in a folder, one for each list of pictures, named by its fingerprint.
+
+    The fingerprint is known only when the pictures have been read.
+
+    Attributes:
+        folder: the folder.
+        apart: suffix of their names; see `Options.apart`.
+    """
+
+    folder: Path
+    apart: str
+
+    @property
+    def new(self) -> Store:
+        """A store without runs, for pictures that have not been read."""
+        return Store(self.folder / f"{'0' * _DIGITS}{self.apart}")
+
+    def likely(self, plan: AnyPlan) -> AnyPlan:
+        """A plan with a store that has begun one of its runs, on these pictures or on others.
+
+        The crops of runs that have begun are not kept while pictures are read.
+        """
+        for path in self.folder.glob(f"{'[0-9a-f]' * _DIGITS}{self.apart}"):
+            store = Store(path)
+            if any(store.path(run).exists() or store.unfinished(run).exists() for run in plan.runs):
+                return replace(plan, store=store)
+        return plan
+
+    def settled(self, plan: AnyPlan, images: ImageSet) -> AnyPlan:
+        """A plan with the store of its pictures."""
+        name = f"{images.fingerprint[:_DIGITS]}{self.apart}"
+        return replace(plan, store=Store(self.folder / name))
 
 
 def _only_set(store: Stores) -> str:

@@ -6,9 +6,6 @@ from which one in ten was drawn stands for ten.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import erfc, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -17,50 +14,23 @@ from numpy.typing import NDArray
 from benchmarking.errors import BenchmarkError
 from benchmarking.labels.label_set import LabelSet
 from benchmarking.pictures.design import Design
+from benchmarking.pictures.intervals import (
+    Counts,
+    Estimate,
+    estimated_share,
+    standard_error,
+    stratified_share,
+)
 from benchmarking.predictions.run import Run
-from benchmarking.scoring.statistics import wilson_interval
 
-Counts = NDArray[np.integer] | Sequence[int]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An estimate of a share of all pictures, or of a difference of two such shares.
-
-    Attributes:
-        value: the estimate; its mean over all samples that could be drawn is the true value.
-        low: lower end of the interval.
-        high: upper end.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def half(self) -> float:
-        """Half of the length of the interval."""
-        return (self.high - self.low) / 2
-
-    @property
-    def p_value(self) -> float:
-        """Two-sided p-value of a true value of 0, for a 95 % interval with equal halves."""
-        error = self.half / NormalDist().inv_cdf(0.975)
-        if not error:
-            return float(self.value == 0)
-        return erfc(abs(self.value) / error / sqrt(2))
-
-
-def estimated_share(hits: NDArray[np.bool_], design: Design, confidence: float = 0.95) -> Estimate:
-    """Estimate the share of all pictures that a model gets right.
-
-    Args:
-        hits: (n,) whether the model is right on each picture of the sample.
-        design: how the sample was drawn.
-        confidence: share of such intervals that contain the true share.
-    """
-    right = np.bincount(design.strata, hits, minlength=len(design.sizes))
-    return stratified_share(right.astype(np.int64), design.drawn, design.sizes, confidence)
+__all__ = [
+    "Estimate",
+    "check_whole_sample",
+    "estimated_difference",
+    "estimated_share",
+    "stratified_difference",
+    "stratified_share",
+]
 
 
 def estimated_difference(
@@ -101,42 +71,6 @@ def check_whole_sample(run: Run, right: LabelSet, design: Design) -> None:
         )
 
 
-def stratified_share(
-    right: Counts, drawn: Counts, sizes: Counts, confidence: float = 0.95
-) -> Estimate:
-    """Estimate a share from random samples of several strata, without replacement.
-
-    The value is the mean of the strata's shares, weighted by size. The interval is symmetric, of
-    z standard errors, with the finite-population correction of each stratum. In the variance of a
-    stratum, half a right and half a wrong picture are added to the sample, as with the prior of H.
-    Jeffreys: a sample without a single error does not show that there are none. With one stratum,
-    it is Wilson's interval, for the number of pictures that has the same variance without the
-    correction. The interval ends where the pictures of the sample alone exclude a smaller or larger
-    share. Source of the estimator: W. G. Cochran (1977), Sampling techniques, 3rd ed., chapter 5.
-
-    Args:
-        right: number of right pictures in the sample of each stratum.
-        drawn: number of pictures in the sample of each stratum, at least one.
-        sizes: number of all pictures of each stratum.
-        confidence: share of such intervals that contain the true share.
-
-    >>> found = stratified_share([9, 50], [10, 100], [1000, 1000])
-    >>> [round(one, 3) for one in (found.value, found.low, found.high)]
-    [0.7, 0.584, 0.816]
-    """
-    x, n, size = (np.asarray(one, dtype=np.float64) for one in (right, drawn, sizes))
-    share = (x + 0.5) / (n + 1)
-    error = _standard_error(share * (1 - share), n, size)
-    value = float((size * x / n).sum() / size.sum())
-    margin = NormalDist().inv_cdf((1 + confidence) / 2) * error
-    low, high = value - margin, value + margin
-    if len(size) == 1 and n[0] < size[0]:
-        larger = float(size[0] / (size[0] - n[0]))
-        low, high = wilson_interval(float(x[0]) * larger, float(n[0]) * larger, confidence)
-    least, most = x.sum() / size.sum(), 1 - (n - x).sum() / size.sum()
-    return Estimate(value, max(float(least), low), min(float(most), high))
-
-
 def stratified_difference(
     cells: Counts,
     sizes: Counts,
@@ -171,13 +105,5 @@ def stratified_difference(
     first, second = (float((weights * (shares[0] + only)).sum()) for only in shares[1:3])
     on_all = second if second_on_all is None else second_on_all
     value = first - on_all - slope * (second - on_all)
-    margin = NormalDist().inv_cdf((1 + confidence) / 2) * _standard_error(variance, n, size)
+    margin = NormalDist().inv_cdf((1 + confidence) / 2) * standard_error(variance, n, size)
     return Estimate(value, max(-1.0, value - margin), min(1.0, value + margin))
-
-
-def _standard_error(
-    variance: NDArray[np.float64], n: NDArray[np.float64], size: NDArray[np.float64]
-) -> float:
-    """Standard error of a weighted mean, from the variance of a picture in each stratum."""
-    weights = size / size.sum()
-    return sqrt(float((weights**2 * (1 - n / size) * variance / n).sum()))

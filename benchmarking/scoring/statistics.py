@@ -9,35 +9,13 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarking.pictures.intervals import wilson_interval as wilson_interval
+
 _MOST_TERMS = 10_000
 _PAIRS = 100_000  # pairs that are tested at a time
 _BYTES, _ROWS = 500, 250  # parts in which packed bits are multiplied
 _NOTHING = 1e-300
 _SAME = 1e-14  # relative change at which a continued fraction ends
-
-
-def wilson_interval(right: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson score interval of a proportion, both ends in [0, 1].
-
-    Source: E. B. Wilson (1927), Probable inference, the law of succession, and statistical
-    inference, JASA 22(158), 209-212.
-
-    Args:
-        right: number of successes.
-        n: number of trials, at least one.
-        confidence: share of such intervals that contain the true proportion.
-
-    >>> [round(100 * end, 2) for end in wilson_interval(38065, 50000)]
-    [75.75, 76.5]
-    """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = right / n
-    centre = share + z * z / (2 * n)
-    margin = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    low = 0.0 if right == 0 else (centre - margin) / scale  # exact, without rounding error
-    high = 1.0 if right == n else (centre + margin) / scale
-    return low, high
 
 
 def competition_ranks(scores: Sequence[float]) -> list[int]:

@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[2]
     ("arguments", "command", "message"),
     [
         ("predict demo --gpu cpux", "predict", "'cpux' is not a GPU; give its number"),
+        ("predict demo --gpu 0,x", "predict", "'x' is not a GPU; give its number"),
         ("predict demo --limit ten", "predict", "'ten' is not a whole number from 1 up"),
         ("predict demo --workers 0", "predict", "'0' is not a whole number from 1 up"),
         ("table --labls real", "table", "unknown option --labls; did you mean --labels?"),

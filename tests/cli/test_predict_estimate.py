@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarking import BenchmarkError, evaluate, open_images, predict, score
+from benchmarking import BenchmarkError, evaluate, load_model, open_images, predict, score
 from benchmarking.labels.imagenet import wnids
 from benchmarking.pictures.design import design_from
+from benchmarking.pictures.growth import Goal
 from benchmarking.pictures.image_set import without_pictures
+from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 from benchmarking.pictures.sampling import Sample
 from benchmarking.predictions.store import Store
 from benchmarking.scoring.compare import compare
@@ -59,14 +61,9 @@ def test_an_estimate_is_stored_with_the_way_its_pictures_were_drawn(stored):
     assert len(stored.rows(run.images)) == N
 
 
-def test_only_drawn_pictures_are_read_and_each_once(light, pictures, tmp_path, monkeypatch):
-    from benchmarking.pictures.image_set import FilePart
-
-    read = []
-    plain = FilePart.read
-    monkeypatch.setattr(FilePart, "read", lambda self: read.append(self.file) or plain(self))
+def test_only_drawn_pictures_are_read_and_each_once(light, pictures, tmp_path, read):
     predict(STEADY, pictures, tmp_path / "store", estimate=N)
-    assert len(set(read)) == len(read) == N
+    assert list(read.values()) == [1] * N
 
 
 def test_a_table_has_estimates_without_ranks(stored, call):
@@ -251,3 +248,90 @@ def test_outputs_for_the_pictures_of_an_estimate_are_an_estimate(stored, tmp_pat
     assert out.endswith(f"acc@1 70.00 %, estimated from {N} of {ALL} pictures\n")
     table = score(stored, run.images)
     assert [row.scores["Acc@1"].share for row in table.rows] == pytest.approx([0.7, 0.7])
+
+
+def sizes(store):
+    """Number of pictures of each sample in a store."""
+    return sorted(len(store.rows(images)) for images in store.image_sets())
+
+
+def test_a_sample_that_grows_reads_no_picture_twice(
+    light, pictures, tmp_path, call, read, monkeypatch
+):
+    monkeypatch.setattr(Goal, "first", lambda self, keys: Sample(20, self.seed))
+    store = Store(tmp_path / "store")
+    status, _, err = call(
+        *("predict", pictures, "--models", "steady", "darker"),
+        *("--store", store.folder, "--until", "7"),
+    )
+    assert status == 0, err
+    assert "points, not yet to 7; a sample of" in err
+    assert err.count("note: the estimate is from a simple random sample") == 1
+    small, *_, large = sizes(store)
+    assert small < large < ALL
+    assert set(read.values()) == {1}
+    assert large <= len(read) < large + small
+
+
+def test_predictions_on_a_sample_that_has_grown_are_those_on_the_sample_alone(
+    light, pictures, tmp_path
+):
+    grown, alone = Store(tmp_path / "grown"), Store(tmp_path / "alone")
+    (run,) = predict(STEADY, pictures, grown, estimate=20, until=7)
+    assert len(sizes(grown)) > 1
+    (other,) = predict(STEADY, pictures, alone, estimate=max(sizes(grown)))
+    assert run == other
+    assert grown.provenance(run).images == alone.provenance(run).images
+    assert (grown.read(run).classes == alone.read(run).classes).all()
+    assert (grown.read(run).probabilities == alone.read(run).probabilities).all()
+
+
+def test_python_grows_samples_as_the_command_does(light, pictures, tmp_path, call, read):
+    store, commanded = Store(tmp_path / "store"), Store(tmp_path / "commanded")
+    call("predict", pictures, "--models", "steady", "--store", commanded.folder, "--until", "7")
+    read.clear()
+    table = evaluate(STEADY, pictures, store=store, until=7)
+    assert set(read.values()) == {1}
+    assert store.image_sets() == commanded.image_sets()
+    found = table.rows[0].scores["Acc@1"]
+    assert found.n == max(sizes(store))
+    assert (found.high - found.low) / 2 <= 0.07
+
+
+def test_a_first_sample_says_how_pictures_are_drawn(light, pictures, tmp_path):
+    store = Store(tmp_path / "store")
+    (run,) = predict(STEADY, pictures, store, estimate=Sample(20, seed=3), until=7)
+    assert store.provenance(run).design.seed == 3
+    assert min(sizes(store)) == 20
+    assert max(sizes(store)) > 20
+
+
+def test_an_evaluation_in_the_cache_grows_too(light, pictures, tmp_path, monkeypatch, read):
+    """Each sample has a store of its own, whose name is known when its pictures were read."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    table = evaluate(STEADY, pictures, estimate=20, until=7)
+    assert set(read.values()) == {1}
+    assert len(read) > 30
+    again = evaluate(STEADY, pictures, estimate=20, until=7)
+    assert again.rows[0].provenance.started == table.rows[0].provenance.started
+
+
+def test_the_model_of_a_user_is_predicted_on_samples_that_grow(light, pictures, tmp_path, read):
+    recipe = Preprocessing("pillow", "nearest", 10, 8, SCALINGS["identity"])
+    steady = load_model(STEADY).probabilities
+
+    def mine(crops):
+        return steady(crops)
+
+    how = {"estimate": 20, "until": 7}
+    table = evaluate(mine, pictures, store=tmp_path / "own", recipe=recipe, **how)
+    assert set(read.values()) == {1}
+    expected = evaluate(STEADY, pictures, store=tmp_path / "listed", **how)
+    assert table.images == expected.images
+    assert table.rows[0].scores["Acc@1"] == expected.rows[0].scores["Acc@1"]
+
+
+def test_an_open_image_set_does_not_grow(light, pictures, tmp_path):
+    images = open_images(pictures)
+    with pytest.raises(BenchmarkError, match="is open already"):
+        predict(STEADY, images, tmp_path / "store", until=3)

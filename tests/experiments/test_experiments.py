@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 
 from benchmarking.cli import main
-from benchmarking.errors import BenchmarkError
-from benchmarking.experiments import Answer, framework_parity
+from benchmarking.errors import BenchmarkError, PictureError
+from benchmarking.experiments import Answer, Model, Setup, framework_parity, recipe_ablation
+from benchmarking.experiments._crops import crops_kept, unscaled
 from benchmarking.experiments.batching import BatchTest, answer, effect, every_batch_size
 from benchmarking.experiments.framework_parity import Layers, layer_differences
 from benchmarking.experiments.recipe_ablation import RecipeTest, harms, own_recipe, variations
@@ -319,3 +321,73 @@ def test_any_right_class_of_a_picture_counts_in_an_audit():
     test = RecipeTest(None, shown, {"published": RECIPE, "other": RECIPE})
     found = harms(test, [said("published", second), said("other", other)])
     assert {one.title: one.acc1 for one in found} == {"published": 1.0, "other": 0.5}
+
+
+@pytest.fixture
+def recipe_test(light, tree):
+    """A model that predicts from brightness, with all variations of its recipe."""
+    (spec,) = (one for one in all_specs() if one.full_name == "brightness/steady")
+    shown = open_pictures(str(tree)).pictures
+    return RecipeTest(Model(spec, None, 2), shown, variations(spec.recipes["published"]))
+
+
+def answers_of(test):
+    return {one.title: one.probabilities for one in recipe_ablation.answer(test)}
+
+
+def test_all_recipes_of_an_audit_share_each_decoded_picture(recipe_test, decodes):
+    recipes = recipe_test.recipes.values()
+    with crops_kept(recipe_test.pictures, recipes, 2) as kept:
+        assert decodes == {"pillow": 6, "opencv": 6}
+        found = answers_of(replace(recipe_test, crops=kept))
+        assert decodes == {"pillow": 6, "opencv": 6}
+    plain = answers_of(recipe_test)
+    assert sum(decodes.values()) > 12 + 6 * 10
+    assert list(found) == list(plain)
+    assert all((found[title] == plain[title]).all() for title in plain)
+    assert not any(file.path.exists() for file in kept.values())
+
+
+def test_recipes_with_the_same_input_are_predicted_once(recipe_test):
+    """The decoder shrinks no picture of these, and the order of grey channels is another input."""
+    with crops_kept(recipe_test.pictures, recipe_test.recipes.values(), 2) as kept:
+        test = replace(recipe_test, crops=kept)
+        same = [one for one in test.recipes if test.have_same_input("published", one)]
+    assert "decoder shrinks (draft)" in same
+    assert "channels swapped (BGR)" not in same
+    assert "scaling torch" not in same
+    assert "black border (shorter side too small)" not in same
+
+
+def test_models_whose_recipes_differ_in_scaling_share_the_crops(recipe_test):
+    scaled = replace(RECIPE, scaling=SCALINGS["torch"])
+    tests = [
+        replace(recipe_test, recipes=variations(one))
+        for one in (RECIPE, replace(RECIPE, crop=200), scaled)
+    ]
+    assert [len(one) for one in recipe_ablation._alike(tests)] == [2, 1]
+    with crops_kept(recipe_test.pictures, tests[0].recipes.values(), 2) as kept:
+        assert {unscaled(one) for one in tests[2].recipes.values()} == kept.keys()
+
+
+def test_a_picture_that_a_recipe_of_an_audit_cannot_crop_is_named(recipe_test, tree):
+    next(tree.rglob("a.png")).write_bytes(b"no picture")
+    with crops_kept(recipe_test.pictures, recipe_test.recipes.values(), 2) as kept:
+        assert kept == {}
+        with pytest.raises(PictureError, match=r"a.png in .* is in no format that Pillow knows"):
+            answers_of(replace(recipe_test, crops=kept))
+
+
+def test_an_audit_works_without_a_folder_for_crops(recipe_test, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with crops_kept(recipe_test.pictures, recipe_test.recipes.values(), 2) as kept:
+        assert kept == {}
+
+
+def test_an_audit_of_recipes_gives_the_same_with_and_without_kept_crops(recipe_test, monkeypatch):
+    setup = Setup((recipe_test.model,), recipe_test.pictures)
+    found = recipe_ablation.run(setup)
+    monkeypatch.setattr(recipe_ablation, "crops_kept", lambda *how: nullcontext({}))
+    assert recipe_ablation.run(setup) == found
+    assert len(found.written) == 1 + len(recipe_test.recipes)

@@ -2,18 +2,28 @@
 
 import csv
 import json
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 import pytest
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.experiments.speed import Options, Side, conditions, tables
+from benchmarking.experiments.speed import (
+    Options,
+    Side,
+    Trial,
+    conditions,
+    rounds,
+    size,
+    tables,
+    turn,
+)
 from benchmarking.experiments.speed.results import _other_work, summary
 from benchmarking.experiments.speed.rounds import Stored, setting_of
 from benchmarking.experiments.speed.scenarios import Scenario, largest, scenario_named, scenarios
 from benchmarking.experiments.speed.schedule import Comparison, comparisons, sides_of, trials
-from benchmarking.experiments.speed.verbs import Request, plan, speed
+from benchmarking.experiments.speed.verbs import Request, announced, plan, speed, watched
+from benchmarking.io.locks import claim
 from benchmarking.models.sources import select, the_spec
 from benchmarking.plugins import lacks
 from benchmarking.predictions.speed_runs import Answers, Conditions, Measured, Round
@@ -144,6 +154,14 @@ def test_training_that_begins_with_another_loss_is_other_work(compared):
         "other work: first loss 6.8, the reference's 6.9"
     )
     assert _other_work(first, other, "bf16") == ""
+
+
+def test_training_that_diverged_is_no_measurement():
+    rounds.check_losses((6.9, 6.8))
+    with pytest.raises(
+        BenchmarkError, match="its first losses are 6.9, nan, inf; try another prec"
+    ):
+        rounds.check_losses((6.9, float("nan"), float("inf")))
 
 
 def test_every_round_has_to_answer_the_same(compared, tmp_path):
@@ -301,3 +319,177 @@ def test_the_same_from_python(light, tmp_path):
     assert found.failures == ()
     assert str(found).startswith("load, batch 1: steady")
     assert found.records()[0]["Model"] == "steady"
+
+
+def test_a_compiled_side_is_compared_with_the_compiled_reference_too(tmp_path):
+    (todo,) = comparisons(["single"], lite("eager", "compiled"), [1], random=False)
+    store = SpeedStore(tmp_path)
+    for side, seconds in zip(todo.with_null, (0.4, 0.2, 0.3, 0.1, 0.4), strict=True):
+        series = replace(trials([todo], 1, OPTIONS)[0], side=side).series
+        for number in range(1, 7):
+            measured = Measured(9.0, (), (seconds,) * 3, True, 1, answers=SAID)
+            store.add(series, setting_of(side, OPTIONS), round_of(number, measured))
+    found = summary(todo, OPTIONS, store, rounds=8)
+    titles = [tables.name_of(line.side, todo.sides) for line in found.lines]
+    assert titles == ["Keras eager", "Keras compiled", "PyTorch eager", "PyTorch compiled"]
+    assert [line.faster.value for line in found.lines[1:]] == pytest.approx([2, 4 / 3, 4])
+    assert [line.faster_in_mode is None for line in found.lines] == [True, True, True, False]
+    assert found.lines[3].faster_in_mode.value == pytest.approx(2.0)
+    assert "2.00 [2.00, 2.00] times as fast as Keras compiled" in tables.text([found])
+    assert tables.records(found)[3]["Times as fast in this mode"] == pytest.approx(2.0)
+
+
+def test_times_and_memory_of_a_device_stand_beside_those_of_the_host(compared, tmp_path):
+    found = compared([0.3] * 6, [0.1] * 6, device_times=(0.09, 0.08, 0.5))
+    assert found.lines[0].on_device is None
+    assert found.lines[1].on_device.value == pytest.approx(0.09)
+    assert "90.0 [90.0, 90.0] ms on the device" in tables.text([found])
+    assert tables.records(found)[1]["Seconds on device"] == pytest.approx(0.09)
+    line = found.lines[1]
+    series = replace(trials([found.comparison], 1, OPTIONS)[0], side=line.side).series
+    large = replace(line.rounds[0], device_memory=3 * 2**30)
+    SpeedStore(tmp_path).add(series, line.setting, large)
+    again = summary(found.comparison, OPTIONS, SpeedStore(tmp_path), rounds=8)
+    assert "3,072 MiB on the device" in tables.text([again])
+    assert tables.records(again)[1]["Peak bytes of device"] == 3 * 2**30
+
+
+def test_sizes_are_shown_once_with_the_frameworks_that_have_them(compared, tmp_path):
+    found = compared([0.3] * 6, [0.1] * 6, again=[0.3] * 6)
+    store = SpeedStore(tmp_path)
+    counts = {"trainable": 4_652_008, "not_trainable": 42_016, "macs": 384, "activations": 9}
+    for line in found.lines:
+        store.add_counts(line.side.spec.full_name, counts)
+    again = summary(found.comparison, OPTIONS, store, rounds=8)
+    size = "4,652,008 trainable parameters and 42,016 others; 384 MACs for one picture."
+    assert again.notes[1:] == (f"Size in Keras, PyTorch: {size}",)
+    assert {"MACs": 384, "Trainable parameters": 4_652_008}.items() <= tables.records(again)[
+        1
+    ].items()
+    store.add_counts(found.lines[1].side.spec.full_name, {**counts, "macs": 385})
+    other = summary(found.comparison, OPTIONS, store, rounds=8)
+    assert [note[:14] for note in other.notes[1:]] == ["Size in Keras:", "Size in PyTorc"]
+
+
+def test_each_model_is_counted_once_and_networks_of_articles_are_not(tmp_path):
+    store = SpeedStore(tmp_path)
+    names = ["single", "offline", "articles-convnet"]
+    todo = trials(comparisons(names, lite("eager", "compiled"), [1], random=False), 2, OPTIONS)
+    asked = {one.side.spec.full_name for one in size.to_count(todo, store)}
+    assert asked == {
+        f"efficientnet-lite-{name}/efficientnet-lite0" for name in ("pytorch", "keras")
+    }
+    store.add_counts("efficientnet-lite-keras/efficientnet-lite0", {})  # it cannot be counted
+    (left,) = size.to_count(todo, store)
+    assert left.side.spec.framework == "pytorch"
+    assert len(size.to_count(todo, store)) == 1
+
+
+def test_a_model_is_counted_in_a_process_of_its_own_after_its_rounds(tmp_path):
+    pytest.importorskip("torch")
+    spec = the_spec("efficientnet-lite-pytorch/efficientnet-lite0")
+    trial = Trial("single", Side(spec, "eager"), 1, 1, 1, OPTIONS)
+    store = SpeedStore(tmp_path)
+    measured = Measured(9.0, (), (0.1,) * 3, True, 1, answers=SAID)
+    store.add(trial.series, setting_of(trial.side, OPTIONS), round_of(1, measured))
+    events = list(rounds.measured([trial], store))
+    assert isinstance(events[0], Stored)
+    found = size.sizes([trial.side], store)[spec.full_name]
+    assert (found.trainable, found.not_trainable) == (4_652_008, 42_016)
+    assert round(found.macs / 1e9, 3) == 0.385  # as in results/speed/counts.md
+    assert list(rounds.measured([trial], store)) == events[:1]
+
+
+def test_a_second_measurement_waits_for_the_first(measured, monkeypatch):
+    monkeypatch.setattr(turn, "PAUSE", 0.01)
+    todo = measured(rounds=1)
+    with ExitStack() as other, closing(todo.events()) as events:
+        assert claim(turn.lock(), other)
+        assert [type(next(events)) for _ in range(3)] == [rounds.Occupied] * 3
+        other.close()
+        ended = [event for event in events if isinstance(event, Stored)]
+        assert len(ended) == 2
+    with ExitStack() as later:
+        assert claim(turn.lock(), later)
+        assert [type(event) for event in todo.events()] == [Stored, Stored]  # nothing to measure
+
+
+def test_a_round_that_the_other_has_measured_meanwhile_is_not_measured_again(measured, monkeypatch):
+    monkeypatch.setattr(turn, "PAUSE", 0.01)
+    todo = measured(rounds=1)
+    with ExitStack() as other, closing(todo.events()) as events:
+        claim(turn.lock(), other)
+        next(events)
+        for trial in todo.trials:
+            one = round_of(1, Measured(9.0, (), (0.1,) * 3, True, 1, answers=SAID))
+            todo.store.add(trial.series, setting_of(trial.side, trial.options), one)
+        other.close()
+        assert {
+            event.round.conditions.process_id for event in events if isinstance(event, Stored)
+        } == {1}
+
+
+def test_the_lock_is_that_of_one_machine_even_if_several_share_a_cache(monkeypatch):
+    monkeypatch.setattr("platform.node", lambda: "node 1/a")
+    assert turn.lock().name == "speed-node_1_a.lock"
+
+
+def test_without_a_place_for_a_lock_nothing_is_awaited(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(turn, "lock", lambda: tmp_path / "file" / "lock")
+    with ExitStack() as stack:
+        assert list(turn.waited(stack)) == []
+
+
+def test_what_is_to_come_is_announced(measured, capsys):
+    todo = measured()
+    assert [(one.number, one.side.replica) for one in todo.missing()] == [
+        *[(1, 0), (1, 1)],
+        *[(2, 1), (2, 0)],
+    ]
+    assert announced(240, 12, 5.0) == (
+        "240 rounds to measure, each in a new process: about 88 min, or more if models are slow or "
+        "have to be compiled; 12 more are stored"
+    )
+    assert list(watched(todo)) == []
+    assert "4 rounds to measure" in capsys.readouterr().err
+    assert todo.missing() == []
+    assert list(watched(todo)) == []
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"TF_ENABLE_ONEDNN_OPTS": "0", "HOME": "/root"}, "TF_ENABLE_ONEDNN_OPTS=0"),
+        (
+            {"TORCHINDUCTOR_FREEZING": "1", "OMP_PROC_BIND": "true"},
+            "OMP_PROC_BIND=true, TORCHINDUCTOR_FREEZING=1",
+        ),
+        ({"NVIDIA_TF32_OVERRIDE": "1", "TORCH_HOME": "/home/me"}, "NVIDIA_TF32_OVERRIDE=1"),
+        ({"TF_VAR_password": "secret", "TF_TOKEN_host": "secret", "TF_LOG": "1"}, "none"),
+        ({"NVIDIA_API_KEY": "secret", "KERAS_HOME": "/home/me"}, "none"),
+        ({"OMP_NUM_THREADS": "2", "TORCHINDUCTOR_CACHE_DIR": "/tmp/x"}, "none"),
+    ],
+)
+def test_switches_that_favour_one_framework_are_recorded(given, told):
+    assert conditions.switches(given) == told
+
+
+def test_the_conditions_name_vector_instructions_and_switches(monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    found = conditions.conditions_of((0,), (), 0.0, "NHWC", "cpu").others
+    assert "TF_ENABLE_ONEDNN_OPTS=0" in found[conditions.SWITCHES]
+    assert found[conditions.INSTRUCTIONS] != ""
+    assert found[conditions.PHYSICAL] in ("1", "unknown")
+
+
+def test_two_threads_of_one_core_are_told_from_two_cores(monkeypatch, tmp_path):
+    monkeypatch.setattr(conditions, "_SYSTEM", tmp_path)
+    for core, siblings in enumerate(["0,2", "1,3", "0,2", "1,3"]):
+        path = tmp_path / f"cpu{core}" / "topology" / "thread_siblings_list"
+        path.parent.mkdir(parents=True)
+        path.write_text(siblings + "\n")
+    assert [conditions.physical_cores(some) for some in ((0, 1), (0, 2), (), (9,))] == [
+        *("2", "1", "unknown", "unknown")
+    ]

@@ -1,6 +1,7 @@
 """The work of the articles is the same in both frameworks."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,9 +16,12 @@ from benchmarking.experiments.speed.published import published_ratio, published_
 from benchmarking.experiments.speed.rounds import setting_of
 from benchmarking.experiments.speed.scenarios import scenarios
 from benchmarking.experiments.speed.schedule import comparisons
+from benchmarking.experiments.speed.size import sizes
 from benchmarking.models.article_networks import CONVNET, NETWORKS
+from benchmarking.models.article_networks.size import counts_of_layers
 from benchmarking.models.sources import select
 from benchmarking.predictions.speed_runs import Answers
+from benchmarking.predictions.speed_store import SpeedStore
 from benchmarking.scoring.speed import agreement
 
 ROOT = Path(__file__).parents[2]
@@ -201,3 +205,42 @@ def test_the_page_shows_the_published_times_and_their_ratios():
         ratio = published_ratio(one.network, one.hardware)
         lines = [line for line in page.splitlines() if f"| {one.hardware} | " in line]
         assert any(f" {one.seconds:g} |" in line and f"| {ratio:.2f} |" in line for line in lines)
+
+
+def test_counts_from_layers_are_those_that_were_traced_in_both_frameworks():
+    table = (ROOT / "results" / "speed" / "counts.md").read_text().splitlines()
+    traced = {
+        cells[1]: cells[2:7]
+        for cells in (re.split(r" *\| *", line) for line in table)
+        if len(cells) > 7
+    }
+    for name, make in NETWORKS.items():
+        found = counts_of_layers(network := make())
+        assert traced[name] == [
+            *(str(network.side), f"{found.trainable:,}", f"{found.not_trainable:,}"),
+            *(f"{found.macs / 1e9:.3f}", f"{found.activations / 1e6:.2f}"),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "name", "pixels", "last"),
+    [
+        ("articles-convnet", "convnet", 32, 10),
+        ("articles-vgg", "cifar-vgg", 32, 10),
+        ("articles-features", "resnet50-features", 224, 2048),
+        ("articles-training", "resnet50", 299, 1000),
+    ],
+)
+def test_the_size_of_a_network_is_that_of_its_scenario(scenario, name, pixels, last, tmp_path):
+    chosen = next(
+        s for s in scenarios()[scenario].sides([Side(LITE, "eager")]) if s.network == name
+    )
+    network = articles.network_of(chosen)
+    assert (network.side, network.nodes[-1].after) == (pixels, (last,))
+    found = sizes([chosen], SpeedStore(tmp_path))[chosen.spec.full_name]
+    assert found == counts_of_layers(network)
+
+
+def test_a_network_of_a_plug_in_has_no_size_even_if_it_has_the_same_name(tmp_path):
+    other = Side(replace(LITE, source="mine"), "eager", network="convnet")
+    assert sizes([other], SpeedStore(tmp_path)) == {}

@@ -282,6 +282,21 @@ def test_an_interruption_keeps_the_predictions_of_each_interleaved_job(sweep, im
         assert sweep.store.provenance(job.run).incidents == ("resumed with 2 pictures done",)
 
 
+def test_a_job_that_waits_after_it_was_taken_takes_no_time_meanwhile(sweep, images, monkeypatch):
+    class Ahead:
+        NAME = "ahead"
+
+        @staticmethod
+        def run(function, jobs, timeout=None):
+            return executors.executors()["in-process"].run(function, list(jobs))
+
+    known = {**executors.executors(), "ahead": Ahead}
+    monkeypatch.setattr("benchmarking.inference.sweep.executors", lambda: known)
+    jobs = [a_job(images, "steady"), a_job(images, "darker")]
+    list(replace(sweep, executor="ahead").run(jobs))
+    assert [sweep.store.provenance(job.run).seconds for job in jobs] == [4.0, 4.0]
+
+
 @pytest.mark.usefixtures("interleaved")
 def test_an_interleaved_job_of_another_process_does_not_block_the_others(
     sweep, images, monkeypatch

@@ -241,11 +241,12 @@ def test_opencv_is_told_how_many_pixels_it_may_decode():
     """In a new process, because OpenCV reads its limits when it is imported."""
     code = f"""
 from contextlib import nullcontext
-from benchmarking.pictures import crop as module
+from benchmarking.pictures.crop import crop
+from benchmarking.pictures.decoded import Decoded
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
-module.opened = nullcontext  # it has the same limit
+Decoded.opened = nullcontext  # it has the same limit
 recipe = Preprocessing("opencv", "bicubic", 256, 224, SCALINGS["caffe"])
-module.crop({claiming(9460, 9460)!r}, recipe)
+crop({claiming(9460, 9460)!r}, recipe)
 """
     failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "PictureError: cannot be decoded by OpenCV: pixels <= CV_IO_MAX" in failed.stderr

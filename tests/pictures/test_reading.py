@@ -35,10 +35,10 @@ def test_the_crop_of_each_picture_is_kept_under_its_row(tree):
 def test_a_picture_that_only_the_crop_refuses_is_not_taken_for_sound(tree, monkeypatch):
     """The fast check and the crop should agree; if they do not, the crop decides."""
 
-    def damaged(data, recipe):
+    def damaged(picture, recipe):
         raise PictureError("is damaged at its end.")
 
-    monkeypatch.setattr(reading, "crop", damaged)
+    monkeypatch.setattr(reading, "cropped", damaged)
     pictures = open_pictures(str(tree)).pictures[:1]
     (seen,) = reading.inspected(pictures, 1, [RECIPE], [InMemory()])
     assert seen.problem.startswith("is damaged at its end")

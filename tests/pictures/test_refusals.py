@@ -8,10 +8,10 @@ from compared_models import MODELS
 from odd_pictures import encoded, noise, odd_pictures
 
 from benchmarking.errors import PictureError
-from benchmarking.pictures import crop as crops
 from benchmarking.pictures import jpeg_markers
 from benchmarking.pictures.crop import crop, refusals
 from benchmarking.pictures.decode import inspect, read_to_end
+from benchmarking.pictures.decoded import Decoded
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
 TORCH = SCALINGS["torch"]
@@ -40,7 +40,7 @@ def refusal(data: bytes, recipe: Preprocessing) -> str:
 
 
 def refused(data: bytes, *recipes: Preprocessing) -> dict[Preprocessing, str]:
-    return {recipe: str(error) for recipe, error in refusals(data, recipes).items()}
+    return {recipe: str(error) for recipe, error in refusals(Decoded(data), recipes).items()}
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -83,10 +83,10 @@ def test_the_recipes_that_refuse_a_picture(kind, refusing):
 
 
 def test_opencv_does_not_decode_a_jpeg_that_pillow_has_read(monkeypatch):
-    def decoded(data: bytes) -> tuple[int, int]:
+    def decoded(self: Decoded) -> np.ndarray:
         raise AssertionError("decoded")
 
-    monkeypatch.setitem(crops._SIZE, "opencv", decoded)
+    monkeypatch.setattr(Decoded, "by_opencv", decoded)
     assert not refused(ODD["progressive"], PILLOW, OPENCV)
     for other in ("raw PPM", "alpha"):
         with pytest.raises(AssertionError, match="decoded"):
@@ -134,10 +134,10 @@ def test_a_header_that_takes_long_to_read_is_refused(header):
     """Pillow reads markers and padding in Python, before it knows anything of the picture."""
     data = encoded(noise(30, 40), "JPEG")
     longer = data[:2] + header + data[2:]
-    for recipe, error in refusals(longer, EVERY_RECIPE).items():
+    for recipe, error in refusals(Decoded(longer), EVERY_RECIPE).items():
         assert "before its first scan" in str(error)
         assert refusal(longer, recipe) == str(error)
-    assert len(refusals(longer, EVERY_RECIPE)) == len(EVERY_RECIPE)
+    assert len(refusals(Decoded(longer), EVERY_RECIPE)) == len(EVERY_RECIPE)
     usual = data[:2] + header[:400] + data[2:]
     assert not jpeg_markers.has_endless_header(usual)
     assert not jpeg_markers.has_endless_header(data)

@@ -1,9 +1,11 @@
+import json
 from dataclasses import replace
 
 import pytest
 
 from benchmarking.cli import main
 from benchmarking.errors import StoreError
+from benchmarking.predictions.digests import sealed
 from benchmarking.predictions.run_index import RunIndex
 from benchmarking.predictions.speed_runs import (
     Answers,
@@ -93,3 +95,26 @@ def test_check_does_not_complain_about_measured_rounds(store, capsys):
     store.add(SERIES, SETTING, round_of(1))
     main(["check", "--store", str(store.folder)])
     assert "single" not in "".join(capsys.readouterr())
+
+
+def test_counts_of_models_are_kept_beside_the_rounds_and_are_no_rounds(store):
+    assert store.counts() == {}
+    store.add_counts("torchvision/resnet50", {"macs": 4_089_184_256})
+    store.add_counts("mine/odd", {})
+    assert store.counts() == {"torchvision/resnet50": {"macs": 4_089_184_256}, "mine/odd": {}}
+    store.add(SERIES, SETTING, round_of(1))
+    assert [read_file(path).series for path in store.paths()] == [SERIES]
+    path = store.folder / "speed" / "counts.json"
+    path.write_text(path.read_text().replace("4089184256", "4089184257"))
+    with pytest.raises(StoreError, match=r"counts.json is broken: .* models are counted again"):
+        store.counts()
+
+
+def test_rounds_of_an_earlier_version_have_no_times_of_a_device(store):
+    store.add(SERIES, SETTING, round_of(1))
+    path = store.path(SERIES, SETTING)
+    document = json.loads(path.read_text())
+    del document["rounds"][0]["measured"]["device_times"]
+    document = {key: value for key, value in document.items() if key not in ("digests", "sha256")}
+    path.write_text(sealed(document, {}))
+    assert store.read(SERIES, SETTING).rounds == (round_of(1),)

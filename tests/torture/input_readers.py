@@ -14,6 +14,7 @@ from benchmarking.errors import PictureError
 from benchmarking.io.npy_files import read_integers
 from benchmarking.labels.label_files import corrected_labels, labels_from, real_labels, rows_of
 from benchmarking.pictures import crop, decode
+from benchmarking.pictures.decoded import Decoded
 from benchmarking.pictures.doctor import look
 from benchmarking.pictures.prepare import plan, prepare
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
@@ -169,9 +170,9 @@ def _check(path: Path) -> None:
             crop.crop(data, recipe)
         except PictureError as error:
             refused[recipe] = error
-        alone = crop.refusals(data, [recipe])
+        alone = crop.refusals(Decoded(data), [recipe])
         assert alone.keys() == refused.keys() & {recipe}
-    assert crop.refusals(data, [_PILLOW, _DRAFT, _OPENCV]).keys() == refused.keys()
+    assert crop.refusals(Decoded(data), [_PILLOW, _DRAFT, _OPENCV]).keys() == refused.keys()
     if refused:
         raise next(iter(refused.values()))
     decode.read_to_end(data)

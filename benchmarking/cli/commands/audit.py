@@ -53,7 +53,12 @@ def _add_common(parser: argparse.ArgumentParser, experiment: Experiment) -> None
     add = parser.add_argument
     if experiment.PICTURES:
         _add_pictures(parser, experiment.PICTURES)
-    add("--gpu", type=gpu_number, metavar="ID", help="as in 'predict'")
+    add(
+        "--gpu",
+        type=gpu_number,
+        metavar="ID",
+        help="index of the GPU, or 'cpu' (default: as in 'predict')",
+    )
     add(
         "--workers",
         type=positive,

@@ -30,14 +30,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarking.cli.arguments import gpu_number, positive
-from benchmarking.cli.estimates import (
-    add_estimate,
-    check_estimate,
-    first_size,
-    next_size,
-    sample_of,
-)
+from benchmarking.cli.arguments import gpu_numbers, positive
+from benchmarking.cli.estimates import add_estimate, check_estimate, goal_of, sample_of
 from benchmarking.cli.options import (
     add_class_folders,
     add_store,
@@ -52,7 +46,6 @@ if TYPE_CHECKING:
     from benchmarking.inference.crop_sharing import CropCache
     from benchmarking.inference.plan import Options, Plan
     from benchmarking.models.spec import ModelSpec
-    from benchmarking.pictures.design import Design
     from benchmarking.pictures.image_set import ImageSet
     from benchmarking.pictures.sets import Contents
     from benchmarking.predictions.store import Store
@@ -102,17 +95,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--gpu",
-        type=gpu_number,
+        type=gpu_numbers,
         metavar="ID",
         help="index of the GPU among the visible ones, or 'cpu' (default: the first GPU, or the "
-        "CPU if there is no GPU)",
+        "CPU if there is no GPU). Several, such as 0,1,2,3, or 'all' share the models, and the "
+        "pictures of the last ones; 'cpu,cpu' are two workers on the CPU",
     )
     add(
         "--workers",
         type=positive,
         default=cores(),
         metavar="N",
-        help=f"threads that decode pictures (default: one for each core, here {cores()})",
+        help=f"threads that decode pictures, in all (default: one for each core, here {cores()})",
     )
     add(
         "--weights-dir",
@@ -188,7 +182,7 @@ def run(args: argparse.Namespace) -> int:
     """Predict, store and report; 1 if a requested model failed."""
     check_estimate(args)
     try:
-        return _run(args)[0] if args.until is None else _until(args)
+        return _run(args) if args.until is None else _until(args)
     except KeyboardInterrupt:
         print("\nstopped; the partial run is kept, and the same command resumes", file=sys.stderr)
         return 130
@@ -197,8 +191,8 @@ def run(args: argparse.Namespace) -> int:
 def _until(args: argparse.Namespace) -> int:
     """Predict samples of growing size, until every interval is small enough."""
     from benchmarking.errors import BenchmarkError
-    from benchmarking.io.progress import notice
-    from benchmarking.pictures.sets import open_pictures
+    from benchmarking.inference.plan import check_room
+    from benchmarking.inference.rounds import Rounds
 
     places = chosen_places(args.pictures, args.images)
     if len(places) > 1:
@@ -206,46 +200,28 @@ def _until(args: argparse.Namespace) -> int:
             f"--until finds the number of pictures of one image set, and there are {len(places)}; "
             "run one after the other."
         )
-    contents = open_pictures(places[0].place, args.class_folders)
-    size: int | None = first_size(args, [picture.key for picture in contents.pictures])
+    name, contents = _opened(places[0], args)
+    goal = goal_of(args, [picture.key for picture in contents.pictures])
+    options, store, own = _options(args), chosen_store(args), own_specs(args)
+
+    def made(images: str, n: int) -> Plan:
+        todo = _planned(images, n, args, options, store, own)
+        check_room([todo])
+        return todo
+
     status = 0
-    while size is not None and not status:
-        args.estimate = size
-        status, ((todo, images),) = _run(args)
-        if images.design is None:
-            return status
-        halves = _halves(todo, images.design)
-        size = next_size(args, halves, images.design)
-        if size and not status:
-            notice(
-                f"acc@1 is known to {100 * max(halves):.2f} points, not yet to {args.until:g}; "
-                f"a sample of {size:,} pictures follows"
-            )
+    with closing(Rounds(contents, name, made).run(goal=goal)) as rounds:
+        for todo, images in rounds:
+            status = 1 if _swept(todo, images, args) + _obstacles(todo, args, own) else 0
+            if status:
+                break
     return status
 
 
-def _halves(todo: Plan, design: Design) -> list[float]:
-    """Half of the 95 % interval of acc@1 of each stored run of a plan."""
-    from benchmarking.labels.label_set import every_image
-    from benchmarking.scoring.estimates import estimated_share
-    from benchmarking.scoring.metrics import correct
-
-    right = every_image(todo.store.right_classes(todo.images))
-    stored = set(todo.store.runs(todo.images))
-    hits = [
-        correct(todo.store.classes(run), right, k=1)
-        for run in map(todo.run, todo.specs)
-        if run in stored
-    ]
-    return [estimated_share(one, design).half for one in hits]
-
-
-def _run(args: argparse.Namespace) -> tuple[int, list[tuple[Plan, ImageSet]]]:
-    """Predict all places; whether something failed, and the plans with their image sets."""
-    from benchmarking.cli.progress import show
+def _run(args: argparse.Namespace) -> int:
+    """Predict all places; 1 if something failed."""
     from benchmarking.inference.plan import check_room
     from benchmarking.io.progress import notice
-    from benchmarking.models.available import explained
 
     places = chosen_places(args.pictures, args.images)
     has_several = len(places) > 1
@@ -256,10 +232,13 @@ def _run(args: argparse.Namespace) -> tuple[int, list[tuple[Plan, ImageSet]]]:
         opened.append(_opened(one, args))
     _refuse_one_name(places, opened)
     options, store, own = _options(args), chosen_store(args), own_specs(args)
-    plans = [_planned(one, args, options, store, own) for one in opened]
+    plans = [
+        _planned(name, len(contents.pictures), args, options, store, own)
+        for name, contents in opened
+    ]
     plans = [replace(plan, ahead=plans[0].ahead) for plan in plans]  # one process for all
     check_room(plans)
-    arguments, failures = _recorded(args.arguments), 0
+    failures = 0
     with ExitStack() as stack:
         every = zip(plans, opened, strict=True)
         checked = [_checked(todo, one, args, stack) for todo, one in every]
@@ -268,13 +247,29 @@ def _run(args: argparse.Namespace) -> tuple[int, list[tuple[Plan, ImageSet]]]:
         for number, (todo, images) in enumerate(checked, 1):
             if has_several:
                 print(f"image set {number} of {len(checked)}: {images.name}", flush=True)
-            with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
-                failures += show(events, images.design)
-    if args.models or own:  # the user named them
-        for line in explained(plans[0].obstacles):
-            print(f"failed: {line}", file=sys.stderr)
-        failures += len(plans[0].obstacles)
-    return 1 if failures else 0, checked
+            failures += _swept(todo, images, args)
+    return 1 if failures + _obstacles(plans[0], args, own) else 0
+
+
+def _swept(todo: Plan, images: ImageSet, args: argparse.Namespace) -> int:
+    """Predict the pictures of a plan with bars; the number of models that failed."""
+    from benchmarking.cli.progress import show
+    from benchmarking.io.progress import notice
+
+    arguments = _recorded(args.arguments)
+    with closing(todo.sweep(images, arguments=arguments, tell=notice)) as events:
+        return show(events, images.design)
+
+
+def _obstacles(todo: Plan, args: argparse.Namespace, own: Sequence[ModelSpec]) -> int:
+    """Tell why models that the user named cannot run; their number."""
+    from benchmarking.models.available import explained
+
+    if not (args.models or own):
+        return 0
+    for line in explained(todo.obstacles):
+        print(f"failed: {line}", file=sys.stderr)
+    return len(todo.obstacles)
 
 
 def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
@@ -311,7 +306,8 @@ def _refuse_one_name(places: Sequence[Chosen], opened: Sequence[tuple[str, Conte
 
 
 def _planned(
-    opened: tuple[str, Contents],
+    images: str,
+    n: int,
     args: argparse.Namespace,
     options: Options,
     store: Store,
@@ -321,9 +317,7 @@ def _planned(
     from benchmarking.inference.plan import plan
     from benchmarking.io.progress import notice
 
-    name, contents = opened
-    n = len(contents.pictures)
-    todo = plan(args.models or (), name, n, store, options, notice, own=own)
+    todo = plan(args.models or (), images, n, store, options, notice, own=own)
     print(_summary(todo), flush=True)
     return todo
 
@@ -369,6 +363,7 @@ def _crop_cache(text: str | None) -> CropCache:
 def _summary(plan: Plan) -> str:
     """One line that describes the plan before anything is computed."""
     from benchmarking.errors import WeightsError
+    from benchmarking.inference.devices import in_words
     from benchmarking.io.files import in_bytes
     from benchmarking.models.sources import framework_of
 
@@ -378,9 +373,11 @@ def _summary(plan: Plan) -> str:
     without = sum(isinstance(obstacle, WeightsError) for obstacle in obstacles)
     left_out = {"weights missing for": without, "cannot run:": len(obstacles) - without}
     kinds += [f"{what} {count}" for what, count in left_out.items() if count]
+    shared = in_words(plan.options.gpu)
+    among = f", shared among {shared}" if shared else ""
     return (
         f"{len(specs)} model{'s' * (len(specs) != 1)} ({', '.join(kinds)}), recipe "
-        f"{plan.options.recipe}, {plan.n} pictures of {plan.images}; up to "
+        f"{plan.options.recipe}, {plan.n} pictures of {plan.images}{among}; up to "
         f"{in_bytes(plan.size(specs))} into {plan.store.folder}"
     )
 

@@ -3,7 +3,8 @@
 Each round is a fresh process. It calls the model until its times are steady, then for --seconds.
 The first call, which may compile, is shown apart. The output of a call is fetched before the clock
 stops. Sides with the same weights take turns, A/B/B/A, and the first of them is measured twice:
-the A/A ratio tells how noisy the machine is. End other programs before you measure.
+the A/A ratio tells how noisy the machine is. End other programs before you measure; a second
+measurement of yours waits until the first one has ended.
 
 'Times as fast' is the time of the reference divided by that of a side, with its 95 % interval over
 rounds; six rounds or more are needed. It is shown only if both sides give the same top-5 and the
@@ -100,7 +101,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processor cores, and threads of each framework (default: all cores)",
     )
     add("--precision", metavar="NAME", help="as in 'predict' (default: full float32)")
-    add("--gpu", type=gpu_number, metavar="ID", help="as in 'predict'")
+    add(
+        "--gpu",
+        type=gpu_number,
+        metavar="ID",
+        help="index of the GPU, or 'cpu' (default: as in 'predict')",
+    )
     add(
         "--pictures",
         type=place,
@@ -154,7 +160,7 @@ def _measure(todo: Plan) -> int:
     from benchmarking.io.progress import notice
     from benchmarking.models.available import explained
 
-    if warning := busy():
+    if todo.missing() and (warning := busy()):
         notice(f"warning: {warning}")
     failures = len(todo.obstacles)
     for line in explained(todo.obstacles):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments.speed import Side, Trial
+from benchmarking.experiments.speed.accelerator import device_clock
 from benchmarking.experiments.speed.scenarios import Clock
 from benchmarking.experiments.speed.timing import Pace, fetched, timed
 from benchmarking.models import article_networks
@@ -41,9 +42,13 @@ LAYOUTS = {"pytorch": "NCHW in the memory order NHWC (channels_last)", "keras": 
 RATE, MOMENTUM = 0.01, 0.9
 """Of stochastic gradient descent, as in DeepLearningFrameworks."""
 
+LARGE_SIDE = 299
+"""Side of the pictures, in pixels, with which the large networks were trained."""
+
 LOSSES = 5
 """Steps whose losses are compared."""
 
+_FEATURES = "-features"
 _SEED = 2018
 _BATCHES = 8  # pictures of as many batches are made once, and then come again
 
@@ -93,6 +98,22 @@ def sides_of(
     ]
 
 
+def network_of(side: Side) -> Network:
+    """The network of a side of these scenarios.
+
+    Raises:
+        KeyError: there is no such network.
+    """
+    name = side.network
+    if side.spec.source not in SOURCES.values():
+        raise KeyError(name)
+    if name.endswith(_FEATURES):
+        return article_networks.NETWORKS[name.removesuffix(_FEATURES)]().without_head()
+    make = article_networks.NETWORKS[name]
+    is_small = name in (article_networks.CONVNET.name, article_networks.VGG.name)
+    return make() if is_small else make(LARGE_SIDE)
+
+
 def work_of(network: Network, trial: Trial, batches: int = _BATCHES) -> Work:
     """The network with weights, pictures and labels that depend on nothing but their seeds."""
     random = np.random.default_rng(_SEED)
@@ -116,7 +137,7 @@ def measured_training(network: Network, trial: Trial, clock: Clock) -> Measured:
     work, device = work_of(network, trial), prepare(trial)
     make = _MAKERS[trial.side.spec.framework]
     _, step = make(work, trial.side.mode, device)
-    found = _timed(step, trial, clock)
+    found = _timed(step, trial, clock, device)
     del step  # with its model, before the next one is made
     predict, step = make(replace(work, network=network.without_dropout()), trial.side.mode, device)
     answers = answers_of(np.asarray(fetched(predict(0))))
@@ -132,16 +153,18 @@ def measured_features(network: Network, trial: Trial, clock: Clock) -> Measured:
     """
     work, device = work_of(network, trial), prepare(trial)
     predict, _ = _MAKERS[trial.side.spec.framework](work, trial.side.mode, device)
-    found = _timed(predict, trial, clock)
+    found = _timed(predict, trial, clock, device)
     answers = answers_of(np.asarray(fetched(predict(0))))
     return replace(found, answers=answers, facts=_facts(trial, device))
 
 
-def _timed(call: Call, trial: Trial, clock: Clock) -> Measured:
+def _timed(call: Call, trial: Trial, clock: Clock, device: Device) -> Measured:
     """Time calls, each on the next batch."""
     numbers = itertools.cycle(range(_BATCHES))
-    pace = Pace(trial.options.seconds)
-    return timed(lambda: call(next(numbers)), clock, pace, trial.batch_size)
+    return timed(
+        *(lambda: call(next(numbers)), clock, Pace(trial.options.seconds), trial.batch_size),
+        device=device_clock(trial.side.spec, device),
+    )
 
 
 def _facts(trial: Trial, device: Device) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +14,7 @@ from platform import python_version
 from statistics import mean
 
 from benchmarking.errors import BenchmarkError
+from benchmarking.experiments.speed.accelerator import power_and_clock
 from benchmarking.io.names import UNKNOWN
 from benchmarking.io.prefetch import cores
 from benchmarking.models.frameworks.pytorch import keep_freed_memory
@@ -38,9 +40,40 @@ COMPILED = "compiled code"
 
 FRESH, CACHED = "none before", "from an earlier round"
 
+PHYSICAL = "physical cores"
+"""Name of the fact to how many of them the cores of a round belong: two may be threads of one."""
+
+INSTRUCTIONS = "vector instructions"
+"""Name of the fact which of them the processor has: libraries choose their kernels by these."""
+
+SWITCHES = "switches"
+"""Name of the fact which variables of the environment change how a framework computes."""
+
 _FRAMEWORKS = ("torch", "tensorflow", "jax", "onnxruntime")
 
 _COMPILER_CACHE = "TORCHINDUCTOR_CACHE_DIR"
+
+_SWITCH = re.compile(
+    "(XLA|JAX|TORCHINDUCTOR|ONEDNN|DNNL|MKL|OMP|KMP|GOMP|CUDA|CUBLAS|CUDNN|MALLOC)_.*|"
+    "TF_(CUDNN|DETERMINISTIC|DISABLE|ENABLE|FORCE|GPU|MKL|NUM|ONEDNN|USE|XLA)_.*|"
+    "PYTORCH_(ALLOC_CONF|CUDA_ALLOC_CONF|NO_CUDA_MEMORY_CACHING|TUNABLEOP_ENABLED)|"
+    "NVIDIA_TF32_OVERRIDE|TORCH_ALLOW_TF32_CUBLAS_OVERRIDE|KERAS_BACKEND|GLIBC_TUNABLES|LD_PRELOAD"
+)
+"""Not all that begin with TF or NVIDIA: TF_VAR_… of Terraform and NVIDIA_API_KEY are secrets."""
+_FOLDER = re.compile(".*_(HOME|DIR|PATH|CACHE)")
+"""Such variables name a folder of the user, which changes no speed and is nobody's business."""
+
+_VECTORS = (
+    "avx",
+    "avx2",
+    "fma",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_tile",
+    "asimd",
+    "sve",
+)
 
 
 def restrict(threads: int, compiler_cache: Path | None) -> tuple[int, ...]:
@@ -106,8 +139,11 @@ def conditions_of(
         megahertz=(*before, *megahertz()),
         load=load,
         others={
-            **accelerator(device),
-            IMPORTED: ", ".join(n for n in _FRAMEWORKS if n in sys.modules),
+            **power_and_clock(device),
+            IMPORTED: _imported(),
+            PHYSICAL: physical_cores(chosen),
+            INSTRUCTIONS: vector_instructions(),
+            SWITCHES: switches(os.environ),
         },
     )
 
@@ -175,30 +211,32 @@ def peak_memory() -> int | None:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def device_memory() -> int | None:
-    """The largest memory that PyTorch has had on an accelerator, in bytes; None for others."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        return None
-    return int(torch.cuda.max_memory_allocated()) or None
+def physical_cores(chosen: tuple[int, ...]) -> str:
+    """How many physical cores some cores belong to; "unknown" if the system does not tell."""
+    found = {_text(_SYSTEM / f"cpu{one}/topology/thread_siblings_list") for one in chosen}
+    return UNKNOWN if "" in found or not found else str(len(found))
 
 
-def accelerator(device: str) -> Mapping[str, str]:
-    """Clock and power of the first GPU as NVML tells them, or why they are not known."""
-    if device == "cpu":
-        return {"NVML": "not tried: the device is the CPU"}
-    try:
-        import pynvml  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ImportError:
-        return {"NVML": "not tried: pynvml is not installed"}
-    try:
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-        watts = pynvml.nvmlDeviceGetPowerUsage(handle) / 1000
-        clock = pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)
-    except pynvml.NVMLError as error:
-        return {"NVML": f"failed: {error}"}
-    return {"power": f"{watts:.0f} W", "clock": f"{clock} MHz"}
+def vector_instructions() -> str:
+    """The vector instructions of the processor; "unknown" if the system does not tell.
+
+    TensorFlow, for one, uses oneDNN by default only where the processor has some of them.
+    """
+    for line in _text(Path("/proc/cpuinfo")).splitlines():
+        name, _, flags = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return " ".join(one for one in _VECTORS if one in flags.split()) or "none"
+    return UNKNOWN
+
+
+def switches(environment: Mapping[str, str]) -> str:
+    """Variables that change how a framework computes, with their values; threads are elsewhere."""
+    found = (
+        f"{name}={value}"
+        for name, value in sorted(environment.items())
+        if _SWITCH.fullmatch(name) and name not in _THREADS and not _FOLDER.fullmatch(name)
+    )
+    return ", ".join(found) or "none"
 
 
 def _processor() -> str:

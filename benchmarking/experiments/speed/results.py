@@ -6,16 +6,17 @@ same device.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from math import isclose
 from statistics import median
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.experiments.speed import Options, Side, Trial
+from benchmarking.experiments.speed import Options, Side, Trial, size
 from benchmarking.experiments.speed.conditions import CACHED, COMPILED, IMPORTED
 from benchmarking.experiments.speed.rounds import setting_of
 from benchmarking.experiments.speed.schedule import Comparison
+from benchmarking.models.counts import Counts
 from benchmarking.models.sources import framework_of
 from benchmarking.predictions.speed_runs import Answers, Measured, Round, Setting
 from benchmarking.predictions.speed_store import SpeedStore
@@ -52,9 +53,15 @@ class Line:
             earlier round had compiled.
         parts: median time of each named part, in seconds.
         memory: the largest resident memory of a round, in bytes; None if unknown.
+        device_memory: the largest memory on an accelerator, in bytes; None if unknown.
+        on_device: median time of a call on an accelerator, in seconds, between two of its
+            events; None if its framework shows none.
         faster: the time of the reference divided by that of this side, so 2 is twice as fast; None
             if they cannot be compared.
+        faster_in_mode: the same, but compared with the reference's model in this side's mode; None
+            where that is the reference itself, was not measured or did other work.
         agreement: how far the answers agree with the reference's; None for the reference itself.
+        counts: parameters and multiply-adds of the model; None if they were not counted.
         obstacle: why there is no ratio, or ""; for readers.
         remarks: what else is to be known about its times.
     """
@@ -69,8 +76,12 @@ class Line:
     first: float
     parts: dict[str, float]
     memory: int | None
+    device_memory: int | None = None
+    on_device: Interval | None = None
     faster: Interval | None = None
+    faster_in_mode: Interval | None = None
     agreement: Agreement | None = None
+    counts: Counts | None = None
     obstacle: str = ""
     remarks: tuple[str, ...] = ()
 
@@ -114,8 +125,22 @@ def summary(comparison: Comparison, options: Options, store: SpeedStore, rounds:
     first = comparison.reference
     reference = next((known for side, _, known in measured if side == first), None)
     null = _ratio(reference, again) if reference and again else None
-    lines = tuple(_line(*one, reference, null) for one in measured if not one[0].replica)
-    return Summary(comparison, lines, null, tuple(_notes(lines, null)))
+    peers = {
+        side.mode: known
+        for side, _, known in measured
+        if side.spec == first.spec and not side.replica
+    }
+    counts = size.sizes(comparison.sides, store)
+    lines = tuple(
+        replace(
+            _line(*one, reference, null, peers.get(one[0].mode)),
+            counts=counts.get(one[0].spec.full_name),
+        )
+        for one in measured
+        if not one[0].replica
+    )
+    notes = (*_notes(lines, null), *size.in_words([line.side for line in lines], counts))
+    return Summary(comparison, lines, null, notes)
 
 
 def _line(
@@ -124,11 +149,11 @@ def _line(
     rounds: tuple[Round, ...],
     reference: tuple[Round, ...] | None,
     null: Interval | None,
+    peer: tuple[Round, ...] | None,
 ) -> Line:
     seconds = median_time(rounds)
     pictures = rounds[0].measured.pictures
     names = rounds[0].measured.parts
-    memory = [one.peak_memory for one in rounds if one.peak_memory is not None]
     agreed, obstacle, faster = None, "the reference was not measured", None
     if reference and reference is rounds:
         obstacle = ""
@@ -142,8 +167,11 @@ def _line(
         parts={
             name: median_of([one.measured.parts[name] for one in rounds]).value for name in names
         },
-        memory=max(memory, default=None),
+        memory=_most(one.peak_memory for one in rounds),
+        device_memory=_most(one.device_memory for one in rounds),
+        on_device=_on_device(rounds),
         faster=faster,
+        faster_in_mode=None if peer is reference else _faster(peer, rounds, setting.precision),
         agreement=agreed,
         obstacle=obstacle,
         remarks=(*_remarks(rounds, faster, null), *_strangers(side, rounds)),
@@ -158,6 +186,24 @@ def _ratio(reference: Sequence[Round], rounds: Sequence[Round]) -> Interval | No
         return ratio(reference, rounds)
     except BenchmarkError:
         return None
+
+
+def _faster(
+    peer: tuple[Round, ...] | None, rounds: tuple[Round, ...], precision: str
+) -> Interval | None:
+    """The ratio to another side that did the same work; None if there is none."""
+    if peer is None or peer is rounds or _compared(peer, rounds, precision)[1]:
+        return None
+    return _ratio(peer, rounds)
+
+
+def _on_device(rounds: Sequence[Round]) -> Interval | None:
+    found = [median(one.measured.device_times) for one in rounds if one.measured.device_times]
+    return median_of(found) if found else None
+
+
+def _most(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _rate(seconds: Interval, pictures: int) -> Interval:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.experiments.speed import Options, Side, Trial, conditions
+from benchmarking.experiments.speed import Options, Side, Trial, conditions, size, turn
+from benchmarking.experiments.speed.accelerator import largest_memory
 from benchmarking.experiments.speed.scenarios import scenario_named
 from benchmarking.inference.executors import Failed, Output, executors
 from benchmarking.io import temporary
 from benchmarking.models.frameworks import NO_GPU
-from benchmarking.models.sources import precisions_of
+from benchmarking.models.sources import framework_of, precisions_of
 from benchmarking.predictions.provenance import RANDOM
 from benchmarking.predictions.speed_runs import Round, Series, Setting
 from benchmarking.predictions.speed_store import SpeedStore
@@ -52,7 +54,14 @@ class NotMeasured:
     details: str
 
 
-Event = Stored | Waiting | NotMeasured
+@dataclass(frozen=True)
+class Occupied:
+    """Another process measures speed on this machine; the round waits until it ends."""
+
+    trial: Trial
+
+
+Event = Stored | Waiting | Occupied | NotMeasured
 
 
 def setting_of(side: Side, options: Options) -> Setting:
@@ -76,14 +85,22 @@ def setting_of(side: Side, options: Options) -> Setting:
 def measured(todo: Sequence[Trial], store: SpeedStore) -> Generator[Event, None, None]:
     """Measure all rounds that are not stored yet; an interruption loses only the one that runs.
 
+    Afterwards, models are counted that were not yet. Before all this, it waits until no other
+    process of this user measures on this machine.
+
     Raises:
         BenchmarkError: the store cannot be read or written.
     """
     failed: set[Series] = set()
-    with _folder() as cache:
+    is_ours = False
+    with _folder() as cache, ExitStack() as stack:
         for trial in todo:
             series, setting = trial.series, setting_of(trial.side, trial.options)
             known = store.read(series, setting).round(trial.number)
+            if known is None and not is_ours:
+                yield from (Occupied(trial) for _ in turn.waited(stack))
+                is_ours = True
+                known = store.read(series, setting).round(trial.number)  # the other may have it now
             if known is not None:
                 yield Stored(trial, known)
             elif series not in failed:
@@ -93,6 +110,21 @@ def measured(todo: Sequence[Trial], store: SpeedStore) -> Generator[Event, None,
                     elif isinstance(event, NotMeasured):
                         failed.add(series)
                     yield event
+        for trial in size.to_count([one for one in todo if one.series not in failed], store):
+            if not is_ours:
+                yield from (Occupied(trial) for _ in turn.waited(stack))
+                is_ours = True
+            yield from _counted(trial, store)
+
+
+def _counted(trial: Trial, store: SpeedStore) -> Iterator[Waiting]:
+    """Store the counts of a model; without them, its times are shown all the same."""
+    with closing(executors()["fresh-process"].run(size.counted, [trial], None)) as events:  # type: ignore[type-var]
+        for event in events:
+            if isinstance(event, Output):
+                store.add_counts(trial.side.spec.full_name, event.value)
+            elif not isinstance(event, Failed):
+                yield Waiting(trial)
 
 
 def measure(trial: Trial) -> Iterator[Round]:
@@ -108,7 +140,9 @@ def measure(trial: Trial) -> Iterator[Round]:
     before, load = conditions.megahertz(), conditions.load_average()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     found = scenario_named(trial.scenario).measure(trial, time.perf_counter)
+    check_losses(found.losses)
     device = found.facts.get("device", "cpu")
+    modules = framework_of(trial.side.spec).MODULES
     told = conditions.conditions_of(
         chosen, before, load, found.facts.get("layout", "unknown"), device
     )
@@ -119,9 +153,22 @@ def measure(trial: Trial) -> Iterator[Round]:
         started=started,
         measured=found,
         peak_memory=conditions.peak_memory(),
-        device_memory=conditions.device_memory(),
+        device_memory=None if device == "cpu" else largest_memory(modules, trial.options.gpu),
         conditions=replace(told, others={**told.others, **compiled}),
     )
+
+
+def check_losses(losses: Sequence[float]) -> None:
+    """Check that training did not diverge: times of other numbers than usual are of no use.
+
+    Raises:
+        BenchmarkError: a loss is infinite or not a number.
+    """
+    if not all(map(isfinite, losses)):
+        told = ", ".join(f"{loss:g}" for loss in losses)
+        raise BenchmarkError(
+            f"its first losses are {told}; try another precision or other weights."
+        )
 
 
 @contextmanager

@@ -6,9 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from benchmarking import __version__
 from benchmarking.experiments.speed import Side
+from benchmarking.experiments.speed.conditions import INSTRUCTIONS, PHYSICAL, SWITCHES
 from benchmarking.experiments.speed.results import Line, Summary
 from benchmarking.io.printable import csv_cell
 from benchmarking.models.sources import framework_of
@@ -99,7 +101,7 @@ def records(summary: Summary) -> list[Mapping[str, object]]:
 
 
 def _record(summary: Summary, line: Line) -> Mapping[str, object]:
-    side, setting = line.side, line.setting
+    side, setting, facts = line.side, line.setting, line.rounds[0].conditions.others
     found: dict[str, object] = {
         **{"Scenario": summary.comparison.scenario, "Batch size": summary.comparison.batch_size},
         **{"Source": side.spec.source, "Model": side.spec.name},
@@ -109,28 +111,45 @@ def _record(summary: Summary, line: Line) -> Mapping[str, object]:
         **{"p90": line.p90, "p99": line.p99},
         **_ends("Pictures/s", line.per_second),
         **{"First call": line.first, "Peak bytes": line.memory},
+        **{"Peak bytes of device": line.device_memory},
         **{f"Seconds of {name}": value for name, value in line.parts.items()},
     }
-    if line.faster:
-        found |= _ends("Times as fast", line.faster)
-    if line.agreement:
-        agreed = line.agreement
-        found |= {"Same top-5": agreed.same_top5, "Pictures compared": agreed.pictures}
-        found |= {"Max |difference|": agreed.difference, "Allowed": agreed.tolerance}
+    found |= _known(line)
     if summary.null:
         found |= _ends("A/A", summary.null)
     found |= {
         **{"Reference": name_of(summary.comparison.reference, summary.comparison.sides)},
-        **{"Remarks": _remarks(line), "Threads": setting.threads},
+        **{"Remarks": _remarks(line, summary), "Threads": setting.threads},
         **{"Precision": setting.precision, "Weights": setting.weights},
         **{"Machine": setting.machine, "Versions": _versions(line)},
         **{"Governor": line.rounds[0].conditions.governor},
         **{"Allocator": line.rounds[0].conditions.allocator},
         **{"Determinism": line.rounds[0].conditions.determinism},
         **{"Layout": line.rounds[0].conditions.layout},
+        **{name.capitalize(): facts.get(name) for name in (PHYSICAL, INSTRUCTIONS, SWITCHES)},
         **{"Highest load": max(one.conditions.load for one in line.rounds)},
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _known(line: Line) -> dict[str, object]:
+    """What not every side has."""
+    found: dict[str, object] = {}
+    for name, value in (
+        ("Times as fast", line.faster),
+        ("Times as fast in this mode", line.faster_in_mode),
+        ("Seconds on device", line.on_device),
+    ):
+        found |= _ends(name, value) if value else {}
+    if line.counts:
+        found |= {"Trainable parameters": line.counts.trainable}
+        found |= {"Other parameters": line.counts.not_trainable}
+        found |= {"MACs": line.counts.macs, "Activations": line.counts.activations}
+    if line.agreement:
+        agreed = line.agreement
+        found |= {"Same top-5": agreed.same_top5, "Pictures compared": agreed.pictures}
+        found |= {"Max |difference|": agreed.difference, "Allowed": agreed.tolerance}
+    return found
 
 
 def _ends(name: str, found: Interval) -> dict[str, object]:
@@ -148,7 +167,7 @@ def _cells(summary: Summary) -> list[list[str]]:
             _number(line.first),
             "" if line.memory is None else f"{line.memory / 2**20:,.0f}",
             _faster(line, summary),
-            _remarks(line),
+            _remarks(line, summary),
         ]
         for line in summary.lines
     ]
@@ -160,9 +179,19 @@ def _faster(line: Line, summary: Summary) -> str:
     return "not compared" if line.faster is None else _interval(line.faster)
 
 
-def _remarks(line: Line) -> str:
-    parts = [f"{name} {value:.2f} s" for name, value in line.parts.items()]
-    return "; ".join([*([line.obstacle] if line.obstacle else []), *parts, *line.remarks])
+def _remarks(line: Line, summary: Summary) -> str:
+    parts = [line.obstacle] if line.obstacle else []
+    parts += [f"{name} {value:.2f} s" for name, value in line.parts.items()]
+    parts += line.remarks
+    if line.faster_in_mode:
+        peer = replace(summary.comparison.reference, mode=line.side.mode)
+        other = name_of(peer, summary.comparison.sides)
+        parts.append(f"{_interval(line.faster_in_mode)} times as fast as {other}")
+    if line.on_device:
+        parts.append(f"{_interval(line.on_device.scaled(1000))} ms on the device")
+    if line.device_memory is not None:
+        parts.append(f"{line.device_memory / 2**20:,.0f} MiB on the device")
+    return "; ".join(parts)
 
 
 def _interval(found: Interval) -> str:

@@ -2,7 +2,8 @@
 
 The clock is a parameter, so that tests need no fast machine. It stops only when the output of a
 call is in the memory of this process: a framework that returns before its work is done gains
-nothing.
+nothing. Where a framework has events on its device, further calls are timed by these, too, so that
+the calls that are compared are the same in every framework.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from typing import Any
 import numpy as np
 
 from benchmarking.errors import BenchmarkError
+from benchmarking.experiments.speed.accelerator import DeviceClock
 from benchmarking.experiments.speed.scenarios import Clock
 from benchmarking.predictions.speed_runs import Measured
 
 Step = Callable[[], object]
 """One call of the work; it returns the output, which may still be computed when it returns."""
+
+DEVICE_CALLS = 10
+"""Further calls that are timed on the device, where that is possible."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,9 @@ class Pace:
             raise BenchmarkError(f"{self.seconds:g} seconds cannot be measured; give more than 0.")
 
 
-def timed(step: Step, clock: Clock, pace: Pace, pictures: int) -> Measured:
+def timed(
+    step: Step, clock: Clock, pace: Pace, pictures: int, device: DeviceClock | None = None
+) -> Measured:
     """Call a step until its times are steady, then until the pace's seconds are over.
 
     Args:
@@ -56,12 +63,14 @@ def timed(step: Step, clock: Clock, pace: Pace, pictures: int) -> Measured:
         clock: the clock.
         pace: how long calls are repeated.
         pictures: pictures per call.
+        device: times further calls on the device; None if that is not possible.
     """
     first = _time(step, clock)
     with _without_garbage_collection():
         warm_up, is_steady = _warm_up(step, clock, pace)
         times = tuple(_times(step, clock, pace))
-    return Measured(first, warm_up, times, is_steady, pictures)
+        on_device = tuple(device(step) for _ in range(DEVICE_CALLS)) if device else ()
+    return Measured(first, warm_up, times, is_steady, pictures, device_times=on_device)
 
 
 def fetched(output: object) -> object:

@@ -12,7 +12,14 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.experiments.speed import Options, Trial, tables
 from benchmarking.experiments.speed.conditions import check_threads
 from benchmarking.experiments.speed.results import Summary, summary
-from benchmarking.experiments.speed.rounds import Event, NotMeasured, Waiting, measured
+from benchmarking.experiments.speed.rounds import (
+    Event,
+    NotMeasured,
+    Occupied,
+    Stored,
+    measured,
+    setting_of,
+)
 from benchmarking.experiments.speed.schedule import Comparison, comparisons, sides_of, trials
 from benchmarking.experiments.speed.timing import Pace
 from benchmarking.inference.plan import RANDOM_SEED
@@ -24,11 +31,20 @@ from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import spread
 from benchmarking.pictures.sets import open_pictures
 from benchmarking.predictions.provenance import RANDOM
+from benchmarking.predictions.speed_runs import Series
 from benchmarking.predictions.speed_store import SpeedStore
 from benchmarking.predictions.store import Store
 
 PICTURES = 20
 """Real pictures that every side answers."""
+
+START = 12.0
+"""Seconds, about, that a round takes besides its calls: import, weights, first call, answers."""
+
+OCCUPIED = (
+    "another process measures speed on this machine; this one begins when that has ended "
+    "(Ctrl-C stops)"
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +118,19 @@ class Plan:
     def trials(self) -> list[Trial]:
         """Every round, in order."""
         return trials(self.todo, self.rounds, self.options)
+
+    def missing(self) -> list[Trial]:
+        """The rounds that are not stored yet, in order.
+
+        Raises:
+            StoreError: a file of rounds is broken.
+        """
+        known: dict[Series, set[int]] = {}
+        for one in self.trials:
+            if one.series not in known:
+                found = self.store.read(one.series, setting_of(one.side, one.options))
+                known[one.series] = {each.number for each in found.rounds}
+        return [one for one in self.trials if one.number not in known[one.series]]
 
     def events(self) -> Generator[Event, None, None]:
         """Measure all rounds that are not stored yet."""
@@ -191,21 +220,44 @@ def speed(models: str | Sequence[str], store: Store | str | Path, **options: Any
 
 
 def watched(todo: Plan) -> Iterator[NotMeasured]:
-    """Measure all rounds with a bar; yield those that failed."""
-    rounds = todo.trials
+    """Measure all rounds that are not stored, with a bar; yield those that failed."""
+    missing = {(one.series, one.number) for one in todo.missing()}
+    if missing:
+        notice(announced(len(missing), len(todo.trials) - len(missing), todo.options.seconds))
+    waits = False
     with (
-        bar(title="rounds", total=len(rounds), unit="round") as progress,
+        bar(title="rounds", total=len(missing), unit="round") as progress,
         closing(todo.events()) as events,
     ):
         for event in events:
             trial = event.trial
+            if isinstance(event, Occupied) and not waits:
+                waits = True
+                notice(OCCUPIED)
             progress.set_postfix_str(
                 f"{trial.scenario} {trial.series.full_name}, batch {trial.batch_size}",
                 refresh=False,
             )
             if isinstance(event, NotMeasured):
                 yield event
-            progress.update(0 if isinstance(event, Waiting) else 1)
+            ends = isinstance(event, Stored | NotMeasured)
+            progress.update(int(ends and (trial.series, trial.number) in missing))
+
+
+def announced(missing: int, stored: int, seconds: float) -> str:
+    """How many rounds are measured, and about how long that takes.
+
+    Args:
+        missing: rounds to measure.
+        stored: rounds that are stored already.
+        seconds: time of the timed calls of a round.
+    """
+    minutes = missing * (2 * seconds + START) / 60
+    known = f"; {stored} more are stored" if stored else ""
+    return (
+        f"{missing} rounds to measure, each in a new process: about {max(1, round(minutes))} min, "
+        f"or more if models are slow or have to be compiled{known}"
+    )
 
 
 def _on_backends(specs: Sequence[ModelSpec], backends: Sequence[str]) -> list[ModelSpec]:

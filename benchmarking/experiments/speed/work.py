@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments import all_crops
 from benchmarking.experiments.speed import Trial
+from benchmarking.experiments.speed.accelerator import device_clock
 from benchmarking.experiments.speed.engines import check_mode, engine_of
 from benchmarking.experiments.speed.ready import Engine, Ready
 from benchmarking.experiments.speed.scenarios import Clock
@@ -97,7 +98,8 @@ def repeated(ready: Ready, prepared: Prepared, clock: Clock) -> Measured:
     trial = prepared.trial
     batch = ready.inputs(prepared.batch)
     found = timed(
-        lambda: ready.forward(batch), clock, Pace(trial.options.seconds), trial.batch_size
+        *(lambda: ready.forward(batch), clock, Pace(trial.options.seconds), trial.batch_size),
+        device=device_clock(prepared.loaded.spec, prepared.loaded.device),
     )
     facts = {"layout": ready.layout, "device": prepared.loaded.device.title, **ready.facts}
     return replace(found, answers=answers_of(ready, prepared), facts=facts)

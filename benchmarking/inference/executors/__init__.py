@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -67,7 +68,11 @@ Event = Accepted[J] | Quiet[J] | Output[J] | Finished[J] | Failed[J]
 
 
 class Executor(Protocol):
-    """Runs a function for each job, in a process or on a machine of its choice."""
+    """Runs a function for each job, in a process or on a machine of its choice.
+
+    A module with `SIDE_BY_SIDE = True` computes in processes of its own, and can run several times
+    at the same time, in threads. So several GPUs can share the jobs; see `AcrossDevices`.
+    """
 
     @property
     def NAME(self) -> str:
@@ -94,3 +99,17 @@ class Executor(Protocol):
 def executors() -> dict[str, Executor]:
     """Every executor, by name."""
     return discover(sys.modules[__name__], Executor)
+
+
+@contextmanager
+def ended(events: Iterator[Event[J]]) -> Iterator[Iterator[Event[J]]]:
+    """Close the events of an executor when the block ends, not at garbage collection.
+
+    A notebook keeps the frames of the last error alive until the next error.
+    """
+    try:
+        yield events
+    finally:
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()

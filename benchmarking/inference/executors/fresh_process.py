@@ -13,6 +13,7 @@ from benchmarking.inference.executors._ahead import start_of_one
 from benchmarking.inference.executors._one_process import in_one_process
 
 NAME = "fresh-process"
+SIDE_BY_SIDE = True
 
 
 def run(

@@ -10,6 +10,7 @@ from benchmarking.inference.executors._ahead import start_of_all
 from benchmarking.inference.executors._one_process import in_one_process
 
 NAME = "worker-process"
+SIDE_BY_SIDE = True
 
 
 def run(

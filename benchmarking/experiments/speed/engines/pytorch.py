@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,12 +99,14 @@ def _tensor(pixels: Pixels) -> torch.Tensor:
 
 
 def _precision(loaded: Loaded) -> AbstractContextManager[Any]:
-    """Automatic mixed precision, as `predict` has it."""
+    """Automatic mixed precision, as `predict` has it; nothing that takes time in full precision."""
     import torch
 
     shorter = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(loaded.precision)
+    if shorter is None:
+        return nullcontext()
     kind = loaded.device.address.partition(":")[0]
-    found: AbstractContextManager[Any] = torch.autocast(kind, shorter, enabled=shorter is not None)
+    found: AbstractContextManager[Any] = torch.autocast(kind, shorter)
     return found
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from benchmarking.experiments.speed import Side, Trial, articles
 from benchmarking.experiments.speed.scenarios import Clock
-from benchmarking.models.article_networks import NETWORKS
 from benchmarking.predictions.speed_runs import Measured
 
 NAME = "articles-features"
@@ -25,4 +24,4 @@ def batch_sizes(asked: Sequence[int]) -> Sequence[int]:
 
 def measure(trial: Trial, clock: Clock) -> Measured:
     """Time forward passes; see `articles.measured_features`."""
-    return articles.measured_features(NETWORKS["resnet50"]().without_head(), trial, clock)
+    return articles.measured_features(articles.network_of(trial.side), trial, clock)

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 from benchmarking.experiments.speed import Side, Trial, articles
 from benchmarking.experiments.speed.scenarios import Clock
-from benchmarking.models.article_networks import NETWORKS
 from benchmarking.predictions.speed_runs import Measured
 
 NAME = "articles-training"
 HELP = "steps of training of Inception, ResNet-50 and DenseNet at 299 pixels, batches of 8"
 
 NAMES = ("inceptionv3", "resnet50", "densenet121", "densenet169", "inceptionresnetv2")
-_SIDE = 299
 
 
 def sides(chosen: Sequence[Side]) -> Sequence[Side]:
@@ -28,4 +26,4 @@ def batch_sizes(asked: Sequence[int]) -> Sequence[int]:
 
 def measure(trial: Trial, clock: Clock) -> Measured:
     """Time steps of training; see `articles.measured_training`."""
-    return articles.measured_training(NETWORKS[trial.side.spec.name](_SIDE), trial, clock)
+    return articles.measured_training(articles.network_of(trial.side), trial, clock)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarking.experiments.speed import Side, Trial
+from benchmarking.experiments.speed.accelerator import device_clock
 from benchmarking.experiments.speed.engines import modes_of
 from benchmarking.experiments.speed.ready import scaled
 from benchmarking.experiments.speed.scenarios import Clock
@@ -51,6 +52,9 @@ def measure(trial: Trial, clock: Clock) -> Measured:
             losses.append(float(np.asarray(loss)))
         return loss
 
-    measured = timed(recorded, clock, Pace(trial.options.seconds), trial.batch_size)
+    measured = timed(
+        *(recorded, clock, Pace(trial.options.seconds), trial.batch_size),
+        device=device_clock(found.loaded.spec, found.loaded.device),
+    )
     facts = {"layout": ready.layout, "device": found.loaded.device.title}
     return replace(measured, answers=answers, losses=tuple(losses), facts=facts)
