@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+ROOT = Path(__file__).parents[1]
+BENCHMARKS = ROOT / "benchmarks"
 SLOW = pytest.mark.models
 
 
@@ -16,6 +17,8 @@ SLOW = pytest.mark.models
         ("readers", []),
         ("scale", []),
         ("gpu", ["--device", "cpu", "--models", "squeezenet1_1"]),
+        pytest.param("rivals", [], marks=SLOW),
+        pytest.param("before_after", ["--against", str(ROOT), "--tasks", "one"], marks=SLOW),
         pytest.param("counts", [], marks=SLOW),
         pytest.param("compiled", [], marks=SLOW),
         pytest.param("sweep", [], marks=SLOW),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from benchmarking.errors import BenchmarkError, StoreError, not_installed
+from benchmarking.inference.ahead import first_preparation
 from benchmarking.inference.crop_sharing import CropCache, crops_shared
 from benchmarking.inference.devices import (
     EXPECTED_GPU,
@@ -21,6 +22,7 @@ from benchmarking.inference.devices import (
 )
 from benchmarking.inference.events import AlreadyStored, Event
 from benchmarking.inference.executors import executors
+from benchmarking.inference.executors._ahead import Ahead
 from benchmarking.inference.job import Job, Keep
 from benchmarking.inference.reading import Reading, crop_together
 from benchmarking.inference.record import check_same_file
@@ -157,6 +159,7 @@ class Plan:
         n: number of its pictures.
         store: the store for the runs.
         options: how the runs are computed.
+        ahead: the process of the first model, which is started while pictures are read.
     """
 
     specs: tuple[ModelSpec, ...]
@@ -165,6 +168,7 @@ class Plan:
     n: int
     store: Store
     options: Options
+    ahead: Ahead = field(default_factory=Ahead, repr=False, compare=False)
 
     def on(self, images: ImageSet) -> Plan:
         """The same plan for the image set that remains after all pictures were read."""
@@ -192,7 +196,11 @@ class Plan:
     @property
     def missing(self) -> int:
         """Largest size in bytes of the runs that are not stored yet."""
-        return self.size([s for s in self.specs if not self.store.path(self.run(s)).exists()])
+        return self.size(self._not_stored)
+
+    @property
+    def _not_stored(self) -> list[ModelSpec]:
+        return [s for s in self.specs if not self.store.path(self.run(s)).exists()]
 
     def read(
         self,
@@ -206,11 +214,12 @@ class Plan:
         """The plan on the pictures that can be used; each is read once.
 
         Their crops are kept for the runs that have not begun, as far as there is room. A partial
-        run needs only some crops, and the check is faster without them.
+        run needs only some crops, and the check is faster without them. Meanwhile the process
+        of the first model imports its libraries.
 
         Args:
             contents: the pictures that were planned.
-            until: crops are removed when this stack closes.
+            until: crops are removed, and that process is ended, when this stack closes.
             on_bad_image: see `open_images`.
             tell: called with messages for the user.
             before: pictures that were read before for the same models; see `Reading`.
@@ -218,6 +227,10 @@ class Plan:
         Raises:
             PictureError: some pictures cannot be used and must not be skipped, or none can.
         """
+        until.callback(self.ahead.close)
+        if not self.options.devices:  # the processes of several devices are started by threads
+            todo = self.specs if self.options.again else self._not_stored
+            self.ahead.prepare(first_preparation(todo, self.options.executor))
         reading = Reading(
             self.recipes,
             self._missing,
@@ -301,6 +314,7 @@ class Plan:
             executor=options.executor,
             devices=options.devices,
             notice=tell,
+            ahead=self.ahead,
         )
         wanted = self._missing
         todo = []

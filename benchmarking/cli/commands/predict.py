@@ -26,6 +26,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -253,6 +254,7 @@ def _run(args: argparse.Namespace) -> int:
         _planned(name, len(contents.pictures), args, options, store, own)
         for name, contents in opened
     ]
+    plans = [replace(plan, ahead=plans[0].ahead) for plan in plans]  # one process for all
     check_room(plans)
     failures = 0
     with ExitStack() as stack:
