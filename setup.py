@@ -16,6 +16,7 @@ KERAS = [*KERAS_ALONE, "tensorflow>=2.21"]
 TRANSFER = ["scikit-learn", "scipy"]
 # Stores at addresses; the protocol needs its own library as well, such as s3fs or gcsfs.
 OBJECT_STORAGE = ["fsspec"]
+RAY = ["ray>=2.60"]
 ONNX = ["onnx", "onnxruntime>=1.20", "pillow"]
 DEMO = [
     *PYTORCH,
@@ -95,15 +96,16 @@ setup(
         "object-storage": OBJECT_STORAGE,
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],
+        "ray": RAY,
         "report": REPORT,
         "transfer": TRANSFER,
         "demo": DEMO,
         "dev": [
-            *(*DEV, *BROWSER, *EXPORTERS, *NOTEBOOKS, *OBJECT_STORAGE, *REFERENCES, *REPORT),
+            *(*DEV, *BROWSER, *EXPORTERS, *NOTEBOOKS, *OBJECT_STORAGE, *RAY, *REFERENCES, *REPORT),
         ],
         "docs": DOCS,
         "all": [
-            *(*DEMO, *OBJECT_STORAGE, *ONNX, *REPORT),
+            *(*DEMO, *OBJECT_STORAGE, *ONNX, *RAY, *REPORT),
             *(*DEV, *BROWSER, *DOCS, *EXPORTERS, *NOTEBOOKS, *REFERENCES),
         ],
     },

@@ -21,7 +21,7 @@ from benchmarking.inference.devices import (
     is_gpu,
 )
 from benchmarking.inference.events import AlreadyStored, Event
-from benchmarking.inference.executors import executors
+from benchmarking.inference.executors import executors, is_remote, placed
 from benchmarking.inference.executors._ahead import Ahead
 from benchmarking.inference.job import Job, Keep
 from benchmarking.inference.reading import Reading, crop_together
@@ -34,7 +34,7 @@ from benchmarking.io.progress import notice
 from benchmarking.io.user_folders import expanded
 from benchmarking.models.available import Available, available
 from benchmarking.models.backends import TENSORFLOW, other_backends
-from benchmarking.models.frameworks import keras
+from benchmarking.models.frameworks import NO_GPU, keras
 from benchmarking.models.frameworks._compiled import COMPILERS
 from benchmarking.models.sources import precisions_of
 from benchmarking.models.sources.model_file import note_on
@@ -76,6 +76,8 @@ class Options:
         backend: backend of Keras, on which only models of Keras run: "tensorflow", "jax" or
             "torch"; None runs each model as it is listed, those of Keras on TensorFlow.
         executor: name of the executor; None uses the framework's default.
+        address: where the executor runs: for "ray", the address of a cluster; None for its default
+            place, for "ray" $RAY_ADDRESS or else this machine.
         crop_cache: folder in which crops are kept for later sweeps; "none" decodes for each model;
             None keeps them in the user's cache while models share them.
         timeout: seconds without output after which a model is stopped; None never stops it.
@@ -93,6 +95,7 @@ class Options:
     compiler: str | None = None
     backend: str | None = None
     executor: str | None = None
+    address: str | None = None
     crop_cache: CropCache = None
     timeout: float | None = 3600
     again: bool = False
@@ -234,7 +237,7 @@ class Plan:
         reading = Reading(
             self.recipes,
             self._missing,
-            self.options.crop_cache,
+            self._crop_cache,
             self.options.workers,
             on_bad_image,
             before,
@@ -244,6 +247,7 @@ class Plan:
         return self.on(images), images
 
     @property
+    @property
     def _missing(self) -> list[Preprocessing]:
         """The distinct recipes of the runs that have not begun."""
         missing = (
@@ -252,6 +256,12 @@ class Plan:
             if self.options.again or not self._has_begun(self.run(spec))
         )
         return list(dict.fromkeys(missing))
+
+    @property
+    def _crop_cache(self) -> CropCache:
+        """Where crops are kept; nowhere if models run on other machines, which cannot read them."""
+        name = self.options.executor
+        return "none" if name and is_remote(executors()[name]) else self.options.crop_cache
 
     def _has_begun(self, run: Run) -> bool:
         """Whether a run is stored, at least in part."""
@@ -312,6 +322,7 @@ class Plan:
             again=options.again,
             timeout=options.timeout,
             executor=options.executor,
+            address=options.address,
             devices=options.devices,
             notice=tell,
             ahead=self.ahead,
@@ -325,8 +336,8 @@ class Plan:
             sweep.tidy(job)
             yield AlreadyStored(job, self.store.provenance(job.run).started)
         with ExitStack() as stack:
-            crop_together(images, wanted, options.crop_cache, options.workers, stack, tell)
-            sharing = crops_shared(todo, images, options.crop_cache, tell)
+            crop_together(images, wanted, self._crop_cache, options.workers, stack, tell)
+            sharing = crops_shared(todo, images, self._crop_cache, tell)
             shared = stack.enter_context(sharing)
             yield from stack.enter_context(closing(sweep.run(shared)))
 
@@ -381,7 +392,7 @@ def plan(
             f"runs with random weights or in fewer bits are kept apart from others; use a store "
             f"whose name says so, such as {store.folder.name}{options.apart}."
         )
-    _check_executor(options.executor)
+    _check_executor(options)
     _check_own(own, options)
     store.refresh(images)
     found = find(
@@ -409,11 +420,31 @@ def _is_whole(value: object, least: int) -> bool:
     return value is None or (type(value) is int and value >= least)
 
 
-def _check_executor(name: str | None) -> None:
-    """Refuse an unknown executor before any picture is read."""
-    known = executors()
+def _check_executor(options: Options) -> None:
+    """Refuse an unknown executor, and what it cannot do, before any picture is read."""
+    known, name = executors(), options.executor
     if name is not None and name not in known:
         raise BenchmarkError(f"there is no executor {name!r}; there are {', '.join(known)}.")
+    if name is None:
+        if options.address is not None:
+            raise BenchmarkError(
+                f"the address {options.address!r} is for an executor on other machines; name it "
+                "too, as in --executor ray (executor='ray' in Python)."
+            )
+        return
+    placed(known[name], options.address)
+    if not is_remote(known[name]):
+        return
+    if options.gpu not in (None, NO_GPU):
+        raise BenchmarkError(
+            f"executor {name!r} gives each task a GPU of its node; leave out the GPU "
+            f"{options.gpu!r}, or choose the CPU (--gpu cpu, gpu=-1 in Python)."
+        )
+    if isinstance(options.crop_cache, Path):
+        raise BenchmarkError(
+            f"executor {name!r} runs on other machines, which cannot read crops in "
+            f"{options.crop_cache}; leave out the folder for crops."
+        )
 
 
 def _check_own(own: Sequence[ModelSpec], options: Options) -> None:

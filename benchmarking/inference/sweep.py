@@ -29,6 +29,7 @@ from benchmarking.inference.executors import (
     Quiet,
     ended,
     executors,
+    placed,
 )
 from benchmarking.inference.executors import Event as JobEvent
 from benchmarking.inference.executors._ahead import Ahead
@@ -67,6 +68,7 @@ class Sweep:
         again: whether complete stored runs are computed again.
         timeout: seconds without output after which a job is stopped; None never stops it.
         executor: name of the executor for all jobs; None uses that of each job's framework.
+        address: where a `Remote` executor runs; None for its default place.
         devices: numbers of the GPUs among which jobs are shared, or -1 for each worker on the CPU;
             () runs every job on its own GPU.
         answer: the function that computes a job; its executor runs it.
@@ -83,6 +85,7 @@ class Sweep:
     again: bool = True
     timeout: float | None = None
     executor: str | None = None
+    address: str | None = None
     devices: tuple[int, ...] = ()
     answer: Callable[[Job], Iterable[Environment | Part]] = answer
     resumes: bool = True
@@ -105,7 +108,7 @@ class Sweep:
         kept, and the job is resumed.
 
         Raises:
-            BenchmarkError: the executor does not exist.
+            BenchmarkError: the executor does not exist, or not at this address.
             StoreError: other pictures are stored under the name of this image set, or another
                 process is storing them.
         """
@@ -118,7 +121,9 @@ class Sweep:
         names = {job.run: self.executor_of(job) for job in jobs}
         for name in set(names.values()) - known.keys():
             raise BenchmarkError(f"there is no executor {name!r}; there are {', '.join(known)}.")
-        run_by = {name: self._on_devices(known[name]) for name in names.values()}
+        run_by = {
+            name: self._on_devices(placed(known[name], self.address)) for name in names.values()
+        }
         retries = Retries()
         before = {job.run: self._started(job.run) for job in jobs}
 
@@ -301,7 +306,8 @@ class Sweep:
             )
         if kept and not job.incidents:
             job = replace(job, incidents=kept[-1].conditions.incidents)
-        job = replace(job, done=tuple(one.done for one in kept))
+        done = tuple(one.done for one in kept)
+        job = replace(job, done=done, fingerprint=self.images.fingerprint)
         return PartialRun(job, kept, recorded, checkpoints, self.clock(), self.timer)
 
     def _keep(self, partial: PartialRun) -> None:

@@ -177,7 +177,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--executor",
         metavar="NAME",
         help="where models run: worker-process (one process for all), fresh-process (a new one for "
-        "each model), in-process, or one that a plug-in adds (default: the framework's own)",
+        "each model), in-process, ray (tasks of Ray, on a cluster or this machine's cores), or one "
+        "that a plug-in adds (default: the framework's own)",
+    )
+    add(
+        "--address",
+        metavar="ADDRESS",
+        help="with --executor ray: the cluster, 'auto' for the one that this machine belongs to, "
+        "HOST:PORT of its head, or 'local' for a Ray that is started on this machine (default: "
+        "$RAY_ADDRESS, else 'local')",
     )
     add_store(parser)
     add_plan(parser)
@@ -367,6 +375,7 @@ def _options(args: argparse.Namespace) -> Options:
         compiler=args.compile,
         backend=args.backend,
         executor=args.executor,
+        address=args.address,
         crop_cache=_crop_cache(args.crop_cache),
         timeout=args.timeout,
         again=args.again,
