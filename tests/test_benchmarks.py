@@ -21,6 +21,7 @@ SLOW = pytest.mark.models
         pytest.param("before_after", ["--against", str(ROOT), "--tasks", "one"], marks=SLOW),
         pytest.param("counts", [], marks=SLOW),
         pytest.param("compiled", [], marks=SLOW),
+        pytest.param("ray_overhead", [], marks=SLOW),
         pytest.param("sweep", [], marks=SLOW),
         pytest.param("keras_samples", [], marks=SLOW),
     ],
