@@ -88,6 +88,7 @@ def start(head: RayNode | None = None, *, cpus: int = 1, gpus: int = 0, **more: 
     environment = {
         **os.environ,
         **{NODE: name, "PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "disabled"},
+        "RAY_worker_niceness": "0",  # Ray would let every other process of this machine go first
         **more,
     }
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", *options]

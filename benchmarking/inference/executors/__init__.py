@@ -14,9 +14,10 @@ from benchmarking.plugins import discover
 J = TypeVar("J")
 Function = Callable[[J], Iterable[Any]]
 
-Cause = Literal["error", "memory", "killed", "died", "silent"]
+Cause = Literal["error", "memory", "killed", "died", "silent", "lost"]
 """Why a job ended early: an exception, a lack of memory, SIGKILL (usually from the kernel, when
-memory runs out), another end of its process, or no output before the timeout."""
+memory runs out), another end of its process, no output before the timeout, or the loss of its
+machine or of the connection to it, for which the job is not to blame."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ _OBJECT_STORE = 200 * 10**6
 _SKIPPED = "RAY_DEDUP_LOGS_SKIP_REGEX"
 """Variable with lines of logs that Ray does not print; it is read when Ray is imported."""
 
-_REPORT = "A worker died or was killed while executing a task"
+_REPORTS = "A worker died or was killed|Raylet is terminated|has been marked dead|memory pressure"
 
 _KNOWN = "'auto', 'local' or HOST:PORT"
 
@@ -146,7 +146,7 @@ def _without_reports() -> Iterator[None]:
     Ray prints on standard output, which is for results.
     """
     is_given = _SKIPPED in os.environ
-    os.environ.setdefault(_SKIPPED, _REPORT)
+    os.environ.setdefault(_SKIPPED, _REPORTS)
     try:
         yield
     finally:

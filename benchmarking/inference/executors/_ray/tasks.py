@@ -195,7 +195,7 @@ class Tasks:
         try:
             messages = ray.get(next(task.stream))
         except StopIteration:
-            end = Failed(task.unit, f"{self._where(number)}its task ended too early", "", "died")
+            end = Failed(task.unit, f"{self._where(number)}its task ended too early", "", "lost")
         except ray.exceptions.RayError as error:
             end = _failure(task.unit, self._where(number), error)
         else:
@@ -252,8 +252,8 @@ class Tasks:
         while (work := self._shares.units([number]).get(number)) is not None:
             n += 1
             yield from self._shares.take(number, Accepted(work))
-            # "died": another try begins without the environment that no node has any more.
-            cause: Cause = "died" if has_slots else "error"
+            # Another try begins without the environment that no node has any more.
+            cause: Cause = "lost" if has_slots else "error"
             yield from self._shares.take(number, Failed(work, self._why(has_slots), "", cause))
         return n
 
@@ -323,4 +323,4 @@ def _failure(work: Any, where: str, error: Any) -> Failed[Any]:
         reason = "Ray ended its task, because the memory of the node ran out"
         return Failed(work, f"{where}{reason}", "", "killed")
     what = f"its task was lost, with its process or its node ({type(error).__name__})"
-    return Failed(work, f"{where}{what}", "", "died")
+    return Failed(work, f"{where}{what}", "", "lost")
