@@ -247,7 +247,6 @@ class Plan:
         return self.on(images), images
 
     @property
-    @property
     def _missing(self) -> list[Preprocessing]:
         """The distinct recipes of the runs that have not begun."""
         missing = (
