@@ -390,6 +390,7 @@ def test_a_ray_of_its_own_ends_with_the_command(noise, tmp_path):
     environment = {
         **os.environ,
         **{NODE: name, "PYTHONPATH": str(ray_nodes.ROOT), "RAY_AUTH_MODE": "disabled"},
+        "RAY_worker_niceness": "0",
     }
     done = subprocess.run(
         list(map(str, command)), env=environment, capture_output=True, text=True, check=False
