@@ -81,13 +81,15 @@ results-2019: .venv/report
 	    || echo "The figure of ReaL labels stays as it is." >&2
 	$(BIN)/python docs/gallery.py build results/figures
 
-# The benchmarks of speed, half an hour.
+# The benchmarks of speed, an hour; TIMM=FILE also measures timm's validate.py.
 bench: .venv/all
+	$(BIN)/python benchmarks/rivals.py results/speed/rivals.md $(TIMM:%=--timm %)
 	$(BIN)/python benchmarks/table.py results/speed/table.md
 	$(BIN)/python benchmarks/pipeline.py results/speed/pipeline.md
 	$(BIN)/python benchmarks/readers.py results/speed/readers.md
 	$(BIN)/python benchmarks/counts.py results/speed/counts.md
 	$(BIN)/python benchmarks/sweep.py results/speed/sweep.md
+	$(BIN)/python benchmarks/compiled.py results/speed/compiled.md
 	$(BIN)/python benchmarks/keras_samples.py results/speed/keras-samples.md
 	$(BIN)/python benchmarks/memory.py results/speed/memory.md
 

@@ -14,6 +14,9 @@ KERAS_ALONE = ["keras>=3.15", "opencv-python-headless", "pillow"]
 KERAS = [*KERAS_ALONE, "tensorflow>=2.21"]
 # The probe of `transfer`, and the random changes of Keras' generator in its protocol of an article.
 TRANSFER = ["scikit-learn", "scipy"]
+# Stores at addresses; the protocol needs its own library as well, such as s3fs or gcsfs.
+OBJECT_STORAGE = ["fsspec"]
+RAY = ["ray>=2.60"]
 ONNX = ["onnx", "onnxruntime>=1.20", "pillow"]
 DEMO = [
     *PYTORCH,
@@ -90,15 +93,19 @@ setup(
         "keras-jax": [*KERAS_ALONE, "jax"],
         "onnx": ONNX,
         "export": [*ONNX, *EXPORTERS],
+        "object-storage": OBJECT_STORAGE,
         "pandas": ["pandas"],
         "parquet": ["pyarrow"],
+        "ray": RAY,
         "report": REPORT,
         "transfer": TRANSFER,
         "demo": DEMO,
-        "dev": [*DEV, *BROWSER, *EXPORTERS, *NOTEBOOKS, *REFERENCES, *REPORT],
+        "dev": [
+            *(*DEV, *BROWSER, *EXPORTERS, *NOTEBOOKS, *OBJECT_STORAGE, *RAY, *REFERENCES, *REPORT),
+        ],
         "docs": DOCS,
         "all": [
-            *(*DEMO, *ONNX, *REPORT),
+            *(*DEMO, *OBJECT_STORAGE, *ONNX, *RAY, *REPORT),
             *(*DEV, *BROWSER, *DOCS, *EXPORTERS, *NOTEBOOKS, *REFERENCES),
         ],
     },

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from benchmarking.pictures.recipe import SCALINGS, Preprocessing, Scaling
     from benchmarking.pictures.recipe import Preprocessing as Recipe
     from benchmarking.pictures.sets import open_images
+    from benchmarking.predictions.merge import merge
     from benchmarking.predictions.own_outputs import import_outputs
+    from benchmarking.predictions.remote_store import open_store
     from benchmarking.predictions.run import Run
     from benchmarking.predictions.store import Store
     from benchmarking.predictions.stores import Stores
@@ -62,7 +64,9 @@ _PLACES = {
     "import_outputs": "predictions.own_outputs",
     "list_models": "models.listing",
     "load_model": "inference.model",
+    "merge": "predictions.merge",
     "open_images": "pictures.sets",
+    "open_store": "predictions.remote_store",
     "predict": "inference.verbs",
     "score": "reports.shown_table",
     "sweep": "inference.verbs",
@@ -95,7 +99,9 @@ __all__ = [
     "import_outputs",
     "list_models",
     "load_model",
+    "merge",
     "open_images",
+    "open_store",
     "predict",
     "score",
     "sweep",

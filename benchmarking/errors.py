@@ -66,15 +66,28 @@ def pip_install(library: str, extra: str) -> str:
     return "pip install " + " ".join(f"'{one}'" for one in what)
 
 
+def needed_by(extra: str) -> dict[str, str]:
+    """Requirements of an extra of this distribution, each with the name of its distribution.
+
+    They are empty if it has no such extra.
+
+    Raises:
+        PackageNotFoundError: this package is on the path but not installed.
+    """
+    from importlib import metadata
+
+    requirements = metadata.requires("imagenet-benchmarking") or []
+    of_extra = re.compile(rf"""(([\w.-]+)[^; ]*) *;.*\bextra *== *["']{re.escape(extra)}["']""")
+    return {match[1]: match[2] for match in map(of_extra.match, requirements) if match}
+
+
 def _missing_of(library: str, extra: str) -> list[str]:
     """Requirements of an extra that are not installed; all of them if none is missing."""
     from importlib import metadata
 
     try:
-        requirements = metadata.requires("imagenet-benchmarking") or []
-    except metadata.PackageNotFoundError:  # the package is on the path but not installed
+        needed = needed_by(extra)
+    except metadata.PackageNotFoundError:
         return [library]
-    of_extra = re.compile(rf"""(([\w.-]+)[^; ]*) *;.*\bextra *== *["']{re.escape(extra)}["']""")
-    needed = {match[1]: match[2] for match in map(of_extra.match, requirements) if match}
     missing = [what for what, name in needed.items() if not any(metadata.distributions(name=name))]
     return missing or list(needed)

@@ -37,16 +37,26 @@ _WATCH = """
 import resource, subprocess, sys, time
 start = time.perf_counter()
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+seconds = time.perf_counter() - start
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(seconds, used.ru_maxrss, used.ru_utime + used.ru_stime)
 """
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Wall-clock seconds of a process, from the start of its interpreter, and its peak in MiB."""
+    """What a process and its children cost.
+
+    Attributes:
+        seconds: wall-clock time from the start of its interpreter.
+        mebibytes: peak memory of the largest of them, in MiB.
+        processor: seconds of processors, of the user and the system; a busy machine changes them
+            less than the wall-clock time.
+    """
 
     seconds: float
     mebibytes: float
+    processor: float
 
 
 def cost(command: Sequence[object], environment: Mapping[str, str] | None = None) -> Cost:
@@ -55,8 +65,8 @@ def cost(command: Sequence[object], environment: Mapping[str, str] | None = None
     done = subprocess.run(
         watched, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | (environment or {})
     )
-    seconds, kibibytes = map(float, done.stdout.split())
-    return Cost(seconds, kibibytes / 1024)
+    seconds, kibibytes, processor = map(float, done.stdout.split())
+    return Cost(seconds, kibibytes / 1024, processor)
 
 
 def costs(
@@ -64,7 +74,11 @@ def costs(
 ) -> Cost:
     """Measure commands one after the other: total seconds and the highest peak."""
     each = [cost(command, environment) for command in commands]
-    return Cost(sum(one.seconds for one in each), max(one.mebibytes for one in each))
+    return Cost(
+        sum(one.seconds for one in each),
+        max(one.mebibytes for one in each),
+        sum(one.processor for one in each),
+    )
 
 
 def our_command(

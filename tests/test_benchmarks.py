@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+ROOT = Path(__file__).parents[1]
+BENCHMARKS = ROOT / "benchmarks"
 SLOW = pytest.mark.models
 
 
@@ -14,9 +15,13 @@ SLOW = pytest.mark.models
         ("pipeline", []),
         ("memory", []),
         ("readers", []),
+        ("scale", []),
         ("gpu", ["--device", "cpu", "--models", "squeezenet1_1"]),
+        pytest.param("rivals", [], marks=SLOW),
+        pytest.param("before_after", ["--against", str(ROOT), "--tasks", "one"], marks=SLOW),
         pytest.param("counts", [], marks=SLOW),
         pytest.param("compiled", [], marks=SLOW),
+        pytest.param("ray_overhead", [], marks=SLOW),
         pytest.param("sweep", [], marks=SLOW),
         pytest.param("keras_samples", [], marks=SLOW),
     ],
@@ -39,5 +44,6 @@ def test_answers_that_differ_end_a_benchmark_with_status_1():
     assert done.stderr == "ANSWERS DIFFER: one of 20\n"
 
 
-def test_the_examples_in_what_benchmarks_share_hold():
-    subprocess.run([sys.executable, "-m", "doctest", BENCHMARKS / "_measure.py"], check=True)
+@pytest.mark.parametrize("name", ["_measure", "_cluster"])
+def test_the_examples_in_what_benchmarks_share_hold(name):
+    subprocess.run([sys.executable, "-m", "doctest", BENCHMARKS / f"{name}.py"], check=True)

@@ -26,7 +26,7 @@ APART = {"inference": {"scoring"}}
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "jax", "timm", "onnx", "onnxruntime"}
 FRAMEWORKS |= {"ray"}
 HEAVY = FRAMEWORKS | {
-    *("pandas", "scipy", "PIL", "cv2", "tqdm", "altair", "pyarrow", "requests"),
+    *("pandas", "scipy", "PIL", "cv2", "tqdm", "altair", "pyarrow", "requests", "fsspec"),
     *("vl_convert", "jinja2"),
     *("statsmodels", "sklearn", "foolbox", "efficientnet_lite_pytorch", "msgspec", "IPython"),
 }
@@ -34,6 +34,7 @@ HEAVY = FRAMEWORKS | {
 USERS = {
     "PIL": {"pictures"},
     "cv2": {"pictures"},
+    "fsspec": {"io"},
     "requests": {"io"},
     "safetensors": {"models", "predictions"},  # checkpoints, and stored runs
 }

@@ -255,6 +255,15 @@ def test_the_advice_in_an_empty_environment_names_what_is_missing(empty_environm
     assert {Requirement(one).name for one in what} >= {"torch", "keras", "foolbox"}
 
 
+def test_an_address_in_an_empty_environment_says_what_to_install(empty_environment, tmp_path):
+    command = [empty_environment / "imagenet-benchmark", "table", "--store", "s3://bucket/store"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "imagenet-benchmark: fsspec is not installed; run: pip install 'fsspec'\n",
+    )
+
+
 @pytest.mark.parametrize("script", sorted(SCRIPTS))
 def test_the_scripts_of_2019_run_in_an_empty_environment(script, empty_environment, tmp_path):
     assert f"usage: {script}" in run(empty_environment / script, "--help", cwd=tmp_path)

@@ -76,7 +76,7 @@ def test_each_kind_has_plug_ins_that_satisfy_its_contract(kind):
 
 
 def test_every_command_satisfies_its_contract():
-    assert len(commands()) == 22
+    assert len(commands()) == 23
     for command in commands().values():
         assert lacks(command, Command) == []
 

@@ -41,7 +41,8 @@ NAMES = {
     *("BenchmarkError", "Comparison", "ImageSet", "LabelSet", "LoadedModel", "Options", "Picture"),
     *("Preprocessing", "Recipe", "Run", "SCALINGS", "Scaling", "Store", "Stores", "Table", "TopK"),
     *("Verification", "__version__", "compare", "evaluate", "import_outputs", "list_models"),
-    *("load_model", "open_images", "predict", "score", "sweep", "transfer", "verify"),
+    *("load_model", "merge", "open_images", "open_store", "predict", "score", "sweep", "transfer"),
+    "verify",
 }
 """Removing a name breaks users' scripts; a new name is a promise."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import digests, forget_plugins
+from fsspec.implementations.memory import MemoryFileSystem
 
 from benchmarking import plugins
 from benchmarking.cli import main
@@ -60,6 +61,7 @@ NOWHERE = {
     "predict": "' does not exist",
     "audit": "' does not exist",
     "doctor": "'/path/to/val' does not exist",
+    "merge": "shards is not a folder; expected a store with shards",
     "prepare": "ILSVRC2012_img_val.tar is no file",
     "robustness": "has no runs on ImageNet-V2, A, R, O, Sketch or C",
     "speed": "'/path/to/val' does not exist",
@@ -116,6 +118,13 @@ def place(tmp_path, monkeypatch, cache, arrays_of_2019):
     forget_plugins()
 
 
+def in_memory() -> None:
+    """Copy a store to the memory file system of fsspec, at /bucket/store."""
+    for path in (ROOT / "precomputed" / "demo").rglob("*.*"):
+        place = path.relative_to(ROOT / "precomputed").as_posix()
+        MemoryFileSystem().pipe_file(f"/bucket/store/{place}", path.read_bytes())
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_of_a_page_is_understood(command, place, arrays_of_2019, capsys):
     """Commands are really run, except that long ones and the tar get a missing place."""
@@ -139,6 +148,9 @@ def test_every_command_of_a_page_is_understood(command, place, arrays_of_2019, c
         words[-1] = "new"
     if verb == "imagenet_benchmarking.py":  # the pictures are missing
         words = [word for word in words if word != "/path/to/val"]
+    if "s3://bucket/store" in words:
+        in_memory()
+        words = [word.replace("s3://", "memory://") for word in words]
     status = DROP_IN.get(program, main)(words)
     assert status == (2 if verb in NOWHERE else 0)
     assert NOWHERE.get(verb, "") in capsys.readouterr().err

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.arguments import natural, points, positive
-from benchmarking.io.user_folders import expanded
+from benchmarking.cli.options import store_argument
 
 if TYPE_CHECKING:
     from benchmarking.pictures.difficulty import Difficulty
@@ -43,7 +43,7 @@ def add_estimate(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--strata",
-        type=expanded,
+        type=store_argument,
         metavar="STORE",
         help="store whose runs on these pictures show how difficult each of them is (default: for "
         "ImageNet's validation pictures the 34 runs of 2019, else nothing is known)",

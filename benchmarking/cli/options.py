@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.io.printable import printable
-from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from benchmarking.io.addresses import Address
     from benchmarking.labels.label_set import LabelSet
     from benchmarking.predictions.image_rows import ImageRows
     from benchmarking.predictions.run import Run
@@ -24,15 +24,22 @@ if TYPE_CHECKING:
     from benchmarking.scoring.table import AccuracyTable
 
 
+def store_argument(text: str) -> Path | Address:
+    """Parse an argument as a folder or an address of a store."""
+    from benchmarking.predictions.run_index import store_place
+
+    return store_place(text)
+
+
 def add_store(parser: argparse.ArgumentParser) -> None:
     """Add --store for a command that writes; see `chosen_store`."""
     parser.add_argument(
         "--store",
-        type=expanded,
+        type=store_argument,
         action="append",
         metavar="DIR",
-        help="folder for the predictions (default: $IMAGENET_BENCHMARK_STORE, else a folder in "
-        "your user data)",
+        help="folder for the predictions, or the address of one on object storage, such as "
+        "s3://bucket/store (default: $IMAGENET_BENCHMARK_STORE, else a folder in your user data)",
     )
 
 
@@ -40,10 +47,11 @@ def add_stores(parser: argparse.ArgumentParser) -> None:
     """Add --store for a command that reads; see `chosen_stores`."""
     parser.add_argument(
         "--store",
-        type=expanded,
+        type=store_argument,
         action="append",
         metavar="DIR",
-        help="folder of stored predictions; may be given several times (default: "
+        help="folder of stored predictions, or the address of one on object storage, such as "
+        "s3://bucket/store; may be given several times (default: "
         "$IMAGENET_BENCHMARK_STORE, else 'own', a folder in your user data, and 'shipped', "
         "which is ./precomputed: in a clone, the predictions that are part of it)",
     )
@@ -190,25 +198,25 @@ def chosen_store(args: argparse.Namespace) -> Store:
     Runs with random weights, or of another precision, have a store of their own.
 
     Raises:
-        BenchmarkError: several folders are given, or none is known.
+        BenchmarkError: several stores are given, or none is known.
     """
     from benchmarking.errors import BenchmarkError
-    from benchmarking.predictions.run_index import beside
-    from benchmarking.predictions.store import Store
+    from benchmarking.predictions.remote_store import store_at
+    from benchmarking.predictions.run_index import beside, own_place
 
     first, *others = dict.fromkeys(args.store or [None])
     if others:
         raise BenchmarkError(
             f"predictions are written to one store only, but --store names {first} and {others[0]}."
         )
-    return Store(beside(Store(first).folder, _apart(args)))
+    return store_at(beside(own_place() if first is None else first, _apart(args)))
 
 
 def chosen_stores(args: argparse.Namespace) -> Stores:
     """The stores that a call reads; for special runs, the stores that they have of their own.
 
     Raises:
-        BenchmarkError: one of several folders has no runs, or no folder is known.
+        BenchmarkError: one of several stores has no runs or cannot be reached, or none is known.
     """
     from benchmarking.errors import StoreError
     from benchmarking.predictions.run_index import beside
@@ -217,12 +225,12 @@ def chosen_stores(args: argparse.Namespace) -> Stores:
     apart = _apart(args)
     if not args.store:
         return Stores.named(default_stores(apart))
-    names = [str(folder) for folder in args.store if not folder.exists()]
+    names = [str(one) for one in args.store if isinstance(one, Path) and not one.exists()]
     known = default_stores(apart) if any(name in DEFAULT_NAMES for name in names) else {}
-    stores = Stores(*(known.get(str(folder)) or beside(folder, apart) for folder in args.store))
+    stores = Stores(*(known.get(str(one)) or beside(one, apart) for one in args.store))
     empty = [store for store in stores.members.values() if not store.image_sets()]
     if stores.is_told and empty:
-        raise StoreError(f"there are no stored predictions in {empty[0].folder}.")
+        raise StoreError(f"there are no stored predictions in {empty[0].place}.")
     return stores
 
 

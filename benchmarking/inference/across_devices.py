@@ -18,7 +18,7 @@ from benchmarking.inference.shares import Shares
 from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import notice
 
-_THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+THREADS = ("OMP_NUMTHREADS", "TF_NUM_INTRAOPTHREADS")
 """Variables with the number of threads of PyTorch and TensorFlow on the CPU.
 
 PyTorch's notes on CPU threading name the first; TensorFlow reads the second when it starts.
@@ -93,7 +93,7 @@ def with_threads(function: Function[Job], threads: int, job: Job) -> Iterable[An
     Each worker has its share of the cores; else their threads would wait for each other. A number
     that the user has set in the environment is kept. Results of GPUs do not depend on it.
     """
-    for name in _THREADS:
+    for name in THREADS:
         os.environ.setdefault(name, str(threads))
     return function(job)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from io import BytesIO
@@ -118,6 +118,10 @@ class Checkpoints:
 
     def read(self, ingredients: Mapping[str, Any], n: int) -> list[Checkpoint]:
         """Read the checkpoints with these ingredients, by row and without overlap, of n rows."""
+        return self.matching(lambda found: found.ingredients == ingredients, n)
+
+    def matching(self, fits: Callable[[Conditions], bool], n: int) -> list[Checkpoint]:
+        """Read the checkpoints whose conditions fit, by row and without overlap, of n rows."""
         found: list[Checkpoint] = []
         end = 0
         for path in self._paths():
@@ -126,8 +130,7 @@ class Checkpoints:
             except Exception:  # noqa: S112 - NumPy may raise anything for a damaged file
                 continue
             rows = checkpoint.rows
-            fits = checkpoint.conditions.ingredients == ingredients
-            if fits and rows and end <= rows.start and rows.stop <= n:
+            if fits(checkpoint.conditions) and rows and end <= rows.start and rows.stop <= n:
                 found.append(checkpoint)
                 end = rows.stop
         return found

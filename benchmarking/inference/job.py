@@ -84,6 +84,8 @@ class Job:
         may_shrink: whether the batch size was reduced after memory ran out.
         done: rows that earlier attempts have computed, in order and without overlap.
         incidents: events of earlier attempts, in words.
+        fingerprint: fingerprint of its image set, by which other machines check their copies of the
+            pictures; empty if it is not known.
         only: rows in which the batches begin that this process has to compute; None for all. Others
             compute the rest.
     """
@@ -104,6 +106,7 @@ class Job:
     may_shrink: bool = False
     done: tuple[Done, ...] = ()
     incidents: tuple[str, ...] = ()
+    fingerprint: str = ""
     only: range | None = None
 
     def __repr__(self) -> str:

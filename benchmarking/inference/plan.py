@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from benchmarking.errors import BenchmarkError, StoreError, not_installed
+from benchmarking.inference.ahead import first_preparation
 from benchmarking.inference.crop_sharing import CropCache, crops_shared
 from benchmarking.inference.devices import (
     EXPECTED_GPU,
@@ -20,7 +21,8 @@ from benchmarking.inference.devices import (
     is_gpu,
 )
 from benchmarking.inference.events import AlreadyStored, Event
-from benchmarking.inference.executors import executors
+from benchmarking.inference.executors import executors, is_remote, placed
+from benchmarking.inference.executors._ahead import Ahead
 from benchmarking.inference.job import Job, Keep
 from benchmarking.inference.reading import Reading, crop_together
 from benchmarking.inference.record import check_same_file
@@ -30,9 +32,9 @@ from benchmarking.io.files import in_bytes
 from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import notice
 from benchmarking.io.user_folders import expanded
-from benchmarking.models.available import available
+from benchmarking.models.available import Available, available
 from benchmarking.models.backends import TENSORFLOW, other_backends
-from benchmarking.models.frameworks import keras
+from benchmarking.models.frameworks import NO_GPU, keras
 from benchmarking.models.frameworks._compiled import COMPILERS
 from benchmarking.models.sources import precisions_of
 from benchmarking.models.sources.model_file import note_on
@@ -74,6 +76,8 @@ class Options:
         backend: backend of Keras, on which only models of Keras run: "tensorflow", "jax" or
             "torch"; None runs each model as it is listed, those of Keras on TensorFlow.
         executor: name of the executor; None uses the framework's default.
+        address: where the executor runs: for "ray", the address of a cluster; None for its default
+            place, for "ray" $RAY_ADDRESS or else this machine.
         crop_cache: folder in which crops are kept for later sweeps; "none" decodes for each model;
             None keeps them in the user's cache while models share them.
         timeout: seconds without output after which a model is stopped; None never stops it.
@@ -91,6 +95,7 @@ class Options:
     compiler: str | None = None
     backend: str | None = None
     executor: str | None = None
+    address: str | None = None
     crop_cache: CropCache = None
     timeout: float | None = 3600
     again: bool = False
@@ -157,6 +162,7 @@ class Plan:
         n: number of its pictures.
         store: the store for the runs.
         options: how the runs are computed.
+        ahead: the process of the first model, which is started while pictures are read.
     """
 
     specs: tuple[ModelSpec, ...]
@@ -165,6 +171,7 @@ class Plan:
     n: int
     store: Store
     options: Options
+    ahead: Ahead = field(default_factory=Ahead, repr=False, compare=False)
 
     def on(self, images: ImageSet) -> Plan:
         """The same plan for the image set that remains after all pictures were read."""
@@ -192,7 +199,11 @@ class Plan:
     @property
     def missing(self) -> int:
         """Largest size in bytes of the runs that are not stored yet."""
-        return self.size([s for s in self.specs if not self.store.path(self.run(s)).exists()])
+        return self.size(self._not_stored)
+
+    @property
+    def _not_stored(self) -> list[ModelSpec]:
+        return [s for s in self.specs if not self.store.path(self.run(s)).exists()]
 
     def read(
         self,
@@ -206,11 +217,12 @@ class Plan:
         """The plan on the pictures that can be used; each is read once.
 
         Their crops are kept for the runs that have not begun, as far as there is room. A partial
-        run needs only some crops, and the check is faster without them.
+        run needs only some crops, and the check is faster without them. Meanwhile the process
+        of the first model imports its libraries.
 
         Args:
             contents: the pictures that were planned.
-            until: crops are removed when this stack closes.
+            until: crops are removed, and that process is ended, when this stack closes.
             on_bad_image: see `open_images`.
             tell: called with messages for the user.
             before: pictures that were read before for the same models; see `Reading`.
@@ -218,10 +230,14 @@ class Plan:
         Raises:
             PictureError: some pictures cannot be used and must not be skipped, or none can.
         """
+        until.callback(self.ahead.close)
+        if not self.options.devices:  # the processes of several devices are started by threads
+            todo = self.specs if self.options.again else self._not_stored
+            self.ahead.prepare(first_preparation(todo, self.options.executor))
         reading = Reading(
             self.recipes,
             self._missing,
-            self.options.crop_cache,
+            self._crop_cache,
             self.options.workers,
             on_bad_image,
             before,
@@ -239,6 +255,12 @@ class Plan:
             if self.options.again or not self._has_begun(self.run(spec))
         )
         return list(dict.fromkeys(missing))
+
+    @property
+    def _crop_cache(self) -> CropCache:
+        """Where crops are kept; nowhere if models run on other machines, which cannot read them."""
+        name = self.options.executor
+        return "none" if name and is_remote(executors()[name]) else self.options.crop_cache
 
     def _has_begun(self, run: Run) -> bool:
         """Whether a run is stored, at least in part."""
@@ -299,8 +321,10 @@ class Plan:
             again=options.again,
             timeout=options.timeout,
             executor=options.executor,
+            address=options.address,
             devices=options.devices,
             notice=tell,
+            ahead=self.ahead,
         )
         wanted = self._missing
         todo = []
@@ -311,8 +335,8 @@ class Plan:
             sweep.tidy(job)
             yield AlreadyStored(job, self.store.provenance(job.run).started)
         with ExitStack() as stack:
-            crop_together(images, wanted, options.crop_cache, options.workers, stack, tell)
-            sharing = crops_shared(todo, images, options.crop_cache, tell)
+            crop_together(images, wanted, self._crop_cache, options.workers, stack, tell)
+            sharing = crops_shared(todo, images, self._crop_cache, tell)
             shared = stack.enter_context(sharing)
             yield from stack.enter_context(closing(sweep.run(shared)))
 
@@ -342,6 +366,7 @@ def plan(
     tell: Callable[[str], None] = notice,
     *,
     own: Sequence[ModelSpec] = (),
+    find: Callable[..., Available] = available,
 ) -> Plan:
     """Plan a sweep of models over n pictures of an image set.
 
@@ -354,19 +379,22 @@ def plan(
         options: how the runs are computed.
         tell: called with messages about downloads and about names that match several models.
         own: specs of the user's own checkpoints and model files.
+        find: divides the models into those that can run and the others: `available`, which
+            downloads missing weights, or `without_downloads`.
 
     Raises:
-        BenchmarkError: a name is unknown, no model can run, or the store's name lacks the suffix
-            that these options require.
+        BenchmarkError: a name is unknown, no model can run, the store cannot be reached, or its
+            name lacks the suffix that these options require.
     """
     if not store.folder.name.endswith(options.apart):
         raise StoreError(
             f"runs with random weights or in fewer bits are kept apart from others; use a store "
             f"whose name says so, such as {store.folder.name}{options.apart}."
         )
-    _check_executor(options.executor)
+    _check_executor(options)
     _check_own(own, options)
-    found = available(
+    store.refresh(images)
+    found = find(
         [models] if isinstance(models, str) else models,
         options.recipe,
         own=own,
@@ -391,11 +419,31 @@ def _is_whole(value: object, least: int) -> bool:
     return value is None or (type(value) is int and value >= least)
 
 
-def _check_executor(name: str | None) -> None:
-    """Refuse an unknown executor before any picture is read."""
-    known = executors()
+def _check_executor(options: Options) -> None:
+    """Refuse an unknown executor, and what it cannot do, before any picture is read."""
+    known, name = executors(), options.executor
     if name is not None and name not in known:
         raise BenchmarkError(f"there is no executor {name!r}; there are {', '.join(known)}.")
+    if name is None:
+        if options.address is not None:
+            raise BenchmarkError(
+                f"the address {options.address!r} is for an executor on other machines; name it "
+                "too, as in --executor ray (executor='ray' in Python)."
+            )
+        return
+    placed(known[name], options.address)
+    if not is_remote(known[name]):
+        return
+    if options.gpu not in (None, NO_GPU):
+        raise BenchmarkError(
+            f"executor {name!r} gives each task a GPU of its node; leave out the GPU "
+            f"{options.gpu!r}, or choose the CPU (--gpu cpu, gpu=-1 in Python)."
+        )
+    if isinstance(options.crop_cache, Path):
+        raise BenchmarkError(
+            f"executor {name!r} runs on other machines, which cannot read crops in "
+            f"{options.crop_cache}; leave out the folder for crops."
+        )
 
 
 def _check_own(own: Sequence[ModelSpec], options: Options) -> None:

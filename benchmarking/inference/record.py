@@ -71,7 +71,7 @@ def check_same_file(job: Job, images: ImageSet, store: Store) -> None:
         before, now = _differences(stored.preprocessing, here["preprocessing"])
     if before:
         raise StoreError(
-            f"{store.folder} has a run {job.run} of another {what} ({before}); this one has "
+            f"{store.place} has a run {job.run} of another {what} ({before}); this one has "
             f"{now}. Give it another name, or replace the stored run with --again."
         )
 
@@ -117,12 +117,14 @@ def provenance(
 
 
 def _images(images: ImageSet) -> dict[str, Any]:
-    """Name, number, fingerprint and design; of a published set, its name and classes if few."""
+    """Name, number, fingerprint, design and shard; of a published set also name and few classes."""
     found = {"name": images.name, "n": len(images), "fingerprint": images.fingerprint}
     if images.picture_set:
         found["picture_set"] = images.picture_set
     if images.design:
         found["design"] = images.design.as_document()
+    if images.shard:
+        found["shard"] = images.shard.as_document()
     return found | ({"classes": list(images.restricted_to)} if images.restricted_to else {})
 
 

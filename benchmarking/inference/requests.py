@@ -21,7 +21,8 @@ from benchmarking.pictures.growth import Goal
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.pictures.sampling import Sample
-from benchmarking.pictures.sets import listed
+from benchmarking.pictures.sets import listed, sharded
+from benchmarking.pictures.shards import GivenShard, ShardNumber, shard_number
 from benchmarking.predictions.store import Store
 
 Images = ImageSet | str | Path
@@ -69,6 +70,14 @@ class Request:
             raise BenchmarkError(f"{model}: {obstacle}") from obstacle
         made.check_room()
         return made
+
+    def shard(self, given: GivenShard | None) -> ShardNumber | None:
+        """The shard of the pictures that is meant, which has whole batches; None for all.
+
+        Raises:
+            BenchmarkError: there is no such shard.
+        """
+        return None if given is None else shard_number(given, self.options.batch_size)
 
     def _own(self, model: Model, images: str, store: Store) -> OwnPlan:
         """Plan the prediction of pictures with a user's own model."""
@@ -144,6 +153,8 @@ def plans(
     estimate: int | Sample | None = None,
     until: float | None = None,
     settled: Callable[[AnyPlan, ImageSet], AnyPlan] = lambda plan, images: plan,
+    *,
+    shard: ShardNumber | None = None,
 ) -> Generator[tuple[AnyPlan, ImageSet], Any, None]:
     """Yield a plan and its pictures, to be swept before the next one is asked.
 
@@ -155,16 +166,24 @@ def plans(
         estimate: see `verbs.predict`.
         until: see `verbs.predict`.
         settled: changes a plan when its pictures are known.
+        shard: which part of the place; None for all pictures.
 
     Raises:
-        BenchmarkError: the pictures cannot be used, or a sample is wanted of an open image set.
+        BenchmarkError: the pictures cannot be used, a sample or a shard is wanted of an open image
+            set, or both are wanted.
     """
     goal = _goal(until, estimate)
+    if shard is not None and (goal or estimate is not None):
+        raise BenchmarkError(
+            "an estimate draws pictures from all of them, and a shard is a part; leave out the "
+            "estimate or the shard."
+        )
     if isinstance(images, ImageSet):
-        if estimate is not None or goal:
+        if estimate is not None or goal or shard:
             raise BenchmarkError(
-                f"{images!r} is open already, and a sample is drawn before pictures are read; give "
-                "their place, or use open_images(PLACE, estimate=N)."
+                f"{images!r} is open already, and a sample or a shard is chosen before pictures "
+                "are read; give their place, or use open_images(PLACE, estimate=N) or "
+                "open_images(PLACE, shard='I/N')."
             )
         yield settled(made(images.name, len(images)), images), images
         return
@@ -173,7 +192,7 @@ def plans(
             f"pictures are a {type(images).__name__}; expected an image set, or a place of "
             "pictures. For a few of them use open_images(PLACE, limit=3)."
         )
-    contents, name = listed(images)
+    contents, name = sharded(*listed(images), shard)
     yield from Rounds(contents, name, made, settled).run(estimate, goal)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from benchmarking.inference.executors import Failed
@@ -17,12 +18,17 @@ class PutAside:
     reason: str
 
 
+LOSSES = 3
+"""Largest number of times that a job is tried again because its machine was lost."""
+
+
 class Retries:
     """Jobs that wait for another try, and jobs that have had it."""
 
     def __init__(self) -> None:
         self.waiting: list[Job] = []
         self._crashed: set[Run] = set()
+        self._lost = Counter[Run]()
 
     def put_aside(self, failed: Failed[Job], environment: Environment | None) -> PutAside | None:
         """Schedule a job for another try, if it may succeed then; None if it may not."""
@@ -34,6 +40,9 @@ class Retries:
         elif failed.cause in ("killed", "died") and job.run not in self._crashed:
             self._crashed.add(job.run)
             what = f"{failed.reason}; tried again, by itself"
+        elif failed.cause == "lost" and self._lost[job.run] < LOSSES:
+            self._lost[job.run] += 1
+            what = f"{failed.reason}; tried again"
         else:
             return None
         self.waiting.append(replace(job, incidents=(*job.incidents, what)))

@@ -50,6 +50,13 @@ def usual_batch_size(job: Job, gpu: int) -> int:
     return sizes["cpu"] if gpu == NO_GPU else math.lcm(*sizes.values())
 
 
+def _slices(job: Job, n: int, device: int) -> list[range]:
+    """At most n slices of a job; anything else that an executor runs is one unit."""
+    if not isinstance(job, Job):
+        return [range(1)]
+    return balanced_slices(job, n, usual_batch_size(job, device))
+
+
 @dataclass(eq=False)
 class _Divided:
     """A job that workers compute.
@@ -101,7 +108,7 @@ class Shares:
         Args:
             jobs: the jobs; one is taken for each worker before it is needed, so that it is known
                 when few are left.
-            devices: the GPU of each worker, or -1 for the CPU.
+            devices: the GPU of each worker, or -1 for the CPU; a list of them may grow.
             tell: called with messages for the user.
         """
         self._jobs, self._devices, self._tell = iter(jobs), devices, tell
@@ -119,6 +126,11 @@ class Shares:
         n = 1 if len(self._waiting) >= len(self._devices) else len(self._devices)
         units = ((worker, self._unit(worker, n)) for worker in workers)
         return {worker: unit for worker, unit in units if unit}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every job has ended, and there are no others."""
+        return not (self._has_more or self._waiting or self._begun)
 
     def is_running(self, worker: int) -> bool:
         """Whether a worker has a unit."""
@@ -169,8 +181,7 @@ class Shares:
             return None
         each = math.ceil(n / len(self._waiting))
         job = self._waiting.popleft()
-        multiple = usual_batch_size(job, self._devices[worker])
-        shared = _Divided(job, deque(balanced_slices(job, each, multiple)))
+        shared = _Divided(job, deque(_slices(job, each, self._devices[worker])))
         self._begun.append(shared)
         return self._begin(worker, shared)
 
@@ -178,6 +189,8 @@ class Shares:
         rows, job = shared.waiting.popleft(), shared.job
         shared.running += 1
         self._running[worker] = shared, rows
+        if not isinstance(job, Job):
+            return job
         return replace(
             job,
             only=job.only if rows == job.rows else rows,

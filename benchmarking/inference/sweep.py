@@ -6,8 +6,8 @@ import atexit
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import groupby
@@ -16,6 +16,7 @@ from weakref import WeakSet
 
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference.across_devices import AcrossDevices
+from benchmarking.inference.ahead import foreseen
 from benchmarking.inference.checkpoints import Checkpoints
 from benchmarking.inference.compiled import NOT_USED
 from benchmarking.inference.events import AlreadyStored, Event, Progress, Started, Stored
@@ -28,8 +29,10 @@ from benchmarking.inference.executors import (
     Quiet,
     ended,
     executors,
+    placed,
 )
 from benchmarking.inference.executors import Event as JobEvent
+from benchmarking.inference.executors._ahead import Ahead
 from benchmarking.inference.job import Environment, Job, Part
 from benchmarking.inference.partial_run import PartialRun
 from benchmarking.inference.predict import answer
@@ -65,11 +68,13 @@ class Sweep:
         again: whether complete stored runs are computed again.
         timeout: seconds without output after which a job is stopped; None never stops it.
         executor: name of the executor for all jobs; None uses that of each job's framework.
+        address: where a `Remote` executor runs; None for its default place.
         devices: numbers of the GPUs among which jobs are shared, or -1 for each worker on the CPU;
             () runs every job on its own GPU.
         answer: the function that computes a job; its executor runs it.
         resumes: whether checkpoints are written and used.
         notice: called with messages for the user.
+        ahead: the process that is started ahead of its first job; it ends with the sweep.
     """
 
     images: ImageSet
@@ -80,10 +85,12 @@ class Sweep:
     again: bool = True
     timeout: float | None = None
     executor: str | None = None
+    address: str | None = None
     devices: tuple[int, ...] = ()
     answer: Callable[[Job], Iterable[Environment | Part]] = answer
     resumes: bool = True
     notice: Callable[[str], None] = notice
+    ahead: Ahead = field(default_factory=Ahead, repr=False)
 
     def has(self, job: Job) -> bool:
         """Whether the store has this run, complete and with the same ingredients."""
@@ -101,7 +108,7 @@ class Sweep:
         kept, and the job is resumed.
 
         Raises:
-            BenchmarkError: the executor does not exist.
+            BenchmarkError: the executor does not exist, or not at this address.
             StoreError: other pictures are stored under the name of this image set, or another
                 process is storing them.
         """
@@ -114,7 +121,9 @@ class Sweep:
         names = {job.run: self.executor_of(job) for job in jobs}
         for name in set(names.values()) - known.keys():
             raise BenchmarkError(f"there is no executor {name!r}; there are {', '.join(known)}.")
-        run_by = {name: self._on_devices(known[name]) for name in names.values()}
+        run_by = {
+            name: self._on_devices(placed(known[name], self.address)) for name in names.values()
+        }
         retries = Retries()
         before = {job.run: self._started(job.run) for job in jobs}
 
@@ -125,11 +134,14 @@ class Sweep:
         temporary.remove_left_over()
         if not jobs:  # `admitted` needs a little disk space
             return
-        with self.store.admitted(self.images):
-            for (name, _), group in groupby(sorted(jobs, key=together), key=together):
-                yield from self._run_in(run_by[name], group, retries, before)
+        groups = [list(group) for _, group in groupby(sorted(jobs, key=together), key=together)]
+        with self.store.admitted(self.images), closing(self.ahead):
+            for group, later in zip(groups, [*groups[1:], []], strict=True):
+                executor = run_by[names[group[0].run]]
+                yield from self._run_in(executor, group, retries, before, later)
                 while retries.waiting:
-                    yield from self._run_in(run_by[name], [retries.waiting.pop(0)], retries, before)
+                    self.ahead.close()  # it may be memory that lacks
+                    yield from self._run_in(executor, [retries.waiting.pop(0)], retries, before)
 
     def executor_of(self, job: Job) -> str:
         """Name of the executor that runs a job."""
@@ -154,15 +166,20 @@ class Sweep:
         jobs: Iterable[Job],
         retries: Retries,
         before: dict[Run, str],
+        later: Sequence[Job] = (),
     ) -> Iterator[Event]:
-        """Run jobs in one executor, which may work on several of them at the same time."""
+        """Run jobs in one executor, which may work on several of them at the same time.
+
+        The process of the first of the `later` jobs may be started meanwhile.
+        """
         waiting, taken = deque(jobs), set[Run]()
         while waiting:
             at_first = len(waiting)
             active = _Active()
             try:
                 claimed = self._claimed(waiting, active, before, taken)
-                with ended(executor.run(self.answer, claimed, self.timeout)) as events:
+                known = foreseen(claimed, self.ahead, (waiting, later), self.executor_of)
+                with ended(executor.run(self.answer, known, self.timeout)) as events:
                     for event in events:
                         yield from self._take(event, active, retries)
                 yield from active.others
@@ -289,7 +306,8 @@ class Sweep:
             )
         if kept and not job.incidents:
             job = replace(job, incidents=kept[-1].conditions.incidents)
-        job = replace(job, done=tuple(one.done for one in kept))
+        done = tuple(one.done for one in kept)
+        job = replace(job, done=done, fingerprint=self.images.fingerprint)
         return PartialRun(job, kept, recorded, checkpoints, self.clock(), self.timer)
 
     def _keep(self, partial: PartialRun) -> None:

@@ -29,6 +29,8 @@ from benchmarking.inference.requests import (
 )
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.sampling import Sample
+from benchmarking.pictures.shards import GivenShard
+from benchmarking.predictions.remote_store import store_at
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
@@ -40,6 +42,7 @@ def sweep(
     *,
     estimate: int | Sample | None = None,
     until: float | None = None,
+    shard: GivenShard | None = None,
     **options: Any,
 ) -> Generator[Event, None, None]:
     """Predict pictures with models, store the runs, and yield events.
@@ -57,6 +60,7 @@ def sweep(
         store: the store for the runs.
         estimate: see `predict`.
         until: see `predict`.
+        shard: see `predict`.
         options: fields of `Options`, by name.
 
     Raises:
@@ -64,7 +68,11 @@ def sweep(
     """
     given = options_of(options)
     request, kept = Request(names_of(models), given, recipe=given.recipe), _store(store)
-    made = plans(lambda name, n: request.plan(name, n, kept), images, estimate, until)
+    made = plans(
+        lambda name, n: request.plan(name, n, kept),
+        *(images, estimate, until),
+        shard=request.shard(shard),
+    )
     with closing(made) as every:
         for plan, pictures in every:
             yield from plan.sweep(pictures)
@@ -81,6 +89,7 @@ def predict(
     part: str = "",
     estimate: int | Sample | None = None,
     until: float | None = None,
+    shard: GivenShard | None = None,
     **options: Any,
 ) -> list[Run]:
     """Predict pictures with pretrained models, or with your own model, and store the runs.
@@ -110,6 +119,9 @@ def predict(
             until half of the 95 % interval of acc@1 of every model is at most this. The runs on the
             last sample are returned; those on the smaller ones are stored, too. `estimate` is then
             the first sample; by default its size follows from the difficulty of the pictures.
+        shard: one of several parts of the place `images`, such as "2/8" for the second of eight,
+            whose runs `merge` puts together; its batches are those of the undivided set. See
+            `open_images`.
         options: fields of `Options`, by name.
 
     Returns:
@@ -122,7 +134,11 @@ def predict(
     request = request_of(
         model, name=name, recipe=recipe, checkpoint=checkpoint, part=part, **options
     )
-    made = plans(lambda name, n: request.plan(name, n, kept), images, estimate, until)
+    made = plans(
+        lambda name, n: request.plan(name, n, kept),
+        *(images, estimate, until),
+        shard=request.shard(shard),
+    )
     return predicted(made).runs
 
 
@@ -171,10 +187,10 @@ def _runs(events: Iterator[Event], store: Store) -> list[Run]:
             runs.append(event.job.run)
     if failures:
         total = len(runs) + len(failures)
-        stored = [f"Stored in {store.folder}: {len(runs)} of {total}."] if runs else []
+        stored = [f"Stored in {store.place}: {len(runs)} of {total}."] if runs else []
         raise BenchmarkError("\n".join([*failures, *stored]))
     return runs
 
 
 def _store(store: Store | str | Path) -> Store:
-    return store if isinstance(store, Store) else Store(store)
+    return store_at(store)

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.io import files, user_folders
+from benchmarking.io.addresses import is_address
 from benchmarking.io.allowance import Allowance, Exceeded, TooSlow, session
 from benchmarking.io.user_folders import expanded
 
@@ -108,7 +109,7 @@ def origin_of(text: str) -> str | Path:
     """
     if text.lower().startswith(("http://", "https://")):
         return text
-    if text and expanded(text).is_dir():
+    if text and not is_address(text) and expanded(text).is_dir():
         return expanded(text)
     raise BenchmarkError(
         f"{text!r} is neither a folder nor an address; give a folder that exists, or https://…"

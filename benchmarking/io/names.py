@@ -12,6 +12,11 @@ UNKNOWN = "unknown"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
 
+def is_name(name: str) -> bool:
+    """Whether a name is safe as a file name on every system; see `check_name`."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str) -> str:
     """Return the name if it is safe as a file name on every system.
 
@@ -19,7 +24,7 @@ def check_name(name: str) -> str:
         BenchmarkError: it is empty, does not start with a letter or digit, or contains anything
             but letters, digits, -, _ or single dots.
     """
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise BenchmarkError(
             f"{name!r} cannot name anything here; use letters, digits, '-', '_' and single dots, "
             "such as 'my-pictures'."

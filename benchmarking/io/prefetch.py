@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
@@ -15,6 +15,12 @@ U = TypeVar("U")
 
 PER_THREAD = 64
 """Results per thread that are computed before they are requested."""
+
+_TOGETHER = 8
+"""Results that are waited for together: each wait interrupts the threads that compute."""
+
+_LONGEST_WAIT = 0.05
+"""Seconds after which a result is not held back any more by those that follow it."""
 
 
 @contextmanager
@@ -40,6 +46,8 @@ def prefetched(
 
         def results() -> Iterator[U]:
             while waiting:
+                if not waiting[0].done():
+                    wait([waiting[min(_TOGETHER, len(waiting)) - 1]], _LONGEST_WAIT)
                 yield waiting.popleft().result()
                 submit(1)
 

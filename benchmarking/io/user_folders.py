@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarking.errors import BenchmarkError
+from benchmarking.io.addresses import has_lost_slash, is_address
 
 
 def expanded(path: Path | str) -> Path:
@@ -15,8 +16,13 @@ def expanded(path: Path | str) -> Path:
     A file or folder that is really named so is meant itself.
 
     Raises:
-        BenchmarkError: the home folder is unknown.
+        BenchmarkError: the home folder is unknown, or it is an address such as s3://bucket/folder.
     """
+    if is_address(path) or (isinstance(path, Path) and has_lost_slash(path)):
+        raise BenchmarkError(
+            f"{path} is an address; expected a path on this machine. Stores of predictions can "
+            "have addresses, given as text."
+        )
     plain = Path(path)
     if not str(path).startswith("~") or os.path.lexists(plain):
         return plain

@@ -19,7 +19,7 @@ from benchmarking.models.sources import (
     source_of,
     weights_path,
 )
-from benchmarking.models.spec import ModelSpec
+from benchmarking.models.spec import ModelSpec, Weights
 from benchmarking.models.weights import Unreachable, download, missing
 
 _SHOWN = 3
@@ -69,36 +69,90 @@ def available(
     Raises:
         BenchmarkError: a pattern matches nothing, or no model can run.
     """
+    found = _installed(patterns, recipe, own, backend)
+    if needs_weights:
+        if patterns:
+            _tell_of_downloads(found.specs, weights_folder, tell)
+        silent: set[str] = set()
+        found = _passing(
+            found, lambda spec: _find_weights(spec, weights_folder, bool(patterns), tell, silent)
+        )
+    return _told(found, patterns, backend, tell)
+
+
+def without_downloads(
+    patterns: Sequence[str],
+    recipe: str,
+    *,
+    own: Sequence[ModelSpec] = (),
+    weights_folder: Path | None = None,
+    needs_weights: bool = True,
+    backend: str | None = None,
+    tell: Callable[[str], None] = notice,
+) -> Available:
+    """The result that `available` would have if every download succeeded; nothing is downloaded.
+
+    The arguments and errors are those of `available`.
+    """
+    found = _installed(patterns, recipe, own, backend)
+    if needs_weights:
+        found = _passing(found, lambda spec: _check_weights(spec, weights_folder, bool(patterns)))
+    return _told(found, patterns, backend, tell)
+
+
+def has_weights(spec: ModelSpec, folder: Path | None) -> bool:
+    """Whether the file of a model's weights exists; its digest is not compared."""
+    try:
+        weights_path(spec, folder)
+    except WeightsError:
+        return False
+    return True
+
+
+def download_size(spec: ModelSpec) -> int:
+    """Bytes of a model's file of weights; at 4 per parameter if its size is not published."""
+    if spec.weights.megabytes:
+        return round(spec.weights.megabytes * 2**20)
+    return spec.parameters * _BYTES_PER_PARAMETER
+
+
+def _installed(
+    patterns: Sequence[str], recipe: str, own: Sequence[ModelSpec], backend: str | None
+) -> Available:
+    """The selected models, divided by whether they have the recipe and their libraries."""
     listed = select(patterns) if patterns else () if own else all_specs()
     if backend is not None:
         listed = _on_backend(listed, backend)
-    specs, obstacles = [*own, *listed], dict[str, BenchmarkError]()
+    found = Available((*own, *listed), {})
+    found = _passing(found, lambda spec: spec.recipe(recipe))
+    return _passing(found, _installed_check())
 
-    def passing(check: Callable[[ModelSpec], object]) -> list[ModelSpec]:
-        """The remaining models that pass a check; the errors of the others are kept."""
-        passed = []
-        for spec in specs:
-            try:
-                check(spec)
-                passed.append(spec)
-            except BenchmarkError as error:
-                obstacles[spec.full_name] = error
-        return passed
 
-    specs = passing(lambda spec: spec.recipe(recipe))
-    specs = passing(_installed_check())
-    if needs_weights:
-        if patterns:
-            _tell_of_downloads(specs, weights_folder, tell)
-        silent: set[str] = set()
-        specs = passing(
-            lambda spec: _find_weights(spec, weights_folder, bool(patterns), tell, silent)
-        )
-    if not specs:
-        raise BenchmarkError("\n".join(["no model can run.", *explained(obstacles)]))
+def _passing(found: Available, check: Callable[[ModelSpec], object]) -> Available:
+    """The models that pass a check, too; the errors of the others are added to the obstacles."""
+    passed, obstacles = [], dict(found.obstacles)
+    for spec in found.specs:
+        try:
+            check(spec)
+            passed.append(spec)
+        except BenchmarkError as error:
+            obstacles[spec.full_name] = error
+    return Available(tuple(passed), obstacles)
+
+
+def _told(
+    found: Available, patterns: Sequence[str], backend: str | None, tell: Callable[[str], None]
+) -> Available:
+    """The same, after the user was told of names that match several models.
+
+    Raises:
+        BenchmarkError: no model can run.
+    """
+    if not found.specs:
+        raise BenchmarkError("\n".join(["no model can run.", *explained(found.obstacles)]))
     for line in _explained(patterns) if backend is None else ():
         tell(line)
-    return Available(tuple(specs), obstacles)
+    return found
 
 
 def explained(obstacles: Mapping[str, BenchmarkError]) -> list[str]:
@@ -203,8 +257,7 @@ def _find_weights(
         return path
     weights, place = spec.weights, folder or source_of(spec).weights_folder(spec)
     server = urlsplit(weights.url).netloc
-    if weights.hub and hub_cache.is_offline():
-        raise missing(weights, place, ", and HF_HUB_OFFLINE is set")
+    _check_online(weights, place)
     if server in silent:
         raise missing(weights, place, f", and {server} did not respond")
     tell(f"downloading {weights.url} into {place}")
@@ -213,6 +266,26 @@ def _find_weights(
     except Unreachable:
         silent.add(server)
         raise
+
+
+def _check_weights(spec: ModelSpec, folder: Path | None, fetch: bool) -> None:
+    """Check that a model's weights exist, or could be downloaded.
+
+    Raises:
+        WeightsError: they are missing, and would not be downloaded.
+    """
+    try:
+        weights_path(spec, folder)
+    except WeightsError:
+        if not (fetch and spec.weights.url):
+            raise
+        _check_online(spec.weights, folder or source_of(spec).weights_folder(spec))
+
+
+def _check_online(weights: Weights, place: Path) -> None:
+    """Raise WeightsError if the weights are at the hub, and the user wants no network."""
+    if weights.hub and hub_cache.is_offline():
+        raise missing(weights, place, ", and HF_HUB_OFFLINE is set")
 
 
 def _explained(patterns: Sequence[str]) -> list[str]:

@@ -20,6 +20,7 @@ from benchmarking.labels.class_values import padded
 from benchmarking.labels.imagenet import validation_key, validation_number
 from benchmarking.labels.label_set import NO_CLASS
 from benchmarking.pictures.design import Design
+from benchmarking.pictures.shards import Shard
 
 MOST_BYTES = 64 * 2**20
 """Largest allowed size of a picture in bytes; far larger than any picture of ImageNet."""
@@ -145,6 +146,8 @@ class ImageSet:
             ImageNet's validation pictures and for others.
         design: how its pictures were drawn, if they are a sample that estimates an accuracy on
             all; else None.
+        shard: which part of which image set it is, if it is a shard; else None.
+        digests: of a shard, sha256 of each picture as in the fingerprint; else ().
 
     Raises:
         BenchmarkError: the name is not valid.
@@ -158,6 +161,8 @@ class ImageSet:
     classes: tuple[int, ...] = field(default_factory=lambda: ALL_CLASSES, repr=False)
     picture_set: str = ""
     design: Design | None = field(default=None, repr=False)
+    shard: Shard | None = field(default=None, repr=False)
+    digests: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def restricted_to(self) -> tuple[int, ...]:
@@ -298,8 +303,24 @@ def fingerprint(keys: Sequence[str], digests: Sequence[str]) -> str:
     >>> fingerprint(["b", "a"], ["22", "11"]) == hashlib.sha256(b"a 11\nb 22\n").hexdigest()
     True
     """
+    return fingerprint_of_lines(digest_lines(keys, digests))
+
+
+def digest_lines(keys: Sequence[str], digests: Sequence[str]) -> list[str]:
+    r"""Sorted lines "key digest", each with its end, that a fingerprint is made of.
+
+    The arguments are those of `fingerprint`.
+
+    >>> digest_lines(["b", "a"], ["22", "11"])
+    ['a 11\n', 'b 22\n']
+    """
+    return sorted(f"{key} {digest}\n" for key, digest in zip(keys, digests, strict=True))
+
+
+def fingerprint_of_lines(lines: Iterable[str]) -> str:
+    """The fingerprint that these sorted lines give."""
     whole = hashlib.sha256()
-    for line in sorted(f"{key} {digest}\n" for key, digest in zip(keys, digests, strict=True)):
+    for line in lines:
         whole.update(line.encode("utf-8", "surrogateescape"))  # names need not be UTF-8
     return whole.hexdigest()
 

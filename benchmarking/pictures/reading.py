@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarking.errors import PictureError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 OnBadImage = Literal["stop", "skip"]
 
 _SHOWN = 5  # number of pictures that a warning names
+_LEAVE_OUT = ", or leave them out with --on-bad-image skip, which makes another image set"
 
 
 def read_images(
@@ -70,8 +71,9 @@ def read_images(
         if look.problem
     ]
     good = [picture for picture, look in zip(pictures, seen, strict=True) if not look.problem]
-    if bad and (on_bad_image == "stop" or not good or contents.design):
-        raise _bad_pictures(bad, len(pictures))
+    part = contents.design or contents.shard
+    if bad and (on_bad_image == "stop" or not good or part):
+        raise _bad_pictures(bad, len(pictures), "" if part else _LEAVE_OUT)
     if bad:
         name = f"{name}-without-{len(bad)}"
         lines = "\n  ".join(bad)
@@ -94,7 +96,10 @@ def read_images(
     if before:
         before.add([picture.key for picture in pictures], seen)
     digests = [look.sha256 for look in seen if not look.problem]
-    return image_set(name, good, digests, contents.classes, contents.picture_set, contents.design)
+    images = image_set(name, good, digests, contents.classes, contents.picture_set, contents.design)
+    if contents.shard is None:
+        return images
+    return replace(images, shard=contents.shard, digests=tuple(_with_borders(good, digests)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +178,16 @@ def image_set(
 
 def fingerprint_of(pictures: Iterable[Picture], digests: Iterable[str]) -> str:
     """The fingerprint of pictures from the sha256 of each, in hex."""
-    every = list(zip(pictures, digests, strict=True))
-    cut = (f"{digest} border {one.border}" if one.border else digest for one, digest in every)
-    return fingerprint([one.key for one, _ in every], list(cut))
+    every = list(pictures)
+    return fingerprint([one.key for one in every], _with_borders(every, digests))
+
+
+def _with_borders(pictures: Iterable[Picture], digests: Iterable[str]) -> list[str]:
+    """Digest of each picture as the fingerprint has it, with the border that is cut off."""
+    return [
+        f"{digest} border {picture.border}" if picture.border else digest
+        for picture, digest in zip(pictures, digests, strict=True)
+    ]
 
 
 def reading_order(pictures: Sequence[Picture]) -> list[int]:
@@ -215,9 +227,10 @@ def _problem(refused: Mapping[Preprocessing, PictureError], n: int) -> str:
     return f"{str(refused[first]).removesuffix('.')} ({which})."
 
 
-def _bad_pictures(bad: Sequence[str], n: int) -> PictureError:
+def _bad_pictures(bad: Sequence[str], n: int, otherwise: str) -> PictureError:
+    """The error for pictures that cannot be used; `otherwise` is an alternative to new copies."""
     lines = "\n  ".join(bad)
     return PictureError(
-        f"{len(bad)} of {n} pictures cannot be used:\n  {lines}\nReplace them with intact copies, "
-        "or leave them out with --on-bad-image skip, which makes another image set."
+        f"{len(bad)} of {n} pictures cannot be used:\n  {lines}\nReplace them with intact "
+        f"copies{otherwise}."
     )

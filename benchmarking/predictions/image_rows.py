@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.labels.class_values import padded
+from benchmarking.pictures import picture_list
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions.digests import sha256
 
@@ -77,17 +78,7 @@ def _classes_in(cells: Sequence[str]) -> NDArray[np.int64]:
 
 def written(images: ImageSet) -> bytes:
     """The contents of images.csv for an image set."""
-    rows = [("key", "class"), *((one.key, _cell(one.right)) for one in images.pictures)]
-    lines = "".join([f"{key},{label}\n" for key, label in rows])
-    if lines.count(",") > len(rows) or '"' in lines:  # a key has to be quoted
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        lines = text.getvalue()
-    return lines.encode("utf-8", "surrogateescape")
-
-
-def _cell(classes: Sequence[int]) -> str:
-    return " ".join(map(str, classes))
+    return picture_list.written(images.pictures)
 
 
 def digest(data: bytes) -> str:

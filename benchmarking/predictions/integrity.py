@@ -31,17 +31,30 @@ def check_runs(store: Store, runs: Sequence[Run]) -> Iterator[Checked]:
     """Check each image set's list of pictures, then its runs; yield each result at once."""
     for images in dict.fromkeys(run.images for run in runs):
         of_set = [run for run in runs if run.images == images]
-        try:
-            n, problem = len(store.rows(images)), ""
-        except StoreError as error:
-            n, problem = 0, str(error)
-        yield Checked(images, problem, has_digests=True)
         usual = _usual_fingerprint(store, of_set)
+        n, problem = _checked_list(store, images, usual)
+        yield Checked(images, problem, has_digests=True)
         for run in of_set:
             try:
                 yield Checked(run, "", _checked(store, run, n, usual))
             except StoreError as error:
                 yield Checked(run, str(error), has_digests=True)
+
+
+def _checked_list(store: Store, images: str, fingerprint: str) -> tuple[int, str]:
+    """Check a set's list of pictures, and the digests of a shard's, where they are kept.
+
+    Returns:
+        The number of pictures, 0 if it is unknown, and the problem, empty if there is none.
+    """
+    n = 0
+    try:
+        n = len(store.rows(images))
+        if fingerprint and store.digests_path(images).exists():
+            store.digest_lines(images, fingerprint)
+    except StoreError as error:
+        return n, str(error)
+    return n, ""
 
 
 def _checked(store: Store, run: Run, n: int, fingerprint: str) -> bool:

@@ -46,6 +46,7 @@ from benchmarking.predictions.output_rows import (
     without_counts,
 )
 from benchmarking.predictions.provenance import NOT_GIVEN, imported
+from benchmarking.predictions.remote_store import open_store
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import default_stores
@@ -113,7 +114,7 @@ def import_outputs(
             with certainty.
         StoreError: the store has this run from another file.
     """
-    path, store = expanded(path), store if isinstance(store, Store) else Store(store)
+    path, store = expanded(path), open_store(store)
     listed = None if names is None else expanded(names)
     _check_choices(outputs, order, keep)
     rows = _image_set(images, store, tell)
@@ -182,7 +183,7 @@ def _image_set(images: ImageSet | str, store: Store, tell: Callable[[str], None]
     for each in _read_with(store):
         if images in each.image_sets():
             if each.folder.resolve() != store.folder.resolve():
-                tell(f"note: the pictures of {images} are those of the store {each.folder}")
+                tell(f"note: the pictures of {images} are those of the store {each.place}")
             stored = each.rows(images)
             found = without_pictures(images, stored.keys, stored.right_classes)
             return replace(
@@ -196,7 +197,7 @@ def _image_set(images: ImageSet | str, store: Store, tell: Callable[[str], None]
     except PictureError as error:
         known = ", ".join(dict.fromkeys([*store.image_sets(), _VALIDATION[0]]))
         raise BenchmarkError(
-            f"{images!r} is neither an image set in {store.folder} nor imagenet-val ({known}), and "
+            f"{images!r} is neither an image set in {store.place} nor imagenet-val ({known}), and "
             f"no place of pictures either: {error}"
         ) from error
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarking.io.names import UNKNOWN
 from benchmarking.pictures.design import Design, design_from
+from benchmarking.pictures.shards import Shard, shard_from
 
 RANDOM = "random"
 """Name of random weights."""
@@ -28,8 +29,8 @@ class Provenance:
             name RANDOM and the seed.
         preprocessing: the recipe in full.
         images: name, number and fingerprint of the pictures; of a published set also its name as
-            "picture_set", its classes if they are fewer than ImageNet's, and of a sample its
-            "design"; see `Design.as_document`.
+            "picture_set", its classes if they are fewer than ImageNet's, of a sample its "design",
+            and of a shard its "shard"; see `Design.as_document` and `Shard`.
         versions: versions of every library that could change the predictions.
         device: "cpu", or the accelerator's name.
         precision: precision of the forward pass.
@@ -84,6 +85,8 @@ class Provenance:
         msgspec.convert(found.images.get("classes", []), list[int])
         if "design" in found.images:
             design_from(found.images["design"])
+        if "shard" in found.images:
+            shard_from(found.images["shard"])
         return found
 
     @property
@@ -111,6 +114,12 @@ class Provenance:
         """How its pictures were drawn, if they are a sample; None if they are all pictures."""
         document = self.images.get("design")
         return design_from(document) if document else None
+
+    @property
+    def shard(self) -> Shard | None:
+        """Which part of which image set its pictures are, if they are a shard; else None."""
+        document = self.images.get("shard")
+        return shard_from(document) if document else None
 
     @property
     def fingerprint(self) -> str:

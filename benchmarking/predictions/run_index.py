@@ -1,6 +1,7 @@
 """The runs in a store's folder, found by file names, which only this module knows.
 
 {store}/{image set}/images.csv                              key,class of each row
+{store}/{image set}/digests.txt                             of a shard, see `Store.digest_lines`
 {store}/{image set}/{source}/{model}.{recipe}.safetensors   one run
 
 Measured speed has a folder of its own, see `speed_runs`.
@@ -12,20 +13,25 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.io import user_folders
+from benchmarking.io.addresses import Address, is_address
+from benchmarking.io.names import is_name
 from benchmarking.io.printable import printable
 from benchmarking.io.user_folders import expanded
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.speed_runs import FOLDER as SPEED
 
 ROWS = "images.csv"
+DIGESTS = "digests.txt"
 SUFFIX = ".safetensors"
-
+_SPEED_SUFFIX = ".json"
+_LISTS = (ROWS, DIGESTS)
 
 STORE_VARIABLE = "IMAGENET_BENCHMARK_STORE"
-"""Environment variable with the folder of the store."""
+"""Environment variable with the folder or the address of the store."""
 
 
 SHIPPED = Path("precomputed")
@@ -45,8 +51,19 @@ class Misnamed(StoreError):
         self.path = path
 
 
-def named_folder() -> Path | None:
-    """The folder that $IMAGENET_BENCHMARK_STORE names; None if it is not set.
+def store_place(text: Address | Path | str) -> Path | Address:
+    """What a user gives as a store: an address such as s3://bucket/folder, or a folder.
+
+    Raises:
+        BenchmarkError: it is no plain address, or the home folder is unknown.
+    """
+    if isinstance(text, Address):
+        return text
+    return Address(str(text)) if is_address(text) else expanded(text)
+
+
+def named_place() -> Path | Address | None:
+    """The folder or address that $IMAGENET_BENCHMARK_STORE names; None if it is not set.
 
     Raises:
         StoreError: it names several folders.
@@ -54,6 +71,8 @@ def named_folder() -> Path | None:
     text = os.environ.get(STORE_VARIABLE)
     if not text:
         return None
+    if is_address(text):
+        return Address(text)
     if os.pathsep in text and not expanded(text).is_dir():
         raise StoreError(
             f"${STORE_VARIABLE} is {text!r}, but it can name only one folder. To read several "
@@ -62,16 +81,31 @@ def named_folder() -> Path | None:
     return expanded(text)
 
 
-def own_folder() -> Path:
-    """The folder for a user's own runs if none is given.
+def own_place() -> Path | Address:
+    """The folder or address for a user's own runs if none is given.
 
     It is $IMAGENET_BENCHMARK_STORE, else a folder in the user's data folder.
 
     Raises:
         BenchmarkError: the variable names several folders, or the user's home is unknown.
     """
-    named = named_folder()
+    named = named_place()
     return user_folders.data() / "precomputed" if named is None else named
+
+
+def own_folder() -> Path:
+    """The result of `own_place`, for a command that needs a folder.
+
+    Raises:
+        BenchmarkError: as `own_place`, or the variable names an address.
+    """
+    place = own_place()
+    if isinstance(place, Address):
+        raise StoreError(
+            f"${STORE_VARIABLE} is the address {place}; expected a folder of this machine here. "
+            "Name one with --store."
+        )
+    return place
 
 
 def kept_apart(weights: str, precision: str | None) -> str:
@@ -87,12 +121,22 @@ def kept_apart(weights: str, precision: str | None) -> str:
     return "".join(f"-{part}" for part in [*parts, precision] if part)
 
 
-def beside(folder: Path, apart: str) -> Path:
-    """The folder for special runs beside the folder of other runs; `apart` is from `kept_apart`.
+@overload
+def beside(folder: Path, apart: str) -> Path: ...
+
+
+@overload
+def beside(folder: Address, apart: str) -> Address: ...
+
+
+def beside(folder: Path | Address, apart: str) -> Path | Address:
+    """The place for special runs beside that of other runs; `apart` is from `kept_apart`.
 
     Raises:
-        BenchmarkError: the folder is the root, and so has no name.
+        BenchmarkError: the folder is the root, and so has no name; or the address is a bucket.
     """
+    if isinstance(folder, Address):
+        return folder.beside(apart)
     if not apart:
         return folder
     known = folder if folder.name.strip(".") else folder.resolve()
@@ -118,6 +162,11 @@ class RunIndex:
         """Use a folder, which need not exist yet; by default that of `own_folder`."""
         object.__setattr__(self, "folder", own_folder() if folder is None else expanded(folder))
 
+    @property
+    def place(self) -> str:
+        """How a user names the store: its folder, or its address."""
+        return str(self.folder)
+
     def image_sets(self) -> list[str]:
         """Names of the image sets that have runs, or files that may be runs, sorted.
 
@@ -137,6 +186,7 @@ class RunIndex:
     def strays(self) -> list[Path]:
         """Files that are not part of the store, such as those of an interrupted write."""
         kept = {*self.folder.glob(f"*/{ROWS}"), *self.folder.glob(f"*/*/[!.]*{SUFFIX}")}
+        kept |= {*self.folder.glob(f"*/{DIGESTS}")}
         kept |= {*self.folder.glob(f"{SPEED}/*/*/[!.]*.json")}
         found = (path for path in self.folder.rglob("*") if path.is_file() and path not in kept)
         return sorted(path for path in found if not self._is_hidden(path))
@@ -148,6 +198,10 @@ class RunIndex:
     def rows_path(self, images: str) -> Path:
         """Path of an image set's list of pictures, which need not exist."""
         return self.folder / images / ROWS
+
+    def digests_path(self, images: str) -> Path:
+        """Path of the digests of a shard's pictures, which need not exist."""
+        return self.folder / images / DIGESTS
 
     def unfinished(self, run: Run) -> Path:
         """Folder for the checkpoints of a partial run."""
@@ -197,3 +251,30 @@ def folders_in(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise StoreError(f"{printable(str(folder))} cannot be read: {error.strerror}.") from error
+
+
+def belongs_to_store(path: str) -> bool:
+    """Whether a path within a store, with slashes, is that of a file that a store has.
+
+    >>> belongs_to_store("demo/images.csv"), belongs_to_store("demo/../images.csv")
+    (True, False)
+    >>> belongs_to_store("demo/images.csv/vgg16.published.safetensors")
+    False
+    """
+    parts = path.split("/")
+    if not all(map(is_name, parts)):
+        return False
+    kinds = {2: parts[-1] in _LISTS, 3: path.endswith(SUFFIX) and parts[1] not in _LISTS}
+    kinds[4] = parts[0] == SPEED and path.endswith(_SPEED_SUFFIX)
+    return kinds.get(len(parts), False)
+
+
+def may_have_files(path: str) -> bool:
+    """Whether a folder within a store, by its path with slashes, can have files of the store.
+
+    >>> may_have_files("demo"), may_have_files("demo/images.csv"), may_have_files("demo/..")
+    (True, False, False)
+    """
+    parts = path.split("/")
+    deepest = 3 if parts[0] == SPEED else 2
+    return len(parts) <= deepest and all(map(is_name, parts)) and parts[-1] not in _LISTS

@@ -22,7 +22,7 @@ from benchmarking.io.locks import Disagreement, agreed, claim, remove_if_unlocke
 from benchmarking.io.printable import printable
 from benchmarking.models.spec import Probabilities
 from benchmarking.pictures.image_set import ImageSet
-from benchmarking.predictions import image_rows
+from benchmarking.predictions import image_rows, picture_digests
 from benchmarking.predictions.image_rows import ImageRows
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
@@ -44,6 +44,13 @@ _HELD = ".pictures"
 @dataclass(frozen=True, init=False)
 class Store(RunIndex):
     """Stored predictions in one folder; a reader sees a complete run or none."""
+
+    def refresh(self, images: str | None = None) -> None:
+        """Copy what is new in a store on object storage; a folder has everything already.
+
+        Args:
+            images: the image set whose runs are wanted; None for all.
+        """
 
     def claim(self, run: Run, stack: ExitStack) -> bool:
         """Lock a run until the stack closes; False if another process works on it.
@@ -92,6 +99,18 @@ class Store(RunIndex):
             StoreError: as `rows`.
         """
         return self.rows(run.images)
+
+    def digest_lines(self, images: str, fingerprint: str) -> list[str]:
+        """The sorted lines "key sha256" of a shard's pictures, which its fingerprint is made of.
+
+        Args:
+            images: name of the shard's image set.
+            fingerprint: its fingerprint, as its runs record it.
+
+        Raises:
+            StoreError: they are missing, cannot be read, or do not give this fingerprint.
+        """
+        return picture_digests.read(self.digests_path(images), fingerprint)
 
     def digest_of_rows(self, images: str) -> str:
         """Digest of an image set's list of pictures; empty if the list does not exist."""
@@ -282,6 +301,48 @@ class Store(RunIndex):
                 under the set's name.
             BenchmarkError: the folder cannot be written.
         """
+        self._refuse_unfit(run, images, top)
+        with self.admitted(images) as rows:
+            self.write_admitted(
+                *(run, images, rows, top, provenance),
+                probabilities=probabilities,
+                restricted=restricted,
+            )
+        return self.path(run)
+
+    def write_admitted(
+        self,
+        run: Run,
+        images: ImageSet,
+        rows: str,
+        top: TopK,
+        provenance: Provenance,
+        *,
+        probabilities: Probabilities | None = None,
+        restricted: TopK | None = None,
+    ) -> None:
+        """As `write`, within a block of `admitted`, which has yielded `rows`.
+
+        Many runs on one set are written faster so, because its other runs are read only once.
+        """
+        self._refuse_unfit(run, images, top)
+        tensors: dict[str, NDArray[Any]] = {
+            "top5_index": top.classes.astype(np.uint16),
+            "top5_prob": top.probabilities.astype(np.float32),
+        }
+        if probabilities is not None:
+            tensors["probabilities"] = probabilities.astype(np.float32, copy=False)
+        if restricted is not None:
+            tensors["restricted_index"] = restricted.classes.astype(np.uint16)
+            tensors["restricted_prob"] = restricted.probabilities.astype(np.float32)
+        self._replace(self.path(run), packed(run, tensors, provenance, rows))
+
+    def _refuse_unfit(self, run: Run, images: ImageSet, top: TopK) -> None:
+        """Refuse predictions that are not of these pictures, or that a store cannot hold.
+
+        Raises:
+            StoreError: they are not, or the path of the run has a link.
+        """
         if len(top) != len(images) or run.images != images.name:
             raise StoreError(
                 f"{run}: {len(top)} predictions for the {len(images)} pictures of {images.name}."
@@ -292,18 +353,6 @@ class Store(RunIndex):
                 "a store can hold."
             )
         self._refuse_links(self.path(run))
-        tensors: dict[str, NDArray[Any]] = {
-            "top5_index": top.classes.astype(np.uint16),
-            "top5_prob": top.probabilities.astype(np.float32),
-        }
-        if probabilities is not None:
-            tensors["probabilities"] = probabilities.astype(np.float32, copy=False)
-        if restricted is not None:
-            tensors["restricted_index"] = restricted.classes.astype(np.uint16)
-            tensors["restricted_prob"] = restricted.probabilities.astype(np.float32)
-        with self.admitted(images) as rows:
-            files.write(self.path(run), packed(run, tensors, provenance, rows))
-        return self.path(run)
 
     def _admit(self, images: ImageSet, rows: bytes) -> None:
         stored = set(self._fingerprints(images.name))
@@ -319,7 +368,14 @@ class Store(RunIndex):
         if there != image_rows.digest(rows) and there in recorded:
             raise _other_pictures(images, "the same pictures in another order")
         if not _holds(path, rows):
-            files.write(path, rows)
+            self._replace(path, rows)
+        digests, place = picture_digests.written(images), self.digests_path(images.name)
+        if digests and not _holds(place, digests):
+            self._replace(place, digests)
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        """Write a complete file of the store, in place of an earlier one."""
+        files.write(path, data)
 
     def _sweep_up(self, images: str) -> None:
         """Remove what killed processes have left half-written of any run on an image set."""

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.io.addresses import Address
 from benchmarking.models.spec import Probabilities
 from benchmarking.predictions.image_rows import ImageRows
 from benchmarking.predictions.lone_file import LoneFile
 from benchmarking.predictions.provenance import Provenance
+from benchmarking.predictions.remote_store import open_store
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.run_file import has_same_predictions
-from benchmarking.predictions.run_index import SHIPPED, beside, named_folder
+from benchmarking.predictions.run_index import SHIPPED, beside, named_place
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stored_run import (
     StoredRun,
@@ -49,14 +51,14 @@ class Stores:
     members: Mapping[str, Store]
     is_told: bool
 
-    def __init__(self, *stores: Store | Path | str) -> None:
+    def __init__(self, *stores: Store | Address | Path | str) -> None:
         """Read these stores; without any, those that commands read by default.
 
         Raises:
-            BenchmarkError: no default store is known.
+            BenchmarkError: no default store is known, or an address cannot be reached.
         """
-        given = [store if isinstance(store, Store) else Store(store) for store in stores]
-        self._set({str(store.folder): store for store in given} or default_stores())
+        given = map(open_store, stores)
+        self._set({store.place: store for store in given} or default_stores())
 
     def _set(self, members: Mapping[str, Store], *, is_told: bool | None = None) -> None:
         distinct: dict[Path, str] = {}
@@ -75,21 +77,21 @@ class Stores:
 
     @property
     def folders(self) -> str:
-        """Their folders, in words."""
-        return " and ".join(str(store.folder) for store in self.members.values())
+        """Their folders and addresses, in words."""
+        return " and ".join(store.place for store in self.members.values())
 
     @property
     def as_options(self) -> str:
         """The options of a command that reads them."""
-        return " ".join(f"--store {store.folder}" for store in self.members.values())
+        return " ".join(f"--store {store.place}" for store in self.members.values())
 
     @property
     def legend(self) -> list[str]:
-        """A line for each store whose name is not its folder."""
+        """A line for each store whose name is not its folder or address."""
         return [
-            f"note: store {name} is {store.folder}"
+            f"note: store {name} is {store.place}"
             for name, store in self.members.items()
-            if self.is_told and name != str(store.folder) and not isinstance(store, LoneFile)
+            if self.is_told and name != store.place and not isinstance(store, LoneFile)
         ]
 
     def image_sets(self) -> list[str]:
@@ -302,10 +304,10 @@ def default_stores(apart: str = "") -> dict[str, Store]:
     Raises:
         BenchmarkError: the variable names several folders, or the user's home is unknown.
     """
-    named = named_folder()
+    named = named_place()
     if named is not None:
-        folder = beside(named, apart)
-        return {str(folder): Store(folder)}
+        store = open_store(beside(named, apart))
+        return {store.place: store}
     shipped = Store(beside(SHIPPED, apart))
     try:
         own = Store(beside(Store().folder, apart))

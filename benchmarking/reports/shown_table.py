@@ -24,6 +24,7 @@ from benchmarking.labels.label_set import LabelSet
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.sampling import Sample
 from benchmarking.predictions.run import Run
+from benchmarking.predictions.shards import merge_hint
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores, as_stores
 from benchmarking.reports.cells import caption, cells
@@ -120,7 +121,10 @@ def score(
     name = images.name if isinstance(images, ImageSet) else images or _only_set(kept)
     if name not in kept.image_sets():
         known = ", ".join(kept.image_sets()) or "none"
-        raise StoreError(f"{kept.folders} has no runs on image set {name!r}; its sets: {known}.")
+        raise StoreError(
+            f"{kept.folders} has no runs on image set {name!r}; its sets: {known}."
+            f"{merge_hint(kept, name)}"
+        )
     found = aggregate(kept, name, labels=_label_sets(labels, kept, name), runs=runs)
     if isinstance(images, ImageSet) and not np.array_equal(
         images.right_classes, kept.right_classes(name)

@@ -137,7 +137,10 @@ def aggregate(
         tuple(left_out),
         notes=tuple(
             dict.fromkeys(
-                [*notes, *meant, *_with_care(images, counts), *_caveats(rows), *_near_chance(rows)]
+                [
+                    *(*notes, *meant, *_of_shards(counts), *_with_care(images, counts)),
+                    *(*_caveats(rows), *_near_chance(rows)),
+                ]
             )
         ),
         label_sets=tuple(_name(*found, right) for found in label_sets.items()),
@@ -250,6 +253,15 @@ def _declared(stored: StoredRuns, runs: Sequence[Run], right: NDArray[np.int64])
             if provenance.classes and stored.restricted_classes(run) is not None:
                 return provenance.classes
     return ()
+
+
+def _of_shards(counts: Sequence[Counts]) -> Iterator[str]:
+    """How runs on shards become runs on the whole set."""
+    for name in sorted({run.provenance.shard.whole for run in counts if run.provenance.shard}):
+        yield (
+            f"note: shards of {name} are image sets of their own here; 'imagenet-benchmark merge' "
+            f"puts their runs together as runs on {name}"
+        )
 
 
 def _with_care(images: str, counts: Sequence[Counts]) -> Iterator[str]:

@@ -96,14 +96,15 @@ def robustness(stores: Stores, runs: Sequence[Run]) -> dict[Model, Robustness]:
 
     Args:
         stores: the stores.
-        runs: runs on any image sets; samples that estimate accuracies are ignored.
+        runs: runs on any image sets; samples that estimate accuracies, and shards, are ignored.
 
     Raises:
         BenchmarkError: a run cannot be read, or two runs of a model are on the same set.
     """
     by_model: dict[Model, dict[str, Run]] = defaultdict(dict)
     for run in runs:
-        if stores.provenance(run).design:
+        made = stores.provenance(run)
+        if made.design or made.shard:
             continue
         held = by_model[Model(run.source, run.model, run.recipe)]
         if run.images in held:

@@ -152,7 +152,7 @@ _SETS = {
 """Image sets besides ImageNet's own with published accuracies: the picture set, its number of
 pictures, and whether only its own classes count."""
 
-_PART = re.compile(r"-limit-\d+$|-estimate-\d+(-seed-\d+)?$")
+_PART = re.compile(r"-limit-\d+$|-estimate-\d+(-seed-\d+)?$|-shard-\d+-of-\d+$")
 """What the name of an image set ends with if it has a part of the pictures."""
 
 _DISTANCES = {

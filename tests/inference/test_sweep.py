@@ -616,7 +616,7 @@ def test_only_a_model_too_large_for_one_picture_fails(sweep, images, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("cause", "tries"), [("died", 2), ("killed", 2), ("silent", 1), ("error", 1)]
+    ("cause", "tries"), [("died", 2), ("killed", 2), ("lost", 4), ("silent", 1), ("error", 1)]
 )
 def test_a_job_whose_process_died_is_tried_again(sweep, images, monkeypatch, cause, tries):
     begun = []

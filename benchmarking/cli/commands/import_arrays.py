@@ -121,6 +121,7 @@ def _import_outputs(args: argparse.Namespace) -> int:
             "they are of."
         )
     store = chosen_store(args)
+    store.refresh()
     stored = import_outputs(
         args.folders[0],
         model=args.model,
@@ -139,7 +140,7 @@ def _import_outputs(args: argparse.Namespace) -> int:
     share, how = float(hits.mean()), ""
     if design:
         share, how = estimated_share(hits, design).value, f", {design.in_words}"
-    print(f"{stored} is in {store.folder}: acc@1 {100 * share:.2f} %{how}")
+    print(f"{stored} is in {store.place}: acc@1 {100 * share:.2f} %{how}")
     return 0
 
 
@@ -170,6 +171,7 @@ def _import_folders(args: argparse.Namespace) -> int:
     )
 
     store = chosen_store(args)
+    store.refresh()
     places = args.folders or [cache_folder("predictions-2019")]
     tables: list[Path] = []
     folders: list[Path] = []
@@ -199,7 +201,7 @@ def _import_folders(args: argparse.Namespace) -> int:
                 stored.append(import_run(arrays, each, rows, store))
             except BenchmarkError as error:
                 left_out.append(str(error))
-    print(f"{sum(stored)} runs stored in {store.folder}, {len(stored) - sum(stored)} there before")
+    print(f"{sum(stored)} runs stored in {store.place}, {len(stored) - sum(stored)} there before")
     return warn_of_left_out([], left_out)
 
 

@@ -16,7 +16,7 @@ A run is stored as soon as it is complete, and is not computed again. Partial ru
 checkpoints, so after an interruption the same command resumes where it stopped. Before the first
 prediction, all pictures are checked with the preprocessing of every model. Models with the same
 preprocessing share the crops. If the weights of a model that you name are missing, they are
-downloaded.
+downloaded. --plan shows what would be done, and starts nothing.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.arguments import gpu_numbers, positive
+from benchmarking.cli.dry_run import add_plan, check_plan, show_plan
 from benchmarking.cli.estimates import add_estimate, check_estimate, goal_of, sample_of
 from benchmarking.cli.options import (
     add_class_folders,
@@ -39,6 +41,8 @@ from benchmarking.cli.options import (
 )
 from benchmarking.cli.own_models import add_own_model, own_specs
 from benchmarking.cli.picture_places import Chosen, add_places, chosen_places
+from benchmarking.cli.shards import add_shard, check_shard, shard_of
+from benchmarking.io.addresses import is_address
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
@@ -86,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "image set",
     )
     add_estimate(parser)
+    add_shard(parser)
     add(
         "--batch-size",
         type=positive,
@@ -172,19 +177,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--executor",
         metavar="NAME",
         help="where models run: worker-process (one process for all), fresh-process (a new one for "
-        "each model), in-process, or one that a plug-in adds (default: the framework's own)",
+        "each model), in-process, ray (tasks of Ray, on a cluster or this machine's cores), or one "
+        "that a plug-in adds (default: the framework's own)",
+    )
+    add(
+        "--address",
+        metavar="ADDRESS",
+        help="with --executor ray: the cluster, 'auto' for the one that this machine belongs to, "
+        "HOST:PORT of its head, or 'local' for a Ray that is started on this machine (default: "
+        "$RAY_ADDRESS, else 'local')",
     )
     add_store(parser)
+    add_plan(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict, store and report; 1 if a requested model failed."""
     check_estimate(args)
+    check_shard(args)
+    check_plan(args)
+    if args.plan:
+        return _plan_alone(args)
     try:
         return _run(args) if args.until is None else _until(args)
     except KeyboardInterrupt:
         print("\nstopped; the partial run is kept, and the same command resumes", file=sys.stderr)
         return 130
+
+
+def _plan_alone(args: argparse.Namespace) -> int:
+    """Show what would be done; no picture is read."""
+    places = chosen_places(args.pictures, args.images)
+    opened = [_opened(one, args) for one in places]
+    _refuse_one_name(places, opened)
+    images = [(name, len(contents.pictures)) for name, contents in opened]
+    return show_plan(args, images, _options(args), chosen_store(args), own_specs(args))
 
 
 def _until(args: argparse.Namespace) -> int:
@@ -235,6 +262,7 @@ def _run(args: argparse.Namespace) -> int:
         _planned(name, len(contents.pictures), args, options, store, own)
         for name, contents in opened
     ]
+    plans = [replace(plan, ahead=plans[0].ahead) for plan in plans]  # one process for all
     check_room(plans)
     failures = 0
     with ExitStack() as stack:
@@ -275,7 +303,7 @@ def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
     from benchmarking.io.names import check_name
     from benchmarking.io.progress import notice
     from benchmarking.pictures.doctor import quick
-    from benchmarking.pictures.sets import limited, name_of, open_pictures, sampled
+    from benchmarking.pictures.sets import limited, name_of, open_pictures, sampled, sharded
 
     contents = open_pictures(chosen.place, args.class_folders)
     name = check_name(name_of(chosen.place, contents, chosen.name))
@@ -284,6 +312,7 @@ def _opened(chosen: Chosen, args: argparse.Namespace) -> tuple[str, Contents]:
     for found in (*contents.findings, *quick(chosen.place, pictures=contents.pictures)):
         print(f"warning: {found}", file=sys.stderr)
     contents, name = limited(contents, name, args.limit)
+    contents, name = sharded(contents, name, shard_of(args))
     sample = sample_of(args, [picture.key for picture in contents.pictures])
     contents, name = sampled(contents, name, sample, notice)
     return name, contents
@@ -346,6 +375,7 @@ def _options(args: argparse.Namespace) -> Options:
         compiler=args.compile,
         backend=args.backend,
         executor=args.executor,
+        address=args.address,
         crop_cache=_crop_cache(args.crop_cache),
         timeout=args.timeout,
         again=args.again,
@@ -376,16 +406,17 @@ def _summary(plan: Plan) -> str:
     return (
         f"{len(specs)} model{'s' * (len(specs) != 1)} ({', '.join(kinds)}), recipe "
         f"{plan.options.recipe}, {plan.n} pictures of {plan.images}{among}; up to "
-        f"{in_bytes(plan.size(specs))} into {plan.store.folder}"
+        f"{in_bytes(plan.size(specs))} into {plan.store.place}"
     )
 
 
 def _recorded(arguments: Sequence[str]) -> tuple[str, ...]:
-    """The command's arguments without the user's folders: only the last part of a path."""
+    """The command's arguments without the user's folders: only the last part of a place."""
 
     def last_part(text: str) -> str:
         path = Path(text)
         is_path = path.is_absolute() or path.exists() or text.startswith((".", "~"))
+        is_path |= is_address(text)
         return path.name or text if is_path else text
 
     parts = (argument.partition("=") for argument in arguments)

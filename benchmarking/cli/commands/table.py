@@ -78,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     """Print or write the table; 1 if runs had to be left out."""
     from benchmarking.errors import StoreError
     from benchmarking.io import files
+    from benchmarking.predictions.shards import merge_hint
     from benchmarking.reports.formats import format_of
     from benchmarking.scoring.side_by_side import side_by_side
 
@@ -91,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
     if args.images not in (None, *known):
         raise StoreError(
             f"there is no image set {args.images!r} in {stores.folders}, only {', '.join(known)}."
+            f"{merge_hint(stores, args.images)}"
         )
     runs = selected_runs(args, stores)
     tables, broken = scored_tables(args, stores, known if not args.images else [args.images], runs)

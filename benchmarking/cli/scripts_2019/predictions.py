@@ -13,7 +13,7 @@ from benchmarking.cli.options import add_store, add_weights
 from benchmarking.io.user_folders import expanded
 from benchmarking.pictures.sets import default_name, open_pictures
 from benchmarking.predictions.arrays_2019 import names_2019
-from benchmarking.predictions.run_index import own_folder
+from benchmarking.predictions.run_index import own_place
 
 _DESCRIPTION = """\
 Run the {n} {title} models of 2019 on ImageNet's validation pictures, or on a part of them.
@@ -61,7 +61,7 @@ def _run(script: Script, args: argparse.Namespace) -> int:
     models = [f"{script.source}/{name}" for name in names]
     which = ["--images", images, "--models", *models, "--recipe", args.recipe]
     which += ["--weights", args.weights]
-    given = [text for folder in args.store or () for text in ("--store", str(folder))]
+    given = [text for one in args.store or () for text in ("--store", str(one))]
     how = {
         "--batch-size": args.batch_size,
         "--gpu": None if args.gpu == "0" else args.gpu,  # GPU 0 if there is one, as in 2019
@@ -71,7 +71,7 @@ def _run(script: Script, args: argparse.Namespace) -> int:
     predicted = cli.main(["predict", args.val_dir, *which, *given, *_given(how), *everything])
     if predicted not in (0, 1):
         return predicted
-    store = given or ["--store", str(own_folder())]  # without it, other stores are read as well
+    store = given or ["--store", str(own_place())]  # without it, other stores are read as well
     exported = cli.main(["export", str(args.output_dir), "--to", "npy", *which, *store])
     return max(predicted, exported)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.experiments.speed import Options, Trial, tables
 from benchmarking.experiments.speed.conditions import check_threads
 from benchmarking.experiments.speed.results import Summary, summary
@@ -31,6 +31,7 @@ from benchmarking.models.spec import ModelSpec
 from benchmarking.pictures.image_set import spread
 from benchmarking.pictures.sets import open_pictures
 from benchmarking.predictions.provenance import RANDOM
+from benchmarking.predictions.remote_store import RemoteStore, store_at
 from benchmarking.predictions.speed_runs import Series
 from benchmarking.predictions.speed_store import SpeedStore
 from benchmarking.predictions.store import Store
@@ -179,6 +180,7 @@ def plan(
     Raises:
         BenchmarkError: a name is unknown, no model can run, or there are too few cores.
     """
+    target = _target(store)
     threads = cores() if request.threads is None else request.threads
     check_threads(threads)
     seed = RANDOM_SEED if request.weights == RANDOM else None
@@ -192,8 +194,18 @@ def plan(
         spread(open_pictures(request.pictures).pictures, PICTURES),
         *(threads, request.seconds, request.precision, request.gpu, seed, folder),
     )
-    target = SpeedStore((store if isinstance(store, Store) else Store(store)).folder)
     return Plan(tuple(todo), request.rounds, options, target, found.obstacles)
+
+
+def _target(store: Store | str | Path) -> SpeedStore:
+    """Where rounds are stored; StoreError if it is an address, which gets whole runs only."""
+    found = store_at(store)
+    if isinstance(found, RemoteStore):
+        raise StoreError(
+            f"{found.place} is an address, and speed is measured into a folder; name one with "
+            "--store. Its folder 'speed' can be copied to the address."
+        )
+    return SpeedStore(found.folder)
 
 
 def speed(models: str | Sequence[str], store: Store | str | Path, **options: Any) -> Speed:

@@ -6,16 +6,18 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
+from benchmarking.errors import BenchmarkError
 from benchmarking.plugins import discover
 
 J = TypeVar("J")
 Function = Callable[[J], Iterable[Any]]
 
-Cause = Literal["error", "memory", "killed", "died", "silent"]
+Cause = Literal["error", "memory", "killed", "died", "silent", "lost"]
 """Why a job ended early: an exception, a lack of memory, SIGKILL (usually from the kernel, when
-memory runs out), another end of its process, or no output before the timeout."""
+memory runs out), another end of its process, no output before the timeout, or the loss of its
+machine or of the connection to it, for which the job is not to blame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +98,47 @@ class Executor(Protocol):
         """
 
 
+class Remote(Executor, Protocol):
+    """An executor that can also run jobs on other machines.
+
+    `predict --address` says where. Files of this machine do not exist there, so jobs have no file
+    of crops. Only an executor with `at` accepts an address.
+    """
+
+    def at(self, address: str | None) -> Executor:
+        """The executor at an address, for one sweep; None for its default place.
+
+        It is called before any picture is read, and connects to nothing yet.
+
+        Raises:
+            BenchmarkError: it is no address, or the library of the executor is not installed.
+        """
+
+
 def executors() -> dict[str, Executor]:
     """Every executor, by name."""
     return discover(sys.modules[__name__], Executor)
+
+
+def is_remote(executor: Executor) -> bool:
+    """Whether an executor is a `Remote` one."""
+    return hasattr(executor, "at")
+
+
+def placed(executor: Executor, address: str | None) -> Executor:
+    """An executor at an address; one that is not `Remote` is returned as it is.
+
+    Raises:
+        BenchmarkError: it runs on this machine only; or see `Remote.at`.
+    """
+    if is_remote(executor):
+        return cast(Remote, executor).at(address)
+    if address is not None:
+        raise BenchmarkError(
+            f"executor {executor.NAME!r} runs on this machine only, so the address {address!r} has "
+            "no use; leave it out, or choose the executor ray."
+        )
+    return executor
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -44,34 +44,56 @@ _WAITING = 64
 _GRACE = 2.0
 """Seconds to wait for the end of the pipe after the process was killed."""
 
+Start = Callable[[ExitStack], "Process"]
+"""Starts a process, or takes one that was started ahead; it ends with the stack."""
+
+
+def started(stack: ExitStack) -> Process:
+    """A new process, which ends with the stack.
+
+    Raises:
+        BenchmarkError: it cannot be started.
+    """
+    process = stack.enter_context(closing(Process(_folder(stack))))
+    process.start()
+    return process
+
 
 def in_one_process(
-    function: Function[J], jobs: Iterator[J], timeout: float | None
+    function: Function[J], jobs: Iterator[J], timeout: float | None, start: Start = started
 ) -> Iterator[Event[J]]:
     """Run jobs one after another in one new process, until all have ended or it has to stop.
 
     It stops if it dies or produces no output before the timeout, and after an error that may have
     left it in a bad state. Further jobs are then not taken. The standard output and error of the
-    process are kept for `Failed.details`.
+    process are kept for `Failed.details`. A process that was started ahead of the first job, and
+    fails before it can take it, is replaced.
     """
     with ExitStack() as stack:
-        process = stack.enter_context(closing(_Process(_folder(stack))))
-        process.start()
+        process = start(stack)
         for job in jobs:
             yield Accepted(job)
+            if not (yield from _prepared(process, job, timeout)):
+                process.close()
+                process = started(stack)
             process.hand_out((function, job))
             if not (yield from _events(process, job, timeout)):
                 return
 
 
-class _Process:
-    """A worker process."""
+class Process:
+    """A worker process.
+
+    Attributes:
+        is_preparing: whether it may still prepare itself for its first job.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._messages: queue.Queue[tuple[Any, ...] | None] = queue.Queue(_WAITING)
         self._process: Any = None  # a subprocess.Popen once started
         self._problem = ""  # why a message cannot be read
+        self.is_preparing = False
 
     def start(self) -> None:
         """Start the process."""
@@ -133,6 +155,16 @@ class _Process:
         with suppress(OSError):  # it is dead; the next message will be None
             self._process.stdin.write(worker.NEXT)
 
+    def prepare(self, task: object) -> None:
+        """Give a new process a task that yields nothing, before it has a job."""
+        self.is_preparing = True
+        self.hand_out(task)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
     def message(self) -> tuple[Any, ...] | None:
         """The next message, or None at the end of the process; queue.Empty if none comes soon."""
         return self._messages.get(timeout=TICK)
@@ -167,7 +199,25 @@ class _Process:
         self._messages.put(None)
 
 
-def _events(process: _Process, job: J, timeout: float | None) -> Generator[Event[J], None, bool]:
+def _prepared(process: Process, job: J, timeout: float | None) -> Generator[Event[J], None, bool]:
+    """Wait until a process that was started ahead has prepared itself; whether it can be used."""
+    if not process.is_preparing:
+        return True
+    silent = 0.0
+    while True:
+        try:
+            message = process.message()
+        except queue.Empty:
+            silent += TICK
+            if timeout and silent >= timeout:
+                return False
+            yield Quiet(job)
+            continue
+        process.is_preparing = False
+        return message == ("finished",) and process.is_alive
+
+
+def _events(process: Process, job: J, timeout: float | None) -> Generator[Event[J], None, bool]:
     """Yield the events of one job, and return whether the process can take another."""
     silent = 0.0
     while True:

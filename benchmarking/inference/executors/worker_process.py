@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from benchmarking.inference.executors import Event, Function, J
+from benchmarking.inference.executors._ahead import start_of_all
 from benchmarking.inference.executors._one_process import in_one_process
 
 NAME = "worker-process"
@@ -18,4 +19,4 @@ def run(
     """Events of every job, in order."""
     waiting = iter(jobs)
     for job in waiting:  # the process takes the following ones itself
-        yield from in_one_process(function, chain([job], waiting), timeout)
+        yield from in_one_process(function, chain([job], waiting), timeout, start_of_all(jobs))

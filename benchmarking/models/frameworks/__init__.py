@@ -35,7 +35,12 @@ class Device:
 
 
 class Framework(Protocol):
-    """How models of one framework are run, regardless of their source."""
+    """How models of one framework are run, regardless of their source.
+
+    A framework, and a source of its models, can also have a function `import_libraries()`, which
+    imports what `prepare` and `build` need and does nothing else. A process that is started ahead
+    of its first job calls it.
+    """
 
     @property
     def NAME(self) -> str:

@@ -39,6 +39,13 @@ def overridden() -> str:
     )
 
 
+def import_libraries() -> None:
+    """Import Keras on TensorFlow, and do nothing else."""
+    _keras.start(_BACKEND, EXTRA)
+    with requires(EXTRA):
+        import tensorflow  # noqa: F401
+
+
 def prepare(gpu: int | None, precision: str = "float32") -> Device:
     """Set up this process for reproducible results in one precision, and choose its device.
 

@@ -44,6 +44,12 @@ def checkpoints_folder() -> Path:
     return (expanded(cache) if cache else home("TORCH_HOME") / ".cache") / "torch/hub/checkpoints"
 
 
+def import_libraries() -> None:
+    """Import PyTorch, and do nothing else."""
+    with requires(EXTRA):
+        import torch  # noqa: F401
+
+
 def prepare(gpu: int | None, precision: str = "float32") -> Device:
     """Set up this process for reproducible results in one precision, and choose its device.
 

@@ -86,6 +86,12 @@ def weights_folder(spec: ModelSpec) -> Path:
     return lite.weights_folder(spec)
 
 
+def import_libraries() -> None:
+    """Import PyTorch, which reads the weights, and do nothing else."""
+    with requires("pytorch"):
+        import torch  # noqa: F401
+
+
 def build(spec: ModelSpec, weights: Path | None) -> keras.Model:
     """Build the model with weights from a file, or with random weights.
 

@@ -29,6 +29,12 @@ def weights_folder(spec: ModelSpec) -> Path:
     return lite.weights_folder(spec)
 
 
+def import_libraries() -> None:
+    """Import efficientnet_lite_pytorch, and do nothing else."""
+    with requires("demo"):
+        import efficientnet_lite_pytorch  # noqa: F401
+
+
 def build(spec: ModelSpec, weights: Path | None) -> torch.nn.Module:
     """Build the model with weights from a file, or with random weights.
 

@@ -46,6 +46,12 @@ def weights_folder(spec: ModelSpec) -> Path:
     return pytorch.checkpoints_folder()
 
 
+def import_libraries() -> None:
+    """Import timm, and do nothing else."""
+    with requires(EXTRA):
+        import timm  # noqa: F401
+
+
 def build(spec: ModelSpec, weights: Path | None) -> torch.nn.Module:
     """Build the model with weights from a file, or with random weights.
 

@@ -11,7 +11,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarking.errors import PictureError
+from benchmarking.errors import BenchmarkError, PictureError
+from benchmarking.io.addresses import is_address
+from benchmarking.io.names import UNKNOWN
 from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import notice
 from benchmarking.io.user_folders import expanded
@@ -21,11 +23,13 @@ from benchmarking.pictures.findings import Finding
 from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, spread
 from benchmarking.pictures.layout import note, repeats
 from benchmarking.pictures.names import ClassFolders
+from benchmarking.pictures.picture_list import list_sha256
 from benchmarking.pictures.reading import OnBadImage, read_images
 from benchmarking.pictures.recipe import Preprocessing
 from benchmarking.pictures.sampling import Sample, designed
 from benchmarking.pictures.set_facts import SetFacts
 from benchmarking.pictures.sets._forms import refusal
+from benchmarking.pictures.shards import GivenShard, Shard, shard_number
 from benchmarking.plugins import discover
 
 
@@ -53,6 +57,7 @@ class Contents:
         name: default name of the image set; "" for that of the place.
         picture_set: see `ImageSet`.
         design: see `ImageSet`.
+        shard: see `ImageSet`.
     """
 
     pictures: tuple[Picture, ...]
@@ -62,6 +67,7 @@ class Contents:
     name: str = ""
     picture_set: str = ""
     design: Design | None = None
+    shard: Shard | None = None
 
     @property
     def note(self) -> str:
@@ -142,6 +148,7 @@ def open_images(
     workers: int | None = None,
     recipes: Collection[Preprocessing] = (),
     estimate: int | Sample | None = None,
+    shard: GivenShard | None = None,
 ) -> ImageSet:
     """Open labelled pictures as an image set; each picture is read once, with a progress bar.
 
@@ -163,16 +170,24 @@ def open_images(
         estimate: number of pictures to draw at random, to estimate accuracies on all; only these
             are read, and they form a different image set. A `Sample` also has a seed and the
             difficulty of the pictures.
+        shard: one of several consecutive parts of the pictures, such as "2/8" or (2, 8) for the
+            second of eight; only these are read, and they form a different image set, whose runs
+            `merge` puts together with those of the other shards.
 
     Raises:
         PictureError: there are no labelled pictures, or some cannot be decoded or cropped.
-        BenchmarkError: the name is not valid.
+        BenchmarkError: the name is not valid, or a shard is combined with a limit or an estimate.
 
     >>> from benchmarking import open_images
     >>> open_images("demo")
     <ImageSet demo: 20 pictures, fingerprint ec8fe97936a1>
     """
+    if shard is not None and (limit is not None or estimate is not None):
+        raise BenchmarkError(
+            "a shard is a part of all pictures; leave out limit and estimate, or shard."
+        )
     contents, set_name = listed(where, name, limit, class_folders, estimate)
+    contents, set_name = sharded(contents, set_name, shard)
     return read_images(set_name, contents, on_bad_image, workers or cores(), recipes=recipes)
 
 
@@ -234,6 +249,28 @@ def sampled(
     return replace(contents, pictures=pictures, design=design), sample.name(name)
 
 
+def sharded(contents: Contents, name: str, shard: GivenShard | None) -> tuple[Contents, str]:
+    """The pictures of a shard, and the name of its image set; all pictures if no shard is given.
+
+    Args:
+        contents: all pictures.
+        name: name of the image set of all pictures.
+        shard: which shard; see `open_images`.
+
+    Raises:
+        BenchmarkError: there is no such shard.
+        PictureError: there are too few pictures, or all of them cannot form an image set.
+    """
+    if shard is None:
+        return contents, name
+    chosen, every = shard_number(shard), contents.pictures
+    ImageSet(name, every, UNKNOWN, contents.classes)  # what is wrong with all is told before work
+    rows = chosen.rows(len(every))
+    part = Shard(name, len(every), chosen.number, chosen.of, rows.start, list_sha256(every))
+    pictures = every[rows.start : rows.stop]
+    return replace(contents, pictures=pictures, shard=part), chosen.name(name)
+
+
 def name_of(where: str, contents: Contents, chosen: str | None = None) -> str:
     """The name of an image set: the chosen one, that of a published set, or `default_name`.
 
@@ -269,8 +306,13 @@ def _named(where: str) -> tuple[PictureSet | None, str]:
     """The picture set that NAME:PLACE names, or None, and the place without the name."""
     name, colon, place = where.partition(":")
     if colon and not Path(where).exists() and name in (known := picture_sets()):
-        return known[name], str(expanded(place)) if place else place
-    return None, str(expanded(where)) if where else where
+        return known[name], _expanded(place)
+    return None, _expanded(where)
+
+
+def _expanded(place: str) -> str:
+    """A place with the home folder in place of "~"; an address, which a plug-in may open, as is."""
+    return str(expanded(place)) if place and not is_address(place) else place
 
 
 def _chosen(where: str) -> tuple[PictureSet, str]:

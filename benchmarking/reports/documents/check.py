@@ -37,7 +37,7 @@ class CheckedStore:
 
     Attributes:
         name: name of the store, or path of a single run's file.
-        folder: its folder.
+        folder: its folder, or its address.
         runs: number of runs that were checked.
         image_sets: number of image sets that were checked.
         files: each file that was checked.
@@ -89,7 +89,7 @@ def checked_store(
     """The results for a store; runs are given with its name unless it is the only one."""
     sets = sum(isinstance(one.what, str) for one in seen)
     files = tuple(_files(store, None if is_alone else name, seen))
-    return CheckedStore(name, str(store.folder), len(seen) - sets, sets, files)
+    return CheckedStore(name, store.place, len(seen) - sets, sets, files)
 
 
 def _files(store: Store, name: str | None, seen: Iterable[Checked]) -> Iterable[CheckedFile]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from benchmarking.experiments.speed import Side, Trial
 from benchmarking.experiments.speed.conditions import peak_memory
 from benchmarking.experiments.speed.scenarios import Clock
 from benchmarking.experiments.speed.timing import fetched
 from benchmarking.experiments.speed.work import Prepared, answers_of, prepared
+from benchmarking.io.memory import available_memory
 from benchmarking.models.sources import framework_of
 from benchmarking.pictures.recipe import Crops
 from benchmarking.predictions.speed_runs import Measured
@@ -67,7 +67,7 @@ def measure(trial: Trial, clock: Clock) -> Measured:
             raise
         return Attempt(size, clock() - start, peak_memory())
 
-    attempts, why = doubled(attempt, available_memory(), trial.options.seconds)
+    attempts, why = doubled(attempt, usable_memory(), trial.options.seconds)
     last = attempts[-1]
     facts = {"largest batch": f"{last.size} ({why})", "layout": ready.layout}
     facts["device"] = found.loaded.device.title
@@ -106,14 +106,10 @@ def doubled(
     return found, "more were not tried"
 
 
-def available_memory() -> int | None:
+def usable_memory() -> int | None:
     """The share of the available memory that may be used, in bytes; None if unknown."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    known = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(_SHARE * 1024 * int(known[0])) if known else None
+    memory = available_memory()
+    return None if memory is None else int(_SHARE * memory)
 
 
 def _needed(found: Sequence[Attempt]) -> int | None:

@@ -1,0 +1,1 @@
+"""Parts of the executor `ray`: the connection, the nodes, their checks, and the tasks."""

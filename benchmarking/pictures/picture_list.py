@@ -1,0 +1,33 @@
+"""The list of an image set's pictures as text, as the file images.csv of a store has it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Sequence
+
+from benchmarking.pictures.image_set import Picture
+
+
+def written(pictures: Sequence[Picture]) -> bytes:
+    """A heading, and a line "key,class" for each picture, in the order of the rows.
+
+    If several classes are right for a picture, they are separated by spaces, the usual one first.
+    """
+    rows = [("key", "class"), *((one.key, _cell(one.right)) for one in pictures)]
+    lines = "".join([f"{key},{label}\n" for key, label in rows])
+    if lines.count(",") > len(rows) or '"' in lines:  # a key has to be quoted
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        lines = text.getvalue()
+    return lines.encode("utf-8", "surrogateescape")
+
+
+def list_sha256(pictures: Sequence[Picture]) -> str:
+    """The sha256 of the list, which tells sets apart by their pictures, classes and order."""
+    return hashlib.sha256(written(pictures)).hexdigest()
+
+
+def _cell(classes: Sequence[int]) -> str:
+    return " ".join(map(str, classes))
