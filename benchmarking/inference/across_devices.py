@@ -18,7 +18,7 @@ from benchmarking.inference.shares import Shares
 from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import notice
 
-THREADS = ("OMP_NUMTHREADS", "TF_NUM_INTRAOPTHREADS")
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 """Variables with the number of threads of PyTorch and TensorFlow on the CPU.
 
 PyTorch's notes on CPU threading name the first; TensorFlow reads the second when it starts.

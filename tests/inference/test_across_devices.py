@@ -286,3 +286,18 @@ def test_one_gpu_in_a_list_is_that_gpu():
 def test_a_model_of_your_own_has_one_device(images, store):
     with pytest.raises(BenchmarkError, match="runs in this process, on one device"):
         predict(len, images, store, recipe="sociable/a", gpu="all")
+
+
+def test_the_frameworks_of_a_worker_use_its_share_of_the_cores():
+    code = (
+        "from benchmarking.inference.across_devices import with_threads\n"
+        "def threads(job):\n"
+        "    import torch\n"
+        "    return torch.get_num_threads()\n"
+        "print(with_threads(threads, 3, None))\n"
+    )
+    plain = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=plain, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "3\n"
