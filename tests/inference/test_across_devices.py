@@ -294,10 +294,10 @@ def test_the_frameworks_of_a_worker_use_its_share_of_the_cores():
         "def threads(job):\n"
         "    import torch\n"
         "    return torch.get_num_threads()\n"
-        "print(with_threads(threads, 3, None))\n"
+        "print(with_threads(threads, 1, None))\n"
     )
     plain = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
     found = subprocess.run(
         [sys.executable, "-c", code], env=plain, capture_output=True, text=True, check=True
     )
-    assert found.stdout == "3\n"
+    assert found.stdout == "1\n"
