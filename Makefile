@@ -92,6 +92,8 @@ bench: .venv/all
 	$(BIN)/python benchmarks/compiled.py results/speed/compiled.md
 	$(BIN)/python benchmarks/keras_samples.py results/speed/keras-samples.md
 	$(BIN)/python benchmarks/memory.py results/speed/memory.md
+	$(BIN)/python benchmarks/ray_overhead.py results/speed/ray.md
+	$(BIN)/python benchmarks/scale.py results/speed/scale.md
 
 # The benchmarks of speed on a GPU.
 bench-gpu: .venv/all
