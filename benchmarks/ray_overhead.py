@@ -109,6 +109,7 @@ def main() -> None:
     """Measure, and publish the table."""
     args = options(__doc__).parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["RAY_worker_niceness"] = "0"  # else every other process of the machine goes first
     models, repeats = (MODELS[:1], 1) if args.small else (MODELS, REPEATS)
     heading, starts = machine("ray", "torch"), list[float]()
     pictures = chosen_pictures(args)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -382,7 +383,7 @@ def test_an_address_where_nothing_answers_is_told_at_once():
 
 
 def test_a_ray_of_its_own_ends_with_the_command(noise, tmp_path):
-    name = "of-its-own"
+    name = uuid4().hex
     command = [
         *(sys.executable, "-m", "benchmarking", "predict", noise, "--models", "sociable/a"),
         *("--executor", "ray", "--address", "local", "--gpu", "cpu", "--store", tmp_path / "store"),
@@ -390,6 +391,7 @@ def test_a_ray_of_its_own_ends_with_the_command(noise, tmp_path):
     environment = {
         **os.environ,
         **{NODE: name, "PYTHONPATH": str(ray_nodes.ROOT), "RAY_AUTH_MODE": "disabled"},
+        "RAY_worker_niceness": "0",
     }
     done = subprocess.run(
         list(map(str, command)), env=environment, capture_output=True, text=True, check=False
