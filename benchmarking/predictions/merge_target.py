@@ -26,7 +26,12 @@ class MergeTarget:
     """
 
     def __init__(self, store: Store) -> None:
-        """Use a store, which need not exist yet."""
+        """Use a store, which need not exist yet.
+
+        Raises:
+            BenchmarkError: it is at an address that cannot be reached.
+        """
+        store.refresh()
         self.store = store
         self.stack = ExitStack()
         self._images: ImageSet | None = None

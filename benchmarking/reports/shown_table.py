@@ -23,6 +23,7 @@ from benchmarking.labels.label_files import label_set, prefix_of
 from benchmarking.labels.label_set import LabelSet
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.pictures.sampling import Sample
+from benchmarking.predictions.remote_store import store_at
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.shards import merge_hint
 from benchmarking.predictions.store import Store
@@ -189,7 +190,7 @@ def evaluate(
             cached.settled,
         )
     else:
-        kept = store if isinstance(store, Store) else Store(store)
+        kept = store_at(store)
         made = plans(lambda name, n: request.plan(name, n, kept), pictures, estimate, until)
     found = predicted(made)
     return score(found.store, found.images, labels=labels, runs=found.runs)

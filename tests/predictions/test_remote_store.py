@@ -19,7 +19,7 @@ from conftest import an_image_set
 from fsspec import register_implementation
 from fsspec.implementations.memory import MemoryFileSystem
 
-from benchmarking import BenchmarkError, Stores, open_store, predict, score, sweep
+from benchmarking import BenchmarkError, Stores, evaluate, open_store, predict, score, sweep
 from benchmarking.errors import StoreError
 from benchmarking.inference.events import AlreadyStored, Failed, Progress, Started, Stored
 from benchmarking.io.addresses import Address
@@ -599,6 +599,30 @@ def test_outputs_of_other_programs_are_imported_to_an_address(folder, bucket, ca
         f"imported/mine (unknown) on thirty is in {ADDRESS}: acc@1 100.00 %\n",
     ), err
     assert "thirty/imported/mine.unknown.safetensors" in bucket.files()
+
+
+def test_an_evaluation_is_stored_at_an_address(bucket, tree, light):
+    table = evaluate("brightness/steady", tree, store=ADDRESS)
+    assert bucket.files().keys() == {ROWS, STEADY_FILE}
+    assert str(table) == str(score(ADDRESS))
+
+
+def test_shards_at_addresses_are_merged_into_an_address(bucket, shouted, tree, call):
+    for number in (1, 2):
+        arguments = ("--models", "steady", "--shard", f"{number}/2", "--batch-size", "1")
+        assert (
+            call("predict", tree, *arguments, "--store", f"memory://bucket/part-{number}")[0] == 0
+        )
+    command = ("merge", "memory://bucket/part-1", "memory://bucket/part-2", "--store", ADDRESS)
+    status, out, err = call(*command)
+    assert (status, err) == (0, "")
+    assert f"1 of 1 runs are in {ADDRESS}" in out
+    assert bucket.files().keys() == {ROWS, STEADY_FILE}
+    run = Run("tree", "brightness", "steady", "published")
+    assert (open_store(ADDRESS).read(run).classes == shouted.read(run).classes).all()
+    assert "complete since" in call(*command)[1]
+    bucket.store.pop(f"/bucket/store/{STEADY_FILE}")
+    assert "merged of 2 shards" in call(*command)[1]  # the copy knew it
 
 
 # Addresses
