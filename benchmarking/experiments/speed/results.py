@@ -276,7 +276,9 @@ def _strangers(side: Side, rounds: Sequence[Round]) -> list[str]:
     told = (one.conditions.others.get(IMPORTED, "") for one in rounds)
     found = dict.fromkeys(name for names in told for name in names.split(", ") if name)
     others = [name for name in found if name not in own]
-    return [f"memory includes {', '.join(others)}, which does not run the model"] * bool(others)
+    do = "do" if len(others) > 1 else "does"
+    text = f"memory includes {' and '.join(others)}, which {do} not run the model"
+    return [text] if others else []
 
 
 def _notes(lines: Sequence[Line], null: Interval | None) -> list[str]:
