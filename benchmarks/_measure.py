@@ -32,6 +32,21 @@ SAMPLE = Path(__file__).parents[2] / "shared" / "data" / "sample_images"
 IMAGES = "measured"
 """Name of the image set in our command."""
 
+PLAIN_LOOP = """
+loader = torch.utils.data.DataLoader(pictures, int(batch), num_workers=int(workers))
+found = []
+with torch.inference_mode():
+    for pixels, _ in loader:
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        found.append(torch.softmax(model(pixels), dim=1).topk(5))
+np.savez(
+    out,
+    probabilities=torch.cat([top.values for top in found]).numpy(),
+    classes=torch.cat([top.indices for top in found]).numpy(),
+)
+"""
+"""End of a plain script, which has `model`, `pictures`, `batch`, `workers` and `out`."""
+
 # A small parent process: on Linux a process inherits the peak memory of the process that forks it.
 _WATCH = """
 import resource, subprocess, sys, time

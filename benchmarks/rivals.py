@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from _measure import (
     IMAGES,
+    PLAIN_LOOP,
     Cost,
     against,
     chosen_pictures,
@@ -57,27 +58,16 @@ PLAIN_NAME, TIMM_NAME = "A plain script", "timm's validate.py"
 OURS = {"Ours": (), "Ours, --compile onnxruntime": ("--compile", "onnxruntime")}
 COMPILED = list(OURS)[1]
 
-PLAIN = """
+PLAIN = f"""
 import sys
 import numpy as np, timm, torch, torchvision
 from timm.data import create_transform, resolve_data_config
 folder, name, weights, workers, batch, out = sys.argv[1:]
 model = timm.create_model(name, checkpoint_path=weights)
 model = model.eval().to(memory_format=torch.channels_last)
-transform = create_transform(**resolve_data_config({}, model=model))
+transform = create_transform(**resolve_data_config({{}}, model=model))
 pictures = torchvision.datasets.ImageFolder(folder, transform)
-loader = torch.utils.data.DataLoader(pictures, int(batch), num_workers=int(workers))
-found = []
-with torch.inference_mode():
-    for pixels, _ in loader:
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        found.append(torch.softmax(model(pixels), dim=1).topk(5))
-np.savez(
-    out,
-    probabilities=torch.cat([top.values for top in found]).numpy(),
-    classes=torch.cat([top.indices for top in found]).numpy(),
-)
-"""
+{PLAIN_LOOP}"""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from _measure import (
+    PLAIN_LOOP,
     Cost,
     against,
     chosen_pictures,
@@ -53,7 +54,7 @@ BATCH, REPEATS, GOAL, SAMPLE = 8, 3, 0.1, 16
 # Largest allowed difference of logits, relative to their differences between pictures.
 CLOSE = 1e-3
 
-PLAIN = """
+PLAIN = f"""
 import sys
 import numpy as np, torch, torchvision
 folder, name, workers, batch, out = sys.argv[1:]
@@ -61,18 +62,7 @@ torch.manual_seed(0)
 weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1
 model = torchvision.models.get_model(name).eval().to(memory_format=torch.channels_last)
 pictures = torchvision.datasets.ImageFolder(folder, weights.transforms())
-loader = torch.utils.data.DataLoader(pictures, int(batch), num_workers=int(workers))
-found = []
-with torch.inference_mode():
-    for pixels, _ in loader:
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        found.append(torch.softmax(model(pixels), dim=1).topk(5))
-np.savez(
-    out,
-    probabilities=torch.cat([top.values for top in found]).numpy(),
-    classes=torch.cat([top.indices for top in found]).numpy(),
-)
-"""
+{PLAIN_LOOP}"""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def sweep(
         BenchmarkError: a name is unknown, a model cannot run, or the store cannot be written.
     """
     given = options_of(options)
-    request, kept = Request(names_of(models), given, recipe=given.recipe), _store(store)
+    request, kept = Request(names_of(models), given, recipe=given.recipe), store_at(store)
     made = plans(
         lambda name, n: request.plan(name, n, kept),
         *(images, estimate, until),
@@ -130,7 +130,7 @@ def predict(
     Raises:
         BenchmarkError: a name is unknown, or a model failed; the runs of the others are stored.
     """
-    kept = _store(store)
+    kept = store_at(store)
     request = request_of(
         model, name=name, recipe=recipe, checkpoint=checkpoint, part=part, **options
     )
@@ -190,7 +190,3 @@ def _runs(events: Iterator[Event], store: Store) -> list[Run]:
         stored = [f"Stored in {store.place}: {len(runs)} of {total}."] if runs else []
         raise BenchmarkError("\n".join([*failures, *stored]))
     return runs
-
-
-def _store(store: Store | str | Path) -> Store:
-    return store_at(store)

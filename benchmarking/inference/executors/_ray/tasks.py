@@ -282,17 +282,22 @@ class Tasks:
         self._running.clear()
         for force in (False, True):
             for stream in left:
-                _cancel(_Task(None, stream), force=force)
+                _end(stream, force=force)
             left = _not_ended(left)
 
 
-def _cancel(task: _Task, *, force: bool = False) -> None:
-    """Ask a task to end; it ends within a moment, or at once by force."""
+def _cancel(task: _Task) -> None:
+    """Ask a task to end; its further messages do not matter."""
+    task.is_over = True
+    _end(task.stream, force=False)
+
+
+def _end(stream: Any, *, force: bool) -> None:
+    """End the task of a stream within a moment, or at once by force."""
     import ray
 
-    task.is_over = True
     with suppress(ray.exceptions.RayError, ValueError):  # it has ended, or its node is lost
-        ray.cancel(task.stream, force=force)
+        ray.cancel(stream, force=force)
 
 
 def _not_ended(streams: list[Any]) -> list[Any]:
