@@ -73,8 +73,7 @@ def checked_gpus(
     """
     if isinstance(gpu, int | None) or not specs:
         return gpu
-    for name in sorted({executor or framework_of(spec).EXECUTOR for spec in specs}):
-        check_can_be_shared(executors()[name])
+    check_sharing(specs, executor)
     wanted = gpu if isinstance(gpu, tuple) else None
     if wanted and NO_GPU in wanted:
         return wanted
@@ -88,6 +87,16 @@ def checked_gpus(
         )
     gpus = wanted or numbers
     return gpus[0] if len(gpus) == 1 else gpus
+
+
+def check_sharing(specs: Sequence[ModelSpec], executor: str | None) -> None:
+    """Check that the executors of models can run several times at the same time.
+
+    Raises:
+        BenchmarkError: one cannot.
+    """
+    for name in sorted({executor or framework_of(spec).EXECUTOR for spec in specs}):
+        check_can_be_shared(executors()[name])
 
 
 def in_words(gpu: Gpu) -> str:

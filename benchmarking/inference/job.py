@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -121,15 +121,6 @@ class Job:
     def rows(self) -> range:
         """The rows that this process has to compute, unless earlier attempts have."""
         return range(len(self.pictures)) if self.only is None else self.only
-
-    def slices(self, size: int) -> list[Job]:
-        """The same run, divided into slices of `size` pictures, to be computed side by side.
-
-        Batches are those of an undivided run; see `missing`. Rows that are done belong to slices
-        too, because only the loaded model tells whether they can be used.
-        """
-        starts = range(self.rows.start, self.rows.stop, size)
-        return [replace(self, only=range(i, min(i + size, self.rows.stop))) for i in starts]
 
     def missing(self, environment: Environment) -> list[range]:
         """Ranges of rows that this process has to compute in this environment, in order.

@@ -237,7 +237,7 @@ class Plan:
         reading = Reading(
             self.recipes,
             self._missing,
-            self._crop_cache,
+            self.crop_cache,
             self.options.workers,
             on_bad_image,
             before,
@@ -257,7 +257,7 @@ class Plan:
         return list(dict.fromkeys(missing))
 
     @property
-    def _crop_cache(self) -> CropCache:
+    def crop_cache(self) -> CropCache:
         """Where crops are kept; nowhere if models run on other machines, which cannot read them."""
         name = self.options.executor
         return "none" if name and is_remote(executors()[name]) else self.options.crop_cache
@@ -335,8 +335,8 @@ class Plan:
             sweep.tidy(job)
             yield AlreadyStored(job, self.store.provenance(job.run).started)
         with ExitStack() as stack:
-            crop_together(images, wanted, self._crop_cache, options.workers, stack, tell)
-            sharing = crops_shared(todo, images, self._crop_cache, tell)
+            crop_together(images, wanted, self.crop_cache, options.workers, stack, tell)
+            sharing = crops_shared(todo, images, self.crop_cache, tell)
             shared = stack.enter_context(sharing)
             yield from stack.enter_context(closing(sweep.run(shared)))
 
@@ -391,7 +391,7 @@ def plan(
             f"runs with random weights or in fewer bits are kept apart from others; use a store "
             f"whose name says so, such as {store.folder.name}{options.apart}."
         )
-    _check_executor(options)
+    check_executor(options)
     _check_own(own, options)
     store.refresh(images)
     found = find(
@@ -419,7 +419,7 @@ def _is_whole(value: object, least: int) -> bool:
     return value is None or (type(value) is int and value >= least)
 
 
-def _check_executor(options: Options) -> None:
+def check_executor(options: Options) -> None:
     """Refuse an unknown executor, and what it cannot do, before any picture is read."""
     known, name = executors(), options.executor
     if name is not None and name not in known:

@@ -305,7 +305,9 @@ class Sweep:
                 "are damaged, or of other weights, pictures or another recipe"
             )
         if kept and not job.incidents:
-            job = replace(job, incidents=kept[-1].conditions.incidents)
+            # The newest, which need not have the last rows: slices end in any order.
+            newest = max(kept, key=lambda one: one.conditions.seconds)
+            job = replace(job, incidents=newest.conditions.incidents)
         done = tuple(one.done for one in kept)
         job = replace(job, done=done, fingerprint=self.images.fingerprint)
         return PartialRun(job, kept, recorded, checkpoints, self.clock(), self.timer)

@@ -28,9 +28,23 @@ def _of_machine() -> int | None:
 def _of_container(group: Path) -> int | None:
     """What the limit of a control group leaves, in bytes; None without a limit.
 
-    Source: docs.kernel.org/admin-guide/cgroup-v2.html, memory.max and memory.current.
+    Files that were read and not used lately (inactive_file) give way to processes, so that they
+    count as available, as in MemAvailable.
+
+    Source: docs.kernel.org/admin-guide/cgroup-v2.html, memory.max, memory.current, memory.stat.
     """
     with suppress(OSError, ValueError):  # "max" is no limit
         limit = int((group / "memory.max").read_text())
-        return max(0, limit - int((group / "memory.current").read_text()))
+        used = int((group / "memory.current").read_text())
+        return max(0, limit - max(0, used - _inactive_files(group)))
     return None
+
+
+def _inactive_files(group: Path) -> int:
+    """Bytes of files in memory that give way; 0 if unknown."""
+    with suppress(OSError, ValueError):
+        for line in (group / "memory.stat").read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name == "inactive_file":
+                return int(value)
+    return 0

@@ -9,7 +9,13 @@ from benchmarking.errors import StoreError
 from benchmarking.predictions.shards import ShardRun
 
 _RECORDED = (
-    *("platform", "weights", "preprocessing", "versions", "device", "precision", "batch_size"),
+    "platform",
+    "weights",
+    "preprocessing",
+    "versions",
+    "device",
+    "precision",
+    "batch_size",
 )
 """Parts of the provenance that could change predictions. A seed is part of the weights, and a
 compiler of the versions."""

@@ -184,18 +184,18 @@ def _stored(
     if not again and (started := target.complete_since(run, made, arrays)):
         return MergedBefore(run, started)
     target.refuse(run, made, arrays)
+    if not again and target.store.path(run).exists():
+        tell(f"note: {run}: the stored run is damaged, or keeps less than the shards; replaced")
     if others := other_batches(shards):
         tell(f"note: {run.images}: {others}")
     if not (made.is_random or made.weights.get("sha256")):
         tell(f"note: {run}: its weights have no digest, so they could differ between the shards")
+    # Everything is read before the name of the set is taken, as a shard may be damaged.
+    top = join([one.store.read(one.run) for one in shards])
+    everything, few = _everything(shards), _restricted(shards)
+    rows = target.rows(images)
     target.store.write_admitted(
-        run,
-        images,
-        target.rows(images),
-        join([one.store.read(one.run) for one in shards]),
-        made,
-        probabilities=_everything(shards),
-        restricted=_restricted(shards),
+        run, images, rows, top, made, probabilities=everything, restricted=few
     )
     return Merged(run, len(shards), len(images))
 

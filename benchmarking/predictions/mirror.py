@@ -27,13 +27,11 @@ from benchmarking.io.progress import bar, notice
 from benchmarking.predictions.digests import file_sha256, sha256
 from benchmarking.predictions.run_file import opened
 from benchmarking.predictions.run_index import (
-    DIGESTS,
-    ROWS,
     SUFFIX,
+    RunIndex,
     belongs_to_store,
     may_have_files,
 )
-from benchmarking.predictions.speed_runs import FOLDER as SPEED
 
 _INDEX, _LOCK = ".copied.json", ".copied.lock"
 _AT_ONCE = 8
@@ -250,9 +248,7 @@ class Mirror:
 
     def _refuse_foreign(self, known: set[str], images: str | None) -> None:
         """Refuse files in the copy that were not copied: somebody may have stored them there."""
-        patterns = (f"*/{ROWS}", f"*/{DIGESTS}", f"*/*/[!.]*{SUFFIX}", f"{SPEED}/*/*/[!.]*.json")
-        found = (path for pattern in patterns for path in self.folder.glob(pattern))
-        for path in found:
+        for path in RunIndex(self.folder).kept_files():
             place = path.relative_to(self.folder).as_posix()
             if place not in known and belongs_to_store(place) and _is_of(place, images):
                 raise StoreError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any
 
 from benchmarking.io.names import UNKNOWN
 from benchmarking.pictures.design import Design, design_from
@@ -87,6 +87,7 @@ class Provenance:
             design_from(found.images["design"])
         if "shard" in found.images:
             shard_from(found.images["shard"])
+            msgspec.convert(found.images.get("n"), Annotated[int, msgspec.Meta(ge=1)])
         return found
 
     @property

@@ -22,12 +22,13 @@ from benchmarking.io.names import is_name
 from benchmarking.io.printable import printable
 from benchmarking.io.user_folders import expanded
 from benchmarking.predictions.run import Run
+from benchmarking.predictions.speed_runs import COUNTS
 from benchmarking.predictions.speed_runs import FOLDER as SPEED
+from benchmarking.predictions.speed_runs import SUFFIX as _SPEED_SUFFIX
 
 ROWS = "images.csv"
 DIGESTS = "digests.txt"
 SUFFIX = ".safetensors"
-_SPEED_SUFFIX = ".json"
 _LISTS = (ROWS, DIGESTS)
 
 STORE_VARIABLE = "IMAGENET_BENCHMARK_STORE"
@@ -185,11 +186,15 @@ class RunIndex:
 
     def strays(self) -> list[Path]:
         """Files that are not part of the store, such as those of an interrupted write."""
-        kept = {*self.folder.glob(f"*/{ROWS}"), *self.folder.glob(f"*/*/[!.]*{SUFFIX}")}
-        kept |= {*self.folder.glob(f"*/{DIGESTS}")}
-        kept |= {*self.folder.glob(f"{SPEED}/*/*/[!.]*.json")}
+        kept = {*self.kept_files(), self.folder / SPEED / COUNTS}
         found = (path for path in self.folder.rglob("*") if path.is_file() and path not in kept)
         return sorted(path for path in found if not self._is_hidden(path))
+
+    def kept_files(self) -> Iterator[Path]:
+        """The files of pictures, runs and rounds, as their places tell; in any order."""
+        lists = (f"*/{name}" for name in _LISTS)
+        for pattern in (*lists, f"*/*/[!.]*{SUFFIX}", f"{SPEED}/*/*/[!.]*{_SPEED_SUFFIX}"):
+            yield from self.folder.glob(pattern)
 
     def path(self, run: Run) -> Path:
         """Path of a run's file, which need not exist."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from benchmarking.errors import StoreError
 from benchmarking.pictures.shards import Shard, whole_of
@@ -14,6 +14,9 @@ from benchmarking.predictions.run import Run
 from benchmarking.predictions.run_file import has_same_predictions, opened
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores
+
+_SHOWN = 8
+"""Largest number of missing shards that a message names."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +166,7 @@ def _one_division(found: Found, tell: Callable[[str], None]) -> list[ShardRun]:
     by_count: dict[int, list[ShardRun]] = defaultdict(list)
     for one in found.shards:
         by_count[one.shard.of].append(one)
-    missing = {of: _missing(of, shards) for of, shards in by_count.items()}
-    complete = [of for of, numbers in missing.items() if not numbers]
+    complete = [of for of, shards in by_count.items() if len(_by_number(shards)) == of]
     if len(complete) == 1:
         for problem in found.problems:
             tell(f"note: not used: {problem}")
@@ -180,21 +182,22 @@ def _one_division(found: Found, tell: Callable[[str], None]) -> list[ShardRun]:
         raise StoreError(
             f"it is there in {numbers} shards, each complete; name only the stores of one division."
         )
-    reasons = [_which(of, numbers) for of, numbers in sorted(missing.items())]
+    reasons = [_missing(of, set(_by_number(shards))) for of, shards in sorted(by_count.items())]
     raise StoreError("\n".join(["; ".join(reasons) or "no shard can be read", *found.problems]))
 
 
-def _missing(of: int, shards: Iterable[ShardRun]) -> list[int]:
-    return sorted(set(range(1, of + 1)) - {one.shard.number for one in shards})
+def _missing(of: int, there: Collection[int]) -> str:
+    """Which shards are missing, and how to get the first of them.
 
-
-def _which(of: int, missing: Sequence[int]) -> str:
-    """Which shards are missing, and how to get the first of them."""
-    numbers = ", ".join(map(str, missing))
-    verb, plural = ("are", "s") if len(missing) > 1 else ("is", "")
+    The number of shards is from a file, and may be any.
+    """
+    n = of - len(there)
+    shown = list(islice((number for number in range(1, of + 1) if number not in there), _SHOWN))
+    numbers = ", ".join(map(str, shown)) + f" and {n - len(shown):,} more" * (n > len(shown))
+    verb, plural = ("are", "s") if n > 1 else ("is", "")
     return (
         f"shard{plural} {numbers} of {of} {verb} missing; 'predict' with --shard "
-        f"{missing[0]}/{of} makes {'the first of them' if plural else 'it'}"
+        f"{shown[0]}/{of} makes {'the first of them' if plural else 'it'}"
     )
 
 

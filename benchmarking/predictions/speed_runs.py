@@ -20,6 +20,11 @@ from benchmarking.io.names import check_name
 FOLDER = "speed"
 """Folder of the series within a store."""
 
+SUFFIX = ".json"
+
+COUNTS = f"counts{SUFFIX}"
+"""File with the sizes of models, in the same folder."""
+
 FORMAT = 1
 _KEY_DIGITS = 8
 

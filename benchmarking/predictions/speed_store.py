@@ -1,6 +1,6 @@
 """The rounds of speed in a store, in JSON files; see `speed_runs` for their names.
 
-The sizes of models are in a file of their own, {store}/speed/counts.json.
+The sizes of models are in a file of their own beside them.
 
 A file is replaced atomically after each round, so an interruption loses the round that ran. Each
 document has a digest of itself.
@@ -18,9 +18,15 @@ from benchmarking.errors import StoreError
 from benchmarking.io import files
 from benchmarking.io.printable import printable
 from benchmarking.predictions.digests import sealed, unsealed
-from benchmarking.predictions.speed_runs import FOLDER, FORMAT, Round, Series, Setting
-
-SUFFIX = ".json"
+from benchmarking.predictions.speed_runs import (
+    COUNTS,
+    FOLDER,
+    FORMAT,
+    SUFFIX,
+    Round,
+    Series,
+    Setting,
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ class SpeedStore:
         """
         import msgspec
 
-        path = self._counts
+        path = self.counts_path
         if not path.exists():
             return {}
         with _told(path, "Remove it; models are counted again"):
@@ -113,11 +119,12 @@ class SpeedStore:
             BenchmarkError: it cannot be written.
         """
         document = {"format": FORMAT, "counts": {**self.counts(), model: dict(counts)}}
-        files.write(self._counts, sealed(document, {}).encode())
+        files.write(self.counts_path, sealed(document, {}).encode())
 
     @property
-    def _counts(self) -> Path:
-        return self.folder / FOLDER / f"counts{SUFFIX}"
+    def counts_path(self) -> Path:
+        """Path of the sizes of models, which need not exist."""
+        return self.folder / FOLDER / COUNTS
 
     def paths(self) -> list[Path]:
         """The file of every series, sorted; `read_file` reads one."""

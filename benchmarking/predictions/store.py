@@ -304,7 +304,11 @@ class Store(RunIndex):
         self._refuse_unfit(run, images, top)
         with self.admitted(images) as rows:
             self.write_admitted(
-                *(run, images, rows, top, provenance),
+                run,
+                images,
+                rows,
+                top,
+                provenance,
                 probabilities=probabilities,
                 restricted=restricted,
             )

@@ -227,7 +227,7 @@ def test_several_processes_share_the_time(measured, tree, store):
 
 @pytest.mark.parametrize(
     ("gpu", "kind", "processes"),
-    [(NO_GPU, "cpu", 1), (0, "gpu", 1), ((0, 1, 2), "gpu", 3), ((NO_GPU, NO_GPU), "cpu", 2)],
+    [(NO_GPU, "cpu", 1), (0, "gpu", 1), ((0, 1, 2), "gpu", 3), ((NO_GPU, NO_GPU), "cpu", 1)],
 )
 def test_the_device_and_the_number_of_processes_follow_from_the_gpus(gpu, kind, processes):
     assert (kind_of(gpu), processes_of(Options(gpu=gpu))) == (kind, processes)
@@ -241,7 +241,19 @@ def test_all_visible_gpus_are_counted(monkeypatch):
 @pytest.mark.parametrize("gpu", ["0,1,2,3", "all"])
 def test_gpus_that_this_machine_lacks_can_be_planned_for(measured, call, tree, store, gpu):
     measured("steady", 20, 80.0, device="a card")
-    given = ("predict", tree, "--models", "steady", "--gpu", gpu, "--store", store, "--plan")
+    given = (
+        "predict",
+        tree,
+        "--models",
+        "steady",
+        "--gpu",
+        gpu,
+        "--executor",
+        "worker-process",
+        "--store",
+        store,
+        "--plan",
+    )
     status, table, notes = call(*given)
     assert status == 0, notes
     assert "0:00:24" in table
@@ -306,6 +318,11 @@ def test_a_plan_is_written_as_a_file_for_programs(measured, call, tree, store, t
     [
         (("-o", "plan.csv"), "-o plan.csv is for the table of --plan"),
         (("--plan", "-o", "plan.png"), "plan.png has no known suffix; use .csv or .md."),
+        (
+            ("--plan", "--gpu", "cpu,cpu", "--executor", "in-process"),
+            "'in-process' uses one device",
+        ),
+        (("--plan", "--gpu", "0,1", "--executor", "ray"), "gives each task a GPU of its node"),
         (("--plan", "--until", "1"), "it cannot be planned; give --estimate N."),
     ],
 )

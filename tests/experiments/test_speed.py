@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, OutOfMemory
 from benchmarking.experiments.speed import (
     Options,
     Side,
@@ -383,6 +383,16 @@ def test_each_model_is_counted_once_and_networks_of_articles_are_not(tmp_path):
     (left,) = size.to_count(todo, store)
     assert left.side.spec.framework == "pytorch"
     assert len(size.to_count(todo, store)) == 1
+
+
+def test_a_model_that_cannot_be_loaded_now_is_counted_another_time(monkeypatch):
+    def fail(*_, **__):
+        raise OutOfMemory("out of memory")
+
+    monkeypatch.setattr(size, "load", fail)
+    trial = trials(comparisons(["single"], lite("eager"), [1], random=False), 1, OPTIONS)[0]
+    with pytest.raises(OutOfMemory):
+        list(size.counted(trial))
 
 
 def test_a_model_is_counted_in_a_process_of_its_own_after_its_rounds(tmp_path):

@@ -25,7 +25,8 @@ from benchmarking import plugins
 from benchmarking.errors import BenchmarkError, MissingDependency
 from benchmarking.inference.events import Stored
 from benchmarking.inference.executors import Accepted, Failed, Finished, Output, executors
-from benchmarking.inference.executors._ray import connection
+from benchmarking.inference.executors._ray import connection, tasks
+from benchmarking.inference.executors._ray.nodes import Verdicts
 from benchmarking.inference.job import Environment, Job
 from benchmarking.inference.plan import Options, plan
 from benchmarking.inference.predict import answer
@@ -380,6 +381,31 @@ def test_an_address_where_nothing_answers_is_told_at_once():
     address = f"127.0.0.1:{ray_nodes.free_port()}"
     with pytest.raises(BenchmarkError, match=f"no cluster of Ray answers at .*{address[-5:]}"):
         connection.check_answers(address)
+
+
+def test_an_address_beside_a_connection_of_the_caller_is_refused(cluster):
+    with (
+        pytest.raises(BenchmarkError, match="connected to Ray already, so the address '127.0.0.1"),
+        connection.connected("127.0.0.1:9999"),
+    ):
+        pass
+
+
+def test_a_lost_node_is_awaited_each_time_and_also_beside_a_refused_one(monkeypatch):
+    clock = iter([0.0, 3600.0, 3630.0, 3700.0])
+    monkeypatch.setattr(tasks.time, "monotonic", lambda: next(clock))
+    made = tasks.Tasks(print, ["job"], None, Verdicts(), is_local=True, tell=str)
+    assert made._may_come()
+    made._waits_since = None  # as a running task does
+    made._had_nodes = True
+    made._nodes.refused["other"] = "it has other versions"
+    assert [made._may_come() for _ in range(3)] == [True, True, False]
+
+
+def test_a_refused_node_alone_is_not_awaited():
+    made = tasks.Tasks(print, ["job"], None, Verdicts(), is_local=True, tell=str)
+    made._nodes.refused["other"] = "it has other versions"
+    assert not made._may_come()
 
 
 def test_a_ray_of_its_own_ends_with_the_command(noise, tmp_path):

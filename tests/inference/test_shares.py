@@ -57,7 +57,6 @@ def test_slices_have_exactly_the_batches_of_the_whole_run(
     assert len(found) <= workers
     slices = [replace(whole, only=rows) for rows in found]
     assert batches(slices, now) == batches([whole], now)
-    assert batches(whole.slices(multiple), now) == batches([whole], now)
 
 
 def test_slices_have_equally_many_rows_that_are_not_done():

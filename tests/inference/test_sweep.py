@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference import executors, partial_run
-from benchmarking.inference.checkpoints import Checkpoints
+from benchmarking.inference.checkpoints import Checkpoint, Checkpoints
 from benchmarking.inference.crop_sharing import sharing
 from benchmarking.inference.events import AlreadyStored, Progress, Started, Stored
 from benchmarking.inference.executors import Accepted, Failed, Finished, Output
@@ -24,6 +24,7 @@ from benchmarking.pictures.reading import image_set
 from benchmarking.pictures.sets import open_pictures
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
+from benchmarking.predictions.top_k import TopK
 
 pytestmark = pytest.mark.usefixtures("light")
 
@@ -477,6 +478,21 @@ def test_an_interrupted_job_is_resumed_where_it_stopped(sweep, images, monkeypat
     assert (again.probabilities == whole.probabilities).all()
     assert sweep.store.provenance(job.run).incidents == ("resumed with 2 pictures done",)
     assert not sweep.store.unfinished(job.run).exists()
+
+
+def test_incidents_are_those_of_the_newest_checkpoint_whatever_its_rows(sweep, images, monkeypatch):
+    job = a_job(images)
+    interrupted(sweep, job, monkeypatch, row=4)
+    checkpoints = Checkpoints(sweep.store.unfinished(job.run))
+    (whole,) = checkpoints.matching(lambda one: True, 6)
+    for first, seconds, incidents in ((2, 1.0, ("first",)), (0, 9.0, ("first", "second"))):
+        rows = slice(first, first + 2)
+        top = TopK(whole.top.classes[rows], whole.top.probabilities[rows])
+        made = replace(whole.conditions, seconds=seconds, incidents=incidents)
+        checkpoints.keep(Checkpoint(first, top, None, made))
+    list(sweep.run([job]))
+    found = sweep.store.provenance(job.run).incidents
+    assert found == ("first", "second", "resumed with 4 pictures done")
 
 
 def test_an_interrupted_job_with_all_probabilities_is_resumed(sweep, images, monkeypatch):

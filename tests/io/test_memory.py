@@ -18,6 +18,10 @@ class TestOnLinux:
     def test_a_container_leaves_what_its_limit_leaves(self, group):
         assert available_memory(group) == 200
 
+    def test_files_that_give_way_are_available(self, group):
+        (group / "memory.stat").write_text("anon 40\nfile 60\ninactive_file 60\n")
+        assert available_memory(group) == 260
+
     def test_a_container_that_is_over_its_limit_leaves_nothing(self, group):
         (group / "memory.current").write_text("301\n")
         assert available_memory(group) == 0

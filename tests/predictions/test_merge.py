@@ -248,6 +248,26 @@ def test_a_missing_shard_is_named_and_nothing_is_stored(shards, new):
     )
 
 
+def test_of_many_missing_shards_the_first_are_named(light, made, tmp_path, new):
+    store = Store(shutil.copytree(made / "A", tmp_path / "A"))
+    run = replace(STEADY, images="grey-shard-1-of-3")
+    images = dict(store.provenance(run).images)
+    images["shard"] = {**images["shard"], "of": 10**12}
+    changed(store.folder, run, images=images)
+    message = refusal(store, new)
+    assert "shards 2, 3, 4, 5, 6, 7, 8, 9 and 999,999,999,991 more of 1000000000000" in message
+
+
+@pytest.mark.parametrize("n", [None, "abc", 0, -3])
+def test_a_shard_without_a_number_of_pictures_does_not_stop_the_others(shards, new, n):
+    run = replace(STEADY, images="grey-shard-2-of-3")
+    images = dict(Store(shards[1]).provenance(run).images)
+    changed(shards[1], run, images={**images, "n": n})
+    message = refusal(shards, new)
+    assert f"{Store(shards[1]).path(run)} is damaged" in message
+    assert [run.model for run in new.runs("grey")] == ["darker"]
+
+
 def test_other_models_are_merged_if_a_shard_of_one_is_missing(shards, whole, new):
     Store(shards[1]).path(replace(STEADY, images="grey-shard-2-of-3")).unlink()
     message = refusal(shards, new)
@@ -478,6 +498,16 @@ def test_a_damaged_copy_of_a_shard_is_told_and_not_used(shards, whole, new, tmp_
     merge([copy, *shards], new)
     assert_equal_runs(STEADY, new, whole)
     assert f"note: not used: {path} is damaged" in capsys.readouterr().err
+
+
+def test_a_merge_that_fails_leaves_nothing(shards, new):
+    path = Store(shards[1]).path(replace(STEADY, images="grey-shard-2-of-3"))
+    path.with_name("darker.published.safetensors").unlink()
+    data = bytearray(path.read_bytes())
+    data[-9] ^= 255
+    path.write_bytes(data)
+    assert "Stored in" in refusal(shards, new)
+    assert not list(new.folder.rglob("*.csv"))
 
 
 def test_a_file_that_is_not_named_like_a_run_is_left_out_by_name(shards, new):

@@ -86,6 +86,7 @@ def test_a_file_of_another_series_is_refused(store):
 
 def test_measured_rounds_are_part_of_a_store_but_no_predictions(store):
     store.add(SERIES, SETTING, round_of(1))
+    store.add_counts("torchvision/resnet50", {"macs": 1})
     index = RunIndex(store.folder)
     assert index.strays() == []
     assert index.image_sets() == []

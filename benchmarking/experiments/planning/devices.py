@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
+from benchmarking.inference.executors import executors, is_remote
 from benchmarking.inference.plan import Options
 from benchmarking.models.frameworks import NO_GPU
 
@@ -17,9 +18,6 @@ CPU: Final = "cpu"
 
 ALL = "all"
 """Value of `Options.gpu` for every visible GPU."""
-
-RAY = "ray"
-"""Name of the executor whose number of processes only its cluster knows."""
 
 _DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/dev/kfd"))
 """They exist on Linux if there is a driver of NVIDIA or AMD."""
@@ -39,13 +37,16 @@ def kind_of(gpu: object) -> Kind:
 
 
 def processes_of(options: Options) -> int | None:
-    """Number of processes that would run models at the same time; None if it is not known yet."""
-    if options.executor == RAY:
-        return None
+    """Number of devices that would run models at the same time; None if it is not known yet.
+
+    Workers on the CPU share its cores, so several of them are not faster than one that has all.
+    """
+    if options.executor and is_remote(executors()[options.executor]):
+        return None  # only the cluster knows
     gpu: object = options.gpu
     if gpu == ALL:
         return _visible()
-    return len(gpu) if isinstance(gpu, tuple) else 1
+    return len(gpu) if isinstance(gpu, tuple) and NO_GPU not in gpu else 1
 
 
 def _visible() -> int | None:

@@ -244,7 +244,7 @@ def _names(
 
 def _crops(plan: Plan, units: Iterable[Unit]) -> int:
     """Largest number of bytes of the crops that are kept until the models have seen them."""
-    if plan.options.crop_cache == "none":
+    if plan.crop_cache == "none":
         return 0
     left = {unit.model for unit in units if unit.images == plan.images and unit.state == "to do"}
     recipes = [spec.recipes[plan.options.recipe] for spec in plan.specs if spec.full_name in left]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from benchmarking.experiments.planning.devices import on_one, processes_of
 from benchmarking.experiments.planning.units import Planned, planned
-from benchmarking.inference.plan import Models, Options, plan
+from benchmarking.inference.devices import check_sharing
+from benchmarking.inference.plan import Models, Options, check_executor, plan
 from benchmarking.inference.requests import Images
 from benchmarking.io.progress import notice
 from benchmarking.models.available import without_downloads
@@ -70,11 +71,14 @@ def planned_on(
         BenchmarkError: a name is unknown, or no model can run.
     """
     target = store_at(store)
+    check_executor(options)
     alone = on_one(options)
     plans = [
         plan(models, name, n, target, alone, tell, own=own, find=without_downloads)
         for name, n in images
     ]
+    if alone is not options:  # `predict` would share the models
+        check_sharing(plans[0].specs, options.executor)
     named = plans[0].obstacles if models or own else ()
     processes = processes_of(options)
     return planned(plans, processes=processes, tells_missing=named)

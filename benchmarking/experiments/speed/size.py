@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, OutOfMemory
 from benchmarking.experiments.speed import Side, Trial
 from benchmarking.experiments.speed.articles import network_of
 from benchmarking.models.article_networks.size import counts_of_layers
@@ -42,8 +42,11 @@ def to_count(todo: Sequence[Trial], store: SpeedStore) -> list[Trial]:
 def counted(trial: Trial) -> Iterator[Mapping[str, int]]:
     """The counts of a model, which is loaded here without its weights; {} if it has none."""
     spec = trial.side.spec
+    loaded = load(spec, NO_GPU, seed=0)
     try:
-        found = counts_of(load(spec, NO_GPU, seed=0), spec.recipe("published").crop)
+        found = counts_of(loaded, spec.recipe("published").crop)
+    except OutOfMemory:  # it may be counted another time
+        raise
     except BenchmarkError:  # it computes what is not known here
         yield {}
     else:

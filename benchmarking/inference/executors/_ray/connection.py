@@ -66,7 +66,8 @@ def connected(address: str | None) -> Iterator[bool]:
 
     Raises:
         MissingDependency: Ray is not installed.
-        BenchmarkError: no cluster answers at the address, or Ray cannot be started.
+        BenchmarkError: no cluster answers at the address, Ray cannot be started, or the caller's
+            connection makes an address useless.
     """
     where = address or os.environ.get("RAY_ADDRESS") or LOCAL
     check_address(where)
@@ -74,6 +75,11 @@ def connected(address: str | None) -> Iterator[bool]:
         import ray
 
     if ray.is_initialized():
+        if address not in (None, "auto"):
+            raise BenchmarkError(
+                f"this process is connected to Ray already, so the address {address!r} would have "
+                "no effect; leave it out, or call ray.shutdown() first."
+            )
         yield False
         return
     if where != LOCAL:

@@ -94,10 +94,13 @@ class Verdicts:
 
     Attributes:
         reasons: the reason of each node that was checked, by its key and what was expected.
+        read: nodes whose pictures are right, with the fingerprint; they are not read again for
+            another framework.
         told: messages that the user has seen.
     """
 
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
+    read: set[tuple[str, str]] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
 
 
@@ -193,7 +196,7 @@ class Nodes:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        wanted = self._expected.pictures
+        wanted = None if self._has_read(node) else self._expected.pictures
         there = NodeAffinitySchedulingStrategy(node.key, soft=False)
         checked = ray.remote(report).options(
             num_cpus=0, max_retries=1, scheduling_strategy=there, name="check of a node"
@@ -214,11 +217,18 @@ class Nodes:
             return
         if differences := self._expected.differences(found):
             self._decide(node, differences)
-        elif self._expected.pictures is None or found.fingerprint == self._expected.fingerprint:
+        elif self._expected.pictures is None or self._has_read(node):
+            self._decide(node, "")
+        elif found.fingerprint == self._expected.fingerprint:
             self._right = self._right or found.digests
+            self._verdicts.read.add((node.key, found.fingerprint))
             self._decide(node, "")
         else:
             self._differing.append((node, found))
+
+    def _has_read(self, node: Node) -> bool:
+        """Whether the pictures of a node were found to be the right ones."""
+        return (node.key, self._expected.fingerprint) in self._verdicts.read
 
     @property
     def _about(self) -> str:

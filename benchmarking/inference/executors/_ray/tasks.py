@@ -104,6 +104,7 @@ class Tasks:
         self._running: dict[int, _Task] = {}
         self._looked = float("-inf")
         self._waits_since: float | None = None
+        self._had_nodes = False
 
     def events(self) -> Generator[Event[Any], None, None]:
         """Yield the events of every job; closing it ends every task."""
@@ -114,6 +115,7 @@ class Tasks:
                 for number, work in self._shares.units(idle).items():
                     self._start(number, work)
                 if self._running:
+                    self._waits_since = None
                     yield from self._received()
                 elif self._shares.is_done:
                     return
@@ -125,13 +127,14 @@ class Tasks:
             self._stop()
 
     def _may_come(self) -> bool:
-        """Whether to wait for a node: none can compute now, but none was refused either."""
+        """Whether to wait for a node: none can compute now, but one could, or none was refused."""
         now = time.monotonic()
-        if self._nodes.refused or next(self._slots.usable(), None) is not None:
+        has_no_hope = bool(self._nodes.refused) and not self._had_nodes
+        if has_no_hope or next(self._slots.usable(), None) is not None:
             return False
         if self._waits_since is None:
             self._waits_since = now
-            self._tell(f"no node of Ray can compute yet; waiting for one, {_PATIENCE:g} s at most")
+            self._tell(f"no node of Ray can compute now; waiting for one, {_PATIENCE:g} s at most")
         return now - self._waits_since < _PATIENCE
 
     def _look_for_nodes(self) -> None:
@@ -140,6 +143,7 @@ class Tasks:
             self._looked = now
             self._nodes.refresh()
             self._slots.update(self._nodes.good, self._nodes.possible)
+            self._had_nodes |= bool(self._nodes.good)
 
     def _start(self, number: int, work: Any) -> None:
         """Hand out a unit to the slot of this number."""
