@@ -68,8 +68,8 @@ class Durations:
 def durations(plan: Plan, kind: Kind) -> Durations:
     """How long the models of a plan take, as far as its store has measured them.
 
-    Times of GPUs of two kinds are never mixed; that on which most of the models were measured counts.
-    Stored runs do not tell one CPU from another, so theirs may be of several machines.
+    Times of GPUs of two kinds are never mixed: the one on which most of the models were measured
+    counts. Stored runs do not tell one CPU from another, so theirs may be of several machines.
     """
     problems: list[str] = []
     by_device: dict[str, dict[str, Duration]] = defaultdict(dict)

@@ -181,7 +181,7 @@ def _units(units: Sequence[Unit]) -> str:
 
 
 def _named_device(title: str) -> str:
-    return "a CPU" if title == CPU else title
+    return "a CPU (stored runs do not tell which one)" if title == CPU else title
 
 
 def _size(size: int) -> str:
