@@ -83,7 +83,7 @@ def measured(name: str, pictures: NDArray[np.uint8], repeats: int) -> list[list[
         predict(pictures[:BATCH])
         return lambda: 1000 / BATCH * seconds(lambda: predict(pictures[:BATCH]))
 
-    ways, verdicts = {"plain": timed(plain)}, {}
+    models, verdicts = {"plain": plain}, {}
     for compiler in COMPILERS:
         print(f"{name}: {compiler}", file=sys.stderr)
         model, _ = pytorch.compiled(plain.model, compiler, recipe.crop, plain.device)
@@ -92,8 +92,9 @@ def measured(name: str, pictures: NDArray[np.uint8], repeats: int) -> list[list[
         largest = float(np.abs(both[0] - both[1]).max())
         problem = difference(*both)
         verdicts[compiler] = f"{NOT_USED}{problem}" if problem else f"used, {largest:.0e}"
-        ways[compiler] = timed(fast)
-    times = in_turn(ways, repeats)
+        models[compiler] = fast
+    # An export to ONNX makes torch.compile forget its work: each model warms up after the last one.
+    times = in_turn({way: timed(model) for way, model in models.items()}, repeats)
     lines = [[spec.name, weights, "plain", middle(times["plain"], 1), "", ""]]
     for compiler in COMPILERS:
         own = times[compiler]

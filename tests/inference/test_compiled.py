@@ -9,11 +9,12 @@ from benchmarking import Store, predict
 from benchmarking.errors import BenchmarkError
 from benchmarking.inference.compiled import can_be_compiled, chosen, difference
 from benchmarking.inference.plan import Options
-from benchmarking.models.frameworks import Device, pytorch
+from benchmarking.models.frameworks import Device, _compiled, pytorch
 from benchmarking.models.loaded import Loaded
 from benchmarking.models.spec import ModelSpec, Weights
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
+TRACED = _compiled._traced
 SCALING = SCALINGS["torch"]
 RECIPE = Preprocessing("pillow", "bilinear", resize=18, crop=16, scaling=SCALING)
 
@@ -64,6 +65,32 @@ def test_a_compiled_model_predicts_what_the_plain_one_predicts(loaded, probabili
     found, title = chosen(loaded, compiler, 16, probabilities)
     assert title.startswith(compiler)
     assert found.model is not loaded.model
+    assert np.abs(probabilities(found) - probabilities(loaded)).max() < 1e-5
+
+
+def _removed(model, side):
+    raise TypeError("export() got an unexpected keyword argument 'dynamo'")
+
+
+def _for_two(model, side):
+    """A model that answers for two pictures, however many there are."""
+    import torch
+
+    class Two(torch.nn.Module):
+        def forward(self, pixels):
+            return model(torch.zeros(2, 3, side, side)) + 0 * pixels.sum()
+
+    return TRACED(Two().eval(), side)
+
+
+@pytest.mark.parametrize("traced", [_removed, _for_two])
+def test_a_model_that_cannot_be_traced_is_exported_otherwise(
+    loaded, probabilities, monkeypatch, traced
+):
+    pytest.importorskip("onnxscript")
+    monkeypatch.setattr(_compiled, "_traced", traced)
+    found, title = chosen(loaded, "onnxruntime", 16, probabilities)
+    assert title.startswith("onnxruntime")
     assert np.abs(probabilities(found) - probabilities(loaded)).max() < 1e-5
 
 
