@@ -20,6 +20,7 @@ from benchmarking.inference.plan import Options
 from benchmarking.inference.predict import crops_for, environment_of, parts
 from benchmarking.inference.reading import Reading
 from benchmarking.inference.sweep import Sweep
+from benchmarking.io.progress import silent
 from benchmarking.models.frameworks import frameworks
 from benchmarking.models.loaded import Loaded
 from benchmarking.models.own.objects import framework_name
@@ -78,7 +79,7 @@ class OwnPlan:
         job = job_of(self.model, self.name, self.recipe, images, self.options)
         self.store.admit(images)
         with (
-            crops_shared([job], images, self.options.crop_cache, _nothing) as sharing,
+            crops_shared([job], images, self.options.crop_cache, silent) as sharing,
             closing(sweep_of(self.model, images, self.store).run(sharing)) as events,
         ):
             yield from events
@@ -150,7 +151,3 @@ def _answer(model: Model, job: Job) -> Iterator[Environment | Part]:
     finally:
         if was_training is True and hasattr(model, "train"):
             model.train()
-
-
-def _nothing(text: str) -> None:
-    """Tell nothing about crops that are not shared with other models anyway."""

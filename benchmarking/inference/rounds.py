@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from benchmarking.io.progress import notice
+from benchmarking.io.progress import notice, silent
 from benchmarking.pictures.design import Design
 from benchmarking.pictures.growth import Goal
 from benchmarking.pictures.image_set import ImageSet
@@ -94,7 +94,7 @@ class Rounds(Generic[P]):
                     f"acc@1 is known to {100 * max(halves):.2f} points, not yet to "
                     f"{goal.points:g}; a sample of {sample.n:,} pictures follows"
                 )
-                tell = _nothing  # the note about the first sample holds for the others, too
+                tell = silent  # the note about the first sample holds for the others, too
 
 
 def _halves(plan: Planned, images: str, design: Design) -> list[float]:
@@ -105,7 +105,3 @@ def _halves(plan: Planned, images: str, design: Design) -> list[float]:
         (plan.store.classes(run)[:, :1] == right).any(axis=1) for run in plan.runs if run in stored
     ]
     return [estimated_share(one, design).half for one in hits]
-
-
-def _nothing(text: str) -> None:
-    """Tell nothing."""

@@ -62,6 +62,10 @@ def notice(text: str) -> None:
     tqdm.write(text, file=sys.stderr)
 
 
+def silent(text: str) -> None:
+    """Take a message and print nothing."""
+
+
 def is_in_notebook() -> bool:
     """Whether this process is the kernel of a Jupyter notebook."""
     ipython = sys.modules.get("IPython")

@@ -9,12 +9,12 @@ from benchmarking import Store, predict
 from benchmarking.errors import BenchmarkError
 from benchmarking.inference.compiled import can_be_compiled, chosen, difference
 from benchmarking.inference.plan import Options
-from benchmarking.models.frameworks import Device, _compiled, pytorch
+from benchmarking.models.frameworks import Device, _onnx_export, pytorch
 from benchmarking.models.loaded import Loaded
 from benchmarking.models.spec import ModelSpec, Weights
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 
-TRACED = _compiled._traced
+TRACED = _onnx_export._traced
 SCALING = SCALINGS["torch"]
 RECIPE = Preprocessing("pillow", "bilinear", resize=18, crop=16, scaling=SCALING)
 
@@ -88,7 +88,7 @@ def test_a_model_that_cannot_be_traced_is_exported_otherwise(
     loaded, probabilities, monkeypatch, traced
 ):
     pytest.importorskip("onnxscript")
-    monkeypatch.setattr(_compiled, "_traced", traced)
+    monkeypatch.setattr(_onnx_export, "_traced", traced)
     found, title = chosen(loaded, "onnxruntime", 16, probabilities)
     assert title.startswith("onnxruntime")
     assert np.abs(probabilities(found) - probabilities(loaded)).max() < 1e-5

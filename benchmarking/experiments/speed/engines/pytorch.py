@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError, requires
 from benchmarking.experiments.speed.ready import LEARNING_RATE, Pixels, Ready, scaled
+from benchmarking.models.frameworks._onnx_export import INPUT, onnx_session
 from benchmarking.models.loaded import Loaded
 from benchmarking.pictures.recipe import Scaling
 
@@ -118,27 +117,14 @@ def _exported(model: torch.nn.Module, loaded: Loaded, scaling: Scaling) -> Ready
 
     if loaded.device.kind != "cpu" or loaded.precision != "float32":
         raise BenchmarkError("mode onnxruntime is for float32 on the CPU; use another mode.")
-    side = loaded.spec.recipes["published"].crop
-    pictures = torch.zeros(2, 3, side, side)
-    with contextlib.redirect_stdout(io.StringIO()):  # it tells its progress
-        program = torch.onnx.export(
-            model,
-            (pictures,),
-            dynamo=True,
-            input_names=["pixels"],
-            dynamic_shapes=({0: torch.export.Dim("n")},),
-        )
-    if program is None:
-        raise BenchmarkError(f"PyTorch exported no ONNX model of {loaded.spec.full_name}.")
-    file = program.model_proto.SerializeToString()
     options = onnxruntime.SessionOptions()
     options.use_deterministic_compute = True
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    session = onnx_session(model, loaded.spec.recipes["published"].crop, options)
 
     def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = session.run(None, {"pixels": pixels})[0]
+        logits: NDArray[np.float32] = session.run(None, {INPUT: pixels})[0]
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         found: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
         return found
