@@ -420,3 +420,27 @@ def test_a_table_of_labels_in_another_order_warns(tmp_path, a_provenance):
         "warning: Acc@1 of 1 of 2 runs on many is near chance (somewhere/bad: 0.00 %): labels and "
         "predictions are probably in different orders of pictures or classes"
     )
+
+
+@pytest.mark.parametrize(
+    ("n", "classes", "right", "warns"),
+    [(9, 9, 0, True), (8, 8, 0, False), (100, 10, 0, True), (100, 10, 1, False)]
+    + [(100, 4, 0, False), (500, 1, 0, True), (500, 10, 4, True)],
+)
+def test_a_few_pictures_without_a_right_guess_are_enough_for_a_warning(
+    tmp_path, a_provenance, n, classes, right, warns
+):
+    """But a trained model may know none of a few classes."""
+    store = Store(tmp_path / "s")
+    images = an_image_set(tmp_path / "few", {f"{at:03d}": at % classes for at in range(n)}, "few")
+    said = np.full((n, 20), 0.02, np.float32)
+    said[:, 19] = 0.62
+    said[np.arange(right), images.labels[:right]] = 0.9
+    store.write(
+        Run("few", "somewhere", "bad", "published"), images, top_k(said), a_provenance(images)
+    )
+    notes = aggregate(store, "few").notes
+    assert (
+        any(note.startswith("warning: Acc@1 of 1 of 1 runs on few is near") for note in notes)
+        is warns
+    )
