@@ -211,7 +211,8 @@ def _same_bytes(pictures: Sequence[Picture], seen: Sequence[Seen]) -> list[str]:
     for picture, look in zip(pictures, seen, strict=True):
         if not look.problem:
             by_digest[look.sha256, picture.border].append(picture.key)
-    return [" = ".join(keys) for keys in by_digest.values() if len(keys) > 1]
+    groups = [keys for keys in by_digest.values() if len(keys) > 1]
+    return [" = ".join([*keys[:_SHOWN], *["…"] * (len(keys) > _SHOWN)]) for keys in groups]
 
 
 def _look(

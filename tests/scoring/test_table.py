@@ -3,6 +3,7 @@ import io
 import json
 import re
 import shutil
+from argparse import Namespace
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from conftest import an_image_set
 
 from benchmarking.cli import main
+from benchmarking.cli.options import subset
 from benchmarking.errors import BenchmarkError
 from benchmarking.labels.imagenet import validation_key, validation_labels, wnids
 from benchmarking.labels.label_set import every_image
@@ -322,6 +324,16 @@ def test_a_subset_is_named_and_counted(hundred, tmp_path, capsys):
     )
     assert "only n01440764 without blurry.txt" in caption
     assert [row["n"] for row in rows] == ["8"] * 5
+
+
+def test_a_selected_picture_is_named_with_its_folder(tmp_path):
+    """Other classes may have a picture with the same file name."""
+    names = ["val/n01440764/0.jpg", "n01440764", r"C:\\n01443537\\0.jpg"]
+    assert subset(Namespace(only=names, without=None)) == (
+        "only n01440764/0.jpg, n01440764, n01443537/0.jpg"
+    )
+    (tmp_path / "rows.txt").write_text("0.jpg\n")
+    assert subset(Namespace(only=None, without=[str(tmp_path / "rows.txt")])) == "without rows.txt"
 
 
 def test_calibration_is_shown_where_it_can_be(hundred, capsys):
