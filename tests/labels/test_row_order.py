@@ -299,7 +299,7 @@ def test_labels_that_agree_in_fewer_than_half_of_the_pictures_give_a_warning(tmp
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".json", ".csv"])
-def test_as_many_classes_for_every_picture_are_told(tmp_path, suffix):
+def test_several_classes_for_nearly_every_picture_are_told(tmp_path, suffix):
     """The five most probable classes of a model would make it right in every picture."""
     path = tmp_path / f"top{suffix}"
     given = [[16, 1, 2], [22, 3, 4], [28, 5, 6], [7, 8, 9]]
@@ -312,8 +312,19 @@ def test_as_many_classes_for_every_picture_are_told(tmp_path, suffix):
         path.write_text("".join(f"{key},{a},{b},{c}\n" for key, (a, b, c) in rows))
     labels = labels_from(path, FOUR, np.array([16, 22, 28, 32]))
     assert labels.notes == (
-        f"note: {path}: each of 4 pictures has 3 right classes, any of which counts; predictions "
-        "are no labels",
+        f"note: {path}: 4 of 4 pictures have several right classes, up to 3, any of which counts; "
+        "predictions are no labels",
     )
     (tmp_path / "l.json").write_text("[[16, 1], [22], [28, 5], 32]")
     assert labels_from(tmp_path / "l.json", FOUR, np.array([16, 22, 28, 32])).notes == ()
+
+
+def test_columns_of_other_numbers_that_are_read_as_classes_are_told(tmp_path):
+    """Width and height of a picture, one of which may be its class by chance."""
+    path = tmp_path / "l.csv"
+    sizes = "".join(f"{key},500,375,{label}\n" for key, label in zip(KEYS, BY_ROW, strict=True))
+    path.write_text(sizes)
+    assert labels_from(path, KEYS, BY_ROW).notes == (
+        f"note: {path}: 50,000 of 50,000 pictures have several right classes, up to 3, any of "
+        "which counts; predictions are no labels",
+    )
