@@ -217,6 +217,8 @@ def _relabelled(path: Path, left: LabelSet, images: str) -> LabelSet:
             raise BenchmarkError(f"{path}: {error}.") from error
         warning = chance_warning(agreement(classes, known), str(path))
         found = Placed(classes, np.arange(len(classes)), warning)
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{path}: {error}.") from error
     if found.classes.max(initial=0) >= limit:
         raise BenchmarkError(
             f"{path}: {found.classes.max()} is not a class; expected 0 to {limit - 1}."
