@@ -539,10 +539,7 @@ def test_pictures_without_real_labels_have_no_accuracy_with_them(store, add, tmp
     assert call("verify", "--labels", "real", "--store", store.folder) == 0
     out = capsys.readouterr().out
     assert "  ReaL Acc@1  " in out
-    assert "68.47" not in out
-    assert re.search(
-        r"no reference .* no ReaL labels: not ImageNet's validation pictures *$", out, re.M
-    )
+    assert re.search(r"no reference +no ReaL labels: not ImageNet's validation pictures", out)
     options = ["--require-reference", "--labels", "real", "--store", store.folder]
     assert call("verify", *options) == 1
 

@@ -117,9 +117,10 @@ def _table(findings: Sequence[Verification]) -> str:
     lines = [[*headings, "ECE [%]", *["Store"] * several, "Reason"]]
     for found in findings:
         published = f"{found.published.acc1:.2f}" if found.published else ""
-        ece = "" if found.ece is None else f"{100 * found.ece:.1f}"
+        is_left_out = with_real and found.labels != "real"
+        ece = "" if found.ece is None or is_left_out else f"{100 * found.ece:.1f}"
         difference = f"{100 * found.difference:+.2f}" if found.difference is not None else ""
-        measured = "" if with_real and found.labels != "real" else f"{100 * found.acc1:.2f}"
+        measured = "" if is_left_out else f"{100 * found.acc1:.2f}"
         lines.append(
             [
                 *(found.run.images, found.run.source, found.run.model, found.verdict.value),
