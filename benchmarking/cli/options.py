@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.io.printable import printable
+from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,9 +154,18 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 def subset(args: argparse.Namespace) -> str:
-    """Describe the selection by --only and --without in words."""
+    """Describe the selection by --only and --without in words.
+
+    Files are named without their folders, pictures with the folder that tells them from others.
+    """
+
+    def short(name: str) -> str:
+        if expanded(name).is_file():
+            return Path(name).name
+        return "/".join(Path(name.replace("\\", "/")).parts[-2:])
+
     parts = [
-        f"{word} {', '.join(Path(name).name for name in names)}"
+        f"{word} {', '.join(map(short, names))}"
         for word, names in (("only", args.only), ("without", args.without))
         if names
     ]

@@ -9,6 +9,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarking.errors import BenchmarkError
 from benchmarking.labels.imagenet import validation_number
 from benchmarking.labels.label_set import NO_CLASS
 
@@ -26,6 +27,10 @@ OWN = "the set's own"
 """Default name of the known labels in messages."""
 FEW = 4
 """Smallest number of pictures from which a count from 1 can be recognised."""
+SEVERAL = 0.9
+"""Share of pictures with several right classes that is told; in ReaL labels, it is 0.16."""
+BYTE = 256
+"""Number of classes that 8 bits can tell apart."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,11 @@ def understood(
 
     Returns:
         (n, w) classes, and notes that start with "note: " or "warning: ".
+
+    Raises:
+        BenchmarkError: the classes were cut to 8 bits.
     """
+    refuse_cut(classes, known, known_as)
     plain = agreement(classes, known)
     if plain.fits or plain.n < 2:
         return classes, ()
@@ -161,6 +170,57 @@ def chance_warning(
         f"warning: {what}: labels agree with {known_as} in {found} pictures, about as by "
         f"chance: {cause or 'probably another order'}",
     )
+
+
+def doubts(
+    classes: NDArray[np.integer], known: NDArray[np.integer], what: str, known_as: str = OWN
+) -> tuple[str, ...]:
+    """What a user should know of labels that are used although they may be wrong; else empty.
+
+    Labels of the same pictures usually agree in most of them. Several classes for nearly every
+    picture are rather the most probable classes of a model, or columns of other numbers.
+
+    Args:
+        classes: (n, w) classes of each picture, padded with NO_CLASS.
+        known: (n,) known class of each.
+        what: name of the labels.
+        known_as: name of the known classes.
+    """
+    found, notes = agreement(classes, known), []
+    if found.n >= FEW and found.fits and found.share < MOST:
+        notes.append(f"warning: {what}: labels agree with {known_as} in only {found} pictures")
+    several = int(np.count_nonzero((classes != NO_CLASS).sum(axis=1) > 1))
+    if len(classes) > 1 and several >= SEVERAL * len(classes):
+        notes.append(
+            f"note: {what}: {several:,} of {len(classes):,} pictures have several right classes, "
+            f"up to {classes.shape[1]}, any of which counts; predictions are no labels"
+        )
+    return tuple(notes)
+
+
+def refuse_cut(
+    classes: NDArray[np.integer], known: NDArray[np.integer], known_as: str = OWN
+) -> None:
+    """Refuse classes that were stored in 8 bits, so that 256 became 0.
+
+    Args:
+        classes: (n, w) classes of some pictures, padded with NO_CLASS.
+        known: (n,) known class of each.
+        known_as: name of the known classes.
+
+    Raises:
+        BenchmarkError: no class is above 255, and higher ones are replaced by their remainders.
+    """
+    above = known >= BYTE
+    if not above.any() or classes.max(initial=0) >= BYTE:
+        return
+    found = agreement(classes[above], known[above] % BYTE)
+    if found.hits >= FEW and found.fits:
+        raise BenchmarkError(
+            f"its classes were cut to 8 bits: where {known_as} are {BYTE} or above, it has their "
+            f"remainders modulo {BYTE}, in {found} pictures. Save it again from its source, as "
+            "16-bit numbers or wider"
+        )
 
 
 def numbering(classes: NDArray[np.int64], known: NDArray[np.integer]) -> Numbering | None:

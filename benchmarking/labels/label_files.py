@@ -19,7 +19,13 @@ from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder
 from benchmarking.io.npy_files import read_array, read_integers
 from benchmarking.io.user_folders import expanded
-from benchmarking.labels.agreement import agreement, chance_warning, numbers_of, understood
+from benchmarking.labels.agreement import (
+    agreement,
+    chance_warning,
+    doubts,
+    numbers_of,
+    understood,
+)
 from benchmarking.labels.class_values import (
     LARGEST_CLASS,
     MOST_CLASSES,
@@ -167,6 +173,9 @@ def labels_from(
     try:
         found = _READERS[path.suffix.lower()](path, PictureNames(keys, original))
         labels = _of_table(found, str(path), keys, known)
+        if known is not None:
+            more = doubts(labels.classes, known[labels.rows], str(path))
+            labels = replace(labels, notes=(*labels.notes, *more))
         if labels.classes.max() >= limit:
             raise BenchmarkError(
                 f"{labels.classes.max()} is not a class; expected 0 to {limit - 1}"
@@ -294,8 +303,9 @@ def _made_of(path: Path, name: str) -> Iterator[None]:
 
 def _compared(labels: LabelSet, original: NDArray[np.int64], what: str) -> LabelSet:
     """The same labels, with a warning if they agree with the set's own only by chance."""
-    found = agreement(labels.classes, original[labels.rows])
-    return replace(labels, notes=chance_warning(found, what))
+    known = original[labels.rows]
+    chance = chance_warning(agreement(labels.classes, known), what)
+    return replace(labels, notes=(*chance, *doubts(labels.classes, known, what)))
 
 
 def _fetched(collection: str, file: str) -> Path:

@@ -24,6 +24,7 @@ _CLASSES = re.compile(
 """Headings of a column of classes, reduced in the same way; Kaggle uses PredictionString."""
 
 _FEW = 4  # smallest number of lines at which a column is recognised as a line counter
+_SHOWN = 8  # headings that an error names
 _HOT = {"0": False, "0.0": False, "1": True, "1.0": True}
 
 IsPicture = Callable[[str], bool]
@@ -228,7 +229,7 @@ def _joined(
     """Combine several columns of classes: join numbered columns; other columns must be equal."""
     parsed = [[tuple(classes_in_cell(cell)) for cell in cells] for cells in columns]
     if any(_number(headings[one]) for one in at):
-        return _of_several(columns, parsed)
+        return _of_several(columns, parsed, [headings[one] for one in at])
     first, *others = parsed
     if any(
         sorted(one) != sorted(two)
@@ -244,12 +245,22 @@ def _joined(
 
 
 def _of_several(
-    columns: Sequence[Sequence[str]], parsed: Sequence[Sequence[Sequence[int]]]
+    columns: Sequence[Sequence[str]],
+    parsed: Sequence[Sequence[Sequence[int]]],
+    headings: Sequence[str] = (),
 ) -> tuple[tuple[int, ...], ...]:
-    """Join the classes of several columns; one-hot columns give the classes that have a 1."""
+    """Join the classes of several columns; one-hot columns give the classes that have a 1.
+
+    The class of a one-hot column is the number in its heading, or else its position.
+    """
     if len(columns) > 2 and all(cell in _HOT for cells in columns for cell in cells):
+        numbers = [int(found[0]) for name in headings if (found := re.findall("[0-9]+", name))]
+        known = numbers if len(set(numbers)) == len(columns) else range(len(columns))
         lines = zip(*columns, strict=True)
-        return tuple(tuple(at for at, cell in enumerate(line) if _HOT[cell]) for line in lines)
+        return tuple(
+            tuple(one for one, cell in zip(known, line, strict=True) if _HOT[cell])
+            for line in lines
+        )
     return tuple(map(_flat, zip(*parsed, strict=True)))
 
 
@@ -300,7 +311,9 @@ def _number(name: str) -> bool:
 
 
 def _listed(headings: Sequence[str]) -> str:
-    return ", ".join(repr(name) for name in headings if name)
+    named = [repr(name) for name in headings if name]
+    more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+    return f"{', '.join(named[:_SHOWN])}{more}"
 
 
 def _flat(lists: Sequence[Sequence[int]]) -> tuple[int, ...]:

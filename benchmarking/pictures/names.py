@@ -79,6 +79,7 @@ _COPY = re.compile(
     r"^(?:copy|kopie|copie|copia)(?: \(\d+\))? (?:of|von|de|di) "
     r"| ?\(\d+\)$"
     r"|(?: - |[ _-])(?:copy|kopie|copie|copia)(?: ?\(?\d+\)?)?$"
+    r"| \((?:another |\d+(?:st|nd|rd|th) )?copy(?: \d+)?\)$"
     r"| \d+$",
     re.IGNORECASE,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -92,6 +93,13 @@ def read_images(
             f"warning: grey pictures of more than 8 bits: {len(deep):,} "
             f"({', '.join(deep[:_SHOWN])}{more}); Pillow clips their values at 255, so most "
             "become white or black. Convert them to 8 bits first."
+        )
+    same = _same_bytes(pictures, seen)
+    if same:
+        more = ", …" * (len(same) > _SHOWN)
+        tell(
+            f"warning: identical pictures, each of which counts: {len(same):,} "
+            f"({', '.join(same[:_SHOWN])}{more})"
         )
     if before:
         before.add([picture.key for picture in pictures], seen)
@@ -195,6 +203,16 @@ def reading_order(pictures: Sequence[Picture]) -> list[int]:
     keys: list[Any] = [getattr(picture.place, "order", None) for picture in pictures]
     rows = range(len(pictures))
     return list(rows) if None in keys else sorted(rows, key=lambda row: keys[row])
+
+
+def _same_bytes(pictures: Sequence[Picture], seen: Sequence[Seen]) -> list[str]:
+    """Names of the pictures that are used and have the same bytes, such as "a.png = b.png"."""
+    by_digest = defaultdict(list)
+    for picture, look in zip(pictures, seen, strict=True):
+        if not look.problem:
+            by_digest[look.sha256, picture.border].append(picture.key)
+    groups = [keys for keys in by_digest.values() if len(keys) > 1]
+    return [" = ".join([*keys[:_SHOWN], *["…"] * (len(keys) > _SHOWN)]) for keys in groups]
 
 
 def _look(

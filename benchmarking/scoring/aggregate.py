@@ -34,7 +34,11 @@ from benchmarking.scoring.metrics import (
 from benchmarking.scoring.table import AccuracyTable, Counts, Row, tabulate
 
 CHANCE = 0.01
-"""Upper end of the interval of Acc@1 below which a table warns; chance is 0.001 in ImageNet."""
+"""Acc@1 below which a table warns if its interval ends below MOST_CHANCE; chance is 0.001."""
+MOST_CHANCE = 0.3
+"""Acc@1 that trained models exceed on pictures of many classes; of 9 pictures, one is right."""
+FEW_CLASSES = 5
+"""Of fewer classes, a trained model may know none, so that the interval must end below CHANCE."""
 
 
 class StoredRuns(Protocol):
@@ -139,7 +143,7 @@ def aggregate(
             dict.fromkeys(
                 [
                     *(*notes, *meant, *_of_shards(counts), *_with_care(images, counts)),
-                    *(*_caveats(rows), *_near_chance(rows)),
+                    *(*_caveats(rows), *_near_chance(rows, columns)),
                 ]
             )
         ),
@@ -317,11 +321,17 @@ def _caveats(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{row.published.caveat} (published accuracies of {row.run.source})"
 
 
-def _near_chance(rows: Sequence[Row]) -> Iterator[str]:
+def _near_chance(rows: Sequence[Row], columns: Mapping[str, _Column]) -> Iterator[str]:
     """Warnings of models with trained weights that are right about as often as by chance."""
     for name in rows[0].scores if rows else ():
         scored = [row for row in rows if name in row.scores and name.endswith("Acc@1")]
-        low = [row for row in scored if row.scores[name].high < CHANCE]
+        few = np.count_nonzero(np.bincount(columns[name].labels.classes[:, 0])) < FEW_CLASSES
+        most = CHANCE if few else MOST_CHANCE
+        low = [
+            row
+            for row in scored
+            if row.scores[name].share < CHANCE and row.scores[name].high < most
+        ]
         low = [row for row in low if not row.provenance.is_random]
         if low:
             first = low[0]

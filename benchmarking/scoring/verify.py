@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.labels.agreement import numbers_of
-from benchmarking.labels.imagenet import validation_labels
+from benchmarking.labels.imagenet import validation_labels, wnids
 from benchmarking.labels.label_set import LabelSet, every_image
 from benchmarking.models.published import weights_source
 from benchmarking.models.sources import published_of, sources
@@ -43,6 +43,8 @@ ECE_FACTOR = 3
 """A calibration error above this multiple of the other runs' median is suspicious."""
 ECE_RUNS = 5
 """Number of other runs on the same pictures that this comparison needs."""
+MANY_CLASSES = len(wnids())
+"""Number of classes of the validation set."""
 LOW_SHARE, LOW_LEVEL = 0.9, 0.001
 """Share of a source's runs below the published accuracy, and p-value, that are suspicious."""
 
@@ -120,25 +122,48 @@ class Verification:
 
 @dataclass(frozen=True)
 class _Pictures:
-    """Whether a published accuracy applies to an image set, in full or in part."""
+    """Whether a published accuracy applies to an image set, in full or in part.
+
+    `lacks_labels` is whether other labels are asked for than it has.
+    """
 
     right: LabelSet
     comparable: bool
     whole: bool
     labels: str
+    lacks_labels: bool = False
+
+    @property
+    def has_few_classes(self) -> bool:
+        """Whether it has fewer than half of the classes that a random sample of its size has."""
+        expected = MANY_CLASSES * (1 - (1 - 1 / MANY_CLASSES) ** len(self.right))
+        return self.classes < expected / 2
+
+    @property
+    def classes(self) -> int:
+        """Number of classes that it has pictures of."""
+        return len(np.unique(self.right.classes[:, 0]))
 
 
 def _pictures(rows: ImageRows, labels: str) -> _Pictures:
     numbers = numbers_of(rows.keys)
     right = every_image(rows.right_classes)
-    if labels != LABELS[0] and numbers is not None:
+    if numbers is None:
+        return _Pictures(
+            right,
+            comparable=False,
+            whole=False,
+            labels=LABELS[0],
+            lacks_labels=labels != LABELS[0],
+        )
+    if labels != LABELS[0]:
         from benchmarking.labels.label_files import label_set
 
         right = label_set(labels, rows.keys, rows.right_classes)
     return _Pictures(
         right,
-        comparable=numbers is not None,
-        whole=numbers is not None and len(np.unique(numbers)) == len(validation_labels()),
+        comparable=True,
+        whole=len(np.unique(numbers)) == len(validation_labels()),
         labels=labels,
     )
 
@@ -198,7 +223,9 @@ class _Measured:
     @property
     def reference(self) -> Published | None:
         """The published accuracy that this one can be compared with."""
-        return self.known if self._has_its_pictures and not self.provenance.is_random else None
+        if self.pictures.lacks_labels or self.provenance.is_random:
+            return None
+        return self.known if self._has_its_pictures else None
 
     @property
     def _has_its_pictures(self) -> bool:
@@ -220,6 +247,8 @@ class _Measured:
         """Why the verdict is what it is."""
         if self.provenance.is_random:
             return "random weights"
+        if self.pictures.lacks_labels:
+            return "no ReaL labels: not ImageNet's validation pictures"
         if self.known is None:
             return "no published accuracy"
         if not self._has_its_pictures:
@@ -230,7 +259,8 @@ class _Measured:
             inside = "in" if self.verdict == Verdict.CONSISTENT else "outside"
             if design := self.provenance.design:
                 return f"{inside} the 95 % interval, {design.in_words}"
-            return f"{inside} the 95 % interval of {self.n:,} pictures"
+            few = f", of only {self.pictures.classes} classes" * self.pictures.has_few_classes
+            return f"{inside} the 95 % interval of {self.n:,} pictures{few}"
         return _DISTANCES[self.verdict]
 
     @property

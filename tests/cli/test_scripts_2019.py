@@ -291,6 +291,20 @@ def test_labels_in_the_order_of_file_numbers_are_told(call, one_model, tmp_path,
         )
 
 
+def test_labels_that_were_cut_to_8_bits_are_refused_by_name(call, one_model, tmp_path, capsys):
+    np.save(tmp_path / "l.npy", LABELS.astype(np.uint8))
+    assert call("-l", tmp_path / "l.npy") == 2
+    assert f"{tmp_path}/l.npy: its classes were cut to 8 bits: " in capsys.readouterr().err
+
+
+def test_predictions_in_place_of_labels_are_told(call, one_model, tmp_path, capsys):
+    np.save(tmp_path / "l.npy", one_model[0])
+    assert call("-l", tmp_path / "l.npy") == 0
+    assert rows_of_default(tmp_path)[0]["cAcc@1"] == "1.0"
+    err = capsys.readouterr().err
+    assert "l.npy: 50,000 of 50,000 pictures have several right classes, up to 5" in err
+
+
 def test_labels_in_an_order_that_is_unknown_are_refused(call, one_model, tmp_path, capsys):
     mixed = np.random.default_rng(0).permutation(LABELS)
     assert call("-l", save(tmp_path / "l.npy", *mixed)) == 2

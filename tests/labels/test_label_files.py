@@ -94,6 +94,25 @@ def test_a_list_in_the_order_of_file_numbers_gives_the_right_accuracies(
     assert "is in the order of file numbers" in table.notes[0]
 
 
+def test_predictions_beside_the_labels_do_not_count_as_right(
+    published, keys, original, imported_2019, tmp_path
+):
+    """With its own predictions as labels, resnet50 of 2019 has 100 %."""
+    (run,) = [
+        one
+        for one in imported_2019.runs(IMAGES)
+        if (one.source, one.model) == ("2019-pytorch", "resnet50")
+    ]
+    guesses = imported_2019.read(run).classes[:, 0]
+    path = tmp_path / "l.csv"
+    rows = zip(keys, original, guesses, strict=True)
+    path.write_text("file,label,predicted\n" + "".join(f"{a},{b},{c}\n" for a, b, c in rows))
+    labels = labels_from(path, keys, original)
+    table = aggregate(imported_2019, IMAGES, labels={"": labels}, runs=[run])
+    assert f"{100 * table.rows[0].scores['Acc@1'].share:.2f}" == "75.06"
+    assert table.notes[0] == f"note: {path}: columns that were not read: 'predicted'"
+
+
 @pytest.mark.parametrize(("consensus", "n"), [(3, 48_512), (4, 47_407), (5, 46_044)])
 def test_corrected_labels_follow_from_the_votes(published, keys, original, consensus, n):
     labels = corrected_labels(published / "mturk.json", keys, original, consensus)

@@ -141,6 +141,10 @@ REFUSED = {
         table("{},{},5,0.5", "file,class_0,class_1,score"),
         "only some of its headings, 'file', 'class_0', 'class_1', 'score', are headings of",
     ),
+    "a column for each name of a class": (
+        table("{},0,0,0,1,0,0,0,0,0", "file," + ",".join(f"fish {at}" for at in "abcdefghi")),
+        "none of its headings, 'file', .*, 'fish g' and 2 more, is a heading of classes",
+    ),
     "two labels": (
         table("{0},{1},{4}", "file,given_label,corrected_label"),
         "its columns 'given_label', 'corrected_label' have different classes",
@@ -219,3 +223,26 @@ def test_label_files_from_common_sources_are_read(name):
     labels = labels_from(path, KEYS)
     assert [line[0] for line in labels.classes.tolist()] == CLASSES
     assert (labels.classes[:, 1:] == NO_CLASS).all()
+
+
+@pytest.mark.parametrize("order", [str, lambda label: -label], ids=["as text", "backwards"])
+def test_one_hot_columns_in_any_order_give_the_class_in_their_heading(tmp_path, order):
+    columns = sorted(range(1000), key=order)
+    heading = ",".join(["file", *(f"class_{label}" for label in columns)])
+    lines = [
+        ",".join([key, *(str(int(at == label)) for at in columns)])
+        for key, label in zip(KEYS, CLASSES, strict=True)
+    ]
+    (tmp_path / "l.csv").write_text("\n".join([heading, *lines]))
+    labels = labels_from(tmp_path / "l.csv", KEYS)
+    assert labels.classes.tolist() == [[label] for label in CLASSES]
+
+
+def test_one_hot_columns_of_some_classes_give_the_class_in_their_heading(tmp_path):
+    heading = ",".join(["file", *(f"label {label}" for label in CLASSES)])
+    lines = [
+        ",".join([key, *("1.0" if label == at else "0.0" for at in CLASSES)])
+        for key, label in zip(KEYS, CLASSES, strict=True)
+    ]
+    (tmp_path / "l.csv").write_text("\n".join([heading, *lines]))
+    assert labels_from(tmp_path / "l.csv", KEYS).classes[:, 0].tolist() == CLASSES

@@ -257,3 +257,74 @@ def test_an_array_without_columns_is_refused(tmp_path):
     np.save(tmp_path / "empty.npy", np.zeros((4, 0), np.int64))
     with pytest.raises(BenchmarkError, match=r"empty\.npy: it holds int64 of shape \(4, 0\)"):
         labels_from(tmp_path / "empty.npy", [f"{row}.png" for row in range(4)])
+
+
+@pytest.mark.parametrize("given", [BY_ROW, BY_NUMBER], ids=["rows", "numbers"])
+def test_classes_that_were_cut_to_8_bits_are_refused(tmp_path, given):
+    """They agree in the 25.6 % of the pictures whose class is below 256."""
+    np.save(tmp_path / "l.npy", given.astype(np.uint8))
+    message = (
+        r"l\.npy: its classes were cut to 8 bits: where the set's own are 256 or above, it has "
+        r"their remainders modulo 256, in 100\.0 % of 37200 pictures\. Save it again"
+    )
+    with pytest.raises(BenchmarkError, match=message):
+        labels_from(tmp_path / "l.npy", KEYS, BY_ROW)
+
+
+def test_predictions_that_were_cut_to_8_bits_are_refused():
+    right = np.random.default_rng(0).random(50_000) < 0.7
+    guesses = np.where(right, BY_NUMBER, (BY_NUMBER + 1) % 1000).astype(np.uint8)
+    with pytest.raises(BenchmarkError, match=r"cut to 8 bits: .* in 70\.. % of 37200 pictures"):
+        placed(column(guesses), KEYS, BY_ROW, "mine.npy")
+
+
+def test_classes_below_256_are_not_taken_for_cut_ones():
+    low = np.flatnonzero(BY_ROW < 256)
+    assert placed(column(BY_ROW[low]), [KEYS[row] for row in low], BY_ROW[low], "l").notes == ()
+    others = np.random.default_rng(0).integers(0, 256, 50_000)
+    few = np.where(np.arange(50_000) % 4 == 0, BY_ROW, others)
+    assert (placed(column(few), KEYS, BY_ROW, "l").entries == np.arange(50_000)).all()
+
+
+@pytest.mark.parametrize("form", ["list", "table"])
+def test_labels_that_agree_in_fewer_than_half_of_the_pictures_give_a_warning(tmp_path, form):
+    mixed = np.where(np.arange(50_000) % 10 < 4, BY_ROW, (BY_ROW + 7) % 1000)
+    path = tmp_path / "l.csv"
+    names = [f"{key}," for key in KEYS] if form == "table" else [""] * 50_000
+    path.write_text("".join(f"{name}{label}\n" for name, label in zip(names, mixed, strict=True)))
+    labels = labels_from(path, KEYS, BY_ROW)
+    assert labels.notes == (
+        f"warning: {path}: labels agree with the set's own in only 40.0 % of 50000 pictures",
+    )
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".json", ".csv"])
+def test_several_classes_for_nearly_every_picture_are_told(tmp_path, suffix):
+    """The five most probable classes of a model would make it right in every picture."""
+    path = tmp_path / f"top{suffix}"
+    given = [[16, 1, 2], [22, 3, 4], [28, 5, 6], [7, 8, 9]]
+    if suffix == ".npy":
+        np.save(path, np.array(given))
+    elif suffix == ".json":
+        path.write_text(json.dumps(given))
+    else:
+        rows = zip(FOUR, given, strict=True)
+        path.write_text("".join(f"{key},{a},{b},{c}\n" for key, (a, b, c) in rows))
+    labels = labels_from(path, FOUR, np.array([16, 22, 28, 32]))
+    assert labels.notes == (
+        f"note: {path}: 4 of 4 pictures have several right classes, up to 3, any of which counts; "
+        "predictions are no labels",
+    )
+    (tmp_path / "l.json").write_text("[[16, 1], [22], [28, 5], 32]")
+    assert labels_from(tmp_path / "l.json", FOUR, np.array([16, 22, 28, 32])).notes == ()
+
+
+def test_columns_of_other_numbers_that_are_read_as_classes_are_told(tmp_path):
+    """Width and height of a picture, one of which may be its class by chance."""
+    path = tmp_path / "l.csv"
+    sizes = "".join(f"{key},500,375,{label}\n" for key, label in zip(KEYS, BY_ROW, strict=True))
+    path.write_text(sizes)
+    assert labels_from(path, KEYS, BY_ROW).notes == (
+        f"note: {path}: 50,000 of 50,000 pictures have several right classes, up to 3, any of "
+        "which counts; predictions are no labels",
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from benchmarking.errors import PictureError
 from benchmarking.pictures import reading
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
-from benchmarking.pictures.sets import open_pictures
+from benchmarking.pictures.sets import open_images, open_pictures
 
 RECIPE = Preprocessing("pillow", "bilinear", 16, 16, SCALINGS["torch"])
 
@@ -42,3 +42,14 @@ def test_a_picture_that_only_the_crop_refuses_is_not_taken_for_sound(tree, monke
     pictures = open_pictures(str(tree)).pictures[:1]
     (seen,) = reading.inspected(pictures, 1, [RECIPE], [InMemory()])
     assert seen.problem.startswith("is damaged at its end")
+
+
+def test_pictures_with_the_same_bytes_are_told_whatever_their_names(tree, capsys):
+    """A copy can have any name; each of them counts, so that the other pictures count less."""
+    first = sorted(tree.glob("*/*.png"))[0]
+    (first.parent / "other name.png").write_bytes(first.read_bytes())
+    capsys.readouterr()
+    assert len(open_images(tree)) == 7
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"warning: identical pictures, each of which counts: 1 ({first.name} = other name.png)"
+    )

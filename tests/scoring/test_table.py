@@ -3,6 +3,7 @@ import io
 import json
 import re
 import shutil
+from argparse import Namespace
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from conftest import an_image_set
 
 from benchmarking.cli import main
+from benchmarking.cli.options import subset
 from benchmarking.errors import BenchmarkError
 from benchmarking.labels.imagenet import validation_key, validation_labels, wnids
 from benchmarking.labels.label_set import every_image
@@ -324,6 +326,16 @@ def test_a_subset_is_named_and_counted(hundred, tmp_path, capsys):
     assert [row["n"] for row in rows] == ["8"] * 5
 
 
+def test_a_selected_picture_is_named_with_its_folder(tmp_path):
+    """Other classes may have a picture with the same file name."""
+    names = ["val/n01440764/0.jpg", "n01440764", r"C:\\n01443537\\0.jpg"]
+    assert subset(Namespace(only=names, without=None)) == (
+        "only n01440764/0.jpg, n01440764, n01443537/0.jpg"
+    )
+    (tmp_path / "rows.txt").write_text("0.jpg\n")
+    assert subset(Namespace(only=None, without=[str(tmp_path / "rows.txt")])) == "without rows.txt"
+
+
 def test_calibration_is_shown_where_it_can_be(hundred, capsys):
     _, rows = table_of(capsys, hundred, "--calibration")
     assert [row["ECE [%]"] for row in rows] == ["28.0", "26.0", "8.0", "7.0", "42.0"]
@@ -419,4 +431,28 @@ def test_a_table_of_labels_in_another_order_warns(tmp_path, a_provenance):
     assert warning == (
         "warning: Acc@1 of 1 of 2 runs on many is near chance (somewhere/bad: 0.00 %): labels and "
         "predictions are probably in different orders of pictures or classes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "classes", "right", "warns"),
+    [(9, 9, 0, True), (8, 8, 0, False), (100, 10, 0, True), (100, 10, 1, False)]
+    + [(100, 4, 0, False), (500, 1, 0, True), (500, 10, 4, True)],
+)
+def test_a_few_pictures_without_a_right_guess_are_enough_for_a_warning(
+    tmp_path, a_provenance, n, classes, right, warns
+):
+    """But a trained model may know none of a few classes."""
+    store = Store(tmp_path / "s")
+    images = an_image_set(tmp_path / "few", {f"{at:03d}": at % classes for at in range(n)}, "few")
+    said = np.full((n, 20), 0.02, np.float32)
+    said[:, 19] = 0.62
+    said[np.arange(right), images.labels[:right]] = 0.9
+    store.write(
+        Run("few", "somewhere", "bad", "published"), images, top_k(said), a_provenance(images)
+    )
+    notes = aggregate(store, "few").notes
+    assert (
+        any(note.startswith("warning: Acc@1 of 1 of 1 runs on few is near") for note in notes)
+        is warns
     )

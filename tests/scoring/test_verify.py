@@ -512,3 +512,44 @@ def test_labels_without_published_figures_are_refused(store, add):
     add("resnet50", 38_065)
     with pytest.raises(BenchmarkError, match="no accuracies are published for labels 'corrected'"):
         verify(store, labels="corrected")
+
+
+@pytest.fixture
+def real_labels(tmp_path, monkeypatch):
+    """Labels with two classes for each picture, where 'fetch' puts the published ones."""
+    place = tmp_path / "imagenet-benchmarking" / "real-labels"
+    place.mkdir(parents=True)
+    lists = [[label, (label + 500) % 1000] for label in validation_labels().tolist()]
+    (place / "real.json").write_text(json.dumps(lists))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+@pytest.mark.usefixtures("real_labels")
+def test_pictures_without_real_labels_have_no_accuracy_with_them(store, add, tmp_path, capsys):
+    images, made = of_a_set("imagenet-v2-matched-frequency", 10_000, "imagenet-v2")
+    add(TIMM, 6_847, source="timm", images=images, pictures_made=made)
+    add("resnet50", 38_065)
+    path = tmp_path / "verdicts.json"
+    assert call("verify", "--labels", "real", "--store", store.folder, "-o", path) == 0
+    by_set = {one["run"]["images"]: one for one in json.loads(path.read_text())["runs"]}
+    assert by_set["imagenet-val"]["labels"] == "real"
+    v2 = by_set["imagenet-v2-matched-frequency"]
+    assert (v2["labels"], v2["acc1"], v2["published"]) == ("original", 0.6847, None)
+    capsys.readouterr()
+    assert call("verify", "--labels", "real", "--store", store.folder) == 0
+    out = capsys.readouterr().out
+    assert "  ReaL Acc@1  " in out
+    assert re.search(r"no reference +no ReaL labels: not ImageNet's validation pictures", out)
+    options = ["--require-reference", "--labels", "real", "--store", store.folder]
+    assert call("verify", *options) == 1
+
+
+def test_a_part_with_few_classes_is_told(store, add):
+    """A random sample of 500 pictures has about 390 classes."""
+    rows = validation_rows()[:500]
+    keys = [validation_key(row + 1) for row in rows.tolist()]
+    few = without_pictures("ten", keys, validation_labels()[rows].astype(np.int64))
+    found = only(store, add("resnet50", 400, images=replace(few, fingerprint="e" * 64)))
+    assert found.reason == "outside the 95 % interval of 500 pictures, of only 10 classes"
+    part = only(store, add("resnet50", 380, images=pictures(500, "part")))
+    assert part.reason == "in the 95 % interval of 500 pictures"

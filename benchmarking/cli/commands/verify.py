@@ -111,17 +111,20 @@ def _table(findings: Sequence[Verification]) -> str:
     from benchmarking.reports.grid import aligned
 
     several = any(place_of(found.run) for found in findings)
-    acc1 = "ReaL Acc@1" if any(found.labels == "real" for found in findings) else "Acc@1"
+    with_real = any(found.labels == "real" for found in findings)
+    acc1 = "ReaL Acc@1" if with_real else "Acc@1"
     headings = ["Images", "Source", "Model", "Verdict", acc1, "Published", "Difference"]
     lines = [[*headings, "ECE [%]", *["Store"] * several, "Reason"]]
     for found in findings:
         published = f"{found.published.acc1:.2f}" if found.published else ""
-        ece = "" if found.ece is None else f"{100 * found.ece:.1f}"
+        is_left_out = with_real and found.labels != "real"
+        ece = "" if found.ece is None or is_left_out else f"{100 * found.ece:.1f}"
         difference = f"{100 * found.difference:+.2f}" if found.difference is not None else ""
+        measured = "" if is_left_out else f"{100 * found.acc1:.2f}"
         lines.append(
             [
                 *(found.run.images, found.run.source, found.run.model, found.verdict.value),
-                *(f"{100 * found.acc1:.2f}", published, difference, ece),
+                *(measured, published, difference, ece),
                 *[place_of(found.run)] * several,
                 found.reason,
             ]

@@ -18,7 +18,7 @@ from benchmarking.io import files
 from benchmarking.io.downloads import cache_folder, collections, complete
 from benchmarking.io.npy_files import read_integers
 from benchmarking.io.user_folders import expanded
-from benchmarking.labels.agreement import agreement, chance_warning
+from benchmarking.labels.agreement import agreement, chance_warning, doubts
 from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
 from benchmarking.labels.label_files import list_from, single_classes
 from benchmarking.labels.label_set import LabelSet, every_image
@@ -217,12 +217,15 @@ def _relabelled(path: Path, left: LabelSet, images: str) -> LabelSet:
             raise BenchmarkError(f"{path}: {error}.") from error
         warning = chance_warning(agreement(classes, known), str(path))
         found = Placed(classes, np.arange(len(classes)), warning)
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{path}: {error}.") from error
     if found.classes.max(initial=0) >= limit:
         raise BenchmarkError(
             f"{path}: {found.classes.max()} is not a class; expected 0 to {limit - 1}."
         )
     try:
-        return replace(left, classes=found.classes, notes=found.notes)
+        notes = (*found.notes, *doubts(found.classes, known, str(path)))
+        return replace(left, classes=found.classes, notes=notes)
     except BenchmarkError as error:
         raise BenchmarkError(f"{path}: {error}") from error
 
