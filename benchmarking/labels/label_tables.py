@@ -23,6 +23,7 @@ _CLASSES = re.compile(
 )
 """Headings of a column of classes, reduced in the same way; Kaggle uses PredictionString."""
 
+_SEPARATOR_LINE = re.compile(r'\A\s*"?sep=[^\r\n]"?[ \t]*[\r\n]+', re.IGNORECASE)
 _FEW = 4  # smallest number of lines at which a column is recognised as a line counter
 _HOT = {"0": False, "0.0": False, "1": True, "1.0": True}
 
@@ -37,11 +38,13 @@ class LabelTable:
         names: names of the pictures, one per line; None if the table is a list without names.
         classes: the classes of each line.
         unused: headings of the columns that were not read.
+        joined: number of columns without headings whose classes all count as right, if they differ.
     """
 
     names: tuple[str, ...] | None
     classes: tuple[tuple[int, ...], ...]
     unused: tuple[str, ...] = ()
+    joined: int = 0
 
 
 def decoded(data: bytes) -> str:
@@ -57,12 +60,14 @@ def decoded(data: bytes) -> str:
 def cells_of(text: str) -> list[list[str]]:
     """Split a text into lines of cells, without blanks around each cell.
 
-    The separator is the first of tab, semicolon and comma that occurs in every line. If there is
-    none, it is a comma that occurs in any line, or else a blank.
+    A first line such as "sep=;", which tells spreadsheets the separator, is left out. The separator
+    is the first of tab, semicolon and comma that occurs in every line. If there is none, it is a
+    comma that occurs in any line, or else a blank.
 
     Raises:
         csv.Error: a quoted cell does not end.
     """
+    text = _SEPARATOR_LINE.sub("", text)
     lines = [line for line in text.splitlines() if line.strip()]
     found = next((one for one in "\t;," if all(one in line for line in lines)), None)
     if found is None and any("," in line for line in lines):
@@ -191,7 +196,9 @@ def _without_headings(columns: Sequence[Sequence[str]], is_picture: IsPicture) -
             f"{len(rest)} columns beside the names are WordNet ids and numbers; write headings, or "
             "keep only one column of classes"
         )
-    return LabelTable(tuple(columns[names_at]), _of_several(rest, parsed))
+    classes = _of_several(rest, parsed)
+    differ = not _are_hot(rest) and len(rest) > 1 and any(len(one) > 1 for one in classes)
+    return LabelTable(tuple(columns[names_at]), classes, joined=len(rest) if differ else 0)
 
 
 def column_of_names(headings: Sequence[str]) -> int | None:
@@ -247,10 +254,15 @@ def _of_several(
     columns: Sequence[Sequence[str]], parsed: Sequence[Sequence[Sequence[int]]]
 ) -> tuple[tuple[int, ...], ...]:
     """Join the classes of several columns; one-hot columns give the classes that have a 1."""
-    if len(columns) > 2 and all(cell in _HOT for cells in columns for cell in cells):
+    if _are_hot(columns):
         lines = zip(*columns, strict=True)
         return tuple(tuple(at for at, cell in enumerate(line) if _HOT[cell]) for line in lines)
     return tuple(map(_flat, zip(*parsed, strict=True)))
+
+
+def _are_hot(columns: Sequence[Sequence[str]]) -> bool:
+    """Whether columns have a 0 or 1 for each class."""
+    return len(columns) > 2 and all(cell in _HOT for cells in columns for cell in cells)
 
 
 def _has_classes(cells: Sequence[str]) -> bool:

@@ -31,6 +31,8 @@ WHOLE = {
     "blanks around all": table(" {} , {} ", " file , label "),
     "caffe": table("{} {}"),
     "several blanks": table("{}   {}  "),
+    "the separator in the first line": "sep=;\n" + table("{};{}", "file;label"),
+    "the separator in quotes": '"sep=,"\r\n' + table("{},{}"),
     "tabs": table("{}\t{}", "filename\tclass"),
     "semicolons": table("{};{}", "Bild;label;", KEYS).replace("Bild", "Image"),
     "semicolons and a point": table("{};{}.0"),
@@ -104,6 +106,17 @@ def test_several_classes_are_read_if_all_other_columns_contain_classes(tmp_path,
     (tmp_path / "l.csv").write_text(text)
     labels = labels_from(tmp_path / "l.csv", KEYS)
     assert labels.classes.tolist() == [[label, 5] for label in CLASSES]
+
+
+def test_a_note_says_that_all_columns_without_headings_count_as_classes(tmp_path):
+    path = tmp_path / "l.csv"
+    path.write_text(table("{},{},0"))  # a decimal comma, perhaps
+    assert labels_from(path, KEYS).notes == (
+        f"note: {path}: it has no headings, so the classes of all 2 columns beside the names count "
+        "as right",
+    )
+    path.write_text(table("{0},{1},{2}"))
+    assert labels_from(path, KEYS).notes == ()
 
 
 def test_three_columns_of_classes_are_not_taken_for_one_hot_columns(tmp_path):
