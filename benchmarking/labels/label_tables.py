@@ -96,7 +96,7 @@ def label_table(text: str, is_picture: IsPicture) -> LabelTable:
         raise ValueError("it is empty")
     headings = _headings(lines[0], is_picture)
     body = lines[1:] if headings else lines
-    body = [line for line in body if not line[0].startswith("# ")]
+    body = [line for line in body if line[0] != "#" and not line[0].startswith("# ")]
     if not body:
         raise ValueError("it has only headings")
     width = max(map(len, [headings, *body]))
@@ -143,13 +143,14 @@ def picture_column(text: str, is_picture: IsPicture, is_known: IsPicture) -> lis
 
 def _headings(line: Sequence[str], is_picture: IsPicture) -> tuple[str, ...]:
     """The first line if it contains headings, neither pictures nor classes; else ()."""
-    if line and line[0].startswith("#"):
+    is_comment = bool(line) and line[0].startswith("#")
+    if is_comment:
         line = [line[0].lstrip("# "), *line[1:]]
         line = line if line[0] else line[1:]
     elif any(map(is_picture, line)) or any(map(_is_class, line)):
         return ()
     known = [is_name_heading(cell) or is_class_heading(cell) for cell in line]
-    return tuple(line) if any(known) or len(line) > 1 else ()
+    return tuple(line) if any(known) or (len(line) > 1 and not is_comment) else ()
 
 
 def _by_heading(
@@ -167,6 +168,8 @@ def _by_heading(
         raise ValueError(
             f"{columns[meant[0]][0]!r} is not a class; classes are numbers or WordNet ids"
         )
+    for one in at:
+        _refuse_boxes(headings[one], columns[one])
     classes = _joined(headings, [columns[one] for one in at], at)
     used = {*at, names_at}
     unused = tuple(name for one, name in enumerate(headings) if one not in used and name)
@@ -177,6 +180,19 @@ def _by_heading(
             raise ValueError(f"none of its headings, {_listed(headings)}, is a heading of pictures")
         return LabelTable(None, classes, unused)
     return LabelTable(tuple(columns[names_at]), classes, unused)
+
+
+def _refuse_boxes(heading: str, cells: Sequence[str]) -> None:
+    """Refuse bounding boxes behind numbers of classes, which would be read as further classes."""
+    if _plain(heading) != "predictionstring":
+        return
+    for cell in cells:
+        first, *more = cell.split() or [""]
+        if more and not is_wnid(first):
+            raise ValueError(
+                f"{cell!r} can be a class and its bounding box, or several classes; write only the "
+                "class, or its WordNet id before the box"
+            )
 
 
 def _without_headings(columns: Sequence[Sequence[str]], is_picture: IsPicture) -> LabelTable:

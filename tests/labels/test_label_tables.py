@@ -30,6 +30,7 @@ WHOLE = {
     "a blank after the comma": table("{}, {}"),
     "blanks around all": table(" {} , {} ", " file , label "),
     "caffe": table("{} {}"),
+    "a comment before": "# val.txt of Caffe\n" + table("{} {}"),
     "several blanks": table("{}   {}  "),
     "the separator in the first line": "sep=;\n" + table("{};{}", "file;label"),
     "the separator in quotes": '"sep=,"\r\n' + table("{},{}"),
@@ -153,6 +154,10 @@ REFUSED = {
     "some columns of classes": (
         table("{},{},5,0.5", "file,class_0,class_1,score"),
         "only some of its headings, 'file', 'class_0', 'class_1', 'score', are headings of",
+    ),
+    "a number and a box": (
+        table("{0},{1} 1 2 30 40", "ImageId,PredictionString"),
+        "'32 1 2 30 40' can be a class and its bounding box, or several classes; write only the",
     ),
     "two labels": (
         table("{0},{1},{4}", "file,given_label,corrected_label"),
