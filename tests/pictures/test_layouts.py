@@ -495,7 +495,7 @@ REFUSED = {
     ),
     "pictures of one class in each folder": (
         [*in_folders(lambda number: f"class_{LABELS[number - 1]}"), "class_0/a.png"],
-        "names contain no class: 1|pictures tell their classes, one in each of these folders: rename",
+        "names contain no class: 1|pictures tell their classes, one in each of these folders: re",
     ),
     "a folder by its English name": (
         ["tench/a.jpg", "n01443537/b.jpg"],
