@@ -118,6 +118,8 @@ def understood(
     known: NDArray[np.integer],
     what: str,
     known_as: str = OWN,
+    *,
+    other: Numbering | None = None,
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Convert the classes of a file to ImageNet's, with notes for the user.
 
@@ -130,6 +132,8 @@ def understood(
         known: (n,) known class of each.
         what: name of the file.
         known_as: name of the known classes, for the notes.
+        other: their numbering, if it is known from other pictures of the same file; by default it
+            is looked for in these pictures.
 
     Returns:
         (n, w) classes, and notes that start with "note: " or "warning: ".
@@ -139,9 +143,9 @@ def understood(
     """
     refuse_cut(classes, known, known_as)
     plain = agreement(classes, known)
-    if plain.fits or plain.n < 2:
+    if plain.fits or (plain.n < 2 and other is None):
         return classes, ()
-    other = numbering(classes, known)
+    other = other or numbering(classes, known)
     if other and numbers_of(keys) is not None:
         mapped = other.of(classes)
         found = agreement(mapped, known)

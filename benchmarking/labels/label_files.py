@@ -20,9 +20,11 @@ from benchmarking.io.downloads import cache_folder
 from benchmarking.io.npy_files import read_array, read_integers
 from benchmarking.io.user_folders import expanded
 from benchmarking.labels.agreement import (
+    Numbering,
     agreement,
     chance_warning,
     doubts,
+    numbering,
     numbers_of,
     understood,
 )
@@ -43,7 +45,12 @@ from benchmarking.labels.label_tables import (
     picture_column,
     record_table,
 )
-from benchmarking.labels.picture_names import PictureNames, looks_like_a_picture, rows_named
+from benchmarking.labels.picture_names import (
+    PictureNames,
+    looks_like_a_picture,
+    number_of,
+    rows_named,
+)
 from benchmarking.labels.row_order import placed
 
 T = TypeVar("T")
@@ -400,9 +407,23 @@ def _of_table(
     if outside:
         notes += (f"note: {what}: {outside:,} validation pictures are not in this set",)
     if known is not None:
-        classes, more = understood(classes, [keys[row] for row in numbers], known[numbers], what)
+        mine, own = [keys[row] for row in numbers], known[numbers]
+        is_strange = outside and not agreement(classes, own).fits
+        other = _numbering_of_all(found) if is_strange else None
+        classes, more = understood(classes, mine, own, what, other=other)
         notes += more
     return _without_empty(numbers, classes, notes)
+
+
+def _numbering_of_all(found: _Entries) -> Numbering | None:
+    """Another numbering of the classes of a file, from all validation pictures that it names.
+
+    The pictures of the set may be too few of each class to find it.
+    """
+    numbers = [number_of(name) or 0 for name in found.names or ()]
+    filled = np.flatnonzero(numbers)
+    known = validation_labels()[np.array(numbers, dtype=np.intp)[filled] - 1].astype(np.int64)
+    return numbering(found.classes[filled], known)
 
 
 def _refuse_counted(classes: NDArray[np.int64], numbers: NDArray[np.intp] | None) -> None:
@@ -433,6 +454,11 @@ def _entries(path: Path, table: LabelTable, known: PictureNames) -> _Entries:
     if table.unused:
         unused = ", ".join(map(repr, table.unused))
         notes = (f"note: {path}: columns that were not read: {unused}",)
+    if table.joined:
+        notes += (
+            f"note: {path}: it has no headings, so the classes of all {table.joined} columns "
+            "beside the names count as right",
+        )
     if names is not None and len(set(names)) < len(names):
         raise ValueError(f"{len(names) - len(set(names))} names occur more than once")
     are_numbers = all(re.fullmatch("[0-9]{1,9}", name) for name in names or ())

@@ -23,6 +23,7 @@ _CLASSES = re.compile(
 )
 """Headings of a column of classes, reduced in the same way; Kaggle uses PredictionString."""
 
+_SEPARATOR_LINE = re.compile(r'\A\s*"?sep=[^\r\n]"?[ \t]*[\r\n]+', re.IGNORECASE)
 _FEW = 4  # smallest number of lines at which a column is recognised as a line counter
 _SHOWN = 8  # headings that an error names
 _HOT = {"0": False, "0.0": False, "1": True, "1.0": True}
@@ -38,11 +39,13 @@ class LabelTable:
         names: names of the pictures, one per line; None if the table is a list without names.
         classes: the classes of each line.
         unused: headings of the columns that were not read.
+        joined: number of columns without headings whose classes all count as right, if they differ.
     """
 
     names: tuple[str, ...] | None
     classes: tuple[tuple[int, ...], ...]
     unused: tuple[str, ...] = ()
+    joined: int = 0
 
 
 def decoded(data: bytes) -> str:
@@ -58,12 +61,14 @@ def decoded(data: bytes) -> str:
 def cells_of(text: str) -> list[list[str]]:
     """Split a text into lines of cells, without blanks around each cell.
 
-    The separator is the first of tab, semicolon and comma that occurs in every line. If there is
-    none, it is a comma that occurs in any line, or else a blank.
+    A first line such as "sep=;", which tells spreadsheets the separator, is left out. The separator
+    is the first of tab, semicolon and comma that occurs in every line. If there is none, it is a
+    comma that occurs in any line, or else a blank.
 
     Raises:
         csv.Error: a quoted cell does not end.
     """
+    text = _SEPARATOR_LINE.sub("", text)
     lines = [line for line in text.splitlines() if line.strip()]
     found = next((one for one in "\t;," if all(one in line for line in lines)), None)
     if found is None and any("," in line for line in lines):
@@ -92,7 +97,7 @@ def label_table(text: str, is_picture: IsPicture) -> LabelTable:
         raise ValueError("it is empty")
     headings = _headings(lines[0], is_picture)
     body = lines[1:] if headings else lines
-    body = [line for line in body if not line[0].startswith("# ")]
+    body = [line for line in body if line[0] != "#" and not line[0].startswith("# ")]
     if not body:
         raise ValueError("it has only headings")
     width = max(map(len, [headings, *body]))
@@ -139,13 +144,14 @@ def picture_column(text: str, is_picture: IsPicture, is_known: IsPicture) -> lis
 
 def _headings(line: Sequence[str], is_picture: IsPicture) -> tuple[str, ...]:
     """The first line if it contains headings, neither pictures nor classes; else ()."""
-    if line and line[0].startswith("#"):
+    is_comment = bool(line) and line[0].startswith("#")
+    if is_comment:
         line = [line[0].lstrip("# "), *line[1:]]
         line = line if line[0] else line[1:]
     elif any(map(is_picture, line)) or any(map(_is_class, line)):
         return ()
     known = [is_name_heading(cell) or is_class_heading(cell) for cell in line]
-    return tuple(line) if any(known) or len(line) > 1 else ()
+    return tuple(line) if any(known) or (len(line) > 1 and not is_comment) else ()
 
 
 def _by_heading(
@@ -163,6 +169,8 @@ def _by_heading(
         raise ValueError(
             f"{columns[meant[0]][0]!r} is not a class; classes are numbers or WordNet ids"
         )
+    for one in at:
+        _refuse_boxes(headings[one], columns[one])
     classes = _joined(headings, [columns[one] for one in at], at)
     used = {*at, names_at}
     unused = tuple(name for one, name in enumerate(headings) if one not in used and name)
@@ -173,6 +181,19 @@ def _by_heading(
             raise ValueError(f"none of its headings, {_listed(headings)}, is a heading of pictures")
         return LabelTable(None, classes, unused)
     return LabelTable(tuple(columns[names_at]), classes, unused)
+
+
+def _refuse_boxes(heading: str, cells: Sequence[str]) -> None:
+    """Refuse bounding boxes behind numbers of classes, which would be read as further classes."""
+    if _plain(heading) != "predictionstring":
+        return
+    for cell in cells:
+        first, *more = cell.split() or [""]
+        if more and not is_wnid(first):
+            raise ValueError(
+                f"{cell!r} can be a class and its bounding box, or several classes; write only the "
+                "class, or its WordNet id before the box"
+            )
 
 
 def _without_headings(columns: Sequence[Sequence[str]], is_picture: IsPicture) -> LabelTable:
@@ -192,7 +213,9 @@ def _without_headings(columns: Sequence[Sequence[str]], is_picture: IsPicture) -
             f"{len(rest)} columns beside the names are WordNet ids and numbers; write headings, or "
             "keep only one column of classes"
         )
-    return LabelTable(tuple(columns[names_at]), _of_several(rest, parsed))
+    classes = _of_several(rest, parsed)
+    differ = not _are_hot(rest) and len(rest) > 1 and any(len(one) > 1 for one in classes)
+    return LabelTable(tuple(columns[names_at]), classes, joined=len(rest) if differ else 0)
 
 
 def column_of_names(headings: Sequence[str]) -> int | None:
@@ -253,7 +276,7 @@ def _of_several(
 
     The class of a one-hot column is the number in its heading, or else its position.
     """
-    if len(columns) > 2 and all(cell in _HOT for cells in columns for cell in cells):
+    if _are_hot(columns):
         numbers = [int(found[0]) for name in headings if (found := re.findall("[0-9]+", name))]
         known = numbers if len(set(numbers)) == len(columns) else range(len(columns))
         lines = zip(*columns, strict=True)
@@ -262,6 +285,11 @@ def _of_several(
             for line in lines
         )
     return tuple(map(_flat, zip(*parsed, strict=True)))
+
+
+def _are_hot(columns: Sequence[Sequence[str]]) -> bool:
+    """Whether columns have a 0 or 1 for each class."""
+    return len(columns) > 2 and all(cell in _HOT for cells in columns for cell in cells)
 
 
 def _has_classes(cells: Sequence[str]) -> bool:

@@ -132,6 +132,11 @@ def looks_like_a_picture(name: str) -> bool:
     return PurePosixPath(last).suffix.lower() in PICTURE_SUFFIXES or _number(last) is not None
 
 
+def number_of(name: str) -> int | None:
+    """Number of the validation picture that a name or path means; None if it means none."""
+    return _number(_parts(name)[-1])
+
+
 def _parts(name: str) -> tuple[str, ...]:
     parts = [part for part in name.strip().replace("\\", "/").split("/") if part not in ("", ".")]
     return tuple(parts) or ("",)

@@ -19,6 +19,7 @@ from benchmarking.labels.agreement import (
     DEVIATIONS,
     OWN,
     Agreement,
+    Numbering,
     agreement,
     numbering,
     numbers_of,
@@ -89,16 +90,19 @@ def placed(
         UnknownOrder: the list agrees with the known classes in neither order, or in both.
         BenchmarkError: the list has too few or too many entries.
     """
+    other = None
     try:
         order = best_order(classes, keys, known)
     except UnknownOrder:
         ways = orders(len(classes), keys).items()
-        fit = [(name, entries) for name, entries in ways if numbering(classes[entries], known)]
+        found = {name: _numbering(classes, name, entries, known) for name, entries in ways}
+        fit = {name: one for name, one in found.items() if one is not None}
         if len(fit) != 1:
             raise
-        ((name, entries),) = fit
+        ((name, other),) = fit.items()
+        entries = dict(ways)[name]
         order = Order(name, entries, agreement(classes[entries], known))
-    renumbered, notes = understood(classes[order.entries], keys, known, what, known_as)
+    renumbered, notes = understood(classes[order.entries], keys, known, what, known_as, other=other)
     if order.name == NUMBERS:
         share = agreement(renumbered, known)
         notes = (
@@ -110,6 +114,20 @@ def placed(
         part = f"{len(order.entries):,} of its {len(classes):,} entries"
         notes = (*notes, f"note: {what}: {part} belong to this set")
     return Placed(renumbered, order.entries, notes)
+
+
+def _numbering(
+    classes: NDArray[np.int64], order: str, entries: NDArray[np.intp], known: NDArray[np.integer]
+) -> Numbering | None:
+    """Another numbering of the classes of a list in this order; None if it has none.
+
+    If the list is for the whole validation set, all its entries are compared, since a part of the
+    set may have too few pictures of each class.
+    """
+    if len(classes) != len(entries):
+        known = validation_labels().astype(np.int64)
+        entries = np.arange(len(known)) if order == NUMBERS else np.argsort(validation_rows())
+    return numbering(classes[entries], known)
 
 
 def orders(length: int, keys: Sequence[str]) -> dict[str, NDArray[np.intp]]:

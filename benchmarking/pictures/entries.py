@@ -43,6 +43,22 @@ class Entry(NamedTuple):
         return f"{self.folder}/{self.name}" if self.folder else self.name
 
 
+def folder_and_name(path: str) -> tuple[str, str]:
+    r"""Folder and name from the path of a file or folder, which programs write in different ways.
+
+    The path is never used to write a file.
+
+    >>> folder_and_name("./val/n01440764/a.JPEG"), folder_and_name("n01440764\\a.JPEG")
+    (('val/n01440764', 'a.JPEG'), ('n01440764', 'a.JPEG'))
+    """
+    if "\\" in path:
+        path = path.replace("\\", "/")
+    folder, _, name = path.rstrip("/").rpartition("/")
+    if folder.startswith(("/", ".")) or "//" in folder or "/." in folder:
+        folder = "/".join(part for part in folder.split("/") if part not in ("", "."))
+    return folder, name if name != "." else ""
+
+
 @dataclass
 class Groups:
     """The files and folders of a place, grouped by what they are.

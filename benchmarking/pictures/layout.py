@@ -17,12 +17,26 @@ from benchmarking.pictures.entries import Entry, Groups, grouped
 from benchmarking.pictures.findings import Finding, finding
 from benchmarking.pictures.image_set import Picture, Place, in_order
 from benchmarking.pictures.layout_refusals import refusals
-from benchmarking.pictures.names import NO_CLASS, ClassFolders, number_within, original_of
+from benchmarking.pictures.names import (
+    NO_CLASS,
+    ClassFolders,
+    class_of_folder,
+    info_from_name,
+    info_from_usual_name,
+    number_within,
+    original_of,
+)
 
 EXPECTED = (
     "expected folders named by WordNet id (n01440764), or files named "
     "ILSVRC2012_val_00000001.JPEG to ILSVRC2012_val_00050000.JPEG"
 )
+
+ARCHIVES = (
+    *(".tar", ".zip", ".7z", ".rar", ".tgz", ".tbz2", ".txz"),
+    *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst"),
+)
+"""Suffixes of archives, in lower case."""
 
 _SHOWN = 10  # largest number of kinds of files that a note names
 _MANY = 3  # smallest number of files that a note groups by their suffix
@@ -85,9 +99,26 @@ def usable(where: str, reading: Reading) -> tuple[Picture, ...]:
     if not reading.pictures:
         present = [f"{_without_kind(one)}; {one.advice}" for one in reading.findings]
         present += [note(reading.left_out)] if reading.left_out else []
+        present += [_on_archives(reading.left_out)] if _on_archives(reading.left_out) else []
         more_text = "".join(f" It has {one}." for one in present)
         raise PictureError(f"{where} holds no pictures; {EXPECTED}.{more_text}")
     return reading.pictures
+
+
+def _on_archives(left_out: Sequence[str]) -> str:
+    """What to do with the archives among these paths; "" if there are none."""
+    packed = [name.rpartition("/")[2] for name in left_out if name.lower().endswith(ARCHIVES)]
+    if not packed:
+        return ""
+    stem = packed[0].partition(".")[0]
+    if class_of_folder(stem, "wnid") is None:
+        return (
+            "archives, which are not read there: unpack them, and give the folder of the pictures"
+        )
+    return (
+        "archives of classes, which are not read there: unpack each into a folder of its name, "
+        f"such as {stem}, and give the folder above these"
+    )
 
 
 def _without_kind(found: Finding) -> str:
@@ -140,6 +171,25 @@ def repeats(pictures: Iterable[Picture]) -> list[Finding]:
             "remove the copies",
         ),
     ]
+
+
+def misfiled(pictures: Iterable[Picture]) -> list[Finding]:
+    """Findings about pictures whose file names contain another class than their own."""
+    return finding(
+        "wrong-folder",
+        "pictures whose name belongs to a different class than their folder: {n}",
+        [
+            picture.key
+            for picture in pictures
+            if picture.label != NO_CLASS
+            and _class_in(picture.key.rpartition("/")[2]) not in (NO_CLASS, *picture.right)
+        ],
+        "put each into the folder of its own class",
+    )
+
+
+def _class_in(name: str) -> int:
+    return (info_from_usual_name(name) or info_from_name(name)).label
 
 
 def _place(entry: Entry) -> Place:

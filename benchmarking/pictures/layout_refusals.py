@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from benchmarking.labels.imagenet import class_names, wnids
 from benchmarking.pictures.entries import Entry, Groups
@@ -56,6 +56,8 @@ def _unknown_folders(groups: Groups, naming: ClassFolders) -> list[Finding]:
     numbered = [e for e in groups.no_class if is_index(_last(e.folder))]
     numbered += [e for e, _ in groups.by_name if is_index(_last(e.folder))]
     numbers = {e.folder for e in numbered}
+    if naming == "wnid" and _is_no_class(groups, numbers):
+        numbers = set()
     if naming == "index":  # a class in the file names is not enough here
         beside += [
             e.folder
@@ -105,6 +107,12 @@ def _advice_on_numbers(files: Sequence[Entry], naming: ClassFolders) -> str:
         return f"an index is one of 0 to 999; {rename}"
     labels = [(int(_last(e.folder)), info_from_name(e.name).label) for e in files]
     known = [(number, label) for number, label in labels if label != NO_CLASS]
+    agreeing = sum(number == label for number, label in known)
+    if 2 * agreeing < len(known) and (mixed := _of_several_classes(known)):
+        return (
+            f"{mixed[0]} holds pictures of several classes, so it is no class folder; move all "
+            "pictures into one folder"
+        )
     option = '--class-folders index (in Python class_folders="index")'
     wrong = min(((number, label) for number, label in known if number != label), default=None)
     if wrong:
@@ -127,6 +135,24 @@ def _advice_on_numbers(files: Sequence[Entry], naming: ClassFolders) -> str:
     )
 
 
+def _of_several_classes(known: Iterable[tuple[int, int]]) -> list[int]:
+    """The numbers that have more than one label, sorted."""
+    labels = defaultdict(set)
+    for number, label in known:
+        labels[number].add(label)
+    return sorted(number for number, found in labels.items() if len(found) > 1)
+
+
+def _is_no_class(groups: Groups, folders: Collection[str]) -> bool:
+    """Whether these are one folder of pictures of several classes, all told by their file names.
+
+    Programs that expect class folders get such a folder, often named 0, for unsorted pictures.
+    """
+    if len(folders) != 1 or any(e.folder in folders for e in groups.no_class):
+        return False
+    return len({info.label for e, info in groups.by_name if e.folder in folders}) > 1
+
+
 def _unknown_names(groups: Groups, naming: ClassFolders) -> list[Finding]:
     """Files outside class folders whose names contain no class."""
     roots = {_root(folder) for folder in groups.class_folders}
@@ -147,7 +173,9 @@ def _unknown_names(groups: Groups, naming: ClassFolders) -> list[Finding]:
             "test-set",
             "pictures of the test set, whose labels are not published: {n}",
             tests,
-            "give the validation set, whose files are named ILSVRC2012_val_XXXXXXXX.JPEG",
+            f"unpack them, and give {_validation_folder({e.folder for e, _ in groups.by_name})}"
+            if groups.by_name
+            else "give the validation set, whose files are named ILSVRC2012_val_XXXXXXXX.JPEG",
         ),
         *finding(
             "unknown-name",
@@ -169,6 +197,12 @@ def _misplaced(groups: Groups) -> list[Finding]:
     beside = [e for e in loose if e.folder in roots]
     elsewhere = {e.folder for e in loose}.difference(roots, unknown)
     several = {*roots, *elsewhere} if len(roots) > 1 or elsewhere else set()
+    if not roots:  # pictures side by side, in more than one folder
+        flat = {entry.folder for entry, _ in groups.by_name}
+        are_classes = all(may_be_class_folder(_last(folder)) for folder in flat)
+        numbers = [info.number for _, info in groups.by_name]
+        is_one_set = all(numbers) and len(set(numbers)) == len(numbers)
+        several = flat if len(flat) > 1 and not (are_classes or is_one_set) else set()
     twice = defaultdict(list)
     for folder, label in groups.class_folders.items():
         twice[_root(folder), label].append(folder)
@@ -183,7 +217,7 @@ def _misplaced(groups: Groups) -> list[Finding]:
             "several-sets",
             "several folders with pictures of their own: {n}",
             [folder or "." for folder in several],
-            "unpack them, and give one of the folders",
+            f"unpack them, and give {_validation_folder(several)}",
         ),
         *finding(
             "nested-folders",
@@ -198,6 +232,13 @@ def _misplaced(groups: Groups) -> list[Finding]:
             "keep one folder of each class",
         ),
     ]
+
+
+def _validation_folder(folders: Collection[str]) -> str:
+    """The only one of these folders, or the only one with the name of a validation set."""
+    named = [folder for folder in folders if _last(folder) in ("val", "validation")]
+    found = named or [*folders]
+    return found[0] if len(found) == 1 and found[0] else "one of the folders"
 
 
 def _within(path: str) -> str:

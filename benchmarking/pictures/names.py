@@ -47,7 +47,9 @@ _PARTIAL = (
 _OF_SYSTEMS = frozenset(
     {
         *("__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@tmp", "lost+found"),
-        *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000"),
+        *("@recently-snapshot", "@sharebin", "@synofinder-log"),
+        *("$recycle.bin", "recycler", "recycled", "system volume information"),
+        *(f"found.{number:03d}" for number in range(10)),
         *("__pycache__", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini"),
     }
 )
@@ -91,8 +93,9 @@ class NameInfo(NamedTuple):
     Attributes:
         label: class of the picture; NO_CLASS if the name contains no class.
         number: file number of the validation picture; 0 if it is not one.
-        key: name of the picture within an image set. Hugging Face's names of validation pictures
-            are replaced by the original ones, so that both give the same image set.
+        key: name of the picture within an image set. Other names of validation pictures, as Hugging
+            Face has them, or with .jpg or without a suffix, are replaced by the original ones, so
+            that all give the same image set.
         contradicts: whether the name contains two different classes.
     """
 
@@ -148,9 +151,9 @@ def info_from_name(name: str) -> NameInfo:
     >>> info_from_name("n01440764_10026.JPEG").label
     0
     """
-    number = validation_number(name)
+    number = validation_number(name) or validation_number(f"{name}.JPEG")
     if number:
-        key = validation_key(number) if _WNID.search(name) else name
+        key = validation_key(number) if _is_original(name) else name
         return NameInfo(_labels()[number - 1], number, key, contradicts=False)
     number = number_within(name)
     if number:
@@ -164,6 +167,12 @@ def info_from_name(name: str) -> NameInfo:
     behind = _WNID.search(name, start.end() - 1) if start else None
     contradicts = bool(start and behind and behind[1].lower() != start[1].lower())
     return NameInfo(label, 0, name, contradicts and label != NO_CLASS)
+
+
+def _is_original(name: str) -> bool:
+    """Whether a validation picture with this name can be the original one, which is a JPEG."""
+    suffix = f".{name.rpartition('.')[2].lower()}"
+    return "." not in name or suffix in SUFFIXES_BY_FORMAT["JPEG"] or bool(_WNID.search(name))
 
 
 def info_from_usual_name(name: str) -> NameInfo | None:

@@ -30,7 +30,10 @@ WHOLE = {
     "a blank after the comma": table("{}, {}"),
     "blanks around all": table(" {} , {} ", " file , label "),
     "caffe": table("{} {}"),
+    "a comment before": "# val.txt of Caffe\n" + table("{} {}"),
     "several blanks": table("{}   {}  "),
+    "the separator in the first line": "sep=;\n" + table("{};{}", "file;label"),
+    "the separator in quotes": '"sep=,"\r\n' + table("{},{}"),
     "tabs": table("{}\t{}", "filename\tclass"),
     "semicolons": table("{};{}", "Bild;label;", KEYS).replace("Bild", "Image"),
     "semicolons and a point": table("{};{}.0"),
@@ -106,6 +109,17 @@ def test_several_classes_are_read_if_all_other_columns_contain_classes(tmp_path,
     assert labels.classes.tolist() == [[label, 5] for label in CLASSES]
 
 
+def test_a_note_says_that_all_columns_without_headings_count_as_classes(tmp_path):
+    path = tmp_path / "l.csv"
+    path.write_text(table("{},{},0"))  # a decimal comma, perhaps
+    assert labels_from(path, KEYS).notes == (
+        f"note: {path}: it has no headings, so the classes of all 2 columns beside the names count "
+        "as right",
+    )
+    path.write_text(table("{0},{1},{2}"))
+    assert labels_from(path, KEYS).notes == ()
+
+
 def test_three_columns_of_classes_are_not_taken_for_one_hot_columns(tmp_path):
     (tmp_path / "l.csv").write_text(table("{},{},5,7", "file,label1,label2,label3"))
     labels = labels_from(tmp_path / "l.csv", KEYS)
@@ -144,6 +158,10 @@ REFUSED = {
     "a column for each name of a class": (
         table("{},0,0,0,1,0,0,0,0,0", "file," + ",".join(f"fish {at}" for at in "abcdefghi")),
         "none of its headings, 'file', .*, 'fish g' and 2 more, is a heading of classes",
+    ),
+    "a number and a box": (
+        table("{0},{1} 1 2 30 40", "ImageId,PredictionString"),
+        "'32 1 2 30 40' can be a class and its bounding box, or several classes; write only the",
     ),
     "two labels": (
         table("{0},{1},{4}", "file,given_label,corrected_label"),

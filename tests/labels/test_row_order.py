@@ -128,6 +128,22 @@ def test_the_numbering_of_the_development_kit_is_recognised_and_mapped(tmp_path)
     assert "has the class numbers of the ILSVRC development kit, 1 to 1000" in labels.notes[1]
 
 
+@pytest.mark.parametrize("with_names", [False, True], ids=["a list", "a table with names"])
+@pytest.mark.parametrize("n", [1, 4, 500])
+def test_the_numbering_of_the_development_kit_is_found_for_few_pictures_too(
+    tmp_path, with_names, n
+):
+    """The pictures of the set alone are too few; the file has all 50,000."""
+    own = np.random.default_rng(5).permutation(1000) + 1
+    path = tmp_path / "ILSVRC2012_validation_ground_truth.txt"
+    names = [f"{validation_key(number)} " if with_names else "" for number in range(1, 50_001)]
+    path.write_text("".join(f"{a}{own[b]}\n" for a, b in zip(names, BY_NUMBER, strict=True)))
+    rows = np.arange(n) * (50_000 // n)
+    labels = labels_from(path, [KEYS[row] for row in rows], BY_ROW[rows])
+    assert (labels.classes[:, 0] == BY_ROW[rows]).all()
+    assert "has the class numbers of the ILSVRC development kit, 1 to 1000" in "".join(labels.notes)
+
+
 def test_a_numbering_with_two_numbers_for_one_class_is_not_accepted():
     own = np.arange(1000)
     own[999] = 998

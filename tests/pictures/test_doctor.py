@@ -7,6 +7,7 @@ import shutil
 import struct
 import tarfile
 import warnings
+import zipfile
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -222,7 +223,8 @@ def test_a_tar_with_a_repeated_number_has_no_fingerprint(tmp_path):
         for folder in ("a", "b"):
             add(tar, f"{folder}/{validation_key(1)}", folder.encode())
     found = doctor(tmp_path / "val.tar")
-    assert [f["kind"] for f in found["findings"]] == ["repeated-number", "no-picture"]
+    kinds = ["several-sets", "repeated-number", "no-picture"]
+    assert [f["kind"] for f in found["findings"]] == kinds
     assert found["fingerprint"] is None
 
 
@@ -290,6 +292,15 @@ def test_members_of_a_tar_keep_their_names_in_any_folder(tmp_path):
     with tarfile.open(path, "w") as tar:
         add(tar, f"val/{validation_key(2)}", b"")
     assert findings(path, "--quick") == {"empty-file": (1, [validation_key(2)])}
+
+
+@pytest.mark.parametrize("options", [("--quick",), ()])
+def test_an_empty_file_in_a_zip_is_found(tmp_path, seven, options):
+    path = tmp_path / "val.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.write(seven[0], "n01440764/a.JPEG")
+        file.writestr("n01440764/b.JPEG", b"")
+    assert findings(path, *options) == {"empty-file": (1, ["b.JPEG"])}
 
 
 def test_a_tar_with_other_members(tmp_path):

@@ -1,7 +1,8 @@
-"""Common layouts in every form: a folder and a tar of the same layout give the same image set.
+"""Common layouts in every form: the same layout gives the same image set in each of them.
 
-A layout is a list of paths. A form is a function that creates a folder or a tar with these paths.
-The tests of layouts run for every form in FORMS.
+A layout is a list of paths. A form is a function that creates a folder, a tar or a zip file with
+these paths. The tests of layouts run for every form in FORMS. A new form is one more function
+there; a new layout is one more line in SAME, BESIDE or REFUSED.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import gzip
 import io
 import os
 import shutil
+import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
@@ -77,10 +79,25 @@ def as_tar(place: Path, paths: Iterable[str], top: str = "") -> Path:
     return place
 
 
+def as_zip(place: Path, paths: Iterable[str], top: str = "") -> Path:
+    place = place.with_name(f"{place.name}.zip")
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in paths:
+            name, _, target = path.partition(" -> ")
+            member = zipfile.ZipInfo(top + name)
+            member.filename = top + name  # ZipInfo cuts some names
+            if target:
+                member.external_attr = (stat.S_IFLNK | 0o777) << 16
+            file.writestr(member, target or (b"" if path.endswith("/") else content(path)))
+    return place
+
+
 FORMS: Mapping[str, Callable[[Path, Iterable[str]], Path]] = {
     "folder": as_folder,
     "tar": as_tar,
     "tar with Kaggle's root": lambda place, paths: as_tar(place, paths, "ILSVRC/Data/CLS-LOC/val/"),
+    "zip": as_zip,
+    "zip with a folder in it": lambda place, paths: as_zip(place, paths, "val/"),
 }
 
 
@@ -92,6 +109,7 @@ def form(request, tmp_path) -> Callable[[Iterable[str]], Path]:
 
 USUAL = tuple(f"{wnid(number)}/{validation_key(number)}" for number in NUMBERS)
 FLAT = tuple(validation_key(number) for number in NUMBERS)
+STEMS = tuple(name.removesuffix(".JPEG") for name in FLAT)
 HUGGING_FACE = tuple(f"ILSVRC2012_val_{number:08d}_{wnid(number)}" for number in NUMBERS)
 
 
@@ -110,6 +128,15 @@ SAME = {
     "Hugging Face, flat": named(HUGGING_FACE, ".JPEG"),
     "Hugging Face, .jpg": named(HUGGING_FACE, ".jpg"),
     "Hugging Face, .jpeg": named(HUGGING_FACE, ".jpeg"),
+    ".jpg": named(STEMS, ".jpg"),
+    ".jpeg in class folders": in_folders(wnid, named(STEMS, ".jpeg")),
+    "upper case": tuple(name.upper() for name in FLAT),
+    "lower case": tuple(name.lower() for name in FLAT),
+    "no suffix": STEMS,
+    "no suffix, in class folders": in_folders(wnid, STEMS),
+    "no suffix, Hugging Face": HUGGING_FACE,
+    "in one folder for all": named(tuple(f"0/{name}" for name in STEMS), ".JPEG"),
+    "some in a numbered folder": (*FLAT[:1], *(f"0/{name}" for name in FLAT[1:])),
     "Hugging Face, .png": named(HUGGING_FACE, ".png"),
     "Hugging Face, in class folders": in_folders(wnid, named(HUGGING_FACE, ".JPEG")),
     "upper-case folders": in_folders(lambda number: wnid(number).upper()),
@@ -135,10 +162,15 @@ def test_every_layout_gives_the_same_image_set_as_the_usual_one(form, layout, tm
     assert quick(str(place)) == []
 
 
+def test_the_suffix_of_an_archive_is_no_part_of_the_name_of_its_image_set(form):
+    place = form(USUAL)
+    assert default_name(str(place), open_pictures(str(place)).pictures) == "place"
+
+
 def test_the_keys_of_other_pictures_are_their_file_names(form):
-    names = ["n01440764/ILSVRC2012_val_00000293.jpg", "n01440764/n01440764_1_n01440764.JPEG"]
+    names = ["n01440764/ILSVRC2012_val_00000293.png", "n01440764/n01440764_1_n01440764.JPEG"]
     found = {p.key for p in open_pictures(str(form([*names, "n01440764/a.PNG"]))).pictures}
-    assert found == {"ILSVRC2012_val_00000293.jpg", "n01440764_1_n01440764.JPEG", "a.PNG"}
+    assert found == {"ILSVRC2012_val_00000293.png", "n01440764_1_n01440764.JPEG", "a.PNG"}
 
 
 def test_the_whole_validation_set_with_names_of_hugging_face_is_called_imagenet_val(tmp_path):
@@ -164,11 +196,31 @@ WRITTEN = {
 }
 
 
+@pytest.mark.parametrize("archived", [as_tar, as_zip], ids=["tar", "zip"])
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
 @pytest.mark.parametrize("layout", [USUAL, FLAT], ids=["in class folders", "flat"])
-def test_every_way_to_write_the_paths_of_a_tar_gives_the_same_set(layout, written, tmp_path):
-    place = as_tar(tmp_path / "place", [*map(written, layout), "README"])
+def test_every_way_to_write_the_paths_of_an_archive_gives_the_same_set(
+    layout, written, archived, tmp_path
+):
+    place = archived(tmp_path / "place", [*map(written, layout), "README"])
     assert fingerprint(place) == fingerprint(as_folder(tmp_path / "usual", USUAL))
+
+
+def test_paths_that_an_unpacked_zip_of_windows_leaves_as_file_names_are_read(tmp_path):
+    place = as_folder(tmp_path / "place", [path.replace("/", "\\") for path in USUAL])
+    assert {path.name for path in place.iterdir()} == {path.replace("/", "\\") for path in USUAL}
+    assert fingerprint(place) == fingerprint(as_folder(tmp_path / "usual", USUAL))
+
+
+def test_folders_in_a_zip_of_windows_are_not_pictures(tmp_path):
+    place = tmp_path / "val.zip"
+    with zipfile.ZipFile(place, "w") as file:
+        for path in (*USUAL, *(f"{path.split('/')[0]}/" for path in USUAL)):
+            member = zipfile.ZipInfo("x")
+            member.filename = f"val\\{path}".replace("/", "\\")
+            file.writestr(member, b"" if path.endswith("/") else content(path))
+    assert fingerprint(place) == fingerprint(as_folder(tmp_path / "usual", USUAL))
+    assert quick(str(place)) == []
 
 
 # Other files beside the pictures
@@ -182,6 +234,8 @@ BESIDE = {
     "a system's folders in a class": [f"{USUAL[0].split('/')[0]}/@eaDir/y.jpg"],
     "macOS": ["__MACOSX/._x.JPEG", ".DS_Store", f"{USUAL[0].split('/')[0]}/.DS_Store"],
     "Windows": ["$RECYCLE.BIN/a.jpg", "System Volume Information/b.jpg", "Thumbs.db"],
+    "storage devices": ["@Recently-Snapshot/a.jpg", "#recycle/b.JPEG", ".@__thumb/c.jpg"],
+    "a repaired disk": ["FOUND.001/a.JPEG", "FOUND.001/FILE0000.CHK"],
     "notebooks": [".ipynb_checkpoints/a-checkpoint.jpg", "look.ipynb"],
     "where a download came from": [f"{USUAL[0]}:Zone.Identifier"],
     "AppleDouble": ["._README", *(path.replace("/", "/._") for path in USUAL)],
@@ -290,6 +344,14 @@ def test_open_images_warns_of_copies_too(tmp_path, capsys):
         Image.new("RGB", (8, 8)).save(path)
     assert len(open_images(tmp_path / "val")) == 2
     assert "warning: copied-file: copies beside their originals" in capsys.readouterr().err
+
+
+def test_open_images_warns_of_pictures_in_the_folder_of_another_class(tmp_path, capsys):
+    path = tmp_path / "val" / "n01440764" / "n01443537_1.png"
+    path.parent.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(path)
+    assert open_images(tmp_path / "val").labels.tolist() == [0]
+    assert "warning: wrong-folder: pictures whose name belongs to a" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -419,6 +481,10 @@ REFUSED = {
         ["ILSVRC2012_test_00000001.JPEG", "ILSVRC2012_test_00000002.JPEG"],
         "pictures of the test set, whose labels are not published: 2",
     ),
+    "the test set beside the validation set": (
+        ["test/ILSVRC2012_test_00000001.JPEG", *(f"val/{name}" for name in FLAT)],
+        "the test set, whose labels are not .*: 1 .*; unpack them, and give .*val|give the folder",
+    ),
     "half sorted": (
         [*USUAL[:2], FLAT[2]],
         "pictures beside class folders instead of in them: 1 .*00128",
@@ -426,6 +492,10 @@ REFUSED = {
     "an unknown picture beside": (
         [*USUAL, "all.png"],
         r"beside class folders instead of in them: 1 \(.*all.png",
+    ),
+    "pictures of one class in each folder": (
+        [*in_folders(lambda number: f"class_{LABELS[number - 1]}"), "class_0/a.png"],
+        "names contain no class: 1|pictures tell their classes, one in each of these folders: re",
     ),
     "a folder by its English name": (
         ["tench/a.jpg", "n01443537/b.jpg"],
@@ -442,7 +512,39 @@ REFUSED = {
         r"in place of pictures or of class folders: 1 \(.*n01440764\)",
     ),
     "half of everything": (["n01440764/a.JPEG.part"], "partial downloads, .*: 1"),
-    "archives of classes": (["n01440764.tar", "n01443537.tar", "n01484850.tar"], r"\*.tar \(3\)"),
+    "archives of classes": (
+        ["n01440764.tar", "n01443537.tar", "n01484850.tar"],
+        r"\*.tar \(3\).*unpack each into a folder of its name, such as n01440764, and give",
+    ),
+    "several archives": (
+        ["images.part1.zip", "images.part2.zip", "README"],
+        "archives, which are not read there: unpack them, and give the folder of the pictures",
+    ),
+    "training pictures in a folder of their own": (
+        [*(f"train/{wnid(n)}_{n}.JPEG" for n in NUMBERS), *(f"val/{name}" for name in FLAT)],
+        "several .* of their own: 2 .*train, .*val.; unpack them, and give (.*/)?val[.;]"
+        "|give the folder in it: .*/val",
+    ),
+    "a picture in two folders": (
+        [f"a/{FLAT[0]}", *(f"b/{name}" for name in FLAT)],
+        "several folders with pictures of their own: 2|give one of the folders in it: .*/a, .*/b",
+    ),
+    "a training picture beside a folder": (
+        ["n01440764_1.JPEG", *(f"more/{name}" for name in FLAT)],
+        "several folders with pictures of their own: 2|that name no ImageNet class: 1 .more",
+    ),
+    "a picture in a numbered folder and beside it": (
+        [FLAT[3], *(f"0/{name}" for name in FLAT)],
+        "several folders with pictures of their own: 2",
+    ),
+    "numbered folders that are no classes": (
+        [*(f"0/{name}" for name in FLAT[:2]), *(f"1/{name}" for name in FLAT[2:])],
+        "0 holds pictures of several classes, so it is no class folder; move all pictures into one",
+    ),
+    "a folder of known and unknown pictures": (
+        [*(f"0/{name}" for name in FLAT), "0/a.JPEG"],
+        "0 holds pictures of several classes, so it is no class folder",
+    ),
 }
 
 
@@ -464,13 +566,23 @@ def test_a_broken_link_in_place_of_a_picture_is_found(tmp_path):
 def test_a_tar_of_training_and_validation_pictures_is_refused(tmp_path):
     paths = [f"train/{USUAL[0]}", f"val/{USUAL[1]}"]
     with pytest.raises(
-        PictureError, match=r"several folders with pictures of their own: 2 \(train, val\); unpack"
+        PictureError,
+        match=r"several .* of their own: 2 \(train, val\); unpack them, and give val\.",
     ):
         open_pictures(str(as_tar(tmp_path / "all", paths)))
 
 
-@pytest.mark.parametrize("at", ["", "ILSVRC", "ILSVRC/Data", "ILSVRC/Data/CLS-LOC"])
-def test_the_error_for_kaggles_root_names_the_folder_of_pictures_in_it(tmp_path, at, capsys):
+KAGGLE = "input/imagenet-object-localization-challenge"
+
+
+@pytest.mark.parametrize(
+    ("root", "at"),
+    [
+        *[("", at) for at in ("", "ILSVRC", "ILSVRC/Data", "ILSVRC/Data/CLS-LOC")],
+        *[(f"{above}{KAGGLE}", "") for above in ("", "kaggle/", "a/b/c/d/kaggle/")],
+    ],
+)
+def test_the_error_for_kaggles_root_names_the_folder_of_pictures_in_it(tmp_path, root, at, capsys):
     data = "ILSVRC/Data/CLS-LOC"
     paths = [f"{data}/val/{name}" for name in FLAT]
     paths += [f"{data}/train/n01440764/n01440764_{n}.JPEG" for n in range(3)]
@@ -479,12 +591,13 @@ def test_the_error_for_kaggles_root_names_the_folder_of_pictures_in_it(tmp_path,
         "ILSVRC/Annotations/CLS-LOC/val/ILSVRC2012_val_00000001.xml",
         "ILSVRC/ImageSets/x.txt",
     ]
-    root = as_folder(tmp_path / "kaggle", paths)
-    right = root / data / "val"
+    paths += [f"ILSVRC/Annotations/CLS-LOC/train/n01440764/n01440764_{n}.xml" for n in range(3)]
+    place = as_folder(tmp_path / "place", [str(Path(root, path)) for path in paths])
+    right = place / root / data / "val"
     with pytest.raises(PictureError, match=f"give the folder in it: {right}"):
-        open_pictures(str(root / at))
-    assert main(["doctor", str(root / at), "--quick"]) == 1
-    assert f"give the folder in it: {right}\n" in capsys.readouterr().out
+        open_pictures(str(place / at))
+    assert main(["doctor", str(place / at), "--quick"]) in (1, 2)
+    assert f"give the folder in it: {right}" in "".join(capsys.readouterr())
     assert len(open_pictures(str(right)).pictures) == 4
 
 
@@ -613,6 +726,89 @@ def test_the_error_for_a_missing_path_names_the_part_that_exists(tmp_path, monke
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(PictureError, match="pipe' is neither a folder nor a regular file"):
         open_pictures(str(tmp_path / "pipe"))
+
+
+METHODS = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}
+
+
+@pytest.mark.parametrize(("method", "name"), METHODS.items(), ids=METHODS.values())
+def test_the_error_for_a_zip_with_another_compression_names_it(tmp_path, method, name):
+    with zipfile.ZipFile(tmp_path / "val.zip", "w", method) as file:
+        for path in USUAL:
+            file.writestr(path, content(path))
+    message = (
+        f"is compressed with {name}, which cannot be read in a zip.* Unpack it: 7z x .*val.zip"
+    )
+    with pytest.raises(PictureError, match=message):
+        open_pictures(str(tmp_path / "val.zip"))
+
+
+MISTAKEN = {
+    "a tar, named zip": ("val.zip", "tar", "is a tar whose name ends in .zip; give tar:"),
+    "a zip, named tar": (
+        "val.tar",
+        "zip",
+        "is a zip file whose name does not end in .zip; give zip:",
+    ),
+    "a compressed tar, named tar": (
+        "val.tar",
+        ".tar.gz",
+        "is compressed with gzip.* then give val/val.",
+    ),
+    "a compressed tar, named zip": (
+        "val.zip",
+        ".tar.gz",
+        "is compressed with gzip.* then give val/val.",
+    ),
+    "a page, named tar": ("val.tar", b"<!DOCTYPE html>", "is a web page or XML"),
+    "a page, named zip": ("val.zip", b"\n<html>", "is a web page or XML"),
+    "a pointer, named tar": (
+        "val.tar",
+        b"version https://git-lfs.github.com/spec/v1",
+        "git lfs pull",
+    ),
+    "a pointer, named zip": (
+        "val.zip",
+        b"version https://git-lfs.github.com/spec/v1",
+        "git lfs pull",
+    ),
+    "a pointer": ("val", b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+    "nothing, named tar": ("val.tar", b"", "is empty; download it again"),
+    "nothing, named zip": ("val.zip", b"", "is empty; download it again"),
+}
+
+
+@pytest.mark.parametrize(("name", "data", "message"), MISTAKEN.values(), ids=MISTAKEN)
+def test_the_error_for_a_file_with_a_wrong_suffix_says_what_it_is(tmp_path, name, data, message):
+    if isinstance(data, str):
+        made = as_tar(tmp_path / "x", USUAL) if data == "tar" else archive(tmp_path / "x", data)
+        made.rename(tmp_path / name)
+    else:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(PictureError, match=message):
+        open_pictures(str(tmp_path / name))
+
+
+def test_the_error_for_a_folder_with_only_an_archive_says_what_to_do_with_it(tmp_path):
+    (tmp_path / "zip").mkdir()
+    archive(tmp_path / "zip" / "x", "zip")
+    (tmp_path / "zip" / "x.tar").unlink()
+    with pytest.raises(PictureError, match=f"give the zip in it: {tmp_path}/zip/x.zip"):
+        open_pictures(str(tmp_path / "zip"))
+    hub = tmp_path / "datasets--ILSVRC--imagenet-1k"
+    (data := hub / "snapshots" / "0" / "data").mkdir(parents=True)
+    archive(tmp_path / "x", ".tar.gz").rename(data / "val_images.tar.gz")
+    with pytest.raises(
+        PictureError,
+        match=f"holds no pictures; in it, {data}/val_images.tar.gz is compressed with gzip, .*-C v",
+    ):
+        open_pictures(str(hub))
+
+
+def test_the_error_for_a_folder_of_tables_at_any_depth_names_their_folder(tmp_path):
+    place = as_folder(tmp_path / "hub", ["snapshots/0/data/validation-00000-of-00001.parquet"])
+    with pytest.raises(PictureError, match=f"give the folder in it: {place}/snapshots/0/data"):
+        open_pictures(str(place))
 
 
 def test_the_error_for_a_folder_with_only_the_tar_names_the_tar(tmp_path):

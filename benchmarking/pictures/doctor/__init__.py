@@ -28,6 +28,7 @@ _TROUBLE = {
     "unreadable-file": ("files that cannot be read: {n}", _COPY_AGAIN),
     "truncated": ("truncated pictures: {n}", _COPY_AGAIN),
     "undecodable": ("damaged pictures, which cannot be decoded: {n}", _COPY_AGAIN),
+    "empty-file": ("files without a byte: {n}", "copy them again"),
     "no-picture": (
         "files that are not pictures, although they are named like pictures: {n}",
         "move them elsewhere",

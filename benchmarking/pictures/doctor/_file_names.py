@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from benchmarking.labels.imagenet import validation_key, validation_labels
 from benchmarking.pictures.findings import Finding, finding
 from benchmarking.pictures.image_set import FilePart, Picture, Place
-from benchmarking.pictures.layout import repeats
-from benchmarking.pictures.names import NO_CLASS, info_from_name, number_within
+from benchmarking.pictures.layout import misfiled, repeats
+from benchmarking.pictures.names import number_within
 
 
 def wrong(files: Sequence[Picture]) -> list[Finding]:
@@ -17,12 +17,7 @@ def wrong(files: Sequence[Picture]) -> list[Finding]:
     numbers = [number for file in files if (number := number_within(_name(file)))]
     empty, unreadable = _without_bytes(files)
     return [
-        *finding(
-            "wrong-folder",
-            "pictures whose name belongs to a different class than their folder: {n}",
-            [file.key for file in files if _belongs(file) not in (file.label, NO_CLASS)],
-            "put each into the folder of its own class",
-        ),
+        *misfiled(files),
         *repeats(files),
         *_missing(numbers),
         *finding(
@@ -40,11 +35,6 @@ def wrong(files: Sequence[Picture]) -> list[Finding]:
 
 def _name(file: Picture) -> str:
     return file.key.rpartition("/")[2]
-
-
-def _belongs(file: Picture) -> int:
-    """The class from the name of a file; NO_CLASS if unknown, or if the file has no label."""
-    return NO_CLASS if file.label == NO_CLASS else info_from_name(_name(file)).label
 
 
 def _is_text(name: str) -> bool:
@@ -70,9 +60,10 @@ def _without_bytes(files: Iterable[Picture]) -> tuple[list[str], list[str]]:
 
 def _size(place: Place) -> int:
     """Size in bytes; 1 if it is unknown without reading, and OSError if the file is missing."""
-    if not isinstance(place, FilePart):
-        return 1  # a row of another store; predict reports its errors
-    return place.path.stat().st_size if place.size is None else place.size
+    size = getattr(place, "size", None)
+    if isinstance(place, FilePart) and size is None:
+        return place.path.stat().st_size
+    return 1 if size is None else int(size)  # a row of another store; predict reports its errors
 
 
 def _missing(numbers: Collection[int]) -> list[Finding]:

@@ -21,7 +21,7 @@ from benchmarking.labels.imagenet import validation_labels, validation_number
 from benchmarking.pictures.design import Design
 from benchmarking.pictures.findings import Finding
 from benchmarking.pictures.image_set import ALL_CLASSES, ImageSet, Picture, spread
-from benchmarking.pictures.layout import note, repeats
+from benchmarking.pictures.layout import misfiled, note, repeats
 from benchmarking.pictures.names import ClassFolders
 from benchmarking.pictures.picture_list import list_sha256
 from benchmarking.pictures.reading import OnBadImage, read_images
@@ -31,6 +31,8 @@ from benchmarking.pictures.set_facts import SetFacts
 from benchmarking.pictures.sets._forms import refusal
 from benchmarking.pictures.shards import GivenShard, Shard, shard_number
 from benchmarking.plugins import discover
+
+_ARCHIVE = re.compile(r"\.(?:tar|zip)$", re.IGNORECASE)  # not a part of an image set's name
 
 
 class Match(IntEnum):
@@ -76,8 +78,8 @@ class Contents:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Messages for the user: what was left out, and pictures that may count twice."""
-        found = (*self.findings, *repeats(self.pictures))
+        """Messages for the user: what was left out, and names that contradict a class or repeat."""
+        found = (*self.findings, *misfiled(self.pictures), *repeats(self.pictures))
         notes = [f"note: {self.note}"] if self.note else []
         return (*notes, *(f"warning: {one}" for one in found))
 
@@ -297,7 +299,7 @@ def default_name(where: str, pictures: Sequence[Picture]) -> str:
         return "imagenet-val"
     _, place = _named(where)
     return (
-        re.sub(r"[^A-Za-z0-9_-]+", "-", Path(place).resolve().name.removesuffix(".tar")).strip("-_")
+        re.sub(r"[^A-Za-z0-9_-]+", "-", _ARCHIVE.sub("", Path(place).resolve().name)).strip("-_")
         or "pictures"
     )
 

@@ -41,6 +41,7 @@ _TABLES = {
     b"\x93NUMPY": "an array of NumPy",
 }
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+_GIT_LFS = b"version https://git-lfs"
 _TEXTS = {".csv", ".txt", ".json", ".tsv", ".npy", ".npz", ".safetensors", ".pt", ".mat", ".xml"}
 _UNPACKED = ("gzip", "bzip2", "xz")
 """Compression programs whose files Python can decompress."""
@@ -90,6 +91,30 @@ def compressed(path: Path) -> str:
     for first, name in _COMPRESSED.items():
         if start.startswith(first):
             return _compressed_tar(path, name)
+    return ""
+
+
+def mistaken(path: Path) -> str:
+    """Explain what a file is, although its name ends like that of a tar or zip; "" if unknown."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError:
+        return ""
+    if not start:
+        return f"{path} is empty; download it again."
+    if path.suffix.lower() == ".zip" and start[257:262] == b"ustar":
+        return f"{path} is a tar whose name ends in .zip; give tar:{path}, or rename it."
+    is_zip = path.suffix.lower() == ".zip" and start.startswith(b"PK")
+    return "" if is_zip else compressed(path) or _no_archive(path, start)
+
+
+def _no_archive(path: Path, start: bytes) -> str:
+    """Explain a file that a server sent in place of an archive; "" if it is another file."""
+    if start.lstrip()[:1] == b"<":
+        return f"{path} is a web page or XML, such as a page that asks for a login, not pictures."
+    if start.startswith(_GIT_LFS):
+        return f"{path} is a pointer that Git LFS left in place of the file; run 'git lfs pull'."
     return ""
 
 
@@ -181,8 +206,8 @@ def _file(path: Path, start: bytes) -> str:
                 f"{path} is {what}, which is not read as pictures. Write its pictures as files "
                 "into folders named by WordNet id, and give the folder above these."
             )
-    if start.lstrip()[:1] == b"<":
-        return f"{path} is a web page or XML, such as a page that asks for a login, not pictures."
+    if explained := _no_archive(path, start):
+        return explained
     if path.suffix.lower() in _TEXTS:
         return (
             f"{path} is a {path.suffix} file, not pictures. Give the folder or tar of the pictures "

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarking.errors import PictureError
-from benchmarking.pictures.entries import Entry
+from benchmarking.pictures.entries import Entry, folder_and_name
 from benchmarking.pictures.image_set import FilePart
-from benchmarking.pictures.layout import Reading, read, usable
+from benchmarking.pictures.layout import ARCHIVES, Reading, read, usable
 from benchmarking.pictures.names import (
     NO_CLASS,
     ClassFolders,
@@ -23,6 +23,7 @@ from benchmarking.pictures.names import (
     may_be_class_folder,
 )
 from benchmarking.pictures.sets import Contents, Match
+from benchmarking.pictures.sets._forms import compressed
 
 NAME = "folder"
 DESCRIPTION = "folders of classes, such as n01440764, or files named ILSVRC2012_val_XXXXXXXX.JPEG"
@@ -30,8 +31,9 @@ CLASS_FOLDERS: tuple[ClassFolders, ...] = ("wnid", "index")
 
 # Limits of the search for pictures in a folder that is not a class folder: levels, and entries.
 _DEPTH, _MOST_ENTRIES = 5, 200_000
-# Limits of the search for the folder that the user probably means: entries per folder, and folders.
-_FIRST, _MOST_FOLDERS = 200, 500
+# Limits of the search for the folder that the user probably means: entries of a folder, folders,
+# and class folders of one folder.
+_FIRST, _MOST_FOLDERS, _CLASSES = 200, 500, 5
 
 
 def match(where: str) -> Match:
@@ -74,7 +76,9 @@ def _entries(root: Path) -> Iterator[Entry]:
     for name, kind in listed_entries(str(root)):
         path = str(root / name)
         if kind != "folder":
-            yield Entry("", name, kind, FilePart(path))
+            # A zip from Windows that was unpacked elsewhere may leave folder\file as one name.
+            within, own = folder_and_name(name) if "\\" in name else ("", name)
+            yield Entry(within, own, kind, FilePart(path))
         elif is_system_name(name) or not may_be_class_folder(name):
             yield Entry("", name, _kind_of_folder(path, name))
         else:
@@ -149,35 +153,54 @@ def _meant(root: Path) -> str:
     In Kaggle's archive, for example, the pictures are several levels below the root. If the folder
     is a class folder, the user means its parent.
     """
-    inside, tars = _candidates(root)
+    inside, archives = _candidates(root)
     best = [path for path in inside if path.name in ("val", "validation")] or inside
     if len(best) == 1:
         return f"give the folder in it: {best[0]}"
+    if best and all(len(_classes_in(path)) == 1 for path in best):
+        return (
+            "the names of the pictures tell their classes, one in each of these folders: rename "
+            "each folder to the WordNet id of its class, or move all pictures into one folder"
+        )
     if best:
         more = ", …" * (len(best) > 3)
         return f"give one of the folders in it: {', '.join(map(str, best[:3]))}{more}"
     if class_of_folder(root.resolve().name, "wnid") is not None:
         return f"give the folder above this one: {root.resolve().parent}"
-    official = [path for path in tars if "val" in path.name] or tars
-    return f"give the tar in it: {official[0]}" if len(official) == 1 else ""
+    official = [path for path in archives if "val" in path.name] or archives
+    return _unpacking(official[0]) if len(official) == 1 else ""
+
+
+def _unpacking(archive: Path) -> str:
+    """Advice on the only archive in a folder."""
+    if archive.name.lower().endswith((".tar", ".zip")):
+        return f"give the {archive.suffix[1:].lower()} in it: {archive}"
+    explained = compressed(archive).rstrip(".")
+    return explained and f"in it, {explained}"
 
 
 def _candidates(root: Path) -> tuple[list[Path], list[Path]]:
-    """Folders below the root with class folders or pictures of known classes; and all tars."""
-    inside, tars, waiting = [], [], [(root, 0)]
+    """Folders below the root with class folders, known pictures or tables; and all archives."""
+    inside, archives, waiting, seen = [], [], [root], set()
     for _ in range(_MOST_FOLDERS):
         if not waiting:
             break
-        folder, depth = waiting.pop(0)
+        folder = waiting.pop(0)
+        real = folder.resolve()
+        if real in seen:  # a link to a folder that was searched before
+            continue
+        seen.add(real)
         folders, files = _first(folder)
-        tars += [folder / name for name in files if name.lower().endswith(".tar")]
-        if _holds_pictures(folders, files):
+        archives += [folder / name for name in files if name.lower().endswith(ARCHIVES)]
+        if _holds_pictures(folder, folders, files):
             if folder == root:  # the folder itself is right, but contains something else too
                 return [], []
             inside.append(folder)
-        elif depth < _DEPTH:
-            waiting += [(folder / name, depth + 1) for name in folders]
-    return inside, tars
+        elif folder != root and any(name.lower().endswith(".parquet") for name in files):
+            inside.append(folder)
+        else:
+            waiting += [folder / name for name in folders]
+    return inside, archives
 
 
 def _first(folder: Path) -> tuple[list[str], list[str]]:
@@ -195,10 +218,24 @@ def _first(folder: Path) -> tuple[list[str], list[str]]:
     return sorted(folders), sorted(files)
 
 
-def _holds_pictures(folders: list[str], files: list[str]) -> bool:
-    pictures = (name for name in files if kind_of_file(name) == "picture")
-    return (
-        any(class_of_folder(name, "wnid") is not None for name in folders)
-        or sum(map(is_index, folders)) > 1
-        or any(info_from_name(name).label != NO_CLASS for name in pictures)
+def _holds_pictures(folder: Path, folders: list[str], files: list[str]) -> bool:
+    """Whether a folder has class folders that are not empty, or pictures of known classes."""
+    classes = [name for name in folders if class_of_folder(name, "wnid") is not None]
+    indices = [name for name in folders if is_index(name)]
+    classes += indices if len(indices) > 1 else []
+    return any(_has_a_picture(folder / name) for name in classes[:_CLASSES]) or any(
+        info_from_name(name).label != NO_CLASS for name in files if _may_be_picture(name)
     )
+
+
+def _classes_in(folder: Path) -> set[int]:
+    """The classes that the first files of a folder have in their names, and NO_CLASS for others."""
+    return {info_from_name(name).label for name in _first(folder)[1] if _may_be_picture(name)}
+
+
+def _has_a_picture(folder: Path) -> bool:
+    return any(map(_may_be_picture, _first(folder)[1]))
+
+
+def _may_be_picture(name: str) -> bool:
+    return kind_of_file(name) in ("picture", "no-suffix")

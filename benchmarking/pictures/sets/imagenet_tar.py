@@ -8,12 +8,12 @@ from pathlib import Path
 
 from benchmarking.errors import PictureError
 from benchmarking.io import tar_members
-from benchmarking.pictures.entries import Entry
+from benchmarking.pictures.entries import Entry, folder_and_name
 from benchmarking.pictures.image_set import FilePart
 from benchmarking.pictures.layout import Reading, read, usable
 from benchmarking.pictures.names import ClassFolders
 from benchmarking.pictures.sets import Contents, Match
-from benchmarking.pictures.sets._forms import compressed
+from benchmarking.pictures.sets._forms import mistaken
 
 NAME = "tar"
 DESCRIPTION = "an uncompressed tar of such folders or files"
@@ -57,19 +57,6 @@ def _entries(where: str, members: Iterable[tarfile.TarInfo]) -> Iterator[Entry]:
             yield Entry(folder, name, "file", part)
 
 
-def folder_and_name(path: str) -> tuple[str, str]:
-    """Folder and name from the path of a member, which programs write in different ways.
-
-    The path is never used to write a file.
-    """
-    if "\\" in path:
-        path = path.replace("\\", "/")
-    folder, _, name = path.rpartition("/")
-    if folder.startswith(("/", ".")) or "//" in folder or "/." in folder:
-        folder = "/".join(part for part in folder.split("/") if part not in ("", "."))
-    return folder, name if name != "." else ""
-
-
 def members_of(path: Path) -> list[tarfile.TarInfo]:
     """All members of a tar, with a check that it is complete.
 
@@ -86,9 +73,8 @@ def members_of(path: Path) -> list[tarfile.TarInfo]:
             file.seek((last.offset_data if last else 0) + -(-size // _BLOCK) * _BLOCK)
             rest = file.read(2 * _BLOCK)
     except (tarfile.TarError, OSError, OverflowError, MemoryError) as error:
-        packed = compressed(path)
-        if packed:
-            raise PictureError(packed) from error
+        if explained := mistaken(path):
+            raise PictureError(explained) from error
         raise PictureError(f"{path} cannot be read as an uncompressed tar: {error}.") from error
     if rest != bytes(2 * _BLOCK):
         raise PictureError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 import zipfile
 import zlib
@@ -11,12 +12,12 @@ from pathlib import Path
 
 from benchmarking.errors import PictureError
 from benchmarking.io.files import open_regular
-from benchmarking.pictures.entries import Entry
+from benchmarking.pictures.entries import Entry, folder_and_name
 from benchmarking.pictures.image_set import MOST_BYTES
 from benchmarking.pictures.layout import Reading, read, usable
 from benchmarking.pictures.names import ClassFolders
 from benchmarking.pictures.sets import Contents, Match
-from benchmarking.pictures.sets.imagenet_tar import folder_and_name
+from benchmarking.pictures.sets._forms import mistaken
 
 NAME = "zip"
 DESCRIPTION = "a zip file of such folders or files"
@@ -26,6 +27,9 @@ CLASS_FOLDERS: tuple[ClassFolders, ...] = ("wnid", "index")
 # of the two parts that follow it are.
 _SIGNATURE, _HEADER, _LENGTHS = b"PK\x03\x04", 30, slice(26, 30)
 _ENCRYPTED = 0x1
+_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Compression methods other than Deflate, from APPNOTE.TXT; Windows uses Deflate64 for large files.
+_METHODS = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "xz"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,29 +124,38 @@ def members_of(path: Path) -> list[zipfile.ZipInfo]:
     """All members of a zip file.
 
     Raises:
-        PictureError: the file is damaged or encrypted.
+        PictureError: the file is damaged, encrypted, or compressed otherwise than with Deflate.
     """
     try:
         with zipfile.ZipFile(path) as file:
             members = file.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise PictureError(f"{path} is a damaged zip file ({error}); download it again.") from error
+        damaged = f"{path} is a damaged zip file ({error}); download it again."
+        raise PictureError(mistaken(path) or damaged) from error
     if any(member.flag_bits & _ENCRYPTED for member in members):
         raise PictureError(
             f"{path} is encrypted; unpack it with its password, and give the folder with the "
             "pictures."
+        )
+    others = {member.compress_type for member in members}.difference(_READABLE)
+    if others:
+        method = min(others)
+        raise PictureError(
+            f"{path} is compressed with {_METHODS.get(method, f'method {method}')}, which cannot "
+            f"be read in a zip file. Unpack it: 7z x {shlex.quote(str(path))} -oval; then give the "
+            "folder with the pictures."
         )
     return members
 
 
 def _entries(where: str, members: list[zipfile.ZipInfo]) -> Iterator[Entry]:
     for member in members:
-        folder, name = folder_and_name(member.filename.removesuffix("/"))
+        folder, name = folder_and_name(member.filename)
         mode = member.external_attr >> 16  # of Unix; 0 if another system has packed it
-        if member.is_dir():
+        if member.filename.endswith(("/", "\\")):
             if name:
                 yield Entry(folder, name, "folder")
-        elif stat.S_IFMT(mode) not in (0, stat.S_IFREG) or not _is_readable(member):
+        elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
             yield Entry(folder, name, "odd")
         else:
             yield Entry(folder, name, "file", part_of(where, member))
@@ -158,7 +171,3 @@ def part_of(where: str, member: zipfile.ZipInfo) -> ZipPart:
         member.CRC,
         member.compress_type == zipfile.ZIP_DEFLATED,
     )
-
-
-def _is_readable(member: zipfile.ZipInfo) -> bool:
-    return member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
