@@ -58,7 +58,7 @@ def add_stores(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_class_folders(parser: argparse.ArgumentParser) -> None:
+def add_class_folders(parser: argparse._ActionsContainer) -> None:
     """Add --class-folders, which says how class folders are named."""
     parser.add_argument(
         "--class-folders",

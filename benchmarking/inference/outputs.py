@@ -14,15 +14,13 @@ from benchmarking.models.spec import (
     Scores,
 )
 from benchmarking.pictures.recipe import Crops
-from benchmarking.predictions.output_kinds import softmax
+from benchmarking.predictions.output_kinds import LEAST_OF_LOGITS, softmax
 from benchmarking.predictions.top_k import check_probabilities
 
 _SUM = 1e-3
 """Largest distance from 1 of the sum of probabilities, of which some have half precision."""
 _LIMIT = 1 + 1e-5
 """Largest probability; a softmax can exceed 1 by a rounding error."""
-_BELOW = -1e-3
-"""Logits of 1,000 classes have values below this one; a rounding error has not."""
 
 
 class ProbabilitiesOf:
@@ -100,7 +98,7 @@ def _are_logits(outputs: Scores) -> bool:
     least, most = float(sums.min()), float(sums.max())
     if low >= 0 and high <= _LIMIT and least >= 1 - _SUM and most <= 1 + _SUM:
         return False
-    if low < _BELOW:
+    if low < LEAST_OF_LOGITS:
         return True
     raise BenchmarkError(
         f"the model's outputs are neither probabilities nor logits: values from {low:.4g} to "

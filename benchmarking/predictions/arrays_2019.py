@@ -251,7 +251,8 @@ def folders_below(folder: Path) -> list[Path]:
     if not found:
         raise StoreError(
             f"{folder} holds no arrays; expected files such as "
-            "vgg16_pytorch_imagenet_top5preds.npy and vgg16_pytorch_imagenet_top5probs.npy."
+            "vgg16_pytorch_imagenet_top5preds.npy and vgg16_pytorch_imagenet_top5probs.npy. To "
+            "import outputs of your own, give their file, --model NAME and --images SET."
         )
     return found
 

@@ -161,9 +161,10 @@ def _refuse_repeated(names: Mapping[Run, str | Path]) -> None:
             )
 
 
-def tables_below(folder: Path) -> list[Path]:
-    """The tables in a folder that `export_tables` wrote, sorted."""
-    return sorted(path for path in folder.rglob("*.csv") if _document_of(path).is_file())
+def tables_below(place: Path) -> list[Path]:
+    """The tables in a folder that `export_tables` wrote, sorted; or the place, if it is one."""
+    paths = place.rglob("*.csv") if place.is_dir() else [place]
+    return sorted(p for p in paths if p.suffix == ".csv" and _document_of(p).is_file())
 
 
 def import_table(path: Path, store: Store) -> bool:

@@ -70,7 +70,7 @@ class LoneFile(Store):
 
 def names_file(text: str) -> bool:
     """Whether a text names the file of a run, and not a model."""
-    return text.endswith(SUFFIX)
+    return text.lower().endswith(SUFFIX)
 
 
 def _list_of(path: Path, run: Run, digest: str, others: Sequence[Store]) -> Path:

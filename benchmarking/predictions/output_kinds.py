@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.labels.agreement import DEVIATIONS
 from benchmarking.models.spec import Probabilities
 from benchmarking.predictions.output_files.outputs import Outputs
-from benchmarking.predictions.top_k import TopK, best_first, most_probable
+from benchmarking.predictions.top_k import TopK, best_first, join, most_probable, top_k_among
 
 Kind = Literal["logits", "probabilities", "classes"]
 
@@ -26,6 +26,8 @@ _SUM = 1e-3
 """Largest distance from 1 of the sum of probabilities, of which some have half precision."""
 _LIMIT = 1 + 1e-5
 """Largest probability; a softmax can exceed 1 by a rounding error."""
+LEAST_OF_LOGITS = -1e-3
+"""Logits of 1,000 classes have values below this one; a rounding error has not."""
 _ROWS = 1000  # that are converted at once
 _TOP = 5
 
@@ -52,8 +54,14 @@ class Scan:
 
     @property
     def sums_to_one(self) -> bool:
-        """Whether the rows are probabilities."""
-        return self.low >= 0 and self.least >= 1 - _SUM and self.most <= 1 + _SUM
+        """Whether the rows are probabilities, perhaps with rounding errors below 0."""
+        are_ones = self.least >= 1 - _SUM and self.most <= 1 + _SUM
+        return are_ones and self.low >= LEAST_OF_LOGITS
+
+    @property
+    def has_rounding_errors(self) -> bool:
+        """Whether values are below 0, but by no more than a thousandth of the largest one."""
+        return self.high * LEAST_OF_LOGITS <= self.low < 0
 
 
 def scanned(scores: NDArray[Any]) -> Scan:
@@ -102,9 +110,18 @@ def kind_of(scan: Scan, said: str | None) -> tuple[Kind, tuple[str, ...]]:
     """
     sums = f"rows sum to {scan.least:.4g} to {scan.most:.4g}"
     values = f"values from {scan.low:.4g} to {scan.high:.4g}"
+    if scan.has_rounding_errors and said != "logits":
+        otherwise = "" if scan.sums_to_one else ", or say --outputs logits"
+        raise BenchmarkError(
+            f"{values}, and {sums}: probabilities with rounding errors below 0, or something else; "
+            f"set what is below 0 to 0{otherwise}"
+        )
     if said == "probabilities":
         if scan.low < 0 or scan.high > _LIMIT:
-            raise BenchmarkError(f"these are no probabilities: {values}; say --outputs logits")
+            percent = "divide percentages by 100, or " if scan.low >= 0 else ""
+            raise BenchmarkError(
+                f"these are no probabilities: {values}; {percent}say --outputs logits"
+            )
         off = () if scan.sums_to_one else (f"warning: {sums}, not to 1; stored as they are",)
         return "probabilities", off
     if said == "logits" and scan.sums_to_one:
@@ -167,6 +184,29 @@ def predictions_of(
         if keep_all:
             everything[part] = probabilities
     return TopK(classes, sure), everything if keep_all else None
+
+
+def top_of_few(
+    scores: NDArray[Any], entries: NDArray[np.intp], kind: Kind, classes: Sequence[int]
+) -> TopK:
+    """The most probable of a few classes of each picture, with their softmax among these alone.
+
+    Args:
+        scores: (m, all classes) logits or probabilities.
+        entries: (n,) entry of each picture.
+        kind: "logits" or "probabilities".
+        classes: the classes to choose from.
+
+    Raises:
+        BenchmarkError: the order is unknown, because probabilities are 0.
+    """
+    parts = []
+    for start in range(0, len(entries), _ROWS):
+        rows = np.asarray(scores[entries[start : start + _ROWS]], dtype=np.float64)
+        with np.errstate(divide="ignore"):
+            logits = rows if kind == "logits" else np.log(rows)
+        parts.append(top_k_among(logits, classes))
+    return join(parts)
 
 
 def first_guesses(read: Outputs) -> NDArray[np.int64]:

@@ -17,11 +17,18 @@ from numpy.typing import NDArray
 from benchmarking.errors import BenchmarkError
 from benchmarking.io import files
 from benchmarking.io.npy_files import read_array
-from benchmarking.labels.agreement import FEW, agreement, numbers_of
+from benchmarking.labels.agreement import FEW, Agreement, agreement, numbers_of
 from benchmarking.labels.imagenet import validation_labels
 from benchmarking.labels.label_tables import decoded, picture_column
 from benchmarking.labels.picture_names import PictureNames, looks_like_a_picture
-from benchmarking.labels.row_order import NUMBERS, ROWS, UnknownOrder, orders, placed
+from benchmarking.labels.row_order import (
+    NUMBERS,
+    ROWS,
+    UnknownOrder,
+    better_shift,
+    orders,
+    placed,
+)
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions.output_files import about
 from benchmarking.predictions.output_files.plain_arrays import texts
@@ -32,6 +39,8 @@ ORDERS: dict[Order, str] = {"rows": ROWS, "files": NUMBERS}
 """Orders that a user can name: of the set's rows, or of the numbers of validation pictures."""
 
 _SHOWN = 3
+_MANY = 200
+"""Number of pictures of which no model is expected to get all right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +174,9 @@ def _ways(m: int, images: ImageSet) -> dict[str, NDArray[np.intp]]:
 
 
 def checked_agreement(guesses: NDArray[np.integer], images: ImageSet) -> tuple[str, ...]:
-    """A warning if first guesses agree with the labels of their pictures by chance alone.
+    """A warning if first guesses agree with the labels as those of no model do.
+
+    They agree by chance alone, or without exception, or more often if they are moved by some rows.
 
     Args:
         guesses: (n,) first guess of each picture.
@@ -175,12 +186,31 @@ def checked_agreement(guesses: NDArray[np.integer], images: ImageSet) -> tuple[s
         BenchmarkError: they agree when 1 is subtracted, so that the classes are counted from 1.
     """
     agreed = agreement(guesses[:, None], images.labels)
-    if agreed.fits or agreed.n < 2:
+    if agreed.hits == agreed.n >= _MANY:
+        return (
+            f"warning: first guesses are the labels of all {agreed.n:,} pictures: labels, in place "
+            "of predictions?",
+        )
+    if agreed.fits:
+        return _shifted(guesses, images, agreed)
+    if agreed.n < 2:
         return ()
     _refuse_counted_from_1(guesses, {ROWS: np.arange(len(images))}, images)
     return (
         f"warning: first guesses agree with the labels in {agreed} pictures, about as by chance: a "
         "weak model, or wrong names or order",
+    )
+
+
+def _shifted(guesses: NDArray[np.integer], images: ImageSet, agreed: Agreement) -> tuple[str, ...]:
+    """A warning if first guesses agree more often with the labels of pictures some rows away."""
+    by = better_shift(guesses, images.labels)
+    if not by:
+        return ()
+    moved = agreement(np.roll(guesses, by)[:, None], images.labels)
+    return (
+        f"warning: first guesses agree with the labels in {agreed} pictures, but in {moved} if "
+        f"they are moved by {by} rows: had the data loader started before?",
     )
 
 

@@ -17,8 +17,8 @@ from benchmarking.io.progress import notice
 from benchmarking.io.user_folders import expanded
 from benchmarking.labels.imagenet import validation_key, validation_labels, validation_rows
 from benchmarking.models.spec import Probabilities
-from benchmarking.pictures.design import Design
 from benchmarking.pictures.image_set import ImageSet, without_pictures
+from benchmarking.pictures.names import ClassFolders
 from benchmarking.pictures.sets import open_images
 from benchmarking.predictions.arrays_2019 import IMAGES
 from benchmarking.predictions.digests import file_sha256
@@ -32,6 +32,7 @@ from benchmarking.predictions.output_kinds import (
     predictions_of,
     scanned,
     top_of_classes,
+    top_of_few,
 )
 from benchmarking.predictions.output_rows import (
     ORDERS,
@@ -61,12 +62,23 @@ _VALIDATION = ("imagenet-val", IMAGES)
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """Predictions of each picture of a set, in its order, and what is recorded of them."""
+    """Predictions of each picture of a set, in its order, and what is recorded of them.
+
+    Attributes:
+        top: the most probable classes of each picture.
+        everything: the probabilities of all classes, if they are kept.
+        kind: what the file has.
+        has_probabilities: whether it has probabilities.
+        few: the most probable of the classes that the set declares, if they are few and known.
+        order: how rows were assigned to pictures, in words.
+        notes: lines for the user.
+    """
 
     top: TopK
     everything: Probabilities | None
     kind: Kind
     has_probabilities: bool
+    few: TopK | None
     order: str
     notes: tuple[str, ...]
 
@@ -83,6 +95,7 @@ def import_outputs(
     array: str | None = None,
     recipe: str = UNKNOWN,
     keep: Literal["top5", "all"] = "top5",
+    class_folders: ClassFolders = "wnid",
     tell: Callable[[str], None] = notice,
 ) -> Run:
     """Store a model's outputs that another program computed, and return their run.
@@ -106,6 +119,7 @@ def import_outputs(
         array: name of the array to read, if the file has several.
         recipe: name of the recipe that the outputs were made with.
         keep: "top5", or "all" to store the probabilities of all classes as well.
+        class_folders: how the folders of `images` are named; see `open_images`.
         tell: function that gets notes and warnings, a line each.
 
     Raises:
@@ -117,7 +131,7 @@ def import_outputs(
     path, store = expanded(path), open_store(store)
     listed = None if names is None else expanded(names)
     _check_choices(outputs, order, keep)
-    rows = _image_set(images, store, tell)
+    rows = _image_set(images, store, class_folders, tell)
     run = Run(rows.name, SOURCE, model, recipe)
     origin = {"files": _digests(path, *([] if listed is None else [listed]))}
     given = None if listed is None else names_in(listed, rows)
@@ -152,7 +166,7 @@ def import_outputs(
             store.admit(rows)
             tell(f"note: {run} was imported from {path.name} before; nothing is changed")
             return run
-    store.write(run, rows, found.top, made, probabilities=found.everything)
+    store.write(run, rows, found.top, made, probabilities=found.everything, restricted=found.few)
     return run
 
 
@@ -173,7 +187,9 @@ def _check_choices(outputs: str | None, order: str | None, keep: str) -> None:
             raise BenchmarkError(f"{what}={value!r} is unknown; choose from {known}.")
 
 
-def _image_set(images: ImageSet | str, store: Store, tell: Callable[[str], None]) -> ImageSet:
+def _image_set(
+    images: ImageSet | str, store: Store, folders: ClassFolders, tell: Callable[[str], None]
+) -> ImageSet:
     """The image set that a user means: in a store, the validation set, or a place of pictures.
 
     The stores are the given one, then those that commands read by default.
@@ -186,14 +202,12 @@ def _image_set(images: ImageSet | str, store: Store, tell: Callable[[str], None]
                 tell(f"note: the pictures of {images} are those of the store {each.place}")
             stored = each.rows(images)
             found = without_pictures(images, stored.keys, stored.right_classes)
-            return replace(
-                found, fingerprint=_fingerprint(each, images), design=_design(each, images)
-            )
+            return _as_recorded(found, each)
     if images in _VALIDATION:
         keys = [validation_key(row + 1) for row in validation_rows().tolist()]
         return without_pictures(images, keys, validation_labels()[validation_rows()])
     try:
-        return open_images(images)
+        return open_images(images, class_folders=folders)
     except PictureError as error:
         known = ", ".join(dict.fromkeys([*store.image_sets(), _VALIDATION[0]]))
         raise BenchmarkError(
@@ -203,21 +217,32 @@ def _image_set(images: ImageSet | str, store: Store, tell: Callable[[str], None]
 
 
 def _document(images: ImageSet) -> dict[str, Any]:
-    """Name, number and fingerprint of pictures, and how they were drawn if they are a sample."""
+    """What is recorded of the pictures; see `Provenance.images`."""
     found: dict[str, Any] = {
         "name": images.name,
         "n": len(images),
         "fingerprint": images.fingerprint,
     }
-    return found | ({"design": images.design.as_document()} if images.design else {})
+    if images.picture_set:
+        found["picture_set"] = images.picture_set
+    if images.design:
+        found["design"] = images.design.as_document()
+    return found | ({"classes": list(images.restricted_to)} if images.restricted_to else {})
 
 
-def _design(store: Store, images: str) -> Design | None:
-    """How the pictures of a stored image set were drawn; None if they are no sample."""
-    for run in store.runs(images):
+def _as_recorded(images: ImageSet, store: Store) -> ImageSet:
+    """A stored image set with what its first run that can be read records of its pictures."""
+    for run in store.runs(images.name):
         with suppress(StoreError):
-            return store.provenance(run).design
-    return None
+            made = store.provenance(run)
+            return replace(
+                images,
+                fingerprint=made.fingerprint,
+                design=made.design,
+                picture_set=made.picture_set,
+                classes=made.classes or images.classes,
+            )
+    return images
 
 
 def _read_with(store: Store) -> list[Store]:
@@ -225,16 +250,6 @@ def _read_with(store: Store) -> list[Store]:
     with suppress(BenchmarkError):  # the user's own store is unknown
         return [store, *default_stores().values()]
     return [store]
-
-
-def _fingerprint(store: Store, images: str) -> str:
-    """Fingerprint of the pictures of a stored set, by its first run that can be read."""
-    for run in store.runs(images):
-        try:
-            return store.provenance(run).fingerprint
-        except StoreError:
-            continue
-    return UNKNOWN
 
 
 def _digests(*paths: Path) -> dict[str, str]:
@@ -267,12 +282,25 @@ def _predicted(
     notes = (*entries.notes, *checked_agreement(guesses[entries.of_rows], rows))
     if scan is None or read.scores is None:
         top, more = top_of_classes(read, entries.of_rows, rows.labels)
-        return _Read(
-            top, None, "classes", read.probabilities is not None, entries.how, (*notes, *more)
-        )
+        more = (*more, *_without_few(rows, "the file has no scores of all classes"))
+        has_probabilities = read.probabilities is not None
+        return _Read(top, None, "classes", has_probabilities, None, entries.how, (*notes, *more))
     kind, more = kind_of(scan, said)
     top, everything = predictions_of(read.scores, entries.of_rows, kind, keep_all=keep_all)
-    return _Read(top, everything, kind, True, entries.how, (*notes, *more))
+    few = None
+    if rows.restricted_to:
+        try:
+            few = top_of_few(read.scores, entries.of_rows, kind, rows.restricted_to)
+        except BenchmarkError:
+            more = (*more, *_without_few(rows, "the probabilities of some of these are 0"))
+    return _Read(top, everything, kind, True, few, entries.how, (*notes, *more))
+
+
+def _without_few(rows: ImageSet, why: str) -> tuple[str, ...]:
+    """A warning if a set declares few classes, and a run keeps no predictions among these."""
+    n = len(rows.restricted_to)
+    missing = f"warning: no accuracy among the {n} classes of {rows.name}, only among all: {why}"
+    return (missing,) if n else ()
 
 
 def _check_labels(read: Outputs, entries: Entries, rows: ImageSet) -> None:

@@ -13,6 +13,9 @@ from benchmarking.pictures.shards import Shard, shard_from
 RANDOM = "random"
 """Name of random weights."""
 
+IMPORTED = "imported"
+"""Executor of runs whose predictions other programs made."""
+
 NOT_GIVEN = "not given"
 """Recorded in place of the probabilities of an imported run that has classes alone."""
 
@@ -36,7 +39,7 @@ class Provenance:
         precision: precision of the forward pass.
         batch_size: pictures per forward pass.
         input_shapes: every distinct shape the model was given, in order of appearance.
-        executor: name of the executor that ran the job, or "imported".
+        executor: name of the executor that ran the job, or IMPORTED.
         process_id: the process that ran the model; equal ids shared a process.
         started: date and time in UTC, ISO 8601.
         seconds: wall-clock time, loading included.
@@ -101,6 +104,13 @@ class Provenance:
         return self.origin.get("probabilities") != NOT_GIVEN
 
     @property
+    def again(self) -> str:
+        """How to get the run with predictions among the few classes of its pictures."""
+        if self.executor == IMPORTED:
+            return "import the scores of all classes."
+        return "compute it again with 'imagenet-benchmark predict --again'."
+
+    @property
     def picture_set(self) -> str:
         """Name of the published set of its pictures; "" for ImageNet's own and for others."""
         return str(self.images.get("picture_set", ""))
@@ -152,7 +162,7 @@ def imported(platform: str, images: str, origin: Mapping[str, Any]) -> Provenanc
         precision=UNKNOWN,
         batch_size=None,
         input_shapes=(),
-        executor="imported",
+        executor=IMPORTED,
         process_id=None,
         started=UNKNOWN,
         seconds=None,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import BenchmarkError
-from benchmarking.models.spec import Logits, Probabilities
+from benchmarking.models.spec import Probabilities
 
 Classes = NDArray[np.integer]
 """Predicted classes: (n, k) class indices, best first."""
@@ -77,7 +77,7 @@ def top_k(probabilities: Probabilities, k: int = 5) -> TopK:
     return TopK(classes, np.take_along_axis(probabilities, classes, axis=1))
 
 
-def top_k_among(logits: Logits, classes: Sequence[int], k: int = 5) -> TopK:
+def top_k_among(logits: NDArray[np.floating], classes: Sequence[int], k: int = 5) -> TopK:
     """The k most probable of some classes, with their softmax among these classes alone.
 
     Logits keep the order of classes whose probabilities are too small for float32.

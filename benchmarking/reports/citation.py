@@ -86,6 +86,8 @@ def _methods(table: AccuracyTable) -> Iterator[str]:
         )
     if imported := _grouped(table.rows, [_imported(row) for row in table.rows]):
         yield f"Predictions: {imported}."
+    if weights := _grouped(table.rows, [_own_weights(row) for row in table.rows], between="; "):
+        yield f"Weights: {weights}."
     recipes = _grouped(table.rows, [_recipe(row) for row in table.rows], between="; ")
     yield f"Preprocessing: {recipes}."
     for platform in dict.fromkeys(row.platform for row in table.rows):
@@ -110,6 +112,15 @@ def _imported(row: Row) -> str:
     """What outputs a run was imported from; empty if this package computed them, or in 2019."""
     outputs = row.provenance.origin.get("outputs")
     return f"imported from {outputs} that another program computed" if outputs else ""
+
+
+def _own_weights(row: Row) -> str:
+    """The user's own checkpoint with which a run was made; empty if it was made with others."""
+    architecture = row.provenance.weights.get("architecture")
+    if not architecture:
+        return ""
+    digest = str(row.provenance.weights.get("sha256", ""))[:12] or NOT_RECORDED
+    return f"a checkpoint of our own for the architecture {architecture} (sha256 {digest})"
 
 
 def _labels(table: AccuracyTable) -> Iterator[str]:

@@ -206,8 +206,7 @@ def _count(
         )
     if declared and few is None:
         raise StoreError(
-            f"{run} keeps no predictions among the few classes of its image set; compute it again "
-            "with 'imagenet-benchmark predict --again'."
+            f"{run} keeps no predictions among the few classes of its image set; {provenance.again}"
         )
     hits = {}
     for name, column in columns.items():

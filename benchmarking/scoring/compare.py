@@ -327,7 +327,7 @@ def on_few_classes(store: Stores | Store, runs: Sequence[Run]) -> tuple[str, ...
     if without is not None:
         raise BenchmarkError(
             f"{without} keeps no predictions among the few classes of its image set, and others "
-            "do; compute it again with 'imagenet-benchmark predict --again'."
+            f"do; {store.provenance(without).again}"
         )
     declared = {run: store.provenance(run).classes for run in runs}
     first, *others = runs

@@ -171,9 +171,25 @@ def test_a_model_without_a_known_paper_is_named_and_nothing_is_invented(call, wr
 
 def test_a_checkpoint_is_cited_by_its_architecture(call, write):
     weights = {"name": "checkpoint", "file": "mine.pth", "architecture": "torchvision/resnet50"}
-    out, _ = call(write("mine", source="checkpoint", weights=weights))
+    out, _ = call(write("resnet50", source="checkpoint", weights=weights | {"sha256": "0a" * 32}))
     assert "he2016deep" in parsed(out)
+    assert (
+        "Weights: a checkpoint of our own for the architecture torchvision/resnet50 (sha256 "
+        "0a0a0a0a0a0a)."
+    ) in flat(out)
     assert "No paper is known" not in out
+    out, _ = call(write("listed"))
+    assert "torchvision/resnet50 (sha256 0a0a0a0a0a0a) for resnet50." in flat(out)
+
+
+def test_a_table_tells_a_checkpoint_from_published_weights_of_its_name(write, tmp_path, capsys):
+    weights = {"name": "checkpoint", "file": "resnet50.pth", "architecture": "torchvision/resnet50"}
+    store = write("resnet50", source="checkpoint", weights=weights)
+    files = [("-o", tmp_path / f"t.{suffix}") for suffix in ("md", "tex", "html")]
+    for output in ((), ("--wide",), *files):
+        assert main(["table", "--store", str(store.folder), *map(str, output)]) == 0
+        text = output[1].read_text() if len(output) == 2 else capsys.readouterr().out
+        assert "checkpoint/resnet50" in text
 
 
 def test_the_methods_say_what_was_recorded(call):

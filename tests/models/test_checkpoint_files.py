@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -215,6 +216,19 @@ def test_an_average_of_the_parameters_alone_is_not_ignored(small, tmp_path):
     assert torch.equal(loaded(path, "model")["0.weight"], small["0.weight"])
 
 
+def test_an_average_in_a_list_is_not_ignored(small, tmp_path):
+    import torch
+
+    path = tmp_path / "mine.pth"
+    named = [one for name, one in small.items() if name.endswith(("weight", "bias"))]
+    torch.save({"model": small, "ema": {"shadow_params": [one + 1 for one in named]}}, path)
+    with pytest.raises(WeightsError, match=r"in 'model', and others .* list 'ema.shadow_params'"):
+        loaded(path)
+    assert torch.equal(loaded(path, "model")["0.weight"], small["0.weight"])
+    torch.save({"model": small, "ema": {"shadow_params": named}}, path)
+    assert torch.equal(loaded(path)["0.weight"], small["0.weight"])
+
+
 def test_a_torchscript_program_is_named(small, tmp_path):
     import torch
 
@@ -239,6 +253,27 @@ def test_a_checkpoint_of_another_architecture_is_refused_with_ten_names(small, t
     assert lines[:2] == ["  0.bias is missing", "  3.weight is 10 x 4; the model has 5 x 4"]
     assert lines[-2:] == ["  layer7.weight is not in the model", "  and 12 more"]
     assert len(lines) == 11
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda t: (100 * t).char(), "3.weight holds int8; the model has float32"),
+        (lambda t: t > 0, "3.weight holds bool; the model has float32"),
+        (lambda t: t + 0j, "3.weight holds complex64; the model has float32"),
+        (lambda t: t * float("nan"), "3.weight has NaN or infinity"),
+        (lambda t: (1e9 * t).half(), "3.weight has NaN or infinity"),
+        (lambda t: t.to_sparse(), "3.weight is a tensor without data, sparse or quantized"),
+        (lambda t: t.to("meta"), "3.weight is a tensor without data, sparse or quantized"),
+    ],
+)
+def test_tensors_that_cannot_be_weights_are_refused(small, tmp_path, change, problem):
+    """PyTorch would copy some of them without a word."""
+    import torch
+
+    torch.save({**small, "3.weight": change(small["3.weight"])}, tmp_path / "mine.pth")
+    with pytest.raises(WeightsError, match=rf"1 difference\.\n  {problem}"):
+        loaded(tmp_path / "mine.pth")
 
 
 @pytest.mark.parametrize(
@@ -278,9 +313,18 @@ def test_no_code_of_a_checkpoint_is_run(small, tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": small, "more": Harmful()}, tmp_path / "mine.pth")
-    with pytest.raises(WeightsError, match="it was not run"):
+    with pytest.raises(WeightsError, match="it was not run: getattr. Save") as error:
         loaded(tmp_path / "mine.pth")
     assert not (tmp_path / "ran").exists()
+    monkeypatch.setattr(Harmful, "__reduce__", lambda self: (os.system, ("touch ran",)))
+    torch.save({"state_dict": small, "more": Harmful()}, tmp_path / "mine.pth")
+    with pytest.raises(WeightsError, match=r"it was not run: posix\.system\. Save") as error:
+        loaded(tmp_path / "mine.pth")
+    assert "weights_only" not in str(error.value)  # PyTorch's advice would run the code
+    assert not (tmp_path / "ran").exists()
+    (tmp_path / "mine.pth").write_text("<html>")
+    with pytest.raises(WeightsError, match="cannot be read: it is damaged"):
+        loaded(tmp_path / "mine.pth")
 
 
 REAL = """

@@ -292,6 +292,20 @@ def test_exported_tables_are_imported_as_the_runs_that_they_were(stored, tmp_pat
     assert "0 runs stored" in capsys.readouterr().out
 
 
+def test_one_exported_table_is_imported_by_its_path(stored, tmp_path, capsys):
+    call("export", tmp_path / "out", "--to", "csv", "--store", stored.folder)
+    first, *_ = sorted((tmp_path / "out").rglob("*.csv"))
+    new = Store(tmp_path / "new")
+    assert call("import", first, "--store", new.folder) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 runs stored")
+    (images,) = new.image_sets()
+    (run,) = new.runs(images)
+    assert (new.read(run).classes == stored.read(run).classes).all()
+    first.with_suffix(".provenance.json").unlink()
+    assert call("import", first, "--store", new.folder) == 2
+    assert "add --model NAME and --images SET; of what 'export'" in capsys.readouterr().err
+
+
 def test_exported_files_that_were_changed_are_not_the_run_any_more(stored, tmp_path, capsys):
     arrays, tables = tmp_path / "arrays", tmp_path / "tables"
     call("export", arrays, "--to", "npy", "--store", stored.folder)

@@ -224,12 +224,16 @@ def test_tensors_are_read_as_people_save_them(take, store, tmp_path):
     torch.save({"logits": LOGITS}, tmp_path / "outputs.pt")
     with pytest.raises(BenchmarkError, match="other objects than tensors"):
         take(None, ".pt")
+    torch.save(whole.to("meta"), tmp_path / "outputs.pt")
+    with pytest.raises(BenchmarkError, match="a tensor without data, on the device 'meta'"):
+        take(None, ".pt")
     (tmp_path / "outputs.pt").write_bytes(b"PK\x03\x04junk")
     with pytest.raises(BenchmarkError, match=r"it is no whole \.pt file"):
         take(None, ".pt")
 
 
 ODD = np.arange(N)[:, None]
+ROUNDED = np.where(PROBABILITIES < 2e-6, -1e-9, PROBABILITIES)
 REFUSED = {
     "a background class": (np.hstack([LOGITS[:, :1], LOGITS]), "probably the class 'background'"),
     "ImageNet-21k": (np.zeros((N, 21_841), np.float16), "classes of ImageNet-21k"),
@@ -246,9 +250,18 @@ REFUSED = {
     "rows of zeros": (np.where(ODD > 20, 0, LOGITS), "row 21.* the same value for every class"),
     "sigmoid outputs": (1 / (1 + np.exp(-LOGITS)), "sigmoid outputs, or something else"),
     "percent": (100 * PROBABILITIES, "each row sums to 100; divide by it"),
+    "rounding errors": (
+        ROUNDED,
+        r"values from -1e-09 .* sum to 1 to 1: probabilities with rounding .* below 0 to 0\.$",
+    ),
+    "larger errors": (
+        PROBABILITIES - 1e-4 * (PROBABILITIES < 1e-4),
+        "rounding errors below 0, or something else; .*, or say --outputs logits",
+    ),
     "rounded percent": (np.round(100 * PROBABILITIES, 1), "none of them negative.*percentages"),
     "complex numbers": (LOGITS.astype(complex), "it holds complex128"),
     "counted from 1": (GUESSES + 1, "they are counted from 1"),
+    "cut off": (GUESSES.astype(np.uint8), "it holds uint8, which has no classes above 255"),
     "class 1000": (np.where(ODD[:, 0] == 3, 1000, GUESSES), "1000 in row 3 is no class"),
     "no class": (np.where(ODD[:, 0] == 3, -1, GUESSES), "-1 in row 3 is no class"),
     "a class twice": (BEST[:, [0, 0, 1, 2, 3]], "name a class twice"),
@@ -271,7 +284,10 @@ def test_an_array_that_has_something_else_is_refused(array, message, take, store
     ("array", "said", "message"),
     [
         (PROBABILITIES, "logits", "each row sums to 1, so these are probabilities"),
-        (LOGITS, "probabilities", "these are no probabilities: values from"),
+        (ROUNDED, "logits", "each row sums to 1, so these are probabilities"),
+        (ROUNDED, "probabilities", r"set what is below 0 to 0\.$"),
+        (LOGITS, "probabilities", r"these are no probabilities: values from .*; say --outp"),
+        (100 * PROBABILITIES, "probabilities", "; divide percentages by 100, or say --outp"),
         (GUESSES, "logits", "it has classes, not logits"),
         (LOGITS, "classes", "it has scores of all classes, not classes"),
     ],
@@ -302,6 +318,8 @@ TABLES = {
     "of timm": lines("filename,index_0,index_1", KEYS, BEST[:, :2]),
     "numbers and names": lines("image_id,file_name,prediction", np.arange(N)[::-1], KEYS, GUESSES),
     "an index of pandas": lines(",filename,prediction", range(N), KEYS, GUESSES),
+    "an index of pandas with names": lines(",prediction", KEYS[::-1], GUESSES[::-1]),
+    "an index beside names": lines(",filename,prediction", ["a"] * N, KEYS, GUESSES),
     "numbers for names": lines("id,prediction", range(N), GUESSES),
     "a list in a cell": "filename,top5\n"
     + "".join(f'{key},"{best.tolist()}"\n' for key, best in zip(KEYS, BEST[:, :5], strict=True)),
@@ -343,14 +361,21 @@ def test_a_table_that_cannot_be_understood_is_refused(text, message, take):
 def test_top_5_probabilities_are_stored_with_their_classes(take, store):
     places = [3, 1, 0, 2, 4]  # as np.argpartition gives them
     sure = np.take_along_axis(PROBABILITIES, BEST[:, places], axis=1)
+    best = -np.sort(-sure.astype(np.float32))
     take({"indices": BEST[:, places], "values": sure}, ".npz")
     assert (store.read(RUN).classes == BEST[:, :5]).all()
-    assert (store.read(RUN).probabilities == -np.sort(-sure.astype(np.float32))).all()
+    assert (store.read(RUN).probabilities == best).all()
     headings = f"filename,{numbered('pred', 5)},{numbered('prob', 5)}"
     with pytest.raises(BenchmarkError, match="must be sorted, best first"):
         take({"classes": BEST[:, places], "names": np.array(KEYS)}, ".npz", model="unsorted")
     take(lines(headings, KEYS, BEST[:, places], sure), ".csv", model="text")
     assert (store.classes(replace(RUN, model="text")) == BEST[:, :5]).all()
+    pairs = "filename,top1_class,top1_prob,top2_class,top2_prob"
+    (note,) = take(
+        lines(pairs, KEYS, GUESSES, best[:, 0], BEST[:, 1], best[:, 1]), ".csv", model="p"
+    )
+    assert note == "note: outputs.csv: the file has 2 classes per picture; there is no Acc@5"
+    assert (store.read(replace(RUN, model="p")).probabilities == best[:, :2]).all()
 
 
 def test_classes_alone_have_no_calibration_and_too_few_no_top_5_accuracy(take, store, tmp_path):
@@ -466,6 +491,37 @@ def test_outputs_for_the_whole_validation_set_serve_a_part_of_it(guesses_by_numb
     assert (found == guesses_by_number[numbers - 1]).all()
 
 
+def test_labels_in_place_of_predictions_are_told(take):
+    """No model is right about all of many pictures."""
+    labels = validation_labels().astype(np.int64)
+    (_, warning, *_) = take(labels, images="imagenet-val")
+    assert warning == (
+        "warning: outputs.npy: first guesses are the labels of all 50,000 pictures: labels, in "
+        "place of predictions?"
+    )
+    assert not any("in place of" in note for note in take(LABELS, model="few"))
+
+
+@pytest.mark.parametrize("by", [1, -32])
+def test_rows_that_a_data_loader_has_moved_are_told(by, guesses_by_number, take):
+    """Most rows have the class of their neighbours, so the accuracy stays plausible."""
+    in_rows = guesses_by_number[validation_rows()]
+    (warning, *_) = take(np.roll(in_rows, by), images="imagenet-val")
+    assert re.search(rf"in \d\d.\d % of 50000 .* in 60.4 % .* moved by {-by} rows", warning)
+    assert not any("moved" in note for note in take(in_rows, images="imagenet-val", model="right"))
+
+
+def test_pictures_in_folders_with_the_index_of_their_class_can_be_given(tree, tmp_path):
+    for folder in list(tree.iterdir()):
+        folder.rename(tree / str(wnids().index(folder.name)))
+    np.save(tmp_path / "p.npy", np.array([0, 1, 1, 4, 4, 7]))
+    arguments = ("import", tmp_path / "p.npy", "--model", "mine", "--images", tree)
+    store = Store(tmp_path / "new")
+    assert call(*arguments, "--store", store.folder) == 2
+    assert call(*arguments, "--store", store.folder, "--class-folders", "index") == 0
+    assert store.labels("tree").tolist() == [0, 1, 1, 4, 4, 7]
+
+
 def test_pictures_can_be_given_by_their_folder(tree, tmp_path):
     labels = np.array([0, 1, 1, 4, 4, 7])
     np.save(tmp_path / "p.npy", labels)
@@ -524,6 +580,15 @@ def test_one_of_several_arrays_is_chosen(take, store):
     wrong = {"logits": LOGITS, "labels": LABELS[::-1]}
     with pytest.raises(BenchmarkError, match="its labels differ from those of pets for"):
         take(wrong, ".npz", model="other")
+
+
+def test_a_parquet_file_without_rows_is_refused(take, tmp_path):
+    pytest.importorskip("pyarrow")
+    import pandas as pd
+
+    pd.DataFrame({"filename": [], "prediction": []}).to_parquet(tmp_path / "outputs.parquet")
+    with pytest.raises(BenchmarkError, match=r"outputs\.parquet: it is empty\.$"):
+        take(None, ".parquet")
 
 
 def test_files_that_need_pickle_or_are_too_large_are_refused(take, tmp_path, monkeypatch):

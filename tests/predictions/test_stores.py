@@ -283,7 +283,8 @@ def test_two_files_are_compared_wherever_they_are(put, call):
     shutil.copy(first, "A.safetensors")
     shutil.copy(second, "B.safetensors")
     shutil.copy("s/sixty/images.csv", "images.csv")
-    for names in ((first, second), ("A.safetensors", "B.safetensors")):
+    shutil.copy(first, "A.SAFETENSORS")
+    for names in ((first, second), ("A.safetensors", "B.safetensors"), ("A.SAFETENSORS", second)):
         status, out, _ = call("compare", *names)
         assert status == 0
         for name in names:

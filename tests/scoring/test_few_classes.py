@@ -145,6 +145,62 @@ def test_runs_of_which_none_keeps_the_declared_classes_are_scored_on_all_and_a_n
     assert "keep no predictions among its 200 classes" in " ".join(table.notes)
 
 
+def test_imported_scores_are_scored_among_the_declared_classes_too(
+    predicted, pictures, call, tmp_path
+):
+    """The set is one of the store, or a place of pictures."""
+    logits = np.full((3, 1000), -1.0)
+    logits[range(3), [6, 1, 6]] = 3
+    logits[2, 11] = 2.0
+    np.save(tmp_path / "mine.npy", logits)
+    np.save(tmp_path / "sure.npy", np.where(logits > 2, 0.97, 0) + 0.03 / 1000)
+    for images, store in (("imagenet-a", predicted), (pictures, Store(tmp_path / "new"))):
+        for name in ("mine", "sure"):
+            given = (
+                "--model",
+                name,
+                "--images",
+                images,
+                "--order",
+                "rows",
+                "--store",
+                store.folder,
+            )
+            status, out, _ = call("import", tmp_path / f"{name}.npy", *given)
+            assert (status, "acc@1 66.67 %, among the 200 classes of the set" in out) == (0, True)
+            run = Run("imagenet-a", "imported", name, "unknown")
+            assert store.provenance(run).picture_set == "imagenet-a"
+            assert store.provenance(run).classes == class_subset("imagenet-a")
+            table = aggregate(store, "imagenet-a")
+            (row,) = (row for row in table.rows if row.run == run)
+            assert row.scores["200-class Acc@1"].right == 2
+            assert row.scores["Acc@1"].right == 1
+            assert table.left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("array", "why"),
+    [
+        (np.array([6, 1, 6]), "the file has no scores of all classes"),
+        (
+            0.9 * np.eye(1000)[[6, 1, 6]] + 0.1 * np.eye(1000)[[2, 2, 2]],
+            "the probabilities of some of these are 0",
+        ),
+    ],
+)
+def test_outputs_without_an_order_of_the_declared_classes_are_told(
+    array, why, predicted, call, tmp_path
+):
+    np.save(tmp_path / "mine.npy", array)
+    given = ("--images", "imagenet-a", "--order", "rows", "--store", predicted.folder)
+    _, _, err = call("import", tmp_path / "mine.npy", "--model", "mine", *given)
+    assert f"no accuracy among the 200 classes of imagenet-a, only among all: {why}\n" in err
+    (reason,) = aggregate(predicted, "imagenet-a").left_out
+    assert reason.endswith("the few classes of its image set; import the scores of all classes.")
+    with pytest.raises(BenchmarkError, match=r"others do; import the scores of all classes\.$"):
+        compare(predicted, "mine", "steady")
+
+
 def test_a_run_that_chooses_among_other_classes_is_left_out_by_name(predicted):
     made = predicted.provenance(RUN)
     images = {**made.images, "classes": [5, *made.classes[1:]]}

@@ -19,7 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarking.cli.arguments import place
-from benchmarking.cli.options import add_store, chosen_store, print_notes, warn_of_left_out
+from benchmarking.cli.options import (
+    add_class_folders,
+    add_store,
+    chosen_store,
+    print_notes,
+    warn_of_left_out,
+)
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
@@ -65,6 +71,7 @@ def _add_own_outputs(group: argparse._ArgumentGroup) -> None:
         help="the pictures that they are of: an image set in the store, imagenet-val, or a place "
         "of pictures as for 'predict'",
     )
+    add_class_folders(group)
     add(
         "--names",
         type=expanded,
@@ -133,28 +140,33 @@ def _import_outputs(args: argparse.Namespace) -> int:
         array=args.array,
         recipe=args.recipe or UNKNOWN,
         keep="all" if args.save_all_probs else "top5",
+        class_folders=args.class_folders,
         tell=lambda note: print_notes([note]),
     )
-    hits = correct(store.classes(stored), every_image(store.right_classes(stored.images)), k=1)
-    design = store.provenance(stored).design
+    few, made = store.restricted_classes(stored), store.provenance(stored)
+    guesses = store.classes(stored) if few is None else few
+    hits = correct(guesses, every_image(store.right_classes(stored.images)), k=1)
     share, how = float(hits.mean()), ""
-    if design:
-        share, how = estimated_share(hits, design).value, f", {design.in_words}"
+    if made.design:
+        share, how = estimated_share(hits, made.design).value, f", {made.design.in_words}"
+    if few is not None:
+        how += f", among the {len(made.classes)} classes of the set"
     print(f"{stored} is in {store.place}: acc@1 {100 * share:.2f} %{how}")
     return 0
 
 
 def _refuse_files(args: argparse.Namespace) -> None:
-    """Refuse a file, and options for files, where the model has no name."""
+    """Refuse a file that 'export' has not written, and its options, if no model is named."""
     from benchmarking.errors import BenchmarkError
+    from benchmarking.predictions.import_export import tables_below
 
     options = ("images", "names", "order", "outputs", "array", "recipe", "save_all_probs")
     given = [f"--{name.replace('_', '-')}" for name in options if getattr(args, name)]
-    files = [str(path) for path in args.folders if path.is_file()]
+    files = [str(path) for path in args.folders if path.is_file() and not tables_below(path)]
     if files or given:
         raise BenchmarkError(
             f"{', '.join([*files, *given])}: to import your own outputs, add --model NAME and "
-            "--images SET."
+            "--images SET; of what 'export' wrote, give the folder."
         )
 
 

@@ -27,6 +27,9 @@ Tensors = Mapping[str, "torch.Tensor"]
 _LISTED = 10
 """Number of tensors that an error names."""
 
+_ADVICE = re.compile("Weights only load failed|Please file an issue|Check the documentation")
+"""Beginnings of the lines of PyTorch's advice."""
+
 _COUNTER = "num_batches_tracked"
 """A counter of batch normalisation. Predictions do not use it, and old files do not have it."""
 
@@ -79,6 +82,8 @@ def _read(path: Path) -> Any:
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        if "Unsupported operand" in str(error):
+            raise _unreadable(path, error) from error
         raise WeightsError(
             f"{path.name} contains more than tensors and plain values, and it was not run: "
             f"{_reason(error)}. Save the tensors alone: torch.save(model.state_dict(), FILE)."
@@ -89,16 +94,23 @@ def _read(path: Path) -> Any:
                 f"{path.name} is a TorchScript program, not a checkpoint; save the tensors of its "
                 "model: torch.save(model.state_dict(), FILE)."
             ) from error
-        raise WeightsError(
-            f"{path.name} cannot be read: it is damaged, or torch.save has not written it "
-            f"({type(error).__name__})."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"{path.name} cannot be read: it is damaged, or torch.save has not written it "
+        f"({type(error).__name__})."
+    )
 
 
 def _reason(error: Exception) -> str:
     """Why PyTorch refuses a file, without PyTorch's advice to run the code in it."""
-    match = re.search(r"Unsupported \w+: (?:GLOBAL )?([\w.]+)", str(error))
-    return match[1].rstrip(".") if match else str(error).splitlines()[0].rstrip(".")
+    match = re.search(r"Unsupported (?:\w+: )?GLOBAL ([\w.]+)", str(error), re.IGNORECASE)
+    if match:
+        return match[1].rstrip(".")
+    lines = [line for line in str(error).splitlines() if line and not _ADVICE.match(line)]
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _flat(document: Any, start: str = "", levels: int = 20) -> Iterator[tuple[str, torch.Tensor]]:
@@ -148,6 +160,13 @@ def _part(
                 f"of this architecture. The file has {names}{' ...' * (len(tensors) > _LISTED)}"
             )
         return min(starts, key=lambda start: len(_missing(tensors, wanted, start)))
+    if not asked and (average := _list_of_parameters(tensors, parameters, fitting[0])):
+        raise WeightsError(
+            f"{path.name} has tensors for {spec.built_as.full_name} in {fitting[0].rstrip('.')!r}, "
+            f"and others of the same shapes in the list {average!r}, perhaps their moving average. "
+            "A list cannot be loaded, as its tensors have no names. If the named ones are meant, "
+            "choose them with --part, or part= in Python."
+        )
     averages = [
         one for one in starts if one not in fitting and not _missing(tensors, parameters, one)
     ]
@@ -160,6 +179,24 @@ def _part(
                 "of them may be the moving average. Choose one with --part, or part= in Python."
             )
     return fitting[0]
+
+
+def _list_of_parameters(tensors: Tensors, parameters: Tensors, start: str) -> str:
+    """Name of a list of other parameters than those in a part, in the same order; "" if none."""
+    import torch
+
+    lists: dict[str, list[torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        before, _, place = name.rpartition(".")
+        if place.isdigit():
+            lists.setdefault(before, []).append(tensor)
+    ours = [tensors[f"{start}{name}"] for name in parameters]
+    for name, found in lists.items():
+        if [one.shape for one in found] == [one.shape for one in ours] and not all(
+            map(torch.equal, found, ours)
+        ):
+            return name
+    return ""
 
 
 def _starts(tensors: Tensors, wanted: Tensors) -> list[str]:
@@ -193,7 +230,7 @@ def _below(tensors: Tensors, start: str) -> Tensors:
 
 
 def _problems(found: Tensors, wanted: Tensors) -> Iterator[str]:
-    """A description of each tensor that is missing, unknown or of another shape."""
+    """A description of each tensor that is missing, unknown, of another shape, or unusable."""
     for name, tensor in wanted.items():
         if name not in found:
             if not name.endswith(_COUNTER):
@@ -201,9 +238,27 @@ def _problems(found: Tensors, wanted: Tensors) -> Iterator[str]:
         elif found[name].shape != tensor.shape:
             shapes = [" x ".join(map(str, one.shape)) or "1" for one in (found[name], tensor)]
             yield f"{name} is {shapes[0]}; the model has {shapes[1]}"
+        elif tensor.is_floating_point() and (why := _unusable(found[name], tensor)):
+            yield f"{name} {why}"
     for name in found:
         if name not in wanted:
             yield f"{name} is not in the model"
+
+
+def _unusable(found: torch.Tensor, wanted: torch.Tensor) -> str:
+    """Why a tensor cannot be the weights of a layer, in words; empty if it can.
+
+    PyTorch would copy whole numbers, such as quantized weights without their scale.
+    """
+    import torch
+
+    if found.is_meta or found.layout != torch.strided or found.is_quantized:
+        return "is a tensor without data, sparse or quantized; save it as a plain one"
+    if not found.is_floating_point():
+        kinds = [str(one.dtype).removeprefix("torch.") for one in (found, wanted)]
+        return f"holds {kinds[0]}; the model has {kinds[1]}"
+    is_wrong = ~torch.isfinite(found.float()) & torch.isfinite(wanted)
+    return "has NaN or infinity" if bool(is_wrong.any()) else ""
 
 
 def _does_not_fit(path: Path, spec: ModelSpec, part: str, problems: list[str]) -> WeightsError:

@@ -114,12 +114,12 @@ def _names(headings: Sequence[str]) -> int | None:
 
 
 def _groups(headings: Sequence[str]) -> dict[str, dict[int, int]]:
-    """Numbered headings by what is before the number: the place of each number."""
+    """Numbered headings by what is around the number, as top1_class: the place of each number."""
     found: dict[str, dict[int, int]] = {}
     for at, name in enumerate(headings):
-        match = re.fullmatch(r"(.*?)[\W_]*([0-9]{1,5})\W*", name)
+        match = re.fullmatch(r"(.*?)[\W_]*([0-9]{1,5})[\W_]*([a-z_]*)", name, re.IGNORECASE)
         if match and not is_wnid(name):
-            group = found.setdefault(match[1].lower(), {})
+            group = found.setdefault((match[1] + match[3]).lower(), {})
             if int(match[2]) in group:
                 raise BenchmarkError(f"two of its columns have the heading {name!r}")
             group[int(match[2])] = at

@@ -42,6 +42,8 @@ def _check_size(about: Any, most: int) -> None:
     size = sum(about.row_group(at).total_byte_size for at in range(about.num_row_groups))
     if size > MOST_BYTES:
         raise BenchmarkError(f"unpacked it has {size:,} bytes; at most {MOST_BYTES:,}")
+    if not about.num_rows:
+        raise BenchmarkError("it is empty")
     if about.num_rows > most:
         raise BenchmarkError(f"it has {about.num_rows:,} rows, far more than pictures")
 

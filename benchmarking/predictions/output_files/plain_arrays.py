@@ -126,6 +126,11 @@ def _hint(array: NDArray[Any]) -> str:
 def _classes_in(array: NDArray[Any]) -> NDArray[np.int64]:
     """Classes of each row, (m, k); whole numbers with a point are classes as well."""
     rows = array if array.ndim == 2 else array[:, None]
+    if array.dtype.itemsize == 1:
+        raise BenchmarkError(
+            f"it holds {array.dtype}, which has no classes above {np.iinfo(array.dtype).max}; save "
+            "the classes before they are cut off, as int64"
+        )
     if array.dtype.kind == "f":
         finite = np.isfinite(rows)
         if not finite.all():

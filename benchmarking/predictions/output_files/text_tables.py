@@ -44,8 +44,9 @@ def read(path: Path, wanted: Wanted) -> Outputs:
             raise BenchmarkError("it is empty")
         headings = _headings(first[1])
         if headings:
-            columns = columns_of(headings)
-            return _read(lines, columns, len(headings), wanted)
+            second = next(lines, None)
+            columns = columns_of(_with_index(headings, second[1] if second else ()))
+            return _read(chain([second] if second else [], lines), columns, len(headings), wanted)
         cells = first[1]
         is_class = _NUMBER.fullmatch(cells[0]) or (len(cells) == 1 and is_wnid(cells[0]))
         columns = columns_without_headings(len(cells), has_names=not is_class)
@@ -157,6 +158,12 @@ def _headings(cells: Sequence[str]) -> tuple[str, ...]:
     if len(numbers) > MOST_GUESSES and numbers in counts:
         return tuple(cells)
     return () if any(_NUMBER.fullmatch(cell) for cell in cells) else _unless_names(cells)
+
+
+def _with_index(headings: Sequence[str], cells: Sequence[str]) -> Sequence[str]:
+    """The headings; pandas writes an index, such as names of pictures, first and without one."""
+    is_number = not cells or _NUMBER.fullmatch(cells[0])
+    return headings if headings[0] or is_number else ["id", *headings[1:]]
 
 
 def _unless_names(cells: Sequence[str]) -> tuple[str, ...]:

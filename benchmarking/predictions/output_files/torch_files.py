@@ -6,6 +6,7 @@ They are read with `weights_only`, so that no code in them is run.
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,7 +48,9 @@ def _loaded(path: Path) -> Any:
     with open_regular(path) as file:
         is_zip = _is_archive(file)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about old formats of pickle
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         raise BenchmarkError(
             f"it holds other objects than tensors and text, which could run code; {_EXPECTED}"
@@ -115,6 +118,8 @@ def _array(found: Any) -> NDArray[Any]:
         found = torch.stack(list(found)) if is_row or not found[0].ndim else torch.cat(list(found))
     if not isinstance(found, torch.Tensor):
         raise BenchmarkError(f"it holds a {type(found).__name__}; {_EXPECTED}")
+    if found.is_meta:
+        raise BenchmarkError("it holds a tensor without data, on the device 'meta'")
     if found.is_sparse or found.is_quantized or found.is_complex():
         raise BenchmarkError(f"it holds a tensor of {found.layout}, {found.dtype}; save floats")
     if found.is_floating_point() and found.dtype not in (torch.float32, torch.float64):
