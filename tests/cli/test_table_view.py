@@ -183,7 +183,8 @@ def test_chosen_columns_are_those_of_files(table, tmp_path):
     rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert list(rows[0]) == ["Model", *CSV_OF_A_SCORE, "Tier"]
     (document,) = json.loads((tmp_path / "t.json").read_text())["tables"]
-    assert {name: str(value) for name, value in document["rows"][0].items()} == rows[0]
+    assert {name: str(value) for name, value in document["chosen"][0].items()} == rows[0]
+    assert document["rows"][0]["scores"]["Acc@5"]["n"] == 20
     assert "\n| Model | Acc@1 [95 % interval] | Tier |\n| --- | ---: | ---: |\n" in (
         (tmp_path / "t.md").read_text()
     )
