@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.reports.columns import lines
@@ -132,7 +132,9 @@ def _table(table: AccuracyTable) -> Table:
         fingerprint=table.fingerprint,
         columns=table.columns,
         rows=tuple(map(_row, table.rows)),
-        chosen=tuple(lines([table])) if is_chosen else None,
+        chosen=tuple(cast("Mapping[str, Value]", line) for line in lines([table]))
+        if is_chosen
+        else None,
         left_out=table.left_out,
         notes=table.notes,
     )

@@ -80,9 +80,9 @@ def _fitting(table: AccuracyTable, columns: Sequence[Column]) -> str:
     before = zip(*(line[:position] for line in lines), strict=True)
     start = sum(max(map(len, column)) + _GAP for column in before)
     found = ""
-    for name, line in zip(names, aligned(lines, _left(columns)).splitlines(), strict=True):
+    for name, row in zip(names, aligned(lines, _left(columns)).splitlines(), strict=True):
         is_long = len(name) > room
-        found += f"{line[:start]}{name}\n{' ' * start}{line[start:]}\n" if is_long else f"{line}\n"
+        found += f"{row[:start]}{name}\n{' ' * start}{row[start:]}\n" if is_long else f"{row}\n"
     return found
 
 
