@@ -87,7 +87,7 @@ def use(file: Path | str) -> None:
         BenchmarkError: the file cannot be imported, does not declare its kind, or lacks a part of
             the contract.
     """
-    path = str(Path(file).resolve())
+    path = _absolute(file)
     name = _module_name(path)
     if name in sys.modules and sys.modules[name].__dict__[_DIGEST] != _digest(path):
         del sys.modules[name]
@@ -189,9 +189,22 @@ def _from_distributions(kind: str) -> Iterator[tuple[str, Any]]:
 
 def _paths(files: str) -> list[str]:
     """Absolute paths without duplicates."""
-    return list(
-        dict.fromkeys(str(Path(path).resolve()) for path in files.split(os.pathsep) if path)
-    )
+    return list(dict.fromkeys(_absolute(path) for path in files.split(os.pathsep) if path))
+
+
+def _absolute(file: Path | str) -> str:
+    """The absolute path of a file, with "~" for the home folder if no file is named so.
+
+    Raises:
+        BenchmarkError: the home folder is unknown.
+    """
+    path = Path(file)
+    try:
+        return str((path if os.path.lexists(path) else path.expanduser()).resolve())
+    except RuntimeError as error:
+        raise BenchmarkError(
+            f"plug-in {file}: the home folder is unknown; write the path in full."
+        ) from error
 
 
 def _module_name(path: str) -> str:

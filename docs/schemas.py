@@ -14,12 +14,14 @@ from benchmarking.reports.documents.compare import CompareDocument
 from benchmarking.reports.documents.doctor import DoctorDocument
 from benchmarking.reports.documents.models import ModelsDocument
 from benchmarking.reports.documents.show import ShowDocument
+from benchmarking.reports.documents.speed import SpeedDocument
+from benchmarking.reports.documents.table import TableDocument
 from benchmarking.reports.documents.transfer import TransferDocument
 from benchmarking.reports.documents.verify import VerifyDocument
 
 KINDS: tuple[type[Document], ...] = (
-    *(VerifyDocument, CompareDocument, ShowDocument),
-    *(ModelsDocument, DoctorDocument, CheckDocument, TransferDocument),
+    *(TableDocument, VerifyDocument, CompareDocument, ShowDocument, ModelsDocument),
+    *(DoctorDocument, CheckDocument, SpeedDocument, TransferDocument),
 )
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "benchmarking" / "data" / "schemas"

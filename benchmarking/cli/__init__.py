@@ -58,13 +58,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def reported(program: str, run: Callable[[], int]) -> int:
     """Run a command and return its exit status; an error is printed in a line with its name."""
     fill_closed_streams()
+    ended: SystemExit | None = None
     try:
         with printable_output() as output:
-            status = _run(program, run)
+            try:
+                status = _run(program, run)
+            except SystemExit as end:  # argparse has printed help, or refused the arguments
+                ended, status = end, end.code if isinstance(end.code, int) else 1
+                sys.stdout.flush()
         if output.problem:
             print(f"{program}: standard output: {output.problem}.", file=sys.stderr)
             _forget_output()
             return max(status, 1)
+        if ended:
+            raise ended
         return status
     except KeyboardInterrupt:
         print(f"\n{program}: stopped.", file=sys.stderr)

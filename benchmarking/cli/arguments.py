@@ -9,6 +9,7 @@ from typing import Any, Literal, NoReturn
 
 from benchmarking.io.user_folders import expanded
 
+_MOST_DIGITS = 19
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
 
 
@@ -62,9 +63,20 @@ def positive(text: str) -> int:
 
 def natural(text: str) -> int:
     """Parse an argument as a whole number of at least 0."""
-    if not (text.isascii() and text.isdigit()):
+    if not _is_whole(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
     return int(text)
+
+
+def above_zero(text: str) -> float:
+    """Parse an argument as a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
 
 
 def points(text: str) -> float:
@@ -118,7 +130,7 @@ def gpu_number(text: str) -> int:
 
     if text.lower() in ("cpu", "none"):
         return NO_GPU
-    if not (text.isascii() and text.isdigit()):
+    if not _is_whole(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a GPU; give its number, 0 for the first one, or 'cpu'"
         )
@@ -135,3 +147,8 @@ def gpu_numbers(text: str) -> int | tuple[int, ...] | Literal["all"]:
         return "all"
     numbers = tuple(gpu_number(one.strip()) for one in text.split(","))
     return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text is a whole number in digits, and not longer than any that makes sense."""
+    return text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarking.cli.arguments import positive
 from benchmarking.io.printable import printable
 from benchmarking.io.user_folders import expanded
 
@@ -74,7 +75,7 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--consensus",
-        type=int,
+        type=positive,
         choices=(3, 4, 5),
         default=3,
         help="how many of the five votes decide a corrected label (default: %(default)s)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
@@ -24,3 +25,14 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
         default="published",
         help="'random' needs no files of weights; it only tests the pipeline",
     )
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """A function that parses an argument as a whole number of at least this."""
+
+    def parsed(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and int(text) >= least):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
+        return int(text)
+
+    return parsed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.experiments import Grid, Model, Outcome, Setup
-from benchmarking.experiments._arguments import add_weights
+from benchmarking.experiments._arguments import add_weights, whole_number
 from benchmarking.io.user_folders import expanded
 
 if TYPE_CHECKING:
@@ -145,13 +145,13 @@ def _effects(model: Model, task: Task, folder: Path, setup: Setup) -> list[Effec
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--head", type=int, default=128, metavar="WIDTH", help="default: %(default)s")
-    add("--epochs", type=int, default=3, metavar="N", help="default: %(default)s")
-    add("--batch-size", type=int, default=32, metavar="N", help="default: %(default)s")
-    add("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    add("--head", type=whole_number(0), default=128, metavar="WIDTH", help="default: %(default)s")
+    add("--epochs", type=whole_number(1), default=3, metavar="N", help="default: %(default)s")
+    add("--batch-size", type=whole_number(1), default=32, metavar="N", help="default: %(default)s")
+    add("--seed", type=whole_number(0), default=0, metavar="N", help="default: %(default)s")
     add(
         "--augment",
-        type=int,
+        type=whole_number(1),
         default=1,
         metavar="N",
         help="versions of each training picture, with shear, zoom and flip (default: %(default)s)",

@@ -11,6 +11,7 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.inference.outputs import ProbabilitiesOf
 from benchmarking.inference.predict import predict
 from benchmarking.io.prefetch import cores
+from benchmarking.io.user_folders import expanded
 from benchmarking.models.available import find_weights
 from benchmarking.models.loaded import Loaded, load
 from benchmarking.models.own.recipes import RECIPE
@@ -117,10 +118,11 @@ def load_model(
     except BenchmarkError as error:
         raise BenchmarkError(f"{spec.full_name}: {error}") from error
     check_installed(spec)
-    find_weights(spec, weights_folder)
-    loaded = load(spec, gpu, weights_folder=weights_folder)
+    folder = None if weights_folder is None else expanded(weights_folder)
+    find_weights(spec, folder)
+    loaded = load(spec, gpu, weights_folder=folder)
     return LoadedModel(spec, preprocessing, loaded)
 
 
 def _picture(path: str | Path) -> Picture:
-    return Picture(Path(path).name, 0, FilePart(str(path)))
+    return Picture(Path(path).name, 0, FilePart(str(expanded(path))))

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.io.locks import NO_LINK, is_locked, remove_if_unlocked
+from benchmarking.io.user_folders import expanded
 
 _PART = re.compile(r"\..+\.[0-9a-f]{16}\.part", re.DOTALL)
 _OPEN_FILE = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,9})")
@@ -69,6 +70,7 @@ def write(path: Path, data: bytes) -> None:
 def write_output(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file to a path that the user has given; parts are written as they come.
 
+    "~" is the home folder, as in every path of the user.
     A link is followed to its target. A regular file is replaced atomically and keeps its mode and
     owner. A device, a pipe or another special file is written to directly. So is an open file of
     this process, such as /dev/stdout: what it contains is kept.
@@ -76,6 +78,7 @@ def write_output(path: Path, data: bytes | Iterable[bytes]) -> None:
     Raises:
         BenchmarkError: it cannot be written; an earlier file is unchanged.
     """
+    path = expanded(path)
     target = Path(os.path.realpath(path))
     parts = [data] if isinstance(data, bytes) else data
     try:

@@ -9,6 +9,8 @@ from pathlib import Path
 from benchmarking.errors import BenchmarkError
 from benchmarking.io.addresses import has_lost_slash, is_address
 
+_NAME = "imagenet-benchmarking"
+
 
 def expanded(path: Path | str) -> Path:
     """A path with "~" or "~name" replaced by the home folder of this or that user.
@@ -58,7 +60,7 @@ def cache() -> Path:
     """
     from platformdirs import user_cache_path
 
-    return _absolute(user_cache_path, "XDG_CACHE_HOME")
+    return _absolute(user_cache_path, "XDG_CACHE_HOME", "XDG_CACHE_HOME")
 
 
 def data() -> Path:
@@ -69,13 +71,22 @@ def data() -> Path:
     """
     from platformdirs import user_data_path
 
-    return _absolute(user_data_path, "IMAGENET_BENCHMARK_STORE")
+    return _absolute(user_data_path, "XDG_DATA_HOME", "IMAGENET_BENCHMARK_STORE")
 
 
-def _absolute(folder: Callable[..., Path], variable: str) -> Path:
-    """A folder of platformdirs; without a home folder, some versions would name it "~"."""
+def _absolute(folder: Callable[..., Path], named: str, variable: str) -> Path:
+    """A folder of platformdirs; without a home folder, some versions would name it "~".
+
+    Args:
+        folder: the function of platformdirs.
+        named: the environment variable that it reads; it ignores a value with "~".
+        variable: what can be set if the home folder is unknown.
+    """
+    given = os.environ.get(named, "")
+    if given.startswith("~"):
+        return expanded(given) / _NAME
     try:
-        found = folder("imagenet-benchmarking", appauthor=False).expanduser()
+        found = folder(_NAME, appauthor=False).expanduser()
     except RuntimeError as error:
         raise _unknown(variable) from error
     if not found.is_absolute():

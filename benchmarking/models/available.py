@@ -155,7 +155,7 @@ def _told(
     return found
 
 
-def explained(obstacles: Mapping[str, BenchmarkError]) -> list[str]:
+def explained(obstacles: Mapping[str, BenchmarkError | str]) -> list[str]:
     """One line for each reason why models cannot run, with the names of these models.
 
     >>> explained({name: BenchmarkError("no Keras.") for name in "abcde"})

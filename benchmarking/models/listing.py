@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from benchmarking.errors import BenchmarkError, WeightsError
+from benchmarking.io.user_folders import expanded
 from benchmarking.models.frameworks import frameworks
 from benchmarking.models.sources import all_specs, select, sources, weights_path
 from benchmarking.models.spec import ModelSpec
@@ -67,7 +68,8 @@ def list_models(
     if input is not None:
         conditions[f"input of {input} pixels"] = lambda spec: input in _inputs(spec)
     if weights is not None:  # last, because it looks at the disk
-        conditions[f"weights {weights}"] = lambda spec: _place(spec, weights_folder) == weights
+        folder = None if weights_folder is None else expanded(weights_folder)
+        conditions[f"weights {weights}"] = lambda spec: _place(spec, folder) == weights
     patterns = _several(models)
     return _meeting(conditions, select(patterns) if patterns else all_specs())
 

@@ -2,7 +2,7 @@
 
 data/works.csv has the works, and data/papers_of_models.csv says which of them describe the
 architecture of a model, and who states this: the documentation of torchvision or Keras, or the
-README of EfficientNet-Lite.
+README of EfficientNet-Lite. data/papers_of_sets.csv does the same for published picture sets.
 """
 
 from __future__ import annotations
@@ -94,6 +94,15 @@ def papers_of(source: str, model: str) -> tuple[Work, ...]:
     # quantized model has the architecture of the model in floating point.
     architecture = name.partition(".")[0].removeprefix("quantized_")
     return exact or _papers().get((place, architecture), ())
+
+
+def papers_of_set(name: str) -> tuple[Work, ...]:
+    """The papers that describe a published picture set; none for others.
+
+    >>> [paper.key for paper in papers_of_set("imagenet-v2")], papers_of_set("mine")
+    (['recht2019imagenet'], ())
+    """
+    return _papers_of_sets().get(name, ())
 
 
 def bibtex(one: Work) -> str:
@@ -196,3 +205,9 @@ def _papers() -> dict[tuple[str, str], tuple[Work, ...]]:
         for row in shipped_rows("papers_of_models.csv")
         for model in row["models"].split()
     }
+
+
+@cache
+def _papers_of_sets() -> dict[str, tuple[Work, ...]]:
+    rows = shipped_rows("papers_of_sets.csv")
+    return {row["set"]: tuple(map(work, row["works"].split())) for row in rows}

@@ -14,7 +14,15 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.io.names import UNKNOWN
 from benchmarking.io.printable import printable
 from benchmarking.pictures.recipe import recipe_from
-from benchmarking.reports.bibliography import THIS_PACKAGE, Work, bibtex, papers_of, plain, work
+from benchmarking.reports.bibliography import (
+    THIS_PACKAGE,
+    Work,
+    bibtex,
+    papers_of,
+    papers_of_set,
+    plain,
+    work,
+)
 from benchmarking.scoring.table import AccuracyTable, Row
 
 Form = Literal["bibtex", "text"]
@@ -23,6 +31,7 @@ NOT_RECORDED = "not recorded"
 
 _WIDTH = 80
 _OF_LABELS = {"ReaL": "beyer2020imagenet", "corrected": "northcutt2021pervasive"}
+_LIBRARIES = {"timm": "wightman2019pytorch"}  # whose authors ask for a citation, by source
 _MOST_NAMED = 6  # models that a sentence names; of more, it gives the number
 
 
@@ -51,14 +60,18 @@ def cite(tables: Sequence[AccuracyTable], form: Form = "bibtex") -> str:
 
 
 def works(tables: Sequence[AccuracyTable]) -> Iterator[Work]:
-    """The package, ImageNet, the labels, the benchmark of 2019 and the models; each once."""
+    """The package, ImageNet, the pictures, the labels, 2019's benchmark and the models; once."""
     found = {THIS_PACKAGE: None, work("russakovsky2015imagenet"): None}
     for table in tables:
+        sets = dict.fromkeys(row.provenance.picture_set for row in table.rows)
+        found |= {paper: None for name in sets for paper in papers_of_set(name)}
         known = [_OF_LABELS[name] for name in table.label_sets if name in _OF_LABELS]
         found |= dict.fromkeys(map(work, known))
     rows = [row for table in tables for row in table.rows]
     if any(row.run.source.startswith("2019-") for row in rows):
         found[work("northcutt2019benchmarking")] = None
+    sources = dict.fromkeys(_architecture(row)[0] for row in rows)
+    found |= {work(_LIBRARIES[source]): None for source in sources if source in _LIBRARIES}
     papers = {paper for row in rows for paper in papers_of_row(row)}
     found |= dict.fromkeys(sorted(papers, key=lambda paper: paper.key))
     yield from found
@@ -227,9 +240,13 @@ def _unknown_papers(tables: Sequence[AccuracyTable]) -> str:
 
 def papers_of_row(row: Row) -> tuple[Work, ...]:
     """The papers of a model's architecture; for a checkpoint, of the architecture that it names."""
-    architecture = str(row.provenance.weights.get("architecture", ""))
-    source, _, model = architecture.partition("/")
-    return papers_of(source, model) if model else papers_of(row.run.source, row.run.model)
+    return papers_of(*_architecture(row))
+
+
+def _architecture(row: Row) -> tuple[str, str]:
+    """Source and name of the listed model whose architecture a run has."""
+    source, _, model = str(row.provenance.weights.get("architecture", "")).partition("/")
+    return (source, model) if model else (row.run.source, row.run.model)
 
 
 def _wrapped(text: str) -> str:

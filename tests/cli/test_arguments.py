@@ -1,29 +1,35 @@
 """Arguments of the user: options, paths with "~", an environment without a home folder."""
 
 import argparse
+import os
 import pwd
+import re
 import subprocess
 import sys
 from importlib import util
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarking import predict
+from benchmarking import list_models, plugins, predict
 from benchmarking.cli import main
 from benchmarking.cli.arguments import Parser, gpu_number
-from benchmarking.cli.commands import commands
+from benchmarking.cli.commands import audit, commands, transfer
 from benchmarking.cli.scripts_2019 import predictions
 from benchmarking.errors import BenchmarkError
+from benchmarking.experiments.transfer import verbs
 from benchmarking.inference.plan import Options, plan
 from benchmarking.io import user_folders
+from benchmarking.io.files import write_output
 from benchmarking.io.user_folders import expanded
-from benchmarking.labels.label_files import label_set
+from benchmarking.labels.label_files import label_set, rows_of
 from benchmarking.models.frameworks import NO_GPU
 from benchmarking.models.sources import select
 from benchmarking.pictures.sets import open_pictures
 from benchmarking.predictions.store import Store
+from benchmarking.reports.formats import reports
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +46,11 @@ ROOT = Path(__file__).parents[2]
         ("table --zzz=3", "table", "unknown option --zzz"),
         ("check --store x more", "check", "unexpected: more"),
         ("audit batch demo m --thread 3", "audit batch", "unknown option --thread"),
+        ("speed --seconds ten", "speed", "'ten' is not a number above 0"),
+        ("speed --seconds nan", "speed", "'nan' is not a number above 0"),
+        ("table --consensus most", "table", "'most' is not a whole number from 1 up"),
+        ("transfer a b --learning-rate inf", "transfer", "'inf' is not a number above 0"),
+        ("audit transfer m a b --epochs 0", "audit transfer", "'0' is not a whole number from 1"),
     ],
 )
 def test_a_wrong_option_is_named_below_the_usage_of_its_command(
@@ -81,6 +92,15 @@ def test_every_argument_that_is_a_path_expands_the_home_folder():
     }
     assert [name for name, kind in found.items() if kind is Path] == []
     assert len(found) > 15
+    places = re.compile(r"\b(FILE|DIR|FOLDER|PICTURES|PLACE|STORE|TAR|TRAIN)\b")
+    plain = {
+        f"{name} {action.dest}"
+        for name, parser in parsers.items()
+        for action in actions(parser)
+        if places.search(str(action.metavar)) and action.type is None
+    }
+    # These can be names as well; whatever reads them as paths expands them.
+    assert {each.split()[-1] for each in plain} == {"labels", "only", "without", "origin"}
 
 
 @pytest.fixture
@@ -96,12 +116,35 @@ def test_a_tilde_is_expanded_in_every_kind_of_place(home, tree, monkeypatch):
     assert len(open_pictures("~/tree").pictures) == 6
     assert len(open_pictures("folder:~/tree").pictures) == 6
     assert Options(weights_folder="~/w").weights_folder == home / "w"
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/c")
+    monkeypatch.setenv("XDG_DATA_HOME", "~/d")
+    assert user_folders.cache() == home / "c" / "imagenet-benchmarking"
+    assert user_folders.data() == home / "d" / "imagenet-benchmarking"
     pictures = open_pictures("~/tree").pictures
     keys, labels = [one.key for one in pictures], np.array([one.label for one in pictures])
     (home / "mine.csv").write_text(
         "".join(f"{key},{label}\n" for key, label in zip(keys, labels, strict=True))
     )
     assert len(label_set("~/mine.csv", keys, labels).rows) == 6
+    (home / "names.txt").write_text("\n".join(keys[:2]))
+    assert len(rows_of(["~/names.txt"], keys, labels[:, None])) == 2
+    write_output(Path("~/written.txt"), b"w")
+    assert (home / "written.txt").read_bytes() == b"w"
+    assert not Path("~").exists()
+    (home / "w").mkdir()
+    (home / "w" / "efficientnet-lite0-57934424.pth").touch()
+    assert len(list_models("efficientnet-lite0", weights="available", weights_folder="~/w")) == 2
+
+
+def test_a_tilde_is_expanded_in_the_place_of_a_plug_in(home, monkeypatch, light):
+    (home / "mine.py").write_text(
+        'PLUGIN = "reports"\nNAME = "mine"\nSUFFIX = ".mine"\ndef render(tables): return ""\n'
+    )
+    monkeypatch.setenv("IMAGENET_BENCHMARK_PLUGINS", "")
+    plugins.use("~/mine.py")
+    assert os.environ["IMAGENET_BENCHMARK_PLUGINS"] == str(home / "mine.py")
+    monkeypatch.setenv("IMAGENET_BENCHMARK_PLUGINS", "~/mine.py")
+    assert "mine" in reports()
 
 
 def test_an_existing_file_whose_name_begins_with_a_tilde_is_used(home, monkeypatch):
@@ -167,6 +210,21 @@ def test_a_closed_standard_output_gives_an_error_of_one_line():
     assert done.stderr == "imagenet-benchmark: standard output: it is closed.\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", ["models", "--help", "table --help", "--version"])
+def test_a_full_disk_gives_an_error_of_one_line(arguments):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarking", *arguments.split()],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "imagenet-benchmark: standard output: No space left on device.\n"
+
+
 LITE = "efficientnet-lite-keras/efficientnet-lite0"
 
 
@@ -192,6 +250,30 @@ def test_a_missing_framework_gives_an_error_of_two_lines(monkeypatch, tmp_path, 
     first, second = capsys.readouterr().err.splitlines()
     assert first == "imagenet-benchmark: no model can run."
     assert second.startswith("  keras/VGG16, keras/VGG19, keras/ResNet50 and 5 more: keras is not")
+
+
+def test_an_audit_names_models_without_their_framework_in_one_line(monkeypatch, light, capsys):
+    there = util.find_spec
+    monkeypatch.setattr(
+        "benchmarking.models.sources.find_spec",
+        lambda name: None if name == "keras" else there(name),
+    )
+    models = ["keras/VGG*", "keras/ResNet*", "steady"]
+    plain = {"weights": "published", "weights_dir": None, "gpu": None, "workers": 1}
+    args = argparse.Namespace(models=models, experiment=SimpleNamespace(PICTURES=0), **plain)
+    assert [model.spec.name for model in audit._setup(args).models] == ["steady"]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "left out: keras/VGG16, keras/VGG19, keras/ResNet50 and 5 more: keras is"
+    )
+
+
+def test_transfer_names_models_that_share_an_obstacle_in_one_line(monkeypatch, tmp_path, capsys):
+    done = SimpleNamespace(results=(), obstacles={f"keras/{one}": "no Keras." for one in "abcde"})
+    monkeypatch.setattr(transfer, "_tasks", lambda args, machine: [])
+    monkeypatch.setattr(verbs, "transferred", lambda *_: (SimpleNamespace(rows=()), done))
+    assert main(["transfer", "a", "b", "--store", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "failed: keras/a, keras/b, keras/c and 2 more: no Keras.\n"
 
 
 def test_the_total_size_is_announced_before_weights_are_downloaded(monkeypatch, tmp_path):

@@ -13,9 +13,18 @@ from benchmarking.cli import main
 from benchmarking.io.files import shipped_rows
 from benchmarking.models.sources import all_specs
 from benchmarking.pictures.image_set import without_pictures
+from benchmarking.pictures.sets import published_sets
 from benchmarking.predictions.own_outputs import import_outputs
 from benchmarking.predictions.top_k import top_k
-from benchmarking.reports.bibliography import THIS_PACKAGE, Work, bibtex, papers_of, plain, work
+from benchmarking.reports.bibliography import (
+    THIS_PACKAGE,
+    Work,
+    bibtex,
+    papers_of,
+    papers_of_set,
+    plain,
+    work,
+)
 from benchmarking.reports.citation import cite, works
 from benchmarking.scoring.aggregate import aggregate
 
@@ -98,8 +107,28 @@ def test_every_work_is_a_well_formed_entry_of_bibtex():
 def test_every_work_is_cited_for_something():
     cited = {key for row in shipped_rows("papers_of_models.csv") for key in row["works"].split()}
     labels = {"beyer2020imagenet", "northcutt2021pervasive"}
-    others = {"russakovsky2015imagenet", "northcutt2019benchmarking"}
-    assert {row["key"] for row in shipped_rows("works.csv")} == cited | labels | others
+    others = {"russakovsky2015imagenet", "northcutt2019benchmarking", "wightman2019pytorch"}
+    sets = {key for row in shipped_rows("papers_of_sets.csv") for key in row["works"].split()}
+    assert {row["key"] for row in shipped_rows("works.csv")} == cited | labels | others | sets
+
+
+def test_every_published_picture_set_has_a_paper():
+    without = [name for name in published_sets() if not papers_of_set(name)]
+    assert without == []
+    assert {row["set"] for row in shipped_rows("papers_of_sets.csv")} == {*published_sets()}
+
+
+def test_the_paper_of_a_picture_set_is_cited(call, write):
+    made = {"images": {"name": "ten", "fingerprint": "f" * 64, "picture_set": "imagenet-v2"}}
+    out, _ = call(write("m", **made))
+    assert "recht2019imagenet" in parsed(out)
+
+
+def test_the_library_of_a_model_is_cited_where_its_authors_ask_for_it(call, write):
+    out, _ = call(write("vit_tiny_patch16_224.augreg_in21k_ft_in1k", source="timm"))
+    assert "wightman2019pytorch" in parsed(out)
+    out, _ = call(write("mine", source="checkpoint", weights={"architecture": "timm/x"}), "mine")
+    assert "wightman2019pytorch" in parsed(out)
 
 
 def test_characters_are_escaped_for_latex():

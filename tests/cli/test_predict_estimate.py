@@ -101,7 +101,7 @@ def test_every_format_tells_that_it_is_an_estimate(stored, suffix, tmp_path):
     path = tmp_path / f"table{suffix}"
     score(stored, run.images).save(path)
     text = path.read_text()
-    told = {".csv": "All pictures", ".json": '"of": 120'}
+    told = {".csv": "All pictures", ".json": '"estimated_for": 120'}
     assert told.get(suffix, f"estimated from {N} of {ALL} pictures") in text
     assert "Wilson" not in text
 

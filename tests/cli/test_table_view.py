@@ -87,10 +87,22 @@ def test_the_table_does_not_depend_on_the_terminal(table, monkeypatch):
     assert table(SHIPPED) == first
 
 
-def test_a_long_name_of_a_model_is_not_cut(write, table):
-    name = "a" * 60
-    lines, _ = table(write(name, 50))
-    assert column(lines, "Model") == [name]
+def test_a_long_name_of_a_model_is_not_cut_and_the_numbers_fit_below_it(write, table):
+    write("short", 7000, n=10000)
+    name = "vit_base_patch16_clip_224.openai_ft_in12k_in1k"
+    store = write(name, 8527, n=10000, platform="PyTorch")
+    lines, _ = table(store)
+    assert max(map(len, lines)) <= 80
+    assert [line.split() for line in lines[1:]] == [
+        ["Platform", "Model", *["Acc@1", "±", "95", "%", "CI"], "Acc@5", "Rank", "Tier"],
+        ["PyTorch", name],
+        ["85.27", "±", "0.69", "91.15", "1", "1"],
+        ["Abacus", "short", "70.00", "±", "0.90", "82.00", "2", "2"],
+    ]
+    assert lines[3].index("±") == lines[4].index("±")
+    wide, _ = table(store, "--wide")
+    assert name in wide[2]
+    assert "85.27" in wide[2]
 
 
 def test_a_long_caption_is_wrapped(table):
@@ -171,7 +183,8 @@ def test_chosen_columns_are_those_of_files(table, tmp_path):
     rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert list(rows[0]) == ["Model", *CSV_OF_A_SCORE, "Tier"]
     (document,) = json.loads((tmp_path / "t.json").read_text())["tables"]
-    assert {name: str(value) for name, value in document["rows"][0].items()} == rows[0]
+    assert {name: str(value) for name, value in document["chosen"][0].items()} == rows[0]
+    assert document["rows"][0]["scores"]["Acc@5"]["n"] == 20
     assert "\n| Model | Acc@1 [95 % interval] | Tier |\n| --- | ---: | ---: |\n" in (
         (tmp_path / "t.md").read_text()
     )

@@ -4,7 +4,9 @@ import csv
 import json
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from importlib import resources
 
+import jsonschema
 import pytest
 
 from benchmarking.errors import BenchmarkError, OutOfMemory
@@ -217,9 +219,42 @@ def test_tables_are_read_by_programs(compared):
     assert (first["Platform"], second["Platform"]) == ("Keras", "PyTorch")
     assert float(second["Times as fast"]) == pytest.approx(3.0)
     assert (second["Reference"], second["Same top-5"]) == ("Keras eager", "1")
-    (document,) = json.loads(tables.as_json([found]))["comparisons"]
-    assert [side["Seconds"] for side in document["sides"]] == [0.3, 0.1]
     assert tables.markdown([found]).startswith("## single, batch 1: efficientnet-lite0, float32")
+
+
+def json_of(found):
+    """The sides of a comparison in JSON, whose schema is checked."""
+    schema = resources.files("benchmarking").joinpath("data", "schemas", "speed.json").read_text()
+    document = json.loads(tables.as_json([found]), parse_constant=pytest.fail)
+    jsonschema.validate(document, json.loads(schema))
+    (comparison,) = document["comparisons"]
+    assert comparison["reference"] == comparison["sides"][0]["side"] == "Keras eager"
+    return comparison
+
+
+def test_the_json_of_a_comparison_has_its_schema_and_the_numbers_of_the_csv(compared):
+    found = compared([0.3] * 6, [0.1] * 6, again=[0.3] * 6)
+    comparison = json_of(found)
+    first, second = comparison["sides"]
+    (_, line) = csv.DictReader(tables.as_csv([found]).splitlines())
+    for name, interval in (("Seconds", "seconds"), ("Times as fast", "times_as_fast")):
+        ends = (second[interval][end] for end in ("value", "low", "high"))
+        assert [*map(str, ends)] == [line[name], line[f"{name} low"], line[f"{name} high"]]
+    assert first["times_as_fast"] is None
+    assert comparison["same_again"]["value"] == pytest.approx(1)
+
+
+def test_the_json_says_why_a_side_is_not_compared(compared):
+    other = json_of(compared([0.3], [0.1], answers=OTHERWISE))["sides"][1]
+    assert other["obstacle"].startswith("other answers: top-5 the same on 0 of 1")
+    assert other["times_as_fast"] is None
+
+
+def test_the_json_has_parts_and_the_times_on_a_device(compared):
+    known = {"parts": {"import": 2.0}, "device_times": (0.1,), "answers": None}
+    side = json_of(compared([0.3] * 2, [0.1] * 2, **known))["sides"][1]
+    assert (side["parts"], side["seconds_on_device"]["value"]) == ({"import": 2.0}, 0.1)
+    assert side["agreement"] is None
 
 
 @pytest.mark.parametrize(

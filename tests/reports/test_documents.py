@@ -1,5 +1,6 @@
 """JSON documents and JUnit XML of commands: their schemas, and the numbers of the text."""
 
+import csv
 import json
 import re
 import runpy
@@ -105,6 +106,47 @@ def test_names_of_fields_are_snake_case(store, call):
 
     for command in COMMANDS.values():
         check({k: v for k, v in document(command, call).items() if k != "facts"})
+
+
+TABLES = {
+    "plain": (),
+    "calibration": ("--calibration",),
+    "labels": ("--labels", "original", "--labels", "mine.csv"),
+    "columns": ("--columns", "Model", "Acc@1", "Tier", "ECE", "--calibration"),
+    "several sets": ("--store", "other"),
+    "a plain table of several stores": ("--store", "other", "--images", "part"),
+}
+
+
+@pytest.mark.parametrize("options", TABLES.values(), ids=TABLES)
+def test_a_table_has_its_schema_and_the_numbers_of_the_csv_file(store, call, options):
+    second = an_image_set(Path("pictures"), {"a": 1, "b": 2}, name="two")
+    shutil.copytree("store", "other")
+    probabilities = np.eye(2, 1000, dtype=np.float32)  # NLL and ECE of certain, wrong guesses
+    Store("other").write(
+        Run("two", "lab", "mine", "published"),
+        second,
+        top_k(probabilities),
+        store.provenance(Run("part", "lab", "mine", "published")),
+        probabilities=probabilities,
+    )
+    Path("mine.csv").write_text(f"{validation_key(1)},7\n")
+    for path in ("t.json", "t.csv"):
+        assert call("table", "--store", "store", *options, "-o", path)[0] == 0
+    found = json.loads(Path("t.json").read_text(), parse_constant=pytest.fail)
+    jsonschema.validate(found, json.loads((SCHEMAS / "table.json").read_text()))
+    rows = [row for table in found["tables"] for row in table["rows"]]
+    lines = list(csv.DictReader(Path("t.csv").read_text().splitlines()))
+    assert [row["model"] for row in rows] == [line["Model"] for line in lines]
+    for row, line in zip(rows, lines, strict=True):
+        score = row["scores"]["Acc@1"]
+        assert str(score["share"]) == line["Acc@1"]
+        assert score["low"] <= score["share"] <= score["high"]
+        assert (row["store"] or "") == line.get("Store", "")
+        if row["published"] and "Published@1" in line:
+            assert row["published"]["acc1"] == float(line["Published@1"])
+    chosen = [line for table in found["tables"] for line in table["chosen"] or ()]
+    assert len(chosen) == (len(rows) if "--columns" in options else 0)
 
 
 def test_verify_gives_the_numbers_of_its_text(store, call):

@@ -92,7 +92,7 @@ def _add_pictures(parser: argparse.ArgumentParser, n: int) -> None:
 def _setup(args: argparse.Namespace) -> Setup:
     from benchmarking.experiments import Model, Setup
     from benchmarking.inference.plan import RANDOM_SEED
-    from benchmarking.models.available import available
+    from benchmarking.models.available import available, explained
 
     options = vars(args)
     patterns = options.get("models") or ()
@@ -100,8 +100,8 @@ def _setup(args: argparse.Namespace) -> Setup:
     found = available(
         patterns, "published", weights_folder=args.weights_dir, needs_weights=seed is None
     )
-    for name, obstacle in found.obstacles.items() if patterns else ():
-        print(f"left out: {name}: {obstacle}", file=sys.stderr)
+    for line in explained(found.obstacles) if patterns else ():
+        print(f"left out: {line}", file=sys.stderr)
     models = (Model(spec, args.gpu, args.workers, args.weights_dir, seed) for spec in found.specs)
     return Setup(tuple(models), _pictures(args) if args.experiment.PICTURES else (), options)
 

@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from benchmarking.cli.arguments import place
 from benchmarking.cli.options import add_class_folders
 from benchmarking.cli.output import add_output, check_output, deliver
 
@@ -28,7 +29,10 @@ _SHOWN = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "pictures", metavar="PICTURES", help="a tar or folder of labelled pictures, or 'demo'"
+        "pictures",
+        type=place,
+        metavar="PICTURES",
+        help="a tar or folder of labelled pictures, or 'demo'",
     )
     add_class_folders(parser)
     parser.add_argument(

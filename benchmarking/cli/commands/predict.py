@@ -186,6 +186,7 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--crop-cache",
+        type=_crop_cache,
         metavar="DIR",
         help="keep crops in this folder, also for later sweeps; with 'none', pictures are decoded "
         "again for each model (default: your cache, only during the sweep, if the disk has room)",
@@ -399,13 +400,13 @@ def _options(args: argparse.Namespace) -> Options:
         backend=args.backend,
         executor=args.executor,
         address=args.address,
-        crop_cache=_crop_cache(args.crop_cache),
+        crop_cache=args.crop_cache,
         timeout=args.timeout,
         again=args.again,
     )
 
 
-def _crop_cache(text: str | None) -> CropCache:
+def _crop_cache(text: str) -> CropCache:
     if text == "none":
         return "none"
     return expanded(text) if text else None

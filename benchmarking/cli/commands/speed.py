@@ -22,7 +22,7 @@ import sys
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from benchmarking.cli.arguments import gpu_number, place, positive
+from benchmarking.cli.arguments import above_zero, gpu_number, place, positive
 from benchmarking.cli.options import add_store, add_weights, chosen_store
 from benchmarking.cli.output import add_output, check_output, deliver
 from benchmarking.io.user_folders import expanded
@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--seconds",
-        type=float,
+        type=above_zero,
         default=10.0,
         metavar="S",
         help="time of the calls that count in each round; the warm-up takes at most as long, but "

@@ -41,7 +41,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from benchmarking.cli.arguments import gpu_number, natural, positive
+from benchmarking.cli.arguments import above_zero, gpu_number, natural, positive
 from benchmarking.cli.options import add_weights
 from benchmarking.io.user_folders import expanded
 
@@ -136,7 +136,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add("--optimizer", choices=("adam", "sgd"), default="adam", help="default: %(default)s")
     add(
         "--learning-rate",
-        type=float,
+        type=above_zero,
         metavar="RATE",
         help="default: that of the frameworks, 0.001 for Adam and 0.01 for SGD",
     )
@@ -238,6 +238,7 @@ def _run(args: argparse.Namespace) -> int:
     )
     from benchmarking.experiments.transfer.tables import writer_of
     from benchmarking.experiments.transfer.verbs import choices, folder_of, transferred
+    from benchmarking.models.available import explained
     from benchmarking.reports.figures import suffix_of
 
     for path in args.output:
@@ -259,8 +260,8 @@ def _run(args: argparse.Namespace) -> int:
             print(f"wrote {path}", file=sys.stderr)
         for path in args.export:
             print(save_result(result, path), file=sys.stderr)
-    for name, reason in done.obstacles.items():
-        print(f"failed: {name}: {reason}", file=sys.stderr)
+    for line in explained(done.obstacles):
+        print(f"failed: {line}", file=sys.stderr)
     moved = options.protocol != "article" and any(row.changed for row in tables.rows)
     return 1 if done.obstacles or moved else 0
 

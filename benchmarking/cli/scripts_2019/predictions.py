@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarking import cli
-from benchmarking.cli.arguments import positive
+from benchmarking.cli.arguments import place, positive
 from benchmarking.cli.options import add_store, add_weights
 from benchmarking.io.user_folders import expanded
 from benchmarking.pictures.sets import default_name, open_pictures
@@ -92,7 +92,11 @@ def _parser(script: Script) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("val_dir", help="folder of class folders, flat folder of files, or ILSVRC2012_img_val.tar")
+    add(
+        "val_dir",
+        type=place,
+        help="folder of class folders, flat folder of files, or ILSVRC2012_img_val.tar",
+    )
     add(
         "-m",
         "--model",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.cli import reported
+from benchmarking.cli.arguments import place
 from benchmarking.cli.options import print_notes, warn_of_left_out
 from benchmarking.errors import BenchmarkError, PictureError, StoreError
 from benchmarking.io import files
@@ -81,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = "ImageNet's validation pictures, to check that the rows belong to them (not needed)"
-    parser.add_argument("val_dir", nargs="?", help=what)
+    parser.add_argument("val_dir", nargs="?", type=place, help=what)
     for platform in _PLATFORMS:
         what = f"folder of {platform} arrays (default: ./{platform}_imagenet)"
         _add_path(parser, platform[0], f"{platform}-dir", "DIR", what)

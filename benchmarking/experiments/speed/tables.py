@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from benchmarking import __version__
 from benchmarking.experiments.speed import Side
 from benchmarking.experiments.speed.conditions import INSTRUCTIONS, PHYSICAL, SWITCHES
 from benchmarking.experiments.speed.results import Line, Summary
 from benchmarking.io.printable import csv_cell
 from benchmarking.models.sources import framework_of
+from benchmarking.reports import documents
+from benchmarking.reports.documents.speed import SpeedComparison, SpeedDocument, SpeedSide
 from benchmarking.reports.formats.markdown import escaped
 from benchmarking.reports.grid import aligned
 from benchmarking.scoring.speed import Interval
@@ -53,19 +53,7 @@ def as_csv(summaries: Sequence[Summary]) -> str:
 
 def as_json(summaries: Sequence[Summary]) -> str:
     """A document with every comparison; times in seconds."""
-    document = {
-        "made_by": f"imagenet-benchmarking {__version__}",
-        "comparisons": [
-            {
-                "scenario": one.comparison.scenario,
-                "batch_size": one.comparison.batch_size,
-                "sides": records(one),
-                "notes": one.notes,
-            }
-            for one in summaries
-        ],
-    }
-    return json.dumps(document, indent=1) + "\n"
+    return documents.as_json(SpeedDocument(tuple(map(_comparison, summaries))))
 
 
 def title(summary: Summary) -> str:
@@ -98,6 +86,58 @@ def name_of(side: Side, others: Sequence[Side]) -> str:
 def records(summary: Summary) -> list[Mapping[str, object]]:
     """All values of each side by name, for programs; unknown values are absent."""
     return [_record(summary, line) for line in summary.lines]
+
+
+def _comparison(summary: Summary) -> SpeedComparison:
+    comparison = summary.comparison
+    return SpeedComparison(
+        scenario=comparison.scenario,
+        batch_size=comparison.batch_size,
+        reference=name_of(comparison.reference, comparison.sides),
+        same_again=summary.null,
+        sides=tuple(_side(line, summary) for line in summary.lines),
+        notes=summary.notes,
+    )
+
+
+def _side(line: Line, summary: Summary) -> SpeedSide:
+    side, setting, conditions = line.side, line.setting, line.rounds[0].conditions
+    return SpeedSide(
+        side=name_of(side, summary.comparison.sides),
+        source=side.spec.source,
+        model=side.spec.name,
+        platform=framework_of(side.spec).TITLE,
+        mode=side.mode,
+        rounds=len(line.rounds),
+        calls=line.calls,
+        seconds=line.seconds,
+        p90=line.p90,
+        p99=line.p99,
+        pictures_per_second=line.per_second,
+        first_call=line.first,
+        parts=line.parts,
+        peak_bytes=line.memory,
+        device_peak_bytes=line.device_memory,
+        seconds_on_device=line.on_device,
+        times_as_fast=line.faster,
+        times_as_fast_in_mode=line.faster_in_mode,
+        agreement=line.agreement,
+        counts=line.counts,
+        obstacle=line.obstacle,
+        remarks=line.remarks,
+        threads=setting.threads,
+        precision=setting.precision,
+        weights=setting.weights,
+        machine=setting.machine,
+        device=setting.device,
+        versions=setting.versions,
+        governor=conditions.governor,
+        allocator=conditions.allocator,
+        determinism=conditions.determinism,
+        layout=conditions.layout,
+        conditions=conditions.others,
+        highest_load=max(one.conditions.load for one in line.rounds),
+    )
 
 
 def _record(summary: Summary, line: Line) -> Mapping[str, object]:

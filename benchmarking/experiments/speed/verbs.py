@@ -25,6 +25,7 @@ from benchmarking.experiments.speed.timing import Pace
 from benchmarking.inference.plan import RANDOM_SEED
 from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import bar, notice
+from benchmarking.io.user_folders import expanded
 from benchmarking.models.available import available
 from benchmarking.models.backends import KERAS, TENSORFLOW, on_backend
 from benchmarking.models.spec import ModelSpec
@@ -184,7 +185,7 @@ def plan(
     threads = cores() if request.threads is None else request.threads
     check_threads(threads)
     seed = RANDOM_SEED if request.weights == RANDOM else None
-    folder = request.weights_folder
+    folder = None if request.weights_folder is None else expanded(request.weights_folder)
     found = available(
         models, "published", weights_folder=folder, needs_weights=seed is None, tell=tell
     )

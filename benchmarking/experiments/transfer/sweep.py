@@ -28,6 +28,7 @@ from benchmarking.experiments.transfer.protocols import Options, Work, work_of
 from benchmarking.experiments.transfer.task import Task
 from benchmarking.inference.executors import Failed, Output, executors
 from benchmarking.io.progress import bar, notice
+from benchmarking.models.available import explained
 
 _FUNCTIONS: Mapping[type, Callable[[Any], Iterator[Any]]] = {
     HeadTest: heads_trained,
@@ -140,9 +141,7 @@ def finished(
     held: dict[Path, Features] = {}
     results = [_result(one, found[one.request.path(folder)], folder, held) for one in able]
     if not results:
-        raise BenchmarkError(
-            "\n".join(["no model can run.", *(f"{who}: {why}" for who, why in obstacles.items())])
-        )
+        raise BenchmarkError("\n".join(["no model can run.", *explained(obstacles)]))
     return Sweep(tuple(results), obstacles)
 
 

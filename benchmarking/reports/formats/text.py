@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from benchmarking.io.printable import printable
 from benchmarking.reports.bars import LEAST, MOST, bar_column
 from benchmarking.reports.cells import caption, cells
 from benchmarking.reports.columns import Column, narrow, shown
@@ -15,9 +16,10 @@ NAME = "text"
 SUFFIX = ".txt"
 
 WIDTH = 80
-"""Columns of a terminal; a name of a model may be too long for it, and is not cut."""
+"""Columns of a terminal."""
 
 _GAP = 2  # blanks between two columns
+_LEAST_ROOM = 20  # characters of names for which it is worth moving the numbers to another line
 
 
 def render(tables: Sequence[AccuracyTable]) -> str:
@@ -48,12 +50,40 @@ def _one(table: AccuracyTable, more: Sequence[Column] = ()) -> str:
     heading = caption(table, columns)
     if table.view.columns not in ("wide", "2019"):
         heading = _wrapped(heading)
-    return f"{heading}\n{_grid(table, [*columns, *more])}"
+    grid = _fitting if table.view.columns == "default" else _grid
+    return f"{heading}\n{grid(table, [*columns, *more])}"
 
 
 def _grid(table: AccuracyTable, columns: Sequence[Column]) -> str:
-    left = {position for position, column in enumerate(columns) if column.left}
-    return aligned(cells(table, columns), left)
+    return aligned(cells(table, columns), _left(columns))
+
+
+def _left(columns: Sequence[Column]) -> set[int]:
+    return {position for position, column in enumerate(columns) if column.left}
+
+
+def _fitting(table: AccuracyTable, columns: Sequence[Column]) -> str:
+    """The grid; after a name that leaves no room for the numbers, they have a line of their own.
+
+    Names are never cut, so that they can be copied and searched.
+    """
+    lines = [[printable(cell) for cell in line] for line in cells(table, columns)]
+    position = next(p for p, column in enumerate(columns) if column.heading == "Model")
+    names = [line[position] for line in lines]
+    text = aligned(lines, _left(columns))
+    longest = max(map(len, names))
+    room = longest - max(0, max(map(len, text.splitlines())) - WIDTH)
+    if room == longest or room < _LEAST_ROOM:
+        return text
+    for line in lines:
+        line[position] = line[position] if len(line[position]) <= room else ""
+    before = zip(*(line[:position] for line in lines), strict=True)
+    start = sum(max(map(len, column)) + _GAP for column in before)
+    found = ""
+    for name, row in zip(names, aligned(lines, _left(columns)).splitlines(), strict=True):
+        is_long = len(name) > room
+        found += f"{row[:start]}{name}\n{' ' * start}{row[start:]}\n" if is_long else f"{row}\n"
+    return found
 
 
 def _wrapped(text: str) -> str:
