@@ -86,12 +86,12 @@ def measured(name: str, pictures: NDArray[np.uint8], repeats: int) -> list[list[
     ways, verdicts = {"plain": timed(plain)}, {}
     for compiler in COMPILERS:
         print(f"{name}: {compiler}", file=sys.stderr)
-        model, _ = pytorch.compiled(plain.model, compiler, recipe.crop, plain.device)
+        model, _ = pytorch.compiled(plain.model, compiler, recipe.crop, plain.device, BATCH)
         fast = replace(plain, model=model)
         both = probabilities(plain), probabilities(fast)
         largest = float(np.abs(both[0] - both[1]).max())
         problem = difference(*both)
-        verdicts[compiler] = f"{NOT_USED}{problem}" if problem else f"used, {largest:.0e}"
+        verdicts[compiler] = f"{NOT_USED}: {problem}" if problem else f"used, {largest:.0e}"
         ways[compiler] = timed(fast)
     times = in_turn(ways, repeats)
     lines = [[spec.name, weights, "plain", middle(times["plain"], 1), "", ""]]
