@@ -182,6 +182,25 @@ def test_figures_are_of_complete_runs(stored, call, tmp_path):
     assert "figures show complete runs only" in err
 
 
+def test_pages_tell_estimates_from_complete_runs_and_show_them_last(
+    stored, pictures, call, tmp_path
+):
+    pytest.importorskip("altair")
+    options = ("--store", stored.folder)
+    assert call("predict", pictures, "--models", "steady", "--limit", 30, *options)[0] == 0
+    for path in stored.folder.glob("grey/**/*.safetensors"):
+        path.unlink()
+    assert call("site", *options, "-o", tmp_path / "site")[0] == 0
+    page = (tmp_path / "site" / "index.html").read_text()
+    first, second = page.index("grey-limit-30.html"), page.index(f"grey-estimate-{N}.html")
+    assert first < second
+    assert f">estimated from {N} of {ALL}</td>" in page
+    news = (tmp_path / "site" / "changes.xml").read_text()
+    assert f"], estimated from {N} of {ALL} pictures</title>" in news
+    (model,) = (tmp_path / "site" / "models" / "brightness" / "steady").glob("*.html")
+    assert f"<td>{N} of {ALL}</td>" in model.read_text()
+
+
 def test_an_estimate_is_verified_by_its_own_interval(stored):
     run = sample_run(stored)
     (found,) = verify(stored, [run])
