@@ -243,6 +243,27 @@ def test_an_estimate_goes_on_until_its_interval_is_small_enough(light, pictures,
     assert 30 < max(halves) < 80
 
 
+def test_an_estimate_goes_on_until_the_accuracy_among_few_classes_is_known_too(
+    light, tmp_path, call, monkeypatch
+):
+    """The model is always wrong among all classes, and right on half among those of ImageNet-A."""
+    monkeypatch.setattr(Goal, "first", lambda self, keys: Sample(20, self.seed))
+    for row in range(80):
+        path = tmp_path / "imagenet-a" / wnids()[6 if row % 2 else 11] / f"0.00{row}_a _ b_0.5.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((20, 30, 3), 30, np.uint8)).save(path)
+    store = Store(tmp_path / "store")
+    status, _, err = call(
+        *("predict", tmp_path / "imagenet-a", "--models", "steady"),
+        *("--store", store.folder, "--until", "12"),
+    )
+    assert status == 0, err
+    last = max(store.image_sets(), key=lambda images: len(store.rows(images)))
+    found = score(store, last).rows[0].scores["200-class Acc@1"]
+    assert found.n > 20
+    assert (found.high - found.low) / 2 <= 0.12
+
+
 def test_certainty_that_no_sample_gives_needs_all_pictures(light, pictures, tmp_path, call):
     store = Store(tmp_path / "store")
     arguments = ("predict", pictures, "--models", "steady", "--store", store.folder)
