@@ -86,12 +86,12 @@ def measured(name: str, pictures: NDArray[np.uint8], repeats: int) -> list[list[
     models, verdicts = {"plain": plain}, {}
     for compiler in COMPILERS:
         print(f"{name}: {compiler}", file=sys.stderr)
-        model, _ = pytorch.compiled(plain.model, compiler, recipe.crop, plain.device)
+        model, _ = pytorch.compiled(plain.model, compiler, recipe.crop, plain.device, BATCH)
         fast = replace(plain, model=model)
         both = probabilities(plain), probabilities(fast)
         largest = float(np.abs(both[0] - both[1]).max())
         problem = difference(*both)
-        verdicts[compiler] = f"{NOT_USED}{problem}" if problem else f"used, {largest:.0e}"
+        verdicts[compiler] = f"{NOT_USED}: {problem}" if problem else f"used, {largest:.0e}"
         models[compiler] = fast
     # An export to ONNX makes torch.compile forget its work: each model warms up after the last one.
     times = in_turn({way: timed(model) for way, model in models.items()}, repeats)

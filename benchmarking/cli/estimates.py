@@ -119,14 +119,14 @@ def _difficulty(args: argparse.Namespace, keys: Sequence[str]) -> Difficulty:
     stores = Stores(args.strata)
     wanted = set(map(identity, keys))
     fitting = [
-        images
+        stores.runs(images)
         for images in stores.image_sets()
         if wanted <= set(map(identity, stores.rows(images).keys))
     ]
-    if not fitting:
+    runs = max(fitting, key=len, default=[])
+    if not runs:
         sets = ", ".join(stores.image_sets()) or "none"
         raise StoreError(
             f"{stores.folders} has no runs on these {len(keys):,} pictures; its image sets: {sets}."
         )
-    runs = max((stores.runs(images) for images in fitting), key=len)
     return difficulty_of(stores, runs, f"{len(runs)} runs on {runs[0].images}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
 from benchmarking.models.loaded import Loaded
 from benchmarking.models.sources import framework_of
-from benchmarking.models.spec import Probabilities
+from benchmarking.models.spec import ModelSpec, Probabilities
 from benchmarking.predictions.top_k import top_k
 
 COMPARED = 64
@@ -19,43 +19,59 @@ COMPARED = 64
 LARGEST_DIFFERENCE = 1e-5
 """Largest difference of a probability with which a compiled model is used."""
 
-NOT_USED = "not used: "
-"""How the record of a compiler begins that was not used; the reason follows."""
+NOT_USED = "not used"
+"""The record of a compiler that was not used."""
 
 
-def can_be_compiled(loaded: Loaded) -> bool:
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A model, and whether it is compiled.
+
+    Attributes:
+        loaded: the model that predicts.
+        compiler: name and version of what compiled it, or NOT_USED; empty if nothing was to.
+        problem: why it is not compiled, although it was to be; else empty.
+    """
+
+    loaded: Loaded
+    compiler: str = ""
+    problem: str = ""
+
+
+def can_be_compiled(spec: ModelSpec) -> bool:
     """Whether a model's framework compiles models on request.
 
     Keras compiles its models anyway. Quantized models have their own kernels.
     """
-    plain = loaded.precision == "float32" and not loaded.spec.engine
-    return plain and hasattr(framework_of(loaded.spec), "compiled")
+    return not spec.engine and hasattr(framework_of(spec), "compiled")
 
 
 def chosen(
     loaded: Loaded,
     compiler: str,
     side: int,
+    batch_size: int,
     probabilities: Callable[[Loaded], Probabilities],
-) -> tuple[Loaded, str]:
-    """The model with a compiled forward pass, and what compiled it; or the model, and why not.
+) -> Choice:
+    """The model with a compiled forward pass; or as it is, and why.
+
+    Compilation needs memory of its own, so that a lack of it is no reason to stop either.
 
     Args:
         loaded: the model.
         compiler: name of the compiler.
         side: side of its crops in pixels.
+        batch_size: pictures of a full batch.
         probabilities: predicts the first pictures with a model.
     """
     framework = cast(Any, framework_of(loaded.spec))
     try:
-        model, title = framework.compiled(loaded.model, compiler, side, loaded.device)
+        model, title = framework.compiled(loaded.model, compiler, side, loaded.device, batch_size)
         fast = replace(loaded, model=model)
         problem = difference(probabilities(loaded), probabilities(fast))
     except Exception as error:  # compilers raise errors of many kinds; the plain model remains
-        if isinstance(error, MemoryError) or framework.is_out_of_memory(error):
-            raise
         problem = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
-    return (loaded, f"{NOT_USED}{problem}") if problem else (fast, title)
+    return Choice(loaded, NOT_USED, problem) if problem else Choice(fast, title)
 
 
 def difference(plain: Probabilities, fast: Probabilities) -> str:

@@ -27,6 +27,7 @@ class Environment:
         precision: precision of the forward pass.
         batch_size: pictures per forward pass.
         process_id: the process that runs the model.
+        uncompiled: why the model is not compiled, although it was to be; else empty.
     """
 
     weights_sha256: str
@@ -35,6 +36,7 @@ class Environment:
     precision: str
     batch_size: int
     process_id: int
+    uncompiled: str = ""
 
     def differences(self, earlier: Environment, *, may_shrink: bool) -> list[str]:
         """Names of fields whose difference means that earlier rows have to be computed again.
@@ -45,7 +47,7 @@ class Environment:
                 of memory.
         """
         shrunk = may_shrink and self.batch_size < earlier.batch_size
-        free = {"process_id", *(["batch_size"] if shrunk else [])}
+        free = {"process_id", "uncompiled", *(["batch_size"] if shrunk else [])}
         return [
             name
             for name, value in vars(self).items()

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from benchmarking.errors import BenchmarkError
+from benchmarking.inference.compiled import Choice
 from benchmarking.inference.crop_sharing import crops_shared
 from benchmarking.inference.events import Event
 from benchmarking.inference.job import Environment, Job, Part
@@ -141,7 +142,7 @@ def _answer(model: Model, job: Job) -> Iterator[Environment | Part]:
     was_training = getattr(model, "training", False)
     device = framework.prepare(job.gpu, framework.PRECISIONS[0])
     loaded = Loaded(job.spec, model, device, "", framework.PRECISIONS[0])
-    environment = environment_of(job, loaded)
+    environment = environment_of(job, Choice(loaded))
     yield environment
     rows = [range(len(job.pictures))]
     try:

@@ -165,6 +165,9 @@ class PartialRun:
                 raise ValueError(f"the {', '.join(changed)} of a job changed while it ran")
             return 0
         self.environment = environment
+        if environment.uncompiled:
+            why = f"not compiled: {environment.uncompiled}"
+            self.incidents = tuple(dict.fromkeys((*self.incidents, why)))
         kept = self._kept
         self._kept = []
         for one in kept:

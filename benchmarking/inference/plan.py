@@ -12,6 +12,7 @@ from typing import get_args
 
 from benchmarking.errors import BenchmarkError, StoreError, not_installed
 from benchmarking.inference.ahead import first_preparation
+from benchmarking.inference.compiled import can_be_compiled
 from benchmarking.inference.crop_sharing import CropCache, crops_shared
 from benchmarking.inference.devices import (
     EXPECTED_GPU,
@@ -405,6 +406,8 @@ def plan(
     )
     _check_precision(options.precision, found.specs)
     _check_compiler(options)
+    if options.compiler is not None and (said := _not_compiled(options.compiler, found.specs)):
+        tell(said)
     gpu = checked_gpus(options.gpu, found.specs, options.executor, tell)
     for note in filter(None, map(note_on, own)):
         tell(note)
@@ -478,6 +481,18 @@ def _check_compiler(options: Options) -> None:
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise not_installed(missing[0], "onnx")
+
+
+def _not_compiled(compiler: str, specs: Sequence[ModelSpec]) -> str:
+    """A note on the models that a compiler leaves as they are; empty if there are none."""
+    names = [spec.full_name for spec in specs if not can_be_compiled(spec)]
+    if not names:
+        return ""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return (
+        f"note: {compiler} compiles models of PyTorch in float32 only, not {names[0]}{more}; Keras "
+        "compiles its models anyway"
+    )
 
 
 def _check_precision(precision: str | None, specs: Sequence[ModelSpec]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarking.errors import OutOfMemory
-from benchmarking.inference.compiled import COMPARED, can_be_compiled, chosen
+from benchmarking.inference.compiled import COMPARED, Choice, can_be_compiled, chosen
 from benchmarking.inference.job import Environment, Job, Part
 from benchmarking.inference.outputs import ProbabilitiesOf
 from benchmarking.models.loaded import Loaded, load, model_versions
@@ -64,8 +64,8 @@ def answer(job: Job) -> Iterator[Environment | Part]:
                 seed=job.seed,
                 precision=job.precision,
             )
-            loaded, compiler = _chosen(job, loaded)
-            environment = environment_of(job, loaded, compiler)
+            choice = _chosen(job, loaded)
+            loaded, environment = choice.loaded, environment_of(job, choice)
             yield environment
             missing = job.missing(environment)
             if seen is None or missing != [job.rows]:
@@ -115,10 +115,10 @@ def crops_for(
     return crops(wanted, job.recipe, job.workers)
 
 
-def _chosen(job: Job, loaded: Loaded) -> tuple[Loaded, str]:
-    """The model that predicts a job's pictures, and what compiled it; see `compiled.chosen`."""
-    if job.compiler is None or not can_be_compiled(loaded):
-        return loaded, ""
+def _chosen(job: Job, loaded: Loaded) -> Choice:
+    """The model that predicts a job's pictures, compiled if it is to be; see `compiled.chosen`."""
+    if job.compiler is None or not can_be_compiled(job.spec) or loaded.precision != "float32":
+        return Choice(loaded)
     first = [range(min(COMPARED, len(job.pictures)))]
     with crops_for(job, first) as seen:
         pixels = list(seen)
@@ -128,20 +128,16 @@ def _chosen(job: Job, loaded: Loaded) -> tuple[Loaded, str]:
         batches = predict(model.predictor(job.recipe.scaling), pixels, size, job.spec.classes)
         return np.concatenate([batch.probabilities for batch in batches])
 
-    return chosen(loaded, job.compiler, job.recipe.crop, probabilities)
+    return chosen(loaded, job.compiler, job.recipe.crop, size, probabilities)
 
 
-def environment_of(job: Job, loaded: Loaded, compiler: str = "") -> Environment:
+def environment_of(job: Job, choice: Choice) -> Environment:
     """The environment that a job's model runs in.
-
-    Args:
-        job: the job.
-        loaded: its model.
-        compiler: what compiled it, or why it runs as it is; empty if no compiler was asked for.
 
     Raises:
         BenchmarkError: the model cannot be run with the job's batch size.
     """
+    loaded, compiler = choice.loaded, choice.compiler
     loaded.check_batch_size(job.batch_size)
     versions = model_versions(job.spec) | framework_of(job.spec).versions()
     return Environment(
@@ -153,6 +149,7 @@ def environment_of(job: Job, loaded: Loaded, compiler: str = "") -> Environment:
         loaded.precision,
         job.batch_size or loaded.batch_size,
         os.getpid(),
+        choice.problem,
     )
 
 

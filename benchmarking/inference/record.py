@@ -161,5 +161,9 @@ def _has_weights(job: Job, sha256: str) -> bool:
 
 
 def _environment(environment: Environment) -> dict[str, Any]:
-    """The environment for the provenance, without the weights, which are an ingredient."""
-    return {name: value for name, value in asdict(environment).items() if name != "weights_sha256"}
+    """The environment for the provenance, without the weights, which are an ingredient.
+
+    Why a model is not compiled is among the incidents.
+    """
+    elsewhere = ("weights_sha256", "uncompiled")
+    return {name: value for name, value in asdict(environment).items() if name not in elsewhere}

@@ -40,6 +40,8 @@ class Retries:
         elif failed.cause in ("killed", "died") and job.run not in self._crashed:
             self._crashed.add(job.run)
             what = f"{failed.reason}; tried again, by itself"
+            if job.compiler and environment is None:  # a compiler may have ended the process
+                job, what = replace(job, compiler=None), f"{what} and not compiled"
         elif failed.cause == "lost" and self._lost[job.run] < LOSSES:
             self._lost[job.run] += 1
             what = f"{failed.reason}; tried again"

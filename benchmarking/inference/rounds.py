@@ -98,10 +98,18 @@ class Rounds(Generic[P]):
 
 
 def _halves(plan: Planned, images: str, design: Design) -> list[float]:
-    """Half of the 95 % interval of acc@1 of each stored run of a plan, as a share."""
-    right = plan.store.right_classes(images)
-    stored = set(plan.store.runs(images))
-    hits = [
-        (plan.store.classes(run)[:, :1] == right).any(axis=1) for run in plan.runs if run in stored
+    """Half of the 95 % interval of acc@1 of each stored run of a plan, as a share.
+
+    A run on a set with few classes has two accuracies, that among these classes as well.
+    """
+    store = plan.store
+    right, stored = store.right_classes(images), set(store.runs(images))
+    guesses = [
+        each
+        for run in plan.runs
+        if run in stored
+        for each in (store.classes(run), store.restricted_classes(run))
+        if each is not None
     ]
+    hits = [(each[:, :1] == right).any(axis=1) for each in guesses]
     return [estimated_share(one, design).half for one in hits]

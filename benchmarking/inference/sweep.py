@@ -18,7 +18,6 @@ from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.inference.across_devices import AcrossDevices
 from benchmarking.inference.ahead import foreseen
 from benchmarking.inference.checkpoints import Checkpoints
-from benchmarking.inference.compiled import NOT_USED
 from benchmarking.inference.events import AlreadyStored, Event, Progress, Started, Stored
 from benchmarking.inference.executors import (
     Accepted,
@@ -277,9 +276,11 @@ class Sweep:
 
     def _tell_of_compiler(self, job: Job, environment: Environment) -> None:
         """Tell the user if a model is not compiled as it was asked for, and why."""
-        found = environment.versions.get("compiled", "")
-        if found.startswith(NOT_USED):
-            self.notice(f"{job.run.model}: {job.compiler} is {found}; the model runs uncompiled")
+        if environment.uncompiled:
+            self.notice(
+                f"{job.run.model}: {job.compiler} is not used: {environment.uncompiled}; the model "
+                "runs uncompiled"
+            )
 
     def _started(self, run: Run) -> str:
         """When the stored run was started; empty if none is stored."""

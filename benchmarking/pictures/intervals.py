@@ -18,6 +18,13 @@ from benchmarking.pictures.design import Design
 
 Counts = NDArray[np.integer] | Sequence[int]
 
+_ADDED = 1 / 3
+"""Right, and wrong, pictures that are added to the sample of a stratum in its variance.
+
+With a half, intervals of acc@5 from 500 pictures contained the truth in 97.6 % of the samples of
+`benchmarks/estimates.py`; without any, those of models that are nearly always right or wrong in
+10 %."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -66,8 +73,10 @@ def stratified_share(
 
     The value is the mean of the strata's shares, weighted by size. The interval is symmetric, of
     z standard errors, with the finite-population correction of each stratum. In the variance of a
-    stratum, half a right and half a wrong picture are added to the sample, as with the prior of H.
-    Jeffreys: a sample without a single error does not show that there are none. With one stratum,
+    stratum, a third of a right and of a wrong picture are added to the sample: a sample without a
+    single error does not show that there are none. It is the neutral prior of J. Kerman (2011),
+    Neutral noninformative and informative conjugate beta and gamma prior distributions, Electronic
+    Journal of Statistics 5: the posterior median is near the share in the sample. With one stratum,
     it is Wilson's interval, for the number of pictures that has the same variance without the
     correction. The interval ends where the pictures of the sample alone exclude a smaller or larger
     share. Source of the estimator: W. G. Cochran (1977), Sampling techniques, 3rd ed., chapter 5.
@@ -80,10 +89,10 @@ def stratified_share(
 
     >>> found = stratified_share([9, 50], [10, 100], [1000, 1000])
     >>> [round(one, 3) for one in (found.value, found.low, found.high)]
-    [0.7, 0.584, 0.816]
+    [0.7, 0.588, 0.812]
     """
     x, n, size = (np.asarray(one, dtype=np.float64) for one in (right, drawn, sizes))
-    share = (x + 0.5) / (n + 1)
+    share = (x + _ADDED) / (n + 2 * _ADDED)
     error = standard_error(share * (1 - share), n, size)
     value = float((size * x / n).sum() / size.sum())
     margin = NormalDist().inv_cdf((1 + confidence) / 2) * error

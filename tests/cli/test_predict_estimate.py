@@ -182,6 +182,25 @@ def test_figures_are_of_complete_runs(stored, call, tmp_path):
     assert "figures show complete runs only" in err
 
 
+def test_pages_tell_estimates_from_complete_runs_and_show_them_last(
+    stored, pictures, call, tmp_path
+):
+    pytest.importorskip("altair")
+    options = ("--store", stored.folder)
+    assert call("predict", pictures, "--models", "steady", "--limit", 30, *options)[0] == 0
+    for path in stored.folder.glob("grey/**/*.safetensors"):
+        path.unlink()
+    assert call("site", *options, "-o", tmp_path / "site")[0] == 0
+    page = (tmp_path / "site" / "index.html").read_text()
+    first, second = page.index("grey-limit-30.html"), page.index(f"grey-estimate-{N}.html")
+    assert first < second
+    assert f">estimated from {N} of {ALL}</td>" in page
+    news = (tmp_path / "site" / "changes.xml").read_text()
+    assert f"], estimated from {N} of {ALL} pictures</title>" in news
+    (model,) = (tmp_path / "site" / "models" / "brightness" / "steady").glob("*.html")
+    assert f"<td>{N} of {ALL}</td>" in model.read_text()
+
+
 def test_an_estimate_is_verified_by_its_own_interval(stored):
     run = sample_run(stored)
     (found,) = verify(stored, [run])
@@ -222,6 +241,27 @@ def test_an_estimate_goes_on_until_its_interval_is_small_enough(light, pictures,
     assert halves[max(halves)] <= 0.1
     assert all(half > 0.1 for n, half in halves.items() if n < max(halves))
     assert 30 < max(halves) < 80
+
+
+def test_an_estimate_goes_on_until_the_accuracy_among_few_classes_is_known_too(
+    light, tmp_path, call, monkeypatch
+):
+    """The model is always wrong among all classes, and right on half among those of ImageNet-A."""
+    monkeypatch.setattr(Goal, "first", lambda self, keys: Sample(20, self.seed))
+    for row in range(80):
+        path = tmp_path / "imagenet-a" / wnids()[6 if row % 2 else 11] / f"0.00{row}_a _ b_0.5.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((20, 30, 3), 30, np.uint8)).save(path)
+    store = Store(tmp_path / "store")
+    status, _, err = call(
+        *("predict", tmp_path / "imagenet-a", "--models", "steady"),
+        *("--store", store.folder, "--until", "12"),
+    )
+    assert status == 0, err
+    last = max(store.image_sets(), key=lambda images: len(store.rows(images)))
+    found = score(store, last).rows[0].scores["200-class Acc@1"]
+    assert found.n > 20
+    assert (found.high - found.low) / 2 <= 0.12
 
 
 def test_certainty_that_no_sample_gives_needs_all_pictures(light, pictures, tmp_path, call):

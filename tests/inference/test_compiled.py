@@ -5,14 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarking import Store, predict
+from benchmarking import Store, merge, predict
 from benchmarking.errors import BenchmarkError
-from benchmarking.inference.compiled import can_be_compiled, chosen, difference
+from benchmarking.inference.compiled import NOT_USED, can_be_compiled, chosen, difference
+from benchmarking.inference.executors import Failed
+from benchmarking.inference.job import Environment, Job
 from benchmarking.inference.plan import Options
+from benchmarking.inference.retries import Retries
 from benchmarking.models.frameworks import Device, _onnx_export, pytorch
 from benchmarking.models.loaded import Loaded
 from benchmarking.models.spec import ModelSpec, Weights
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
+from benchmarking.predictions.run import Run
 
 TRACED = _onnx_export._traced
 SCALING = SCALINGS["torch"]
@@ -62,10 +66,11 @@ def probabilities():
 def test_a_compiled_model_predicts_what_the_plain_one_predicts(loaded, probabilities, compiler):
     if compiler == "onnxruntime":
         pytest.importorskip("onnxscript")
-    found, title = chosen(loaded, compiler, 16, probabilities)
-    assert title.startswith(compiler)
-    assert found.model is not loaded.model
-    assert np.abs(probabilities(found) - probabilities(loaded)).max() < 1e-5
+    found = chosen(loaded, compiler, 16, 8, probabilities)
+    assert found.compiler.startswith(compiler)
+    assert not found.problem
+    assert found.loaded.model is not loaded.model
+    assert np.abs(probabilities(found.loaded) - probabilities(loaded)).max() < 1e-5
 
 
 def _removed(model, side):
@@ -89,9 +94,9 @@ def test_a_model_that_cannot_be_traced_is_exported_otherwise(
 ):
     pytest.importorskip("onnxscript")
     monkeypatch.setattr(_onnx_export, "_traced", traced)
-    found, title = chosen(loaded, "onnxruntime", 16, probabilities)
-    assert title.startswith("onnxruntime")
-    assert np.abs(probabilities(found) - probabilities(loaded)).max() < 1e-5
+    found = chosen(loaded, "onnxruntime", 16, 8, probabilities)
+    assert found.compiler.startswith("onnxruntime")
+    assert np.abs(probabilities(found.loaded) - probabilities(loaded)).max() < 1e-5
 
 
 def test_a_wrong_kernel_is_found_and_the_plain_model_used(loaded, probabilities, monkeypatch):
@@ -103,19 +108,53 @@ def test_a_wrong_kernel_is_found_and_the_plain_model_used(loaded, probabilities,
             return loaded.model(pixels) + noise * 1e-3
 
     monkeypatch.setattr(pytorch, "compiled", lambda *_: (Noisy(), "torch.compile"))
-    found, title = chosen(loaded, "torch", 16, probabilities)
-    assert found is loaded
-    assert title.startswith("not used: the top-5 of ")
-    assert "probabilities differ by up to" in title
+    found = chosen(loaded, "torch", 16, 8, probabilities)
+    assert (found.loaded, found.compiler) == (loaded, NOT_USED)
+    assert found.problem.startswith("the top-5 of ")
+    assert "probabilities differ by up to" in found.problem
 
 
-def test_a_compiler_that_fails_leaves_the_plain_model(loaded, probabilities, monkeypatch):
+@pytest.mark.parametrize("error", [RuntimeError("no C++ compiler\nat line 3"), MemoryError("all")])
+def test_a_compiler_that_fails_leaves_the_plain_model(loaded, probabilities, monkeypatch, error):
     def broken(*_):
-        raise RuntimeError("no C++ compiler\nat line 3")
+        raise error
 
     monkeypatch.setattr(pytorch, "compiled", broken)
-    found, title = chosen(loaded, "torch", 16, probabilities)
-    assert (found, title) == (loaded, "not used: RuntimeError: no C++ compiler")
+    found = chosen(loaded, "torch", 16, 8, probabilities)
+    assert (found.loaded, found.compiler) == (loaded, NOT_USED)
+    assert found.problem in ("RuntimeError: no C++ compiler", "MemoryError: all")
+
+
+def test_a_smaller_last_batch_is_computed_by_the_kernels_that_were_compared(loaded, monkeypatch):
+    """torch.compile makes kernels for each shape and layout; it is called with one of each."""
+    import torch
+
+    seen = set()
+
+    def compile(model, **_):
+        def call(pixels):
+            seen.add((pixels.shape, pixels.stride()))
+            return model(pixels)
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", compile)
+    model, _ = pytorch.compiled(loaded.model, "torch", 16, loaded.device, 8)
+    crops = np.random.default_rng(2).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
+    found = replace(loaded, model=model).predictor(SCALING)
+    plain = loaded.predictor(SCALING)
+    for part in (crops[:8], crops[8:], crops[:1]):
+        assert np.abs(found(part) - plain(part)).max() < 1e-6
+    assert len(seen) == 1
+
+
+def test_a_compiled_model_takes_as_many_pictures_at_once_as_the_plain_one(loaded, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch, "compile", lambda model, **_: model)
+    monkeypatch.setattr(loaded.model, "fixed_batch_size", 5, raising=False)
+    model, _ = pytorch.compiled(loaded.model, "torch", 16, loaded.device, 5)
+    assert replace(loaded, model=model).batch_size == 5
 
 
 def test_a_difference_of_probabilities_alone_is_too_much():
@@ -126,10 +165,18 @@ def test_a_difference_of_probabilities_alone_is_too_much():
     assert found == "probabilities differ by up to 0.001"
 
 
-def test_models_in_fewer_bits_and_of_other_frameworks_are_not_compiled(loaded):
-    assert can_be_compiled(loaded)
-    assert not can_be_compiled(replace(loaded, precision="bf16"))
-    assert not can_be_compiled(replace(loaded, spec=replace(loaded.spec, framework="keras")))
+def test_quantized_models_and_those_of_other_frameworks_are_not_compiled(loaded):
+    assert can_be_compiled(loaded.spec)
+    assert not can_be_compiled(replace(loaded.spec, engine="x86"))
+    assert not can_be_compiled(replace(loaded.spec, framework="keras"))
+
+
+def test_the_user_is_told_which_models_are_not_compiled(light, tree, tmp_path, call):
+    options = ("--store", tmp_path / "store", "--compile", "torch", "--plan")
+    status, _, err = call("predict", tree, "--models", "steady", "darker", *options)
+    assert status == 0
+    assert "torch compiles models of PyTorch in float32 only, not brightness/" in err
+    assert " and 1 more; Keras compiles its models anyway" in err
 
 
 def test_a_compiled_run_says_what_compiled_it(tmp_path, capsys):
@@ -148,3 +195,53 @@ def test_a_compiled_run_says_what_compiled_it(tmp_path, capsys):
 def test_an_unknown_compiler_is_refused():
     with pytest.raises(BenchmarkError, match="compiler is 'fast'; expected None or one of torch"):
         Options(compiler="fast")
+
+
+def test_why_a_compiler_was_not_used_does_not_tell_runs_apart():
+    """Differences and messages vary from process to process, and the model is the plain one."""
+
+    def environment(why):
+        return Environment("", {"compiled": NOT_USED}, "cpu", "float32", 8, 1, why)
+
+    ours, theirs = environment("differ by up to 2e-05"), environment("differ by up to 3e-05")
+    assert ours.differences(theirs, may_shrink=False) == []
+
+
+def test_shards_whose_models_were_not_compiled_are_merged(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    (tmp_path / "small.py").write_text(MODEL_FILE)
+    reasons = iter(["no /tmp/a.so", "no /tmp/b.so"])
+
+    def broken(*_):
+        raise RuntimeError(next(reasons))
+
+    monkeypatch.setattr(pytorch, "compiled", broken)
+    store, whole = Store(tmp_path / "shards"), Store(tmp_path / "whole")
+    for shard in ("1/2", "2/2"):
+        how = {"shard": shard, "compiler": "torch", "executor": "in-process"}
+        predict(tmp_path / "small.py", "demo", store, **how)
+    assert "torch is not used: RuntimeError: no /tmp/b.so; the model" in capsys.readouterr().err
+    (run,) = merge(store, whole)
+    made = whole.provenance(run)
+    assert made.versions["compiled"] == NOT_USED
+    told = [one.partition(": ")[2] for one in made.incidents]
+    assert told.count("not compiled: RuntimeError: no /tmp/a.so") == 1
+    assert told.count("not compiled: RuntimeError: no /tmp/b.so") == 1
+
+
+@pytest.mark.parametrize("compiler", [None, "torch"])
+def test_a_model_whose_compiler_ends_the_process_is_tried_without_it(loaded, compiler):
+    job = Job(Run("x", "mine", "small", "published"), loaded.spec, (), None, -1, 1)
+    retries = Retries()
+    died = Failed(replace(job, compiler=compiler), "it died", "", cause="died")
+    found = retries.put_aside(died, None)
+    assert found.reason == "it died; tried again, by itself" + " and not compiled" * bool(compiler)
+    assert [one.compiler for one in retries.waiting] == [None]
+
+
+def test_a_model_that_dies_later_is_tried_with_its_compiler(loaded):
+    job = Job(Run("x", "mine", "small", "published"), loaded.spec, (), None, -1, 1)
+    retries = Retries()
+    began = Environment("", {}, "cpu", "float32", 8, 1)
+    retries.put_aside(Failed(replace(job, compiler="torch"), "it died", "", cause="died"), began)
+    assert [one.compiler for one in retries.waiting] == ["torch"]

@@ -15,7 +15,7 @@ FEW = [f"{row}.png" for row in range(120)]
 
 
 def test_the_first_sample_has_the_size_that_known_difficulty_suggests():
-    """docs/how-accurate-in-a-minute.md: 780 pictures of 50,000 for 2 points, on average."""
+    """docs/how-accurate-in-a-minute.md: 750 pictures of 50,000 for 2 points, on average."""
     sizes = [Goal(points).first(KEYS).n for points in (2, 1)]
     assert 500 < sizes[0] < 1000 < sizes[1]
 

@@ -19,7 +19,7 @@ COMPILERS = ("torch", "onnxruntime")
 
 
 def compiled(
-    model: torch.nn.Module, compiler: str, side: int, device: Device
+    model: torch.nn.Module, compiler: str, side: int, device: Device, batch_size: int
 ) -> tuple[torch.nn.Module, str]:
     """The compiled model, and the name and version of what compiled it.
 
@@ -30,6 +30,7 @@ def compiled(
         compiler: one of COMPILERS.
         side: side of its crops in pixels.
         device: the device on which it runs.
+        batch_size: pictures of a full batch, the most that the compiled model is called with.
 
     Raises:
         BenchmarkError: the compiler is unknown, or cannot run on this device.
@@ -45,19 +46,46 @@ def compiled(
     if compiler == "torch":
         # With frozen weights, batch normalisation is folded into convolutions.
         call = torch.compile(model, options={"freezing": True})
-        return _as_module(call), f"torch.compile {torch.__version__}"
+        filled_up = _filled_up(call, batch_size)
+        return _as_module(filled_up, model), f"torch.compile {torch.__version__}"
     if device.kind != "cpu":
         raise BenchmarkError("ONNX Runtime computes models of PyTorch on the CPU only; use torch.")
     with requires("onnx"):
         import onnxruntime
-    return _as_module(_in_onnxruntime(model, side)), f"onnxruntime {onnxruntime.__version__}"
+    found = _as_module(_in_onnxruntime(model, side), model)
+    return found, f"onnxruntime {onnxruntime.__version__}"
 
 
-def _as_module(call: Callable[[torch.Tensor], torch.Tensor]) -> torch.nn.Module:
+def _filled_up(
+    call: Callable[[torch.Tensor], torch.Tensor], size: int
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A function that fills each batch up with copies of its last picture.
+
+    torch.compile makes other kernels for each number of pictures. Those of a smaller last batch
+    would be used without having been compared, and be compiled in the middle of a run.
+    """
+    import torch
+
+    def filled_up(pixels: torch.Tensor) -> torch.Tensor:
+        n = len(pixels)
+        if n >= size:
+            return call(pixels)
+        copies = pixels[-1:].expand(size - n, -1, -1, -1)
+        full = torch.cat([pixels, copies]).contiguous(memory_format=torch.channels_last)
+        return call(full)[:n]
+
+    return filled_up
+
+
+def _as_module(
+    call: Callable[[torch.Tensor], torch.Tensor], model: torch.nn.Module
+) -> torch.nn.Module:
     """A module that calls a function, so that it takes the place of the model."""
     import torch
 
     class Compiled(torch.nn.Module):  # type: ignore[misc]
+        fixed_batch_size = getattr(model, "fixed_batch_size", None)
+
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             return call(pixels)
 

@@ -14,7 +14,7 @@ from benchmarking.predictions.stored_run import place_of
 from benchmarking.reports.bibliography import bibtex
 from benchmarking.reports.citation import papers_of_row
 from benchmarking.reports.figures import Subject
-from benchmarking.scoring.table import AccuracyTable, Row
+from benchmarking.scoring.table import AccuracyTable, EstimatedScore, Row
 from benchmarking.scoring.verify import Verification, verify
 
 NOT_RECORDED = "not recorded"
@@ -109,8 +109,9 @@ def _panel(model: Model) -> Panel:
 def _scores(one: ScoredRow) -> Iterator[list[str]]:
     """Image set, score, interval and rank of each score of a run."""
     for name, score in one.row.scores.items():
+        of = f" of {score.of:,}" if isinstance(score, EstimatedScore) else ""
         yield [
-            *(printable(one.table.images), printable(name), f"{score.n:,}"),
+            *(printable(one.table.images), printable(name), f"{score.n:,}{of}"),
             f"{100 * score.share:.2f}",
             f"[{100 * score.low:.2f}, {100 * score.high:.2f}]",
             "estimated" if score.rank is None else f"{score.rank} of {len(one.table.rows)}",

@@ -1,6 +1,6 @@
 """The leaderboard: public pages of a store, as files that any web server can serve.
 
-    index.html                        the image sets, and the table of the largest one
+    index.html                        the image sets, estimates last, and the table of the largest
     sets/NAME.html, .csv, .json, .bib   table and figures of an image set, and its downloads
     models.html                       all models
     models/SOURCE/MODEL/RECIPE.html   what is known of a model and its runs
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from benchmarking.errors import BenchmarkError
 from benchmarking.io.printable import printable
+from benchmarking.pictures.design import Design
 from benchmarking.reports.citation import cite
 from benchmarking.reports.figures import Subject
 from benchmarking.reports.formats import csv_file, json_file
@@ -42,6 +43,7 @@ class ImageSetPage:
 
     Attributes:
         address: path of its page, without a suffix.
+        design: how its pictures were drawn, if they are a sample; else None.
         n: number of its pictures.
         section: its table and its figures.
         accuracy: the accuracy of its best run, with the interval.
@@ -49,10 +51,16 @@ class ImageSetPage:
     """
 
     address: str
+    design: Design | None
     n: int
     section: Section
     accuracy: str
     methods: str
+
+    @property
+    def pictures(self) -> str:
+        """Number of its pictures in words, and of all if they are a sample."""
+        return self.design.in_words.removesuffix(" pictures") if self.design else f"{self.n:,}"
 
 
 def site(
@@ -94,9 +102,10 @@ def _top_pages(
     left_out: Sequence[str],
 ) -> Iterator[tuple[str, str]]:
     """The pages that the menu names, by their path."""
+    complete_first = sorted(sets, key=lambda one: (one.design is not None, -one.n))
     values: dict[str, dict[str, object]] = {
         "index.html": {
-            **{"sets": sorted(sets, key=lambda one: -one.n), "news": news[:_RECENT]},
+            **{"sets": complete_first, "news": news[:_RECENT]},
             "left_out": [printable(one) for one in left_out],
         },
         "models.html": {"models": list(_listed(found, addresses))},
@@ -147,6 +156,7 @@ def _sets(subjects: Sequence[Subject], made: Sequence[Section]) -> list[ImageSet
     return [
         ImageSetPage(
             address,
+            subject.table.design,
             subject.table.n,
             section,
             _accuracy(subject),

@@ -69,6 +69,7 @@ def _title(column: str, name: str, row: Row) -> str:
         f"{name} on {row.run.images}: {column} {100 * score.share:.2f} % "
         f"[{100 * score.low:.2f}, {100 * score.high:.2f}]"
     )
+    text += f", {row.provenance.design.in_words}" if row.provenance.design else ""
     return printable(text)
 
 
