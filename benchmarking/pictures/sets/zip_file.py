@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarking.errors import PictureError
+from benchmarking.io import zip_files
 from benchmarking.io.files import open_regular
 from benchmarking.pictures.entries import Entry
 from benchmarking.pictures.image_set import MOST_BYTES
@@ -73,7 +74,7 @@ class ZipPart:
                 data = file.read(self.packed)
             if self.is_deflated:
                 data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, self.size + 1)
-        except (OSError, zlib.error) as error:
+        except (OSError, ValueError, zlib.error) as error:  # the directory may name any place
             raise PictureError(f"{self.file} cannot be read: {error}.") from error
         if not header.startswith(_SIGNATURE) or zlib.crc32(data) != self.crc:
             raise PictureError(
@@ -123,7 +124,7 @@ def members_of(path: Path) -> list[zipfile.ZipInfo]:
         PictureError: the file is damaged or encrypted.
     """
     try:
-        with zipfile.ZipFile(path) as file:
+        with zip_files.opened(path) as file:
             members = file.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise PictureError(f"{path} is a damaged zip file ({error}); download it again.") from error
