@@ -162,8 +162,15 @@ def _refuse_repeated(names: Mapping[Run, str | Path]) -> None:
 
 
 def tables_below(folder: Path) -> list[Path]:
-    """The tables in a folder that `export_tables` wrote, sorted."""
-    return sorted(path for path in folder.rglob("*.csv") if _document_of(path).is_file())
+    """The tables in a folder that `export_tables` wrote, sorted.
+
+    Raises:
+        StoreError: a folder within it cannot be read.
+    """
+    try:
+        return sorted(path for path in folder.rglob("*.csv") if _document_of(path).is_file())
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder} cannot be read: {error.strerror}.") from error
 
 
 def import_table(path: Path, store: Store) -> bool:
