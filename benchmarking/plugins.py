@@ -208,7 +208,7 @@ def _absolute(file: Path | str) -> str:
 
 
 def _module_name(path: str) -> str:
-    return f"imagenet_benchmark_plugin_{hashlib.sha256(path.encode()).hexdigest()[:12]}"
+    return f"imagenet_benchmark_plugin_{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}"
 
 
 def _digest(path: str) -> str:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from benchmarking.errors import BenchmarkError
 from benchmarking.inference.executors import Failed, Output, executors
 from benchmarking.inference.predict import predict
+from benchmarking.io import temporary
 from benchmarking.io.progress import bar
 from benchmarking.models.loaded import Loaded, load
 from benchmarking.models.spec import ModelSpec, Predictor, Probabilities
@@ -175,6 +176,7 @@ def in_fresh_processes(
         BenchmarkError: a test failed; the message has its output.
     """
     found = []
+    temporary.remove_left_over()
     executor = executors()["fresh-process"]
     with bar(title=title, total=each * len(tests) or None) as progress:
         for event in executor.run(function, tests, None):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from time import monotonic
+from typing import Any, TypeVar
 
 from benchmarking.errors import BenchmarkError, MissingDependency, pip_install, requires
 from benchmarking.io.printable import printable
+
+T = TypeVar("T")
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LOST_SLASH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -25,6 +30,15 @@ _VERSIONS = (
     *("modify", "last_write_time", "modificationTime", "created"),
 )
 """Facts of a listing that change with the content, as the libraries behind fsspec name them."""
+
+_SECONDS = 300.0
+"""Seconds in which a listing, a part of a file or an answer has to come."""
+
+_SLOWEST = 2**13
+"""Bytes of a file that have to be sent in each further second."""
+
+_TICK = 0.1
+"""Seconds between two looks whether it has come, or is not wanted any more."""
 
 _BLOCK = 2**20
 _LONGEST = 300
@@ -132,9 +146,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class RemoteFolder:
-    """A folder on object storage; paths are relative to it, with slashes."""
+    """A folder on object storage; paths are relative to it, with slashes.
+
+    Attributes:
+        address: its address.
+        stop: when this is set, calls end soon with `Unreachable`, though the server says nothing.
+    """
 
     address: Address
+    stop: Event = field(default_factory=Event, repr=False, compare=False)
 
     def entries(self, path: str = "") -> list[Entry]:
         """Everything directly in a folder.
@@ -145,13 +165,17 @@ class RemoteFolder:
             MissingDependency: the library of the protocol is not installed.
         """
         files, place = self._opened(path)
-        with _named_errors(f"{self._where(path)} cannot be listed"):
+
+        def listed() -> list[Entry]:
             files.invalidate_cache()
+            found = files.ls(place, detail=True)
+            return [_entry(one) for one in found if _is_directly_in(place, one)]
+
+        with _named_errors(f"{self._where(path)} cannot be listed"):
             try:
-                found = files.ls(place, detail=True)
+                return self._answered(listed)
             except FileNotFoundError as error:
                 raise Changed(f"{self._where(path)} was removed meanwhile; try again.") from error
-            return [_entry(one) for one in found if _is_directly_in(place, one)]
 
     def blocks(self, path: str) -> Iterator[bytes]:
         """Yield a file in parts.
@@ -165,13 +189,13 @@ class RemoteFolder:
         what = f"{self._where(path)} cannot be read"
         with _named_errors(what):
             try:
-                opened = files.open(place, "rb")
+                opened = self._answered(lambda: files.open(place, "rb"))
             except FileNotFoundError as error:
                 raise Changed(f"{self._where(path)} was removed meanwhile; try again.") from error
         with opened:
             while True:
                 with _named_errors(what):
-                    block = opened.read(_BLOCK)
+                    block = self._answered(lambda: opened.read(_BLOCK))
                 if not block:
                     return
                 yield block
@@ -200,7 +224,40 @@ class RemoteFolder:
         self.check_takes_whole_files()
         files, place = self._opened(path)
         with _named_errors(f"{self._where(path)} cannot be written"):
-            files.pipe_file(place, data)
+            self._answered(lambda: files.pipe_file(place, data), _SECONDS + len(data) / _SLOWEST)
+
+    def _answered(self, call: Callable[[], T], seconds: float | None = None) -> T:
+        """The result of a call of another library, which may wait for a server for ever.
+
+        It is called in a thread, because nothing else could interrupt it.
+
+        Raises:
+            TimeoutError: it has not ended in time, or `stop` was set.
+            BaseException: what the call raises.
+        """
+        limit = _SECONDS if seconds is None else seconds
+        done: SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                done.put((call(), None))
+            except BaseException as error:
+                done.put((None, error))
+
+        Thread(target=work, daemon=True).start()
+        end = monotonic() + limit
+        while True:
+            try:
+                value, problem = done.get(timeout=_TICK)
+            except Empty:
+                if self.stop.is_set():
+                    raise TimeoutError("it was stopped") from None
+                if monotonic() > end:
+                    raise TimeoutError(f"no answer within {limit:.0f} s") from None
+                continue
+            if problem is not None:
+                raise problem
+            return value  # type: ignore[return-value]
 
     def _where(self, path: str) -> str:
         return f"{self.address}/{printable(path)}" if path else str(self.address)

@@ -353,7 +353,7 @@ def _is_right(path: Path, file: RemoteFile) -> bool:
 
 def _read(path: Path, file: RemoteFile) -> bytes:
     try:
-        with path.open("rb") as opened:
+        with files.open_regular(path) as opened:
             return _checked(opened.read(file.bytes + 1), file, str(path))
     except OSError as error:
         raise DownloadError(str(path), error.strerror or str(error)) from error

@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.io.locks import NO_LINK, is_locked, remove_if_unlocked
 from benchmarking.io.user_folders import expanded
 
@@ -214,6 +214,26 @@ def _written(part: Path, handle: int, path: Path) -> Iterator[BinaryIO]:
         part.replace(path)
     with suppress(OSError):  # some network file systems cannot; the file is complete
         _sync_folder(path.parent)
+
+
+def refuse_links(folder: Path, path: Path) -> None:
+    """Refuse to write to a path within a folder through a link that somebody has put there.
+
+    Args:
+        folder: the folder, which may be a link itself.
+        path: a path within it, which need not exist.
+
+    Raises:
+        StoreError: there is a link on the way, or in place of the file.
+    """
+    for place in (path, *path.parents):
+        if place == folder:
+            return
+        if place.is_symlink():
+            raise StoreError(
+                f"{place} is a link, and nothing is written through a link within {folder}. Put "
+                "what the link leads to in its place, or name another folder."
+            )
 
 
 def sweep_up(path: Path) -> None:

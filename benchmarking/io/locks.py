@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -205,8 +206,14 @@ def _text_of(path: Path, handle: int, text: bytes) -> bytes | None:
     if not _is_named(handle, path):  # another process has removed it
         return None
     if is_alone and os.pread(handle, _MOST_BYTES, 0) != text:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, text, 0)
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, text, 0)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EBADF):
+                raise
+            path.unlink()  # of another user, whose process was killed; it is open for reading only
+            return None
     if is_alone and not (is_locked(handle, shared=True) and _is_named(handle, path)):
         return None  # another process was faster
     return os.pread(handle, _MOST_BYTES, 0)

@@ -16,6 +16,9 @@ U = TypeVar("U")
 PER_THREAD = 64
 """Results per thread that are computed before they are requested."""
 
+MOST_THREADS = 256
+"""Largest number of threads. More would not be faster, and systems refuse too many."""
+
 _TOGETHER = 8
 """Results that are waited for together: each wait interrupts the threads that compute."""
 
@@ -31,14 +34,16 @@ def prefetched(
 
     At most `ahead` results wait to be requested, by default PER_THREAD for each thread, so memory
     does not grow with the number of items. An exception from the function is raised when its
-    item's turn comes. Calls that have not started when the block ends are cancelled.
+    item's turn comes. Calls that have not started when the block ends are cancelled. There are at
+    most MOST_THREADS threads, however many workers are asked for.
 
     >>> with prefetched(abs, [-1, 2, -3], workers=2) as made:
     ...     list(made)
     [1, 2, 3]
     """
     remaining = iter(items)
-    with ThreadPoolExecutor(workers) as pool:
+    threads = min(workers, MOST_THREADS)
+    with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[U]] = deque()
 
         def submit(n: int) -> None:
@@ -52,7 +57,7 @@ def prefetched(
                 submit(1)
 
         try:
-            submit(ahead or PER_THREAD * workers)
+            submit(ahead or PER_THREAD * threads)
             yield results()
         finally:
             pool.shutdown(cancel_futures=True)

@@ -11,6 +11,8 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarking.io.files import open_regular
+
 # Per member. A long name, a long link, a picture's extended attributes and its own header take
 # seven reads. Linux allows at most 64 KiB of attributes.
 _MOST_BYTES = 2**20
@@ -47,7 +49,7 @@ class _Headers(io.BufferedReader):
     """A tar from which tarfile reads headers only, with limits for each member."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(io.FileIO(path))
+        super().__init__(open_regular(path).detach())  # type: ignore[attr-defined]
         self.begin_member()
 
     def begin_member(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from benchmarking.errors import BenchmarkError
 from benchmarking.io.addresses import has_lost_slash, is_address
 
 _NAME = "imagenet-benchmarking"
+_SHOWN = 100
+"""Letters of an impossible path that a message shows."""
 
 
 def expanded(path: Path | str) -> Path:
@@ -18,7 +21,8 @@ def expanded(path: Path | str) -> Path:
     A file or folder that is really named so is meant itself.
 
     Raises:
-        BenchmarkError: the home folder is unknown, or it is an address such as s3://bucket/folder.
+        BenchmarkError: the home folder is unknown, it is an address such as s3://bucket/folder, or
+            no file can have this path.
     """
     if is_address(path) or (isinstance(path, Path) and has_lost_slash(path)):
         raise BenchmarkError(
@@ -26,6 +30,7 @@ def expanded(path: Path | str) -> Path:
             "have addresses, given as text."
         )
     plain = Path(path)
+    check_possible(plain)
     if not str(path).startswith("~") or os.path.lexists(plain):
         return plain
     try:
@@ -35,6 +40,27 @@ def expanded(path: Path | str) -> Path:
         raise BenchmarkError(
             f"{path}: the home folder {user} is unknown; write the path in full."
         ) from error
+
+
+def check_possible(path: Path) -> None:
+    """Check that a path can be that of a file or folder, which need not exist.
+
+    Raises:
+        BenchmarkError: a name in it is too long, it has a null character, or its links go in
+            circles; functions of pathlib would raise errors of their own.
+    """
+    why = ""
+    try:
+        path.stat()
+    except ValueError as error:
+        why = str(error)
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            why = str(error.strerror)
+    if why:
+        text = str(path)
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        raise BenchmarkError(f"{shown} cannot be the path of a file: {why}.")
 
 
 def home(instead: str) -> Path:

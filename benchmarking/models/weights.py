@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from benchmarking.errors import BenchmarkError, WeightsError
 from benchmarking.io import downloads
 from benchmarking.io.bounded import bounded
+from benchmarking.io.files import open_regular
 from benchmarking.models import hub_cache
 from benchmarking.models.spec import Weights
 
@@ -28,7 +29,7 @@ def verified_sha256(path: Path, weights: Weights) -> str:
     """
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             while block := file.read(2**20):
                 sha256.update(block)
                 if weights.md5:

@@ -127,11 +127,19 @@ class CropFile:
         Returns:
             Whether the folder can be written and has locks.
         """
-        try:
-            stack.enter_context(agreed(self._used, "", self.remove))
-        except BenchmarkError:
-            return False
+        with ExitStack() as taken:
+            taken.callback(self._remove_if_unused)  # somebody may have removed the whole cache
+            try:
+                taken.enter_context(agreed(self._used, "", self.remove))
+            except BenchmarkError:
+                taken.pop_all()
+                return False
+            stack.enter_context(taken.pop_all())
         return True
+
+    def _remove_if_unused(self) -> None:
+        if not self._used.exists():
+            self.remove()
 
     def remove(self) -> bool:
         """Delete the file and any incomplete copy, unless another process is writing it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,19 @@ def read(path: Path, expected: Mapping[str, Any]) -> ArrayFile:
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (Damaged, SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
+        raise StoreError(f"{path} is damaged: {error}. Remove it; it is computed again.") from error
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Within the block, an item that a file lacks, or that is of another kind, is damage.
+
+    Raises:
+        StoreError: there is such an item; the message names the file.
+    """
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is damaged: {error}. Remove it; it is computed again.") from error
 
 

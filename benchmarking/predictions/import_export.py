@@ -162,9 +162,16 @@ def _refuse_repeated(names: Mapping[Run, str | Path]) -> None:
 
 
 def tables_below(place: Path) -> list[Path]:
-    """The tables in a folder that `export_tables` wrote, sorted; or the place, if it is one."""
-    paths = place.rglob("*.csv") if place.is_dir() else [place]
-    return sorted(p for p in paths if p.suffix == ".csv" and _document_of(p).is_file())
+    """The tables in a folder that `export_tables` wrote, sorted; or the place, if it is one.
+
+    Raises:
+        StoreError: a folder within it cannot be read.
+    """
+    try:
+        paths = place.rglob("*.csv") if place.is_dir() else [place]
+        return sorted(p for p in paths if p.suffix == ".csv" and _document_of(p).is_file())
+    except OSError as error:
+        raise StoreError(f"{error.filename or place} cannot be read: {error.strerror}.") from error
 
 
 def import_table(path: Path, store: Store) -> bool:

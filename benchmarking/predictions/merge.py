@@ -182,6 +182,7 @@ def _stored(
     """
     made, arrays = merged_provenance(shards, images), shards[0].arrays
     if not again and (started := target.complete_since(run, made, arrays)):
+        target.tidy(run.images)
         return MergedBefore(run, started)
     target.refuse(run, made, arrays)
     if not again and target.store.path(run).exists():

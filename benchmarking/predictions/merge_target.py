@@ -36,6 +36,7 @@ class MergeTarget:
         self.stack = ExitStack()
         self._images: ImageSet | None = None
         self._rows = ""
+        self._tidied: set[str] = set()
 
     def rows(self, images: ImageSet) -> str:
         """Digest of the list of pictures, with which runs on this set are written.
@@ -50,6 +51,12 @@ class MergeTarget:
             self._rows = self.stack.enter_context(self.store.admitted(images))
             self._images = images
         return self._rows
+
+    def tidy(self, images: str) -> None:
+        """Remove what killed processes have left of writing runs on an image set."""
+        if images not in self._tidied:
+            self._tidied.add(images)
+            self.store.tidy(images)
 
     def complete_since(self, run: Run, made: Provenance, arrays: Collection[str]) -> str:
         """When the run was started that the store has; empty if it has none, or lacks arrays.

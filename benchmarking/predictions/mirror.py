@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from benchmarking.errors import StoreError
@@ -85,6 +86,7 @@ class Mirror:
 
     address: Address
     folder: Path
+    _stop: Event = field(default_factory=Event, repr=False, compare=False)
 
     def refresh(self, images: str | None = None) -> None:
         """Copy new and changed files, and remove the copies of those that are gone.
@@ -125,7 +127,16 @@ class Mirror:
 
     @property
     def _remote(self) -> RemoteFolder:
-        return RemoteFolder(self.address)
+        return RemoteFolder(self.address, self._stop)
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """End the calls to the server when the block ends by an error, such as Ctrl-C."""
+        try:
+            yield
+        except BaseException:
+            self._stop.set()
+            raise
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -139,6 +150,7 @@ class Mirror:
             yield
 
     def _refresh(self, images: str | None) -> None:
+        self._stop.clear()
         listed, copied = self._listed(images), self._copied()
         gone = [path for path in copied if path not in listed and _is_of(path, images)]
         self._refuse_foreign(listed.keys() | copied.keys(), images)
@@ -162,9 +174,12 @@ class Mirror:
         start, found = images or "", dict[str, Entry]()
         waiting = [start]
         while waiting:
-            with prefetched(
-                lambda folder: self._entries(folder, start), waiting, _AT_ONCE
-            ) as listings:
+            with (
+                prefetched(
+                    lambda folder: self._entries(folder, start), waiting, _AT_ONCE
+                ) as listings,
+                self._stopping(),
+            ):
                 below = [
                     (f"{folder}/{entry.name}".lstrip("/"), entry)
                     for folder, entries in zip(waiting, listings, strict=True)
@@ -214,6 +229,7 @@ class Mirror:
             prefetched(
                 lambda item: self._copy(*item, progress), wanted.items(), _AT_ONCE
             ) as copies,
+            self._stopping(),
         ):
             yield from zip(wanted, copies, strict=True)
 

@@ -8,9 +8,10 @@ document has a digest of itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class SpeedStore:
             "setting": asdict(setting),
             "rounds": [asdict(each) for each in rounds],
         }
-        files.write(self.path(series, setting), sealed(document, {}).encode())
+        self._write(self.path(series, setting), document)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Size and work of the models that were counted, by full name; {} for what has no counts.
@@ -119,7 +120,11 @@ class SpeedStore:
             BenchmarkError: it cannot be written.
         """
         document = {"format": FORMAT, "counts": {**self.counts(), model: dict(counts)}}
-        files.write(self.counts_path, sealed(document, {}).encode())
+        self._write(self.counts_path, document)
+
+    def _write(self, path: Path, document: Mapping[str, Any]) -> None:
+        files.refuse_links(self.folder, path)
+        files.write(path, sealed(document, {}).encode())
 
     @property
     def counts_path(self) -> Path:
@@ -144,7 +149,31 @@ def read_file(path: Path) -> Recorded:
         if document.get("format") != FORMAT:
             raise ValueError(f"its format is {document.get('format')!r}, expected {FORMAT}")
         parts = {name: document.get(name) for name in ("series", "setting", "rounds")}
-        return msgspec.convert(parts, Recorded)
+        found = msgspec.convert(parts, Recorded)
+        _check(found.rounds)
+        return found
+
+
+def _check(rounds: Sequence[Round]) -> None:
+    """Check that the rounds of a file can be compared with each other.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    for one in rounds:
+        measured, answers = one.measured, one.measured.answers
+        times = measured.times
+        if not (times and measured.pictures > 0 and all(0 < time < inf for time in times)):
+            raise ValueError(f"its round {one.number} has times that no call takes")
+        if measured.parts.keys() != rounds[0].measured.parts.keys():
+            raise ValueError(f"its round {one.number} has other parts than its first one")
+        if answers is None:
+            continue
+        rows = zip(answers.classes, answers.probabilities, strict=False)
+        if not (len(answers.classes) == len(answers.probabilities) == len(answers.pictures)) or any(
+            not classes or len(classes) != len(sure) for classes, sure in rows
+        ):
+            raise ValueError(f"its round {one.number} has answers of different lengths")
 
 
 @contextmanager
@@ -155,5 +184,5 @@ def _told(path: Path, remedy: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(f"{where} cannot be read: {error.strerror}.") from error
-    except (ValueError, StoreError) as error:  # msgspec's errors are ValueErrors
+    except (ValueError, RecursionError, StoreError) as error:  # msgspec's errors are ValueErrors
         raise StoreError(f"{where} is broken: {error}. {remedy}.") from error

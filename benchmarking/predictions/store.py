@@ -249,7 +249,12 @@ class Store(RunIndex):
         """
         if self.runs(images.name):
             self._admit(images, image_rows.written(images))
-            remove_if_unlocked(self.folder / images.name / _HELD)
+            self.tidy(images.name)
+
+    def tidy(self, images: str) -> None:
+        """Remove what killed processes have left of writing runs on an image set."""
+        self._sweep_up(images)
+        remove_if_unlocked(self.folder / images / _HELD)
 
     @contextmanager
     def admitted(self, images: ImageSet) -> Iterator[str]:
@@ -449,19 +454,8 @@ class Store(RunIndex):
         return f"holds the run {held}, but with other predictions than {path}; keep one of them"
 
     def _refuse_links(self, path: Path) -> None:
-        """Refuse to write through a link within the store.
-
-        Raises:
-            StoreError: the path has a link.
-        """
-        for place in (path, *path.parents):
-            if place == self.folder:
-                return
-            if place.is_symlink():
-                raise StoreError(
-                    f"{place} is a link; a store is written within its own folder only. Put what "
-                    "the link leads to in its place, or name another folder with --store."
-                )
+        """Refuse to write through a link within the store; see `files.refuse_links`."""
+        files.refuse_links(self.folder, path)
 
     def _recorded_rows(self, images: str) -> Iterator[str]:
         """Digest of the list of pictures, or "", in each run that can be read."""

@@ -302,3 +302,35 @@ def test_a_store_within_the_pictures_folder_changes_nothing(light, tree, capsys)
     assert main(["predict", str(tree), *models]) == 0
     assert "complete since" in capsys.readouterr().out
     assert [path.name for path in (tree / "store").iterdir()] == ["tree"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "table --store {}",
+        "check --store {}",
+        "predict {} --plan",
+        "predict demo --plan --store {}",
+        "predict demo --plan --weights-dir {}",
+        "predict demo --plan --checkpoint {} --arch torchvision/resnet18",
+        "merge {} --store new",
+        "import {} --store new",
+        "transfer {} {} --store new",
+        "site -o {}",
+        "sets {}",
+        "fetch real-labels --from {}",
+        "fetch imagenet-a --from . --to {}",
+        "plot learning-curves -o f.json --store {}",
+        "doctor {}",
+        "--plugin {} sets",
+    ],
+)
+def test_a_path_that_no_file_can_have_is_an_error_in_one_line(command, call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    for path, why in (("a" * 300, "File name too long"), ("loop", "Too many levels of symbolic")):
+        status, _, err = call(*command.format(path, path).split())
+        assert status == 2
+        assert why in err or "loop" in err
+        assert len(err.splitlines()) <= 3
+        assert [one.name for one in tmp_path.iterdir()] == ["loop"]

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -685,3 +686,18 @@ def test_a_terminal_gets_a_bar(small, tmp_path, monkeypatch, capsys):
     source = put(tmp_path / "source", SMALL)
     assert call("small", "--from", source, "--to", tmp_path / "to") == 0
     assert "small:   0%|" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_in_the_place_of_a_file_is_refused_without_waiting(small, tmp_path):
+    source, bad = put(tmp_path / "source", SMALL), "a/06.npy"
+    (source / bad).unlink()
+    os.mkfifo(source / bad)
+    with pytest.raises(BenchmarkError, match=f"  {source / bad}: it is no regular file"):
+        all_of(small, source, tmp_path / "to")
+    assert held(tmp_path / "to") == without(bad)
+    os.mkfifo(tmp_path / "to" / bad)
+    (source / bad).unlink()
+    (source / bad).write_bytes(SMALL[bad])
+    all_of(small, source, tmp_path / "to")
+    assert held(tmp_path / "to") == SMALL

@@ -106,6 +106,23 @@ def test_the_error_says_that_the_folder_cannot_be_written(path, monkeypatch):
         agreed(path, "a").__enter__()
 
 
+def test_the_text_of_another_users_killed_process_is_replaced(path, monkeypatch):
+    """The permissions of its file let others read it only."""
+    path.parent.mkdir()
+    path.write_text("of a killed process")
+    real, whose = os.open, path.stat().st_ino
+
+    def refusing(place, flags, *mode):
+        if flags & os.O_RDWR and path.exists() and path.stat().st_ino == whose:
+            raise PermissionError(13, "Permission denied", str(place))
+        return real(place, flags, *mode)
+
+    monkeypatch.setattr(os, "open", refusing)
+    with path.open() as keeps_the_inode, agreed(path, "b"):
+        assert path.read_text() == "b"
+        assert keeps_the_inode.read() == "of a killed process"
+
+
 def test_a_file_that_was_replaced_before_it_was_locked_is_kept(path, monkeypatch):
     """The file may be removed or replaced between its opening and its locking."""
     path.parent.mkdir()

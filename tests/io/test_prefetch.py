@@ -1,8 +1,8 @@
-from threading import Event, Lock
+from threading import Event, Lock, get_ident
 
 import pytest
 
-from benchmarking.io.prefetch import prefetched
+from benchmarking.io.prefetch import MOST_THREADS, prefetched
 
 
 def test_results_come_in_order_however_long_each_takes():
@@ -55,3 +55,18 @@ def test_no_more_results_are_made_than_may_wait():
         for n in range(20):
             assert next(made) == n
             assert len(begun) <= n + 1 + 5
+
+
+@pytest.mark.parametrize("workers", [10**6, 10**30])
+def test_an_absurd_number_of_workers_starts_no_absurd_number_of_threads(workers):
+    seen, lock, all_wait = set(), Lock(), Event()
+
+    def noted(item):
+        with lock:
+            seen.add(get_ident())
+        all_wait.wait(0.2)
+        return item
+
+    with prefetched(noted, range(2 * MOST_THREADS), workers) as made:
+        assert list(made) == list(range(2 * MOST_THREADS))
+    assert len(seen) <= MOST_THREADS

@@ -216,3 +216,38 @@ temporary.remove_left_over()
         ended = subprocess.run([sys.executable, "-c", dying], check=False)
         assert ended.returncode in (-signal.SIGKILL, 0)
     assert not folder.exists()
+
+
+def left_over(place):
+    """What a killed process has left."""
+    process = holding()
+    process.kill()
+    process.communicate()
+    assert list(place.rglob("file"))
+
+
+def test_measurements_of_speed_remove_what_a_killed_process_has_left(place, tmp_path):
+    from benchmarking.experiments.speed.rounds import measured
+    from benchmarking.predictions.speed_store import SpeedStore
+
+    left_over(place)
+    assert list(measured([], SpeedStore(tmp_path))) == []
+    assert list(place.iterdir()) == []
+
+
+def test_experiments_remove_what_a_killed_process_has_left(place):
+    from benchmarking.experiments import in_fresh_processes
+
+    left_over(place)
+    assert in_fresh_processes("nothing", print, []) == []
+    assert list(place.iterdir()) == []
+
+
+def test_heads_remove_what_a_killed_process_has_left(place, tmp_path):
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.experiments.transfer.sweep import finished
+
+    left_over(place)
+    with pytest.raises(BenchmarkError, match="no model can run"):
+        finished([], {}, tmp_path)
+    assert list(place.iterdir()) == []

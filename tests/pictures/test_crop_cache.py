@@ -322,3 +322,13 @@ def test_a_file_of_another_name_and_a_link_stay(images, file, tmp_path):
     assert file.is_complete
     assert mine.exists()
     assert link.exists()
+
+
+def test_a_file_that_is_made_again_after_the_cache_was_removed_goes_with_the_sweep(tmp_path):
+    file = CropFile(tmp_path / "crops" / f"set-8-{'0' * 24}.crops", 1, 8)
+    with ExitStack() as stack:
+        assert file.use(stack)
+        shutil.rmtree(tmp_path / "crops")
+        file.path.parent.mkdir()
+        file.path.write_bytes(b"x")
+    assert list(file.path.parent.iterdir()) == []

@@ -1,5 +1,6 @@
 """TFRecord files in both layouts: the same pictures as in a folder."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -180,6 +181,40 @@ def test_a_damaged_file_is_named(real, tmp_path):
 def test_a_record_of_another_kind_is_named(tmp_path):
     where = a_file(tmp_path / "validation-00000-of-00001", [b"\xff\xff\xff"])
     assert "cannot be read as TFRecords: DecodeError" in refused(where)
+
+
+@pytest.mark.parametrize("length", [2**27, 2**40, 2**63, 2**64 - 1])
+def test_a_record_that_claims_any_length_takes_no_memory(real, tmp_path, length):
+    """Its CRC is correct, so TensorFlow would take memory of this size."""
+    where = written(tmp_path, real, "datasets", files=1) / LAYOUTS["datasets"][0].format(0, 1)
+    at = where.stat().st_size
+    with where.open("ab") as file:
+        head = length.to_bytes(8, "little")
+        file.write(head + masked_crc32c(head).to_bytes(4, "little") + b"x")
+        file.truncate(at + 16 + 2**28 if length < 2**30 else None)
+    assert (
+        f"cannot be read as TFRecords: its record at byte {at} says that it has {length:,} bytes; "
+        "one with a picture may have at most" in refused(where)
+    )
+
+
+def masked_crc32c(data: bytes) -> int:
+    """The CRC of TFRecord files: CRC-32C, turned by 15 bits, plus a constant."""
+    crc = 2**32 - 1
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 2**32 - 1
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused_without_waiting(real, tmp_path):
+    where = written(tmp_path, real, "datasets")
+    last = sorted(where.iterdir())[1]
+    last.unlink()
+    os.mkfifo(last)
+    assert f"{last} cannot be read as TFRecords" in refused(where)
 
 
 def test_a_file_without_records_is_named(real, tmp_path):

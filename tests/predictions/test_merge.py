@@ -535,6 +535,19 @@ def test_a_complete_run_is_replaced_only_again(shards, new):
     assert after != before  # written at another time
 
 
+def test_a_merge_removes_what_a_killed_one_has_left_though_another_has_merged_all(shards, new):
+    merge(shards, new)
+    expected = {path for path in new.folder.rglob("*") if path.is_file()}
+    for path in (
+        new.folder / "grey" / f".images.csv.{'0' * 16}.part",
+        new.path(STEADY).with_name(f".{new.path(STEADY).name}.{'0' * 16}.part"),
+        new.folder / "grey" / ".pictures",
+    ):
+        path.write_bytes(b"x")
+    merge(shards, new)
+    assert {path for path in new.folder.rglob("*") if path.is_file()} == expected
+
+
 def test_a_damaged_merged_run_is_replaced(shards, new, whole):
     merge(shards, new)
     path = new.path(STEADY)

@@ -4,13 +4,14 @@ import io
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import ClassVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from benchmarking import BenchmarkError, Stores, evaluate, open_store, predict, score, sweep
 from benchmarking.errors import StoreError
 from benchmarking.inference.events import AlreadyStored, Failed, Progress, Started, Stored
+from benchmarking.io import addresses
 from benchmarking.io.addresses import Address
 from benchmarking.io.locks import claim
 from benchmarking.io.user_folders import expanded
@@ -810,3 +812,76 @@ def test_a_store_on_a_server_is_read_until_the_server_fails(
     assert (status, out) == (2, "")
     assert f"{address} cannot be listed: ConnectionError: " in err
     assert os.linesep not in err.strip()
+
+
+# Servers that do not answer
+
+
+@pytest.mark.parametrize(
+    "silent", [("ls", ""), ("ls", "thirty/lab"), ("read", "thirty/images.csv")]
+)
+def test_a_server_that_does_not_answer_is_given_up(folder, bucket, call, monkeypatch, silent):
+    released = Event()
+
+    def wait(what, place):
+        if (what, place) == silent:
+            released.wait(60)
+
+    bucket.before = wait
+    monkeypatch.setattr(addresses, "_SECONDS", 0.3)
+    try:
+        status, out, err = call("table", "--store", ADDRESS)
+    finally:
+        released.set()
+    assert (status, out) == (2, "")
+    assert "TimeoutError: no answer within 0 s" in err
+
+
+def test_a_file_that_is_not_taken_is_given_up_and_the_run_is_kept(bucket, tree, light, monkeypatch):
+    released = Event()
+
+    def wait(what, place):
+        if what == "put" and place.endswith(".safetensors"):
+            released.wait(60)
+
+    monkeypatch.setattr(addresses, "_SECONDS", 0.3)
+    monkeypatch.setattr(addresses, "_SLOWEST", 2**40)
+    bucket.before = wait
+    try:
+        predict("steady", tree, store=ADDRESS)
+    except BenchmarkError as error:
+        said = str(error)
+    finally:
+        released.set()
+    assert "TimeoutError: no answer within 0 s" in said
+
+
+CTRL_C = """
+import sys, threading, time
+from fsspec import register_implementation
+from fsspec.implementations.memory import MemoryFileSystem
+from benchmarking.cli import main
+
+class Silent(MemoryFileSystem):
+    def ls(self, path, detail=True, **options):
+        print("asked", flush=True)
+        time.sleep(1000)
+
+register_implementation("memory", Silent, clobber=True)
+raise SystemExit(main(["table", "--store", "memory://bucket/store"]))
+"""
+
+
+def test_ctrl_c_ends_soon_though_the_server_does_not_answer(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", CTRL_C], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "asked\n"
+    process.send_signal(signal.SIGINT)
+    try:
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "stopped" in err
+    assert "Traceback" not in err

@@ -119,3 +119,43 @@ def test_rounds_of_an_earlier_version_have_no_times_of_a_device(store):
     document = {key: value for key, value in document.items() if key not in ("digests", "sha256")}
     path.write_text(sealed(document, {}))
     assert store.read(SERIES, SETTING).rounds == (round_of(1),)
+
+
+@pytest.mark.parametrize("link", ["speed", "speed/single", "speed/single/torchvision"])
+def test_nothing_is_written_through_a_link_in_a_store(store, link, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (store.folder / link).parent.mkdir(parents=True, exist_ok=True)
+    (store.folder / link).symlink_to(elsewhere)
+    with pytest.raises(StoreError, match="is a link, and nothing is written through a link"):
+        store.add(SERIES, SETTING, round_of(1))
+    if link == "speed":
+        with pytest.raises(StoreError, match="is a link"):
+            store.add_counts("torchvision/resnet50", {"macs": 1})
+    assert list(elsewhere.iterdir()) == []
+
+
+CHANGES = {
+    "no time": {"times": ()},
+    "a time of zero": {"times": (0.0, 0.1)},
+    "a time below zero": {"times": (-0.1,)},
+    "no pictures": {"pictures": 0},
+    "other parts": {"parts": {"export": 1.0}},
+    "answers to fewer pictures": {"answers": replace(ANSWERS, pictures=("a.jpg", "b.jpg"))},
+    "fewer probabilities": {"answers": replace(ANSWERS, probabilities=((0.5,),))},
+    "no answer": {"answers": replace(ANSWERS, classes=((),), probabilities=((),))},
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_file_with_a_correct_digest_and_impossible_rounds_is_refused(store, what):
+    store.add(SERIES, SETTING, round_of(1))
+    store.add(SERIES, SETTING, replace(round_of(2), measured=replace(MEASURED, **CHANGES[what])))
+    with pytest.raises(StoreError, match="is broken: its round 2 has .* measure its rounds again"):
+        store.read(SERIES, SETTING)
+
+
+def test_a_file_that_is_too_deep_is_refused(store):
+    store.add(SERIES, SETTING, round_of(1))
+    store.path(SERIES, SETTING).write_text("[" * 100_000)
+    with pytest.raises(StoreError, match="is broken"):
+        store.read(SERIES, SETTING)

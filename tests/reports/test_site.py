@@ -18,7 +18,7 @@ from conftest import an_image_set
 from html_outline import HOSTILE, Outline
 
 from benchmarking.cli import _parser, main
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import TopK
@@ -319,3 +319,18 @@ def test_a_page_fits_a_phone_and_axe_finds_no_fault(page, visit, axe_faults, boa
     assert opened.evaluate("document.documentElement.scrollWidth") == 390
     for width, scheme in ((390, "dark"), (1280, "light")):
         assert axe_faults(board / page, width=width, scheme=scheme) == []
+
+
+def test_nothing_is_written_or_removed_through_a_link_in_the_folder(tmp_path):
+    """Somebody else's folder may have links, and a list of pages that names files behind them."""
+    folder, mine = tmp_path / "site", tmp_path / "mine"
+    write_pages({"index.html": ""}, folder)
+    mine.mkdir()
+    (mine / "letter.txt").write_text("mine")
+    (folder / "models").symlink_to(mine)
+    (folder / "pages.txt").write_text("index.html\nmodels/letter.txt\n")
+    write_pages({"index.html": ""}, folder)
+    assert (mine / "letter.txt").read_text() == "mine"
+    with pytest.raises(StoreError, match="models is a link, and nothing is written through"):
+        write_pages({"index.html": "", "models/a.html": ""}, folder)
+    assert [path.name for path in mine.iterdir()] == ["letter.txt"]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
+import zipfile
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +15,15 @@ from PIL import Image
 
 from benchmarking.errors import PictureError
 from benchmarking.io.npy_files import read_integers
+from benchmarking.labels.imagenet import validation_labels, wnids
 from benchmarking.labels.label_files import corrected_labels, labels_from, real_labels, rows_of
 from benchmarking.pictures import crop, decode
+from benchmarking.pictures.crop_stream import crop_of
 from benchmarking.pictures.decoded import Decoded
 from benchmarking.pictures.doctor import look
+from benchmarking.pictures.image_set import FilePart, Picture
 from benchmarking.pictures.prepare import plan, prepare
+from benchmarking.pictures.reading import inspected
 from benchmarking.pictures.recipe import SCALINGS, Preprocessing
 from benchmarking.pictures.sets import open_pictures
 from torture import seeds
@@ -36,6 +43,14 @@ from torture.stored_readers import NPY_WORDS
 _PILLOW = Preprocessing("pillow", "bilinear", resize=24, crop=16, scaling=SCALINGS["torch"])
 _DRAFT = Preprocessing("pillow-draft", "bilinear", resize=24, crop=16, scaling=SCALINGS["torch"])
 _OPENCV = Preprocessing("opencv", "bicubic", resize=24, crop=16, scaling=SCALINGS["torch"])
+_RECIPES = (
+    *(_PILLOW, _DRAFT, _OPENCV),
+    replace(_PILLOW, interpolation="bicubic", first="crop", crop_rounding="ceil"),
+    replace(_DRAFT, resize=(20, 30)),
+    replace(_OPENCV, first="crop"),
+    replace(_OPENCV, interpolation="area", resize=(8, 12)),
+)
+"""As torchvision, timm, Keras, TensorFlow's EfficientNet and the code of 2019 do it."""
 
 
 def _rows(folder: Path) -> Iterable[Seed]:
@@ -137,6 +152,65 @@ def _past_tar(data: bytes) -> bool:
         return file.next() is not None
 
 
+def _zips(folder: Path) -> Iterable[Seed]:
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", compression) as archive:
+            for name in (f"val/{KEYS[2]}", KEYS[0], f"{'x' * 90}/{KEYS[1]}", "notes.txt"):
+                archive.writestr(name, bytes(range(256)) * 3)
+        yield Seed(folder / "v.zip", file.getvalue())
+
+
+def _read_each(path: Path) -> None:
+    pictures = open_pictures(str(path)).pictures
+    assert pictures
+    for picture in pictures:
+        assert isinstance(picture.read(), bytes)
+
+
+def _past_zip(data: bytes) -> bool:
+    return bool(zipfile.ZipFile(io.BytesIO(data)).namelist())
+
+
+def _shards(folder: Path) -> Iterable[Seed]:
+    labels = validation_labels()
+
+    def named(number: int) -> bytes:
+        return json.dumps({"filename": KEYS[number].rpartition("/")[2]}).encode()
+
+    for has_names in (True, False):
+        members: dict[str, bytes] = {}
+        for number in range(3):
+            members |= {f"{number}.jpg": bytes(range(256)), f"{number}.cls": b"%d" % labels[number]}
+            members |= {f"{number}.json": named(number)} if has_names else {}
+        yield seeds.plain_tar(folder / "v-00.tar", members)
+
+
+def _read_shard(path: Path) -> None:
+    _read_each(Path(f"webdataset:{path}"))
+
+
+def _tables(folder: Path) -> Iterable[Seed]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    labels = validation_labels()[:3].tolist()
+    names = [f"{Path(KEYS[n]).stem}_{wnids()[label]}.JPEG" for n, label in enumerate(labels)]
+    images = [{"bytes": bytes(range(64)), "path": name} for name in names]
+    table = pa.table({"image": pa.array(images, kind), "label": pa.array(labels)})
+    for compression in ("none", "snappy", "zstd"):
+        file = io.BytesIO()
+        pq.write_table(table, file, compression=compression, row_group_size=2)
+        yield Seed(folder / "v.parquet", file.getvalue())
+
+
+def _past_table(data: bytes) -> bool:
+    import pyarrow.parquet as pq
+
+    return bool(pq.ParquetFile(io.BytesIO(data)).metadata.num_rows)
+
+
 def _pictures(folder: Path) -> Iterable[Seed]:
     exif = Image.Exif()
     exif[0x0112], exif[0x0131] = 6, "a program"
@@ -165,17 +239,37 @@ def _crop(recipe: Preprocessing) -> Callable[[Path], object]:
 def _check(path: Path) -> None:
     """The check before a sweep refuses a picture exactly if it cannot be cropped."""
     data, refused = path.read_bytes(), {}
-    for recipe in (_PILLOW, _DRAFT, _OPENCV):
+    shared = Decoded(data)
+    for recipe in _RECIPES:
         try:
-            crop.crop(data, recipe)
+            expected = crop.crop(data, recipe)
         except PictureError as error:
             refused[recipe] = error
         alone = crop.refusals(Decoded(data), [recipe])
         assert alone.keys() == refused.keys() & {recipe}
-    assert crop.refusals(Decoded(data), [_PILLOW, _DRAFT, _OPENCV]).keys() == refused.keys()
+        try:
+            assert (crop.cropped(shared, recipe) == expected).all()
+        except PictureError:
+            assert recipe in refused
+    assert crop.refusals(Decoded(data), _RECIPES).keys() == refused.keys()
+    assert crop.refusals(shared, _RECIPES).keys() == refused.keys()
     if refused:
         raise next(iter(refused.values()))
     decode.read_to_end(data)
+
+
+def _check_without_border(path: Path) -> None:
+    """The same for a set whose pictures have a border that is cut off, as ObjectNet's have."""
+    picture, refused = Picture("p", 0, FilePart(str(path)), border=2), []
+    for recipe in _RECIPES:
+        try:
+            crop_of(picture, recipe)
+        except PictureError as error:
+            refused.append(error)
+    (seen,) = inspected([picture], 1, _RECIPES)
+    assert bool(seen.problem) == bool(refused)
+    if refused:
+        raise refused[0]
 
 
 def _inspect(path: Path) -> None:
@@ -214,10 +308,19 @@ INPUTS = (
     Reader("ReaL json", _real, (_read_real,), past_json, _NAMES),
     Reader("label errors json", _votes, (_read_votes,), past_json),
     Reader("tar", _tars, (_read_tar, _look_at_tar, _unpack_tar), _past_tar, _TAR_WORDS),
+    Reader("zip", _zips, (_read_each,), _past_zip, (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\6\6")),
+    Reader("WebDataset", _shards, (_read_shard,), _past_tar, _TAR_WORDS),
+    Reader(
+        "parquet pictures",
+        _tables,
+        (_read_each,),
+        _past_table,
+        (b"PAR1", b"image", b"bytes", b"path", b"label", b"\xff" * 5, b"\x80\x80\x80\x80\x04"),
+    ),
     Reader(
         "pictures",
         _pictures,
-        (_crop(_PILLOW), _crop(_DRAFT), _crop(_OPENCV), _inspect, _check),
+        (_crop(_PILLOW), _crop(_DRAFT), _crop(_OPENCV), _inspect, _check, _check_without_border),
         _past_picture,
         named=lambda path: "",
     ),

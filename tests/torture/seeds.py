@@ -7,7 +7,7 @@ import json
 import struct
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -174,16 +174,30 @@ def tar(path: Path, form: int, *more: tarfile.TarInfo) -> Seed:
         places += range(start, start + len(header), 512)
         parts += [header, content[: member.size], bytes(-len(content[: member.size]) % 512)]
 
-    def wrap(inner: bytes) -> bytes:
-        data = bytearray(inner)
-        for at in places:
-            if len(data) >= at + 512 and data[at + 257 : at + 262] == b"ustar":
-                block = data[at : at + 512]
-                block[148:156] = b" " * 8
-                data[at + 148 : at + 156] = b"%06o\0 " % sum(block)
-        return bytes(data)
+    return Seed(path, b"".join(parts) + bytes(1024), lambda inner: _with_sums(inner, places))
 
-    return Seed(path, b"".join(parts) + bytes(1024), wrap)
+
+def _with_sums(tar: bytes, places: Iterable[int]) -> bytes:
+    """A tar with correct checksums of the headers at these places."""
+    data = bytearray(tar)
+    for at in places:
+        if len(data) >= at + 512 and data[at + 257 : at + 262] == b"ustar":
+            block = data[at : at + 512]
+            block[148:156] = b" " * 8
+            data[at + 148 : at + 156] = b"%06o\0 " % sum(block)
+    return bytes(data)
+
+
+def plain_tar(path: Path, members: dict[str, bytes]) -> Seed:
+    """A tar of these members, with corrected checksums of headers."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    data = file.getvalue()[: 512 * (2 * len(members) + 2)]  # without the padding
+    return Seed(path, data, lambda inner: _with_sums(inner, range(0, len(inner), 512)))
 
 
 def picture(path: Path, form: str, **options: Any) -> Seed:

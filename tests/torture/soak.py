@@ -236,7 +236,9 @@ class Soak:
         """Whatever has its name is what it has to be in the end."""
         for _ in range(5):
             try:
-                check_whole(self.place.store, below(self.reference, "store"))
+                for store in self.place.stores:
+                    if store.exists():
+                        check_whole(store, below(self.reference, store.name))
             except AssertionError as error:
                 self.findings.tell(f"the store at work: {error}")
             except FileNotFoundError:  # of a hidden folder that has gone meanwhile
@@ -272,6 +274,7 @@ class Soak:
             container.set_clock(0)
         with ThreadPoolExecutor(PLAYERS) as pool:
             list(pool.map(self.finish, range(PLAYERS)))
+        self.run(self.place.merge(), 0)
         self.check_end()
 
     def finish(self, number: int) -> None:
@@ -324,6 +327,7 @@ def undisturbed(work: Path, place: Place, sets: Sequence[str]) -> dict[str, obje
             for task in calm.all_of(images):
                 run_calmly(arena, task)
         run_calmly(arena, calm.imports())
+        run_calmly(arena, calm.merge())
     return made(calm.folder)
 
 

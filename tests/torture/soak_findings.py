@@ -26,6 +26,10 @@ TOLD = 2000
 """Letters of what a command has written."""
 
 _NO_ROOM = re.compile(r"No space left on device|Make room")
+_NO_SHARDS = re.compile(
+    r"shards? [0-9, ]+ of 2 (is|are) missing|there are no shards|/shards is not a"
+)
+"""What `merge` says before another command has stored all shards."""
 
 
 @dataclass
@@ -72,6 +76,7 @@ def wrong_end(status: int, said: str, told: str, fault: str, met: set[str]) -> s
         status == 0
         or (is_killed and (fault in ("kill", "kill both") or CONTAINER in met))
         or is_interrupted
+        or (status in (1, 2) and _NO_SHARDS.search(told))
         or (FULL in met and status in (1, 2) and _NO_ROOM.search(told))
         or (CONTAINER in met and status == 1 and "nsenter" in said)
     ):

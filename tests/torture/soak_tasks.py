@@ -12,6 +12,9 @@ from benchmarking.predictions.store import Store
 from torture.victims import OWN, contents
 
 MODELS = ("one", "two", "three")
+SHARDS = 2
+_BATCH = 20
+"""Pictures per batch, also of the undivided runs."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,41 @@ class Place:
         """The store."""
         return self.folder / "store"
 
+    @property
+    def shards(self) -> Path:
+        """The store of runs on shards."""
+        return self.folder / "shards"
+
+    @property
+    def merged(self) -> Path:
+        """The store of runs that are merged of shards."""
+        return self.folder / "merged"
+
+    @property
+    def stores(self) -> tuple[Path, ...]:
+        """All stores."""
+        return self.store, self.shards, self.merged
+
     def predict(self, images: str, *models: str, more: Sequence[str] = ()) -> Task:
         """Predictions; the model `three` keeps all probabilities."""
         every = ["--save-all-probs"] if "three" in models else []
         names = [f"numbered/{model}" for model in models]
         given = ["predict", str(self.pictures), "--images", images, "--models", *names]
         made = tuple((images, model) for model in models)
-        return Task("predict", (*given, "--store", str(self.store), *every, *more), made)
+        name = "predict --gpu cpu,cpu" if "cpu,cpu" in more else "predict"
+        return Task(name, (*given, "--store", str(self.store), *every, *more), made)
+
+    def shard(self, images: str, number: int) -> Task:
+        """Predictions of a shard by two models."""
+        names = ["numbered/one", "numbered/two"]
+        given = ["predict", str(self.pictures), "--images", images, "--models", *names]
+        which = f"{number}/{SHARDS}"
+        how = ("--shard", which, "--batch-size", str(_BATCH), "--store", str(self.shards))
+        return Task("predict --shard", (*given, *how))
+
+    def merge(self) -> Task:
+        """The shards of all image sets, put together."""
+        return Task("merge", ("merge", str(self.shards), "--store", str(self.merged)))
 
     def all_of(self, images: str) -> list[Task]:
         """Commands that make all that there is in the end of an image set."""
@@ -69,6 +100,7 @@ class Place:
             Task("table", ("table", *stored, *table)),
             Task("export", ("export", str(self.folder / "npy"), "--to", "npy", *stored)),
             Task("export", ("export", str(self.folder / "csv"), "--to", "csv", *stored)),
+            *(self.shard(images, number + 1) for number in range(SHARDS)),
         ]
 
     def imports(self) -> Task:
@@ -81,11 +113,16 @@ class Place:
 
     def any(self, chance: random.Random, images: str, complete: Sequence[str]) -> Task:
         """A command at random: on an image set, or on one of those that are complete."""
+        if chance.random() < 0.12:
+            return self.shard(images, chance.randint(1, SHARDS))
+        if chance.random() < 0.06:
+            return self.merge()
         if chance.random() < 0.55 or not complete:
             models = chance.choice([("one",), ("two",), ("one", "two"), ("two", "one"), ("three",)])
             crops = chance.choice([(), (), ("--crop-cache", str(self.crops))])
             again = ("--again",) if chance.random() < 0.3 else ()
-            return self.predict(images, *models, more=(*crops, *again))
+            devices = ("--gpu", "cpu,cpu") if chance.random() < 0.25 else ()
+            return self.predict(images, *models, more=(*crops, *again, *devices))
         images = chance.choice(complete)
         stored = ("--images", images, "--store", str(self.store))
         tasks = [
@@ -110,7 +147,7 @@ def tree(folder: Path) -> set[Path]:
 def made(folder: Path) -> dict[str, object]:
     """Every file below a folder; of provenance, what two runs of the same thing have alike."""
     found = contents(folder)
-    for path in [path for path in found if path.endswith("_provenance.json")]:
+    for path in [path for path in found if path.endswith("provenance.json")]:
         document = json.loads((folder / path).read_bytes())
         for name in OWN:
             del document["provenance"][name]

@@ -47,6 +47,7 @@ from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import top_k
 from torture import limits
+from torture.hostile_forms import HOSTILE_FORMS
 from torture.hostile_tars import HOSTILE_TARS
 from torture.tally import record
 
@@ -595,6 +596,27 @@ def test_a_malicious_tar_is_named_soon_and_takes_little_memory(
         assert len(said) < 1000
     assert files_in(tmp_path) == {tar}
     record("a tar made to harm", tried=3, survived=3, lost=0, note=what)
+
+
+@pytest.mark.usefixtures("light")
+@pytest.mark.parametrize("what", HOSTILE_FORMS)
+def test_a_malicious_zip_shard_or_table_is_named_soon_and_takes_little_memory(
+    tmp_path: Path, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pyarrow.parquet  # noqa: F401 - outside the limit
+
+    write, message = HOSTILE_FORMS[what]
+    (tmp_path / "in").mkdir()
+    place = write(tmp_path / "in")
+    before, store = files_in(tmp_path), str(tmp_path / "store")
+    which = ["--models", "steady", "--workers", "1"]
+    with limits.seconds(20), limits.memory(2**30):
+        assert main(["predict", str(place), "--store", store, *which]) == 2
+    said = "".join(capsys.readouterr())
+    assert re.search(message, said), said[:2000]
+    assert "Traceback" not in said
+    assert {path for path in files_in(tmp_path) - before if path.is_file()} == set()
+    record("a zip, shard or table made to harm", tried=1, survived=1, lost=0, note=what)
 
 
 class Bomb:

@@ -173,6 +173,7 @@ def check_losses(losses: Sequence[float]) -> None:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
+    temporary.remove_left_over()
     try:
         with temporary.folder() as found:
             yield found

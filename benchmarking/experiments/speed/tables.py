@@ -45,7 +45,7 @@ def as_csv(summaries: Sequence[Summary]) -> str:
     output = io.StringIO()
     names = dict.fromkeys(name for record in found for name in record)
     writer = csv.DictWriter(output, names, restval="", lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({name: csv_cell(name) for name in names})
     for record in found:
         writer.writerow({k: csv_cell(v) if isinstance(v, str) else v for k, v in record.items()})
     return output.getvalue()

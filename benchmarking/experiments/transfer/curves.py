@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarking.errors import BenchmarkError, requires
+from benchmarking.errors import BenchmarkError, StoreError, requires
 from benchmarking.experiments.transfer.features import digest_of
+from benchmarking.experiments.transfer.runs import Request
 from benchmarking.experiments.transfer.tables import title
+from benchmarking.io.printable import printable
 from benchmarking.predictions import array_file
 from benchmarking.reports.figures import Drawing
 
@@ -100,20 +102,38 @@ def curves_in(folder: Path) -> Iterator[Curve]:
     """
     for path in sorted((folder / "heads").rglob("*.safetensors")):
         held = array_file.read(path, {})
-        request: Mapping[str, Any] = held.document["request"]
-        if request["protocol"] in _PROTOCOLS:
-            made_from = {k: v for k, v in request["made_from"].items() if k != "versions"}
-            yield Curve(
-                request["task"],
-                request["protocol"],
-                f"{request['source']}/{request['model']}",
-                request["framework"],
-                request["seed"],
-                digest_of(made_from),
-                held.arrays["losses"],
-                held.arrays["epochs"],
-                path.stat().st_mtime,
-            )
+        with array_file.whole(path):
+            found = _curve(held, path.stat().st_mtime)
+        if found.protocol in _PROTOCOLS:
+            yield found
+
+
+def _curve(held: array_file.ArrayFile, written: float) -> Curve:
+    """The curve in a file.
+
+    Raises:
+        LookupError, ValueError: the file lacks a part of it.
+    """
+    import msgspec
+
+    request = msgspec.convert(held.document["request"], Request)
+    losses, epochs = held.arrays["losses"], held.arrays["epochs"]
+    has_steps = request.protocol in _PROTOCOLS
+    if has_steps and (losses.ndim != 1 or epochs.ndim != 2 or epochs.shape[1:] != (2,)):
+        raise ValueError(f"it has losses {losses.shape} and epochs {epochs.shape}")
+    if has_steps and not (losses.size and epochs.size):
+        raise ValueError("it has no steps")
+    return Curve(
+        request.task,
+        request.protocol,
+        f"{request.source}/{request.model}",
+        request.framework,
+        request.seed,
+        digest_of({k: v for k, v in request.made_from.items() if k != "versions"}),
+        losses,
+        epochs,
+        written,
+    )
 
 
 def final_scores(folder: Path) -> list[list[str]]:
@@ -154,7 +174,11 @@ def _is_meant(curve: Curve, patterns: Sequence[str]) -> bool:
 
 
 def _latest(found: Sequence[Curve]) -> tuple[dict[Group, list[Curve]], int]:
-    """The curves of each task, protocol and model that were trained alike; how many are left."""
+    """The curves of each task, protocol and model that were trained alike; how many are left.
+
+    Raises:
+        StoreError: some have another number of steps than others.
+    """
     groups: dict[Group, list[Curve]] = defaultdict(list)
     for one in found:
         groups[one.task, one.protocol, one.model].append(one)
@@ -162,6 +186,14 @@ def _latest(found: Sequence[Curve]) -> tuple[dict[Group, list[Curve]], int]:
     for group, some in groups.items():
         last = max(some, key=lambda one: one.written).made_from
         kept[group] = [one for one in some if one.made_from == last]
+        if len({(one.head, one.losses.shape, one.epochs.shape) for one in kept[group]}) > len(
+            {one.head for one in kept[group]}
+        ):
+            task, protocol, model = map(printable, group)
+            raise StoreError(
+                f"heads of {model} on {task} ({protocol}) have different numbers of steps, though "
+                "they were trained alike; remove their files, and train them again."
+            )
     return kept, len(found) - sum(map(len, kept.values()))
 
 

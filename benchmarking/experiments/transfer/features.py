@@ -26,6 +26,7 @@ from benchmarking.experiments import Model
 from benchmarking.experiments.transfer.augmentation import Augmentation, augmented
 from benchmarking.experiments.transfer.networks import Backbone, backbone_of
 from benchmarking.experiments.transfer.task import Part
+from benchmarking.io import files
 from benchmarking.io.prefetch import prefetched
 from benchmarking.models.loaded import model_versions
 from benchmarking.models.sources import framework_of, weights_path
@@ -123,15 +124,25 @@ def stored(test: FeatureTest) -> Features | None:
     """
     if not test.path.exists():
         return None
+    import msgspec
+
     held = array_file.read(test.path, {"key": test.key})
-    made = held.document["made"]
-    return Features(
-        held.arrays["features"],
-        made["pixels"],
-        tuple(made["changed"]),
-        made["tensors"],
-        made["seconds"],
-    )
+    with array_file.whole(test.path):
+        made = msgspec.convert(held.document["made"], _Made)
+        values = held.arrays["features"]
+        if values.ndim != 3 or values.shape[:2] != (test.augmentation.versions, len(test.part)):
+            raise ValueError(f"it has features of shape {values.shape}")
+    return Features(values, made.pixels, made.changed, made.tensors, made.seconds)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The facts in a file of features; see `Features`."""
+
+    pixels: str
+    changed: tuple[str, ...]
+    tensors: int
+    seconds: float
 
 
 def computed(tests: tuple[FeatureTest, ...]) -> Iterator[Pictures]:
@@ -214,6 +225,7 @@ def _computed_and_stored(test: FeatureTest, backbone: Backbone) -> Iterator[Pict
         "seconds": perf_counter() - start,
     }
     values = values.reshape(test.augmentation.versions, len(test.part), -1)
+    files.refuse_links(test.folder, test.path)
     array_file.ArrayFile({"key": test.key, "made": made}, {"features": values}).write(test.path)
 
 

@@ -54,7 +54,7 @@ class Training:
             ("epochs", self.epochs >= 1, "1 or more"),
             ("batch_size", self.batch_size >= 1, "1 or more"),
             ("optimizer", self.optimizer in get_args(Optimizer), ", ".join(get_args(Optimizer))),
-            ("learning_rate", self.learning_rate > 0, "a number above 0"),
+            ("learning_rate", 0 < self.learning_rate < float("inf"), "a number above 0"),
             ("epsilon", self.epsilon is None or self.epsilon > 0, "a number above 0, or None"),
             ("precision", self.precision in get_args(Precision), ", ".join(get_args(Precision))),
         ):

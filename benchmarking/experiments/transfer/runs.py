@@ -18,6 +18,7 @@ import numpy as np
 from benchmarking.errors import StoreError
 from benchmarking.experiments.transfer.features import digest_of
 from benchmarking.experiments.transfer.plan import Trained, TrainingPlan
+from benchmarking.io import files
 from benchmarking.predictions import array_file
 
 FORMAT = 1
@@ -83,6 +84,7 @@ def write(folder: Path, request: Request, plan: TrainingPlan, trained: Trained) 
         "notes": dict(trained.notes),
     }
     path = request.path(folder)
+    files.refuse_links(folder, path)
     array_file.ArrayFile(document, arrays).write(path)
     return path
 
@@ -99,23 +101,38 @@ def read(path: Path, request: Request, plan_for: Callable[[int], TrainingPlan]) 
         StoreError: it does not exist, is damaged, or is the head of another request or plan; the
             message names the file.
     """
+    import msgspec
+
     held = array_file.read(path, {"format": FORMAT, "request": request.document})
-    arrays, document = held.arrays, held.document
-    before = _part(arrays, "before.")
-    first = before.get("hidden.kernel", before.get("output.kernel"))
-    _refuse_other_plan(path, plan_for(0 if first is None else len(first)), held)
-    return Trained(
-        losses=arrays["losses"],
-        before=before,
-        after=_part(arrays, "after."),
-        probabilities=arrays["probabilities"],
-        changed=tuple(document["changed"]),
-        tensors=document["tensors"],
-        versions=document["versions"],
-        seconds=document["seconds"],
-        epochs=arrays["epochs"],
-        notes=document["notes"],
-    )
+    arrays = held.arrays
+    with array_file.whole(path):
+        before = _part(arrays, "before.")
+        first = before.get("hidden.kernel", before.get("output.kernel"))
+        _refuse_other_plan(path, plan_for(0 if first is None else len(first)), held)
+        facts = msgspec.convert(held.document, _Facts)
+        return Trained(
+            losses=arrays["losses"],
+            before=before,
+            after=_part(arrays, "after."),
+            probabilities=arrays["probabilities"],
+            changed=facts.changed,
+            tensors=facts.tensors,
+            versions=facts.versions,
+            seconds=facts.seconds,
+            epochs=arrays["epochs"],
+            notes=facts.notes,
+        )
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """The facts in the file of a head; see `Trained`."""
+
+    changed: tuple[str, ...]
+    tensors: int
+    versions: Mapping[str, str]
+    seconds: float
+    notes: Mapping[str, float]
 
 
 def _refuse_other_plan(path: Path, plan: TrainingPlan, held: array_file.ArrayFile) -> None:

@@ -27,6 +27,7 @@ from benchmarking.experiments.transfer.probe import ProbeTest, probed
 from benchmarking.experiments.transfer.protocols import Options, Work, work_of
 from benchmarking.experiments.transfer.task import Task
 from benchmarking.inference.executors import Failed, Output, executors
+from benchmarking.io import temporary
 from benchmarking.io.progress import bar, notice
 from benchmarking.models.available import explained
 
@@ -122,6 +123,7 @@ def finished(
         StoreError: a stored file was made from something else.
         BenchmarkError: no model can run, or the folder cannot be written.
     """
+    temporary.remove_left_over()
     obstacles = dict(known_obstacles)
     found = {one.request.path(folder): known(one, folder) for one in todo}
     missing = [one for one in todo if found[one.request.path(folder)] is None]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarking.errors import WeightsError, requires
+from benchmarking.io import zip_files
 from benchmarking.models.signatures import Tensor, signature_of
 from benchmarking.pictures.recipe import Preprocessing
 
@@ -30,7 +30,7 @@ def check_file(path: Path) -> None:
             not in the file.
     """
     try:
-        with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
+        with zip_files.opened(path) as archive, archive.open("config.json") as file:
             config = json.loads(file.read(_LARGEST))
     except Exception as error:  # archives and JSON can be damaged in many ways
         raise WeightsError(

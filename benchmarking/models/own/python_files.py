@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from benchmarking.errors import BenchmarkError, WeightsError
+from benchmarking.io.lifeline import TIED, end_with_parent, lifeline
 from benchmarking.models.own.objects import framework_name, parameters_sha256
 from benchmarking.models.own.recipes import own_recipe
 from benchmarking.pictures.recipe import Preprocessing, recipe_from
@@ -96,13 +97,14 @@ def described(path: Path) -> Description:
 
     package = str(Path(__file__).parents[2])
     search = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(  # noqa: S603 - this package's own module, and a file that the user names
-        [sys.executable, "-P", "-m", __name__, str(path)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": search, "KERAS_BACKEND": "tensorflow"},
-        check=False,
-    )
+    with lifeline() as standard_input:
+        done = subprocess.run(  # noqa: S603 - this package's own module, and a file of the user's
+            [sys.executable, "-P", "-m", __name__, str(path)],
+            stdin=standard_input,
+            capture_output=True,
+            env={**os.environ, **TIED, "PYTHONPATH": search, "KERAS_BACKEND": "tensorflow"},
+            check=False,
+        )
     try:
         found = msgspec.json.decode(done.stdout, type=Description)
     except msgspec.DecodeError as error:
@@ -192,6 +194,7 @@ def main() -> None:
     """Print the description of the file that the command names, as JSON."""
     import msgspec
 
+    end_with_parent()
     with redirect_stdout(sys.stderr):  # the file may print
         found = _description(Path(sys.argv[1]))
     sys.stdout.buffer.write(msgspec.json.encode(found))

@@ -19,6 +19,7 @@ from typing import Generic, Protocol, TypeVar
 from benchmarking import __version__
 from benchmarking.errors import BenchmarkError
 from benchmarking.io import files, user_folders
+from benchmarking.io.lifeline import TIED, end_with_parent, lifeline
 from benchmarking.io.progress import notice
 
 _SECONDS = 600
@@ -100,14 +101,15 @@ class Library(Generic[L]):
         """
         path = os.pathsep.join(filter(None, sys.path))
         try:
-            done = subprocess.run(  # noqa: S603 - this package's own module
-                [sys.executable, "-P", "-m", self.reader],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_SECONDS,
-                env={**os.environ, "PYTHONPATH": path},
-                check=True,
-            )
+            with lifeline() as standard_input:
+                done = subprocess.run(  # noqa: S603 - this package's own module
+                    [sys.executable, "-P", "-m", self.reader],
+                    stdin=standard_input,
+                    capture_output=True,
+                    timeout=_SECONDS,
+                    env={**os.environ, **TIED, "PYTHONPATH": path},
+                    check=True,
+                )
             return self.decoded(done.stdout)
         except subprocess.CalledProcessError as error:
             lines = error.stderr.decode(errors="replace").split("\n")
@@ -119,6 +121,7 @@ class Library(Generic[L]):
 
 def print_listing(read: Callable[[], bytes]) -> None:
     """Print a listing as JSON, and nothing else, even if the library prints something."""
+    end_with_parent()
     with redirect_stdout(sys.stderr):
         found = read()
     sys.stdout.buffer.write(found)

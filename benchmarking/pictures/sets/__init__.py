@@ -16,7 +16,7 @@ from benchmarking.io.addresses import is_address
 from benchmarking.io.names import UNKNOWN
 from benchmarking.io.prefetch import cores
 from benchmarking.io.progress import notice
-from benchmarking.io.user_folders import expanded
+from benchmarking.io.user_folders import check_possible, expanded
 from benchmarking.labels.imagenet import validation_labels, validation_number
 from benchmarking.pictures.design import Design
 from benchmarking.pictures.findings import Finding
@@ -130,6 +130,7 @@ def open_pictures(where: str, class_folders: ClassFolders = "wnid") -> Contents:
     Raises:
         PictureError: no set fits, two fit equally well, or the set cannot use the pictures.
     """
+    check_possible(Path(where))
     chosen, place = _chosen(where)
     found = chosen.open_pictures(place, **_naming(chosen, class_folders))
     if not isinstance(found, Contents):

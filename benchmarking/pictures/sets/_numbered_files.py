@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import islice
 from pathlib import Path
 
 from benchmarking.errors import PictureError
@@ -11,7 +12,8 @@ from benchmarking.errors import PictureError
 SPLITS = ("validation", "val", "test")
 """Names of splits, the preferred one first, if a folder has several."""
 
-_SHOWN = 3
+SHOWN = 3
+"""Largest number of missing files that a message names."""
 
 
 def of_one_split(folder: Path, files: Sequence[Path], part: re.Pattern[str]) -> list[Path]:
@@ -53,14 +55,22 @@ def _refuse_missing(folder: Path, found: Sequence[re.Match[str]]) -> None:
         )
     numbers = {int(one["number"]) for one in found}
     name, start, end = first.string, first.start("number"), first.end("number")
-    missing = [
-        f"{name[:start]}{number:0{end - start}d}{name[end:]}"
-        for number in range(count)
-        if number not in numbers
-    ]
-    if missing:
-        more = ", …" * (len(missing) > _SHOWN)
+    n, missing = missing_numbers(numbers, count)
+    if n:
+        names = (f"{name[:start]}{one:0{end - start}d}{name[end:]}" for one in missing)
+        more = ", …" * (n > len(missing))
         raise PictureError(
-            f"{folder} lacks {len(missing)} of {count} files: {', '.join(missing[:_SHOWN])}{more}; "
-            "download them, or give one file to use it alone."
+            f"{folder} lacks {n} of {count} files: {', '.join(names)}{more}; download them, or "
+            "give one file to use it alone."
         )
+
+
+def missing_numbers(found: Collection[int], count: int) -> tuple[int, list[int]]:
+    """How many of the numbers from 0 to count - 1 are missing, and the first of them.
+
+    Args:
+        found: distinct numbers that are there.
+        count: how many there should be; it is from the name of a file, and may be any.
+    """
+    n = count - sum(0 <= one < count for one in found)
+    return n, list(islice((one for one in range(count) if one not in found), min(n, SHOWN)))

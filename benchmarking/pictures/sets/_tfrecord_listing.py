@@ -17,13 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarking.errors import MissingDependency, PictureError
+from benchmarking.io.files import open_regular
+from benchmarking.io.lifeline import TIED, end_with_parent, lifeline
+from benchmarking.pictures.image_set import MOST_BYTES
 
 EXTRA = "keras"
-_BEFORE, _AFTER = 12, 4
-"""Bytes around each record: its length and the CRC of that, and the CRC of the record.
+_LENGTH, _BEFORE, _AFTER = 8, 12, 4
+"""Bytes of a record's length; bytes before a record, its length and the CRC of that; and bytes
+after it, its own CRC.
 
 Source: the documentation of TensorFlow, "TFRecords format details".
 """
+_MOST_BYTES = MOST_BYTES + 2**20
+"""Bytes of a record: those of the largest picture, and its other features."""
 _NODE = re.compile(r"^\{\{.*?\}\} | \[Op:.*")  # the operation that TensorFlow names in its errors
 
 
@@ -64,12 +70,16 @@ def listed(files: Sequence[Path]) -> Iterator[list[Record]]:
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     command = [sys.executable, "-P", "-m", __name__, *map(str, files)]
-    with subprocess.Popen(  # noqa: S603 - this package's own module
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **quiet, "PYTHONPATH": path},
-    ) as process:
+    with (
+        lifeline() as standard_input,
+        subprocess.Popen(  # noqa: S603 - this package's own module
+            command,
+            stdin=standard_input,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **quiet, **TIED, "PYTHONPATH": path},
+        ) as process,
+    ):
         assert process.stdout  # noqa: S101 - tells mypy
         try:
             for file in files:
@@ -94,6 +104,7 @@ def _records(file: Path, line: bytes) -> list[Record]:
 
 def main() -> None:
     """List the files that the arguments name."""
+    end_with_parent()
     try:
         import tensorflow as tf
     except ImportError:
@@ -103,6 +114,8 @@ def main() -> None:
         line: dict[str, Any]
         try:
             line = {"records": [astuple(record) for record in _read(Path(file), tf)]}
+        except PictureError as error:
+            line = {"error": str(error)}
         except tf.errors.OpError as error:
             line = {"error": _NODE.sub("", str(error.message))[:200].rstrip(".")}
         except Exception as error:
@@ -116,11 +129,34 @@ def _say(line: dict[str, Any]) -> None:
 
 
 def _read(file: Path, tf: Any) -> Iterator[Record]:
+    _check_lengths(file)
     start = 0
     for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
         features = tf.train.Example.FromString(record).features.feature
         yield _record(record, start + _BEFORE, features)
         start += _BEFORE + len(record) + _AFTER
+
+
+def _check_lengths(file: Path) -> None:
+    """Refuse a record that claims to be longer than a picture can be.
+
+    TensorFlow takes memory of this size before it reads the record.
+
+    Raises:
+        PictureError: there is such a record.
+        OSError: the file cannot be read, or is no regular file.
+    """
+    with open_regular(file) as opened:
+        at, size = 0, os.fstat(opened.fileno()).st_size
+        while at < size:
+            opened.seek(at)
+            length = int.from_bytes(opened.read(_LENGTH), "little")
+            if length > _MOST_BYTES:
+                raise PictureError(
+                    f"its record at byte {at} says that it has {length:,} bytes; one with a "
+                    f"picture may have at most {_MOST_BYTES:,}"
+                )
+            at += _BEFORE + length + _AFTER
 
 
 def _record(record: bytes, start: int, features: Any) -> Record:

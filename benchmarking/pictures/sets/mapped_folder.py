@@ -127,7 +127,7 @@ def _lines(mapping: Path) -> Iterable[tuple[str, Any]]:
         cells = cells_of(text)
     except OSError as error:
         raise PictureError(f"{mapping} cannot be read: {error.strerror}.") from error
-    except (ValueError, csv.Error) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         raise PictureError(f"{mapping} cannot be read: {error}.") from error
     short = next((line for line in cells if len(line) < 2), None)
     if short is not None:

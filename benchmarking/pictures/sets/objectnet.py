@@ -141,7 +141,7 @@ def _classes_by_name(mappings: Path) -> dict[str, list[int]]:
 def _document(path: Path) -> Mapping[str, Any]:
     try:
         found = json.loads(_read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PictureError(f"{path} is no JSON: {error}.") from error
     if not isinstance(found, dict):
         raise PictureError(f"{path} is no mapping of names.")

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from benchmarking.errors import PictureError, requires
+from benchmarking.errors import BenchmarkError, PictureError, requires
 from benchmarking.io.files import open_regular
 from benchmarking.io.printable import printable
 from benchmarking.labels.imagenet import class_names, validation_key, wnids
@@ -32,6 +32,11 @@ _GROUPS = 8
 """Number of row groups in memory; those of ImageNet have 100 pictures, or about 11 MB."""
 _MOST_ENTRIES = 2000  # entries of a folder among which pictures are looked for
 _SAME_NAMES = 0.9  # share of class names that identify ImageNet's order of classes
+_SMALLEST = 32  # bytes; a GIF of one pixel has 35
+_LONGEST = 2**12  # letters of a picture's path
+_AT_ONCE, _PICTURES_AT_ONCE = 1000, 16  # rows that are decoded together
+# Bytes of all pictures of a row group: as many as this, or so many times the bytes of the file.
+_PLAIN, _TIMES = 2**28, 16
 
 
 LabelColumn = Literal["one", "several"]
@@ -72,7 +77,10 @@ class ParquetRow:
         with _named_errors(self.file):
             status = Path(self.file).stat()
             changed = (status.st_size, status.st_mtime_ns)
-            data = _group(self.file, self.group, self.column, changed)[self.row].as_py()
+            found = _group(self.file, self.group, self.column, changed)
+            if isinstance(found, str):
+                raise PictureError(found)
+            data = found[self.row].as_py()
         if data is None:
             raise PictureError(
                 f"{self.file} has no picture in row {self.row} of row group {self.group}."
@@ -128,12 +136,14 @@ def schema_of(where: str) -> Any:
 
     A damaged file has no schema either; opening it explains it.
     """
-    with suppress(ImportError, OSError, ValueError):
+    with suppress(Exception):  # pyarrow has many
         import pyarrow.parquet as pq
 
         path = Path(where)
         files = _files_in(path) if path.is_dir() else [path] * (path.suffix.lower() == ".parquet")
-        return pq.read_schema(files[0], memory_map=True) if files else None
+        if files:
+            open_regular(files[0]).close()  # pyarrow would wait for a pipe
+            return pq.read_schema(files[0])
     return None
 
 
@@ -152,15 +162,34 @@ def rows_of(file: Path, label: LabelColumn) -> Iterator[tuple[ParquetRow, str, A
     """
     with requires(EXTRA):
         import pyarrow.parquet as pq
-    with _named_errors(str(file)), pq.ParquetFile(file, memory_map=True) as opened:
+    with _named_errors(str(file)), pq.ParquetFile(file) as opened:
         data, name = _columns(file, opened.schema_arrow, label)
+        _refuse_bomb(file, opened.metadata.num_rows)
         for group in range(opened.num_row_groups):
-            table = opened.read_row_group(group, columns=["label", *([name] if name else [])])
-            labels = table.column("label").to_pylist()
-            names = table.column("image").to_pylist() if name else [{}] * len(labels)
-            for row, (found, image) in enumerate(zip(labels, names, strict=True)):
-                path = (image or {}).get("path") or f"{file.stem}-{group:05d}-{row:05d}"
-                yield ParquetRow(str(file), group, row, data), path, found
+            columns = ["label", *([name] if name else [])]
+            row = 0
+            for some in opened.iter_batches(_AT_ONCE, row_groups=[group], columns=columns):
+                labels = some.column("label").to_pylist()
+                names = some.column("image").to_pylist() if name else [{}] * len(labels)
+                for found, image in zip(labels, names, strict=True):
+                    path = (image or {}).get("path") or f"{file.stem}-{group:05d}-{row:05d}"
+                    if len(path) > _LONGEST:
+                        raise PictureError(f"{file} has a name of {len(path):,} letters.")
+                    yield ParquetRow(str(file), group, row, data), path, found
+                    row += 1
+
+
+def _refuse_bomb(file: Path, rows: int) -> None:
+    """Refuse a small file that claims many rows: repeated values take no room in it.
+
+    Raises:
+        PictureError: no picture could be so small.
+    """
+    size = file.stat().st_size
+    if rows * _SMALLEST > size:
+        raise PictureError(
+            f"{file} has {size:,} bytes and says that it has {rows:,} rows; no picture is so small."
+        )
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -248,7 +277,7 @@ def _has_imagenets_names(schema: Any) -> bool:
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         names = [str(name).casefold().replace("_", " ") for name in features["label"]["names"]]
-    except (AttributeError, LookupError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
         return False
     ours = [name.casefold().replace("_", " ") for name in class_names()]
     if len(names) != len(ours):
@@ -259,12 +288,27 @@ def _has_imagenets_names(schema: Any) -> bool:
 
 @lru_cache(maxsize=_GROUPS)
 def _group(file: str, group: int, column: str, changed: tuple[int, int]) -> Any:
-    """The bytes of all pictures of a row group; cached while size and time are the same."""
+    """The bytes of all pictures of a row group; cached while size and time are the same.
+
+    If they have far more bytes than the file, which repeats pictures, the result is a message, so
+    that they are unpacked only once.
+    """
     with requires(EXTRA):
+        import pyarrow as pa
         import pyarrow.parquet as pq
-    with pq.ParquetFile(file, memory_map=True) as opened:
-        table = opened.read_row_group(group, columns=[column], use_threads=False)
-    return table.column("image").combine_chunks().field("bytes")
+    most, found, size = max(_PLAIN, _TIMES * changed[0]), [], 0
+    with pq.ParquetFile(file) as opened:
+        for batch in opened.iter_batches(
+            _PICTURES_AT_ONCE, row_groups=[group], columns=[column], use_threads=False
+        ):
+            found.append(batch.column("image").field("bytes"))
+            size += found[-1].nbytes
+            if size > most:
+                return (
+                    f"{file} has {changed[0]:,} bytes, and the pictures of its row group {group} "
+                    f"have more than {most:,}; one picture is there many times."
+                )
+    return pa.chunked_array(found, None if found else pa.binary())
 
 
 @contextmanager
@@ -274,5 +318,7 @@ def _named_errors(file: str) -> Iterator[None]:
         yield
     except OSError as error:  # also those of pyarrow
         raise PictureError(f"{file} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:  # such as ArrowInvalid
+    except BenchmarkError:
+        raise
+    except Exception as error:  # such as ArrowInvalid, ArrowNotImplementedError or ArrowMemoryError
         raise PictureError(f"{file} is damaged: {error}; download it again.") from error

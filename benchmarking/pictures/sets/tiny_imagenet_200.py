@@ -94,10 +94,11 @@ def _lines(where: str, held: Mapping[str, Place], name: str, columns: int) -> It
     if name not in held:
         raise PictureError(f"{where} has no {name}, but {NAME} needs it.")
     try:
-        lines = held[name].read().decode("utf-8").splitlines()
-    except ValueError as error:
-        raise PictureError(f"{path} is no text: {error}.") from error
-    for number, line in enumerate(csv.reader(lines, delimiter="\t"), 1):
+        text = held[name].read().decode("utf-8").splitlines()
+        lines = list(csv.reader(text, delimiter="\t"))
+    except (ValueError, csv.Error) as error:
+        raise PictureError(f"{path} is no text, or no table: {error}.") from error
+    for number, line in enumerate(lines, 1):
         if len(line) < columns:
             raise PictureError(f"{path}, line {number}: {line} has fewer than {columns} columns.")
         yield line[:columns]

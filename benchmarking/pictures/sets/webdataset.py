@@ -11,7 +11,7 @@ import json
 import re
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,11 +20,13 @@ from typing import Any
 
 from benchmarking.errors import PictureError
 from benchmarking.io import tar_members
+from benchmarking.io.files import read_regular
 from benchmarking.io.printable import printable
 from benchmarking.labels.imagenet import validation_key, wnids
 from benchmarking.pictures.image_set import FilePart, Picture, in_order
 from benchmarking.pictures.names import NO_CLASS, info_from_name, kind_of_file
 from benchmarking.pictures.sets import Contents, Match
+from benchmarking.pictures.sets._numbered_files import SHOWN, missing_numbers
 from benchmarking.pictures.sets.imagenet_tar import members_of
 
 NAME = "webdataset"
@@ -35,6 +37,8 @@ _MOST_LABEL, _MOST_JSON = 32, 2**16  # bytes
 _NUMBER = re.compile(r"(?:.*?)(\d+)\.tar", re.IGNORECASE)
 _LISTS = ("_info.json", "info.json")
 _CLASSES = "classnames.txt"
+_BROKEN = (OSError, ValueError, RecursionError)
+"""What reading a JSON document raises."""
 
 
 @dataclass
@@ -89,7 +93,7 @@ def _refuse_other_classes(path: Path, labels: Set[int], n: int) -> None:
     """
     folders = [path, *path.parents[:1]] if path.is_dir() else path.parents[:2]
     listed = next((one / _CLASSES for one in folders if (one / _CLASSES).is_file()), None)
-    known = len(listed.read_bytes().splitlines()) if listed else None
+    known = len(_read_beside(listed).splitlines()) if listed else None
     few = len(labels)
     is_prefix = max(labels) + 1 == few < len(wnids()) and n >= 2 * few
     if known == len(wnids()) or (known is None and not is_prefix):
@@ -172,7 +176,7 @@ def _name(file: Any, sample: _Sample, name: str) -> str:
     """The name of a picture: that in its JSON, or else that of its member."""
     if sample.json is None:
         return name
-    with suppress(ValueError):  # no JSON
+    with suppress(ValueError, RecursionError):  # no JSON
         found = json.loads(_read(file, sample.json, _MOST_JSON))
         if isinstance(found, dict) and isinstance(found.get("filename"), str):
             return PurePosixPath(found["filename"]).name or name
@@ -195,13 +199,13 @@ def _check_shards(folder: Path, lengths: Mapping[str, int]) -> None:
     if listed is None:
         numbers = {_number(name) for name in lengths}
         count = _count(folder) or max(numbers) + 1
-        missing = sorted(set(range(count)) - numbers)
-        if len(lengths) > 1 and missing:
-            raise _missing(folder, [f"number {number}" for number in missing], count)
+        n, missing = missing_numbers(numbers, count)
+        if len(lengths) > 1 and n:
+            raise _missing(folder, n, [f"number {number}" for number in missing], count)
         return
     absent = [name for name in listed if name not in lengths]
     if absent:
-        raise _missing(folder, absent, len(listed))
+        raise _missing(folder, len(absent), absent[:SHOWN], len(listed))
     for name, n in lengths.items():
         if listed.get(name) != n:
             raise PictureError(
@@ -216,12 +220,12 @@ def _listed(folder: Path, present: Iterable[str]) -> dict[str, int] | None:
     if path is None:
         return None
     try:
-        splits = json.loads(path.read_bytes())["splits"].values()
+        splits = json.loads(read_regular(path))["splits"].values()
         lists = [
             dict(zip(one["filenames"], map(int, one["shard_lengths"]), strict=True))
             for one in splits
         ]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (*_BROKEN, LookupError, TypeError, AttributeError) as error:
         raise PictureError(f"{path} is no list of shards: {error}.") from error
     chosen = [one for one in lists if not set(one).isdisjoint(present)]
     if len(chosen) > 1:
@@ -234,15 +238,23 @@ def _count(folder: Path) -> int | None:
     path = folder / "nshards.txt"
     if not path.is_file():
         return None
-    text = path.read_bytes()[:_MOST_LABEL].strip()
+    text = _read_beside(path)[:_MOST_LABEL].strip()
     if not text.isdigit():
         raise PictureError(f"{path} is not the number of shards.")
-    return min(int(text), 10**6)
+    return int(text)
 
 
-def _missing(folder: Path, shards: list[str], n: int) -> PictureError:
-    more = ", …" * (len(shards) > 3)
+def _read_beside(path: Path) -> bytes:
+    """The contents of a file beside shards."""
+    try:
+        return read_regular(path)
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _missing(folder: Path, n: int, first: Sequence[str], of: int) -> PictureError:
+    more = ", …" * (n > len(first))
     return PictureError(
-        f"{folder} lacks {len(shards)} of {n} shards: {', '.join(shards[:3])}{more}; download "
+        f"{folder} lacks {n} of {of} shards: {', '.join(map(printable, first))}{more}; download "
         "them, or give one shard to use it alone."
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarking.errors import PictureError
+from benchmarking.io import zip_files
 from benchmarking.io.files import open_regular
 from benchmarking.pictures.entries import Entry, folder_and_name
 from benchmarking.pictures.image_set import MOST_BYTES
@@ -77,7 +78,7 @@ class ZipPart:
                 data = file.read(self.packed)
             if self.is_deflated:
                 data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, self.size + 1)
-        except (OSError, zlib.error) as error:
+        except (OSError, ValueError, zlib.error) as error:  # the directory may name any place
             raise PictureError(f"{self.file} cannot be read: {error}.") from error
         if not header.startswith(_SIGNATURE) or zlib.crc32(data) != self.crc:
             raise PictureError(
@@ -127,7 +128,7 @@ def members_of(path: Path) -> list[zipfile.ZipInfo]:
         PictureError: the file is damaged, encrypted, or compressed otherwise than with Deflate.
     """
     try:
-        with zipfile.ZipFile(path) as file:
+        with zip_files.opened(path) as file:
             members = file.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         damaged = f"{path} is a damaged zip file ({error}); download it again."

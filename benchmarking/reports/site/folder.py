@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.io import files
 
 LIST = "pages.txt"
@@ -21,13 +21,14 @@ def write_pages(pages: Mapping[str, str], folder: Path) -> None:
         folder: a new or empty folder, or one that this function wrote.
 
     Raises:
-        BenchmarkError: the folder has files of others, or a page cannot be written.
+        BenchmarkError: the folder has files of others or links, or a page cannot be written.
     """
     earlier = _earlier(folder)
     listed = sorted(pages)
     # First with the earlier pages, so that none is forgotten if this is interrupted.
     _write_list(folder, sorted({*earlier, *listed}))
     for path in listed:
+        files.refuse_links(folder, folder / path)
         files.write(folder / path, pages[path].encode())
     for path in earlier - set(listed):
         _remove(folder, path)
@@ -65,7 +66,8 @@ def _is_inside(path: str) -> bool:
 
 def _remove(folder: Path, path: str) -> None:
     """Remove a page, and the folders that are empty without it."""
-    with suppress(OSError):
+    with suppress(OSError, StoreError):  # a page within a link is none of ours
+        files.refuse_links(folder, folder / path)
         (folder / path).unlink()
         for parent in list((folder / path).relative_to(folder).parents)[:-1]:
             (folder / parent).rmdir()

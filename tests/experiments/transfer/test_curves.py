@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.experiments.transfer import runs
 from benchmarking.experiments.transfer.curves import curves_in, differences, drawing
 from benchmarking.experiments.transfer.plan import Trained, Training, shared_plan
+from benchmarking.predictions import array_file
 
 STEPS = 6
 
@@ -107,3 +108,49 @@ def test_a_page_has_a_section_for_the_heads_beside_its_store(folder, call, tmp_p
     assert '<h2 id="further-0-title">Heads on frozen models</h2>' in text
     assert '<th scope="row">s/m</th><td>task</td><td>same</td><td>Keras</td><td>2</td>' in text
     assert "s/m on task: same, 2 seeds" in text
+
+
+def changed(path: Path, **changes: object) -> None:
+    """Change a file of a head, with correct digests, as somebody may who wants to do harm."""
+    held = array_file.read(path, {})
+    arrays = {name: changes.pop(name, one) for name, one in held.arrays.items()}
+    document = {**held.document, **changes}
+    kept = {name: one for name, one in arrays.items() if one is not None}
+    array_file.ArrayFile({k: v for k, v in document.items() if v is not None}, kept).write(path)
+
+
+REQUEST = {"task": "t", "protocol": "same", "source": "s", "model": "m", "framework": "keras"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"request": None},
+        {"request": [1]},
+        {"request": REQUEST},
+        {"request": {**REQUEST, "seed": "x", "made_from": {}}},
+        {"request": {**REQUEST, "seed": 0, "made_from": 1}},
+        {"losses": None},
+        {"losses": np.zeros((2, 2))},
+        {"losses": np.zeros(0)},
+        {"epochs": np.zeros((2, 3))},
+        {"epochs": np.zeros((0, 2))},
+        {"epochs": np.zeros(())},
+        {"losses": np.zeros(3)},
+    ],
+    ids=str,
+)
+def test_a_head_with_correct_digests_and_other_contents_is_refused_by_name(folder, change):
+    path = sorted((folder / "heads").rglob("*.safetensors"))[0]
+    changed(path, **change)
+    with pytest.raises(StoreError, match=f"{path.name} is damaged|have different numbers of steps"):
+        drawing(folder)
+
+
+def test_a_head_is_not_written_through_a_link(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "t-transfer").mkdir()
+    (tmp_path / "t-transfer" / "heads").symlink_to(tmp_path / "mine")
+    with pytest.raises(StoreError, match="heads is a link, and nothing is written through"):
+        store(tmp_path / "t-transfer", "keras", 0)
+    assert list((tmp_path / "mine").iterdir()) == []

@@ -231,6 +231,51 @@ def test_a_damaged_file_of_features_is_refused(done, task, folder, tmp_path):
         stored(train)
 
 
+@pytest.mark.parametrize("change", ["no facts", "other facts", "fewer pictures", "no features"])
+def test_features_with_correct_digests_and_other_contents_are_refused(
+    done, task, folder, tmp_path, change
+):
+    train = replace(feature_test(task, folder), folder=tmp_path)
+    held = array_file.read(feature_test(task, folder).path, {})
+    document, arrays = dict(held.document), dict(held.arrays)
+    if change == "no facts":
+        del document["made"]
+    elif change == "other facts":
+        document["made"] = {**document["made"], "seconds": "long"}
+    elif change == "fewer pictures":
+        arrays["features"] = arrays["features"][:, 1:].copy()
+    else:
+        arrays = {"x": arrays["features"]}
+    array_file.ArrayFile(document, arrays).write(train.path)
+    with pytest.raises(StoreError, match=f"{train.path} is damaged"):
+        stored(train)
+
+
+def test_a_head_with_correct_digests_and_other_facts_is_refused(done, task, folder, tmp_path):
+    work = of(done, "in-pytorch", "pytorch").work
+    held = array_file.read(work.request.path(folder), {})
+    path = work.request.path(tmp_path)
+    for document, arrays in (
+        ({**held.document, "seconds": "long"}, held.arrays),
+        ({k: v for k, v in held.document.items() if k != "notes"}, held.arrays),
+        ({**held.document, "plan": 1}, held.arrays),
+        (held.document, {k: v for k, v in held.arrays.items() if k != "losses"}),
+    ):
+        array_file.ArrayFile(document, arrays).write(path)
+        with pytest.raises(StoreError, match=f"{path} is damaged"):
+            known(work, tmp_path)
+
+
+def test_features_are_not_written_through_a_link(task, folder, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "features").symlink_to(tmp_path / "mine")
+    train = replace(feature_test(task, folder), folder=tmp_path / "t")
+    with pytest.raises(StoreError, match="features is a link, and nothing is written through"):
+        list(computed((train,)))
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
 def test_the_head_of_another_seed_is_refused_by_name(done, task, folder, tmp_path):
     first, second = (of(done, "in-pytorch", "pytorch", seed).work for seed in (0, 1))
     paths = [one.request.path(tmp_path) for one in (first, second)]
