@@ -95,6 +95,34 @@ def write_output(path: Path, data: bytes | Iterable[bytes]) -> None:
         opened.writelines(parts)
 
 
+def link_within(path: Path, folder: Path) -> Path | None:
+    """The path or a folder above it that is a link, below a folder; None if there is none.
+
+    Somebody else may have made what is in the folder: a link could lead to files of the user.
+    """
+    for place in (path, *path.parents):
+        if place == folder:
+            return None
+        with suppress(PermissionError):  # what may not be looked at cannot be written either
+            if place.is_symlink():
+                return place
+    return None
+
+
+def is_missing(path: Path) -> bool:
+    """Whether nothing is at a path; False also if that cannot be told, so that reading it says why.
+
+    `Path.exists` raises an error if a folder above may not be searched.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _descriptor(path: Path) -> int | None:
     """Number of the open file of this process that a path such as /dev/fd/3 means, or None."""
     found = _OPEN_FILE.fullmatch(str(path))
@@ -278,8 +306,8 @@ def check_writable(folder: Path) -> None:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder itself if it exists, else its closest parent that exists."""
-    return next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    """The folder itself if it exists, else its closest parent that exists and may be seen."""
+    return next(place for place in (folder, *folder.absolute().parents) if os.path.isdir(place))  # noqa: PTH112 - False if permissions hide it
 
 
 def shipped_rows(name: str) -> list[dict[str, str]]:

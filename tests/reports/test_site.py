@@ -221,6 +221,30 @@ def test_a_list_of_pages_cannot_name_files_of_others(tmp_path):
     assert (tmp_path / "thesis.html").exists()
 
 
+@pytest.mark.parametrize("path", ["models/thesis.html", "models/torch/thesis.html"])
+def test_pages_of_a_foreign_folder_are_not_written_or_removed_through_its_links(tmp_path, path):
+    mine = tmp_path / "mine"
+    (mine / "torch").mkdir(parents=True)
+    for place in (mine, mine / "torch"):
+        (place / "thesis.html").write_text("years of work")
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "models").symlink_to(mine)
+    (folder / LIST).write_text(f"{path}\n")
+    write_pages({"index.html": ""}, folder)
+    with pytest.raises(BenchmarkError, match="models is a link, and pages are written within"):
+        write_pages({"index.html": "", path: "a page"}, folder)
+    assert [each.read_text() for each in mine.rglob("*.html")] == ["years of work"] * 2
+
+
+def test_hidden_files_are_no_pages_that_a_list_can_name(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text("[core]")
+    (tmp_path / LIST).write_text(".git/config\n")
+    write_pages({"index.html": ""}, tmp_path)
+    assert (tmp_path / ".git" / "config").exists()
+
+
 def test_an_address_of_no_web_server_is_refused(call, tmp_path):
     arguments = ["--images", "demo", "--store", PRECOMPUTED, "-o", tmp_path / "x"]
     status, _, err = call("site", *arguments, "--address", "javascript:hacked()")
