@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from benchmarking.io.files import open_regular
 from benchmarking.io.printable import printable
 from benchmarking.pictures.names import (
     FORMATS,
@@ -80,7 +81,7 @@ def refusal(where: str, known: str) -> str:
 def compressed(path: Path) -> str:
     """Explain what to do with a compressed tar or another archive; "" if the file is not one."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:  # a pipe would be waited for
             start = file.read(8)
     except OSError:
         return ""

@@ -133,7 +133,9 @@ def schema_of(where: str) -> Any:
 
         path = Path(where)
         files = _files_in(path) if path.is_dir() else [path] * (path.suffix.lower() == ".parquet")
-        return pq.read_schema(files[0], memory_map=True) if files else None
+        if files:
+            open_regular(files[0]).close()  # pyarrow would wait for the end of a pipe
+            return pq.read_schema(files[0], memory_map=True)
     return None
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarking.errors import PictureError
 from benchmarking.io import tar_members
+from benchmarking.io.files import read_regular
 from benchmarking.io.printable import printable
 from benchmarking.labels.imagenet import validation_key, wnids
 from benchmarking.pictures.image_set import FilePart, Picture, in_order
@@ -89,7 +90,7 @@ def _refuse_other_classes(path: Path, labels: Set[int], n: int) -> None:
     """
     folders = [path, *path.parents[:1]] if path.is_dir() else path.parents[:2]
     listed = next((one / _CLASSES for one in folders if (one / _CLASSES).is_file()), None)
-    known = len(listed.read_bytes().splitlines()) if listed else None
+    known = len(_text(listed).splitlines()) if listed else None
     few = len(labels)
     is_prefix = max(labels) + 1 == few < len(wnids()) and n >= 2 * few
     if known == len(wnids()) or (known is None and not is_prefix):
@@ -216,7 +217,7 @@ def _listed(folder: Path, present: Iterable[str]) -> dict[str, int] | None:
     if path is None:
         return None
     try:
-        splits = json.loads(path.read_bytes())["splits"].values()
+        splits = json.loads(read_regular(path))["splits"].values()
         lists = [
             dict(zip(one["filenames"], map(int, one["shard_lengths"]), strict=True))
             for one in splits
@@ -234,10 +235,17 @@ def _count(folder: Path) -> int | None:
     path = folder / "nshards.txt"
     if not path.is_file():
         return None
-    text = path.read_bytes()[:_MOST_LABEL].strip()
+    text = _text(path).strip()
     if not text.isdigit():
         raise PictureError(f"{path} is not the number of shards.")
     return min(int(text), 10**6)
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return read_regular(path, _MOST_JSON)
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _missing(folder: Path, shards: list[str], n: int) -> PictureError:
