@@ -26,6 +26,7 @@ from benchmarking.experiments import Model
 from benchmarking.experiments.transfer.augmentation import Augmentation, augmented
 from benchmarking.experiments.transfer.networks import Backbone, backbone_of
 from benchmarking.experiments.transfer.task import Part
+from benchmarking.io import files
 from benchmarking.io.prefetch import prefetched
 from benchmarking.models.loaded import model_versions
 from benchmarking.models.sources import framework_of, weights_path
@@ -35,6 +36,7 @@ from benchmarking.pictures.crop import library_versions
 from benchmarking.pictures.crop_stream import crop_of
 from benchmarking.pictures.recipe import Crops, Preprocessing
 from benchmarking.predictions import array_file
+from benchmarking.predictions.run_index import refuse_links
 
 FORMAT = 1
 CHECKED = 8
@@ -121,7 +123,7 @@ def stored(test: FeatureTest) -> Features | None:
     Raises:
         StoreError: the file was made from something else, or is damaged.
     """
-    if not test.path.exists():
+    if files.is_missing(test.path):
         return None
     held = array_file.read(test.path, {"key": test.key})
     made = held.document["made"]
@@ -190,6 +192,7 @@ def digest_of(document: Mapping[str, Any]) -> str:
 
 
 def _computed_and_stored(test: FeatureTest, backbone: Backbone) -> Iterator[Pictures]:
+    refuse_links(test.path, test.folder)
     start = perf_counter()
     before, seen = backbone.tensors(), hashlib.sha256()
     outputs, found = backbone.outputs(test.recipe.scaling), []

@@ -19,6 +19,7 @@ from benchmarking.errors import StoreError
 from benchmarking.experiments.transfer.features import digest_of
 from benchmarking.experiments.transfer.plan import Trained, TrainingPlan
 from benchmarking.predictions import array_file
+from benchmarking.predictions.run_index import refuse_links
 
 FORMAT = 1
 
@@ -61,7 +62,7 @@ def write(folder: Path, request: Request, plan: TrainingPlan, trained: Trained) 
     """Store a trained head; return its path.
 
     Raises:
-        BenchmarkError: it cannot be written.
+        BenchmarkError: it cannot be written, or its place is behind a link.
     """
     arrays = {
         "losses": trained.losses,
@@ -83,6 +84,7 @@ def write(folder: Path, request: Request, plan: TrainingPlan, trained: Trained) 
         "notes": dict(trained.notes),
     }
     path = request.path(folder)
+    refuse_links(path, folder)
     array_file.ArrayFile(document, arrays).write(path)
     return path
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarking.errors import BenchmarkError
+from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.experiments.transfer import runs
 from benchmarking.experiments.transfer.curves import curves_in, differences, drawing
 from benchmarking.experiments.transfer.plan import Trained, Training, shared_plan
@@ -107,3 +108,28 @@ def test_a_page_has_a_section_for_the_heads_beside_its_store(folder, call, tmp_p
     assert '<h2 id="further-0-title">Heads on frozen models</h2>' in text
     assert '<th scope="row">s/m</th><td>task</td><td>same</td><td>Keras</td><td>2</td>' in text
     assert "s/m on task: same, 2 seeds" in text
+
+
+def test_a_folder_of_heads_that_cannot_be_read_is_named(folder, monkeypatch):
+    hidden, scandir = folder / "heads" / "task" / "same", os.scandir
+
+    def scan(place):
+        if Path(place) == hidden:
+            raise PermissionError(13, "Permission denied", str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    with pytest.raises(StoreError, match=f"{hidden} cannot be read: Permission denied"):
+        drawing(folder)
+
+
+@pytest.mark.parametrize("place", ["heads", "heads/task", "heads/task/same/s"])
+def test_a_head_is_not_written_through_a_link_in_a_foreign_store(tmp_path, place):
+    mine, foreign = tmp_path / "mine", tmp_path / "foreign-transfer"
+    mine.mkdir()
+    link = foreign / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(mine)
+    with pytest.raises(StoreError, match=f"{link} is a link; a store is written within its own"):
+        store(foreign, "pytorch", 0)
+    assert list(mine.rglob("*")) == []
