@@ -230,13 +230,14 @@ def chosen_stores(args: argparse.Namespace) -> Stores:
         BenchmarkError: one of several stores has no runs or cannot be reached, or none is known.
     """
     from benchmarking.errors import StoreError
+    from benchmarking.io.files import is_missing
     from benchmarking.predictions.run_index import beside
     from benchmarking.predictions.stores import DEFAULT_NAMES, Stores, default_stores
 
     apart = _apart(args)
     if not args.store:
         return Stores.named(default_stores(apart))
-    names = [str(one) for one in args.store if isinstance(one, Path) and not one.exists()]
+    names = [str(one) for one in args.store if isinstance(one, Path) and is_missing(one)]
     known = default_stores(apart) if any(name in DEFAULT_NAMES for name in names) else {}
     stores = Stores(*(known.get(str(one)) or beside(one, apart) for one in args.store))
     empty = [store for store in stores.members.values() if not store.image_sets()]

@@ -204,7 +204,7 @@ class Plan:
 
     @property
     def _not_stored(self) -> list[ModelSpec]:
-        return [s for s in self.specs if not self.store.path(self.run(s)).exists()]
+        return [s for s in self.specs if not self.store.has_file(self.run(s))]
 
     def read(
         self,
@@ -253,7 +253,7 @@ class Plan:
         missing = (
             spec.recipes[self.options.recipe]
             for spec in self.specs
-            if self.options.again or not self._has_begun(self.run(spec))
+            if self.options.again or not self.store.has_begun(self.run(spec))
         )
         return list(dict.fromkeys(missing))
 
@@ -262,10 +262,6 @@ class Plan:
         """Where crops are kept; nowhere if models run on other machines, which cannot read them."""
         name = self.options.executor
         return "none" if name and is_remote(executors()[name]) else self.options.crop_cache
-
-    def _has_begun(self, run: Run) -> bool:
-        """Whether a run is stored, at least in part."""
-        return self.store.path(run).exists() or self.store.unfinished(run).exists()
 
     def check_room(self) -> None:
         """See `check_room`."""

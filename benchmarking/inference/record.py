@@ -56,7 +56,7 @@ def check_same_file(job: Job, images: ImageSet, store: Store) -> None:
         StoreError: there is one, or one with another recipe, which would be replaced.
         WeightsError: the file cannot be read.
     """
-    if job.spec.weights.folder is None or not store.path(job.run).exists():
+    if job.spec.weights.folder is None or not store.has_file(job.run):
         return
     try:
         stored = store.provenance(job.run)

@@ -37,7 +37,7 @@ from benchmarking.inference.partial_run import PartialRun
 from benchmarking.inference.predict import answer
 from benchmarking.inference.record import ingredients, is_stored, provenance
 from benchmarking.inference.retries import Retries
-from benchmarking.io import temporary
+from benchmarking.io import files, temporary
 from benchmarking.io.progress import notice
 from benchmarking.models.sources import framework_of
 from benchmarking.pictures.image_set import ImageSet
@@ -154,7 +154,7 @@ class Sweep:
 
     def tidy(self, job: Job) -> None:
         """Remove the checkpoints that a sudden end has left for a run that is complete."""
-        if self.store.unfinished(job.run).exists():
+        if not files.is_missing(self.store.unfinished(job.run)):
             with ExitStack() as stack:
                 if self.store.claim(job.run, stack):
                     self._checkpoints(job).discard()

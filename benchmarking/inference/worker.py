@@ -1,9 +1,9 @@
 """The worker process: it runs tasks one after another and sends the values that they yield.
 
-`python -m benchmarking.inference.worker FOLDER` waits for a line on standard input, reads its task
-from a file in FOLDER, and writes pickled messages to standard output. Output of the task itself
-goes to a log in FOLDER. The worker ends when its standard input ends, which happens at the latest
-when its parent process ends.
+`python -m benchmarking.inference.worker END FOLDER` waits for a line on standard input, reads its
+task from a file in FOLDER, and writes pickled messages to standard output. Output of the task
+itself goes to a log in FOLDER. The worker ends when its standard input ends, or the pipe END; this
+happens at the latest when its parent process ends.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from threading import Thread
 from typing import Any, BinaryIO
 
 from benchmarking import plugins
+from benchmarking.io import lifeline
 
 TASK, LOG, NEXT = "task", "output", b"next\n"
 _SETTING = "setting.json"
@@ -31,7 +32,8 @@ _LENGTH = struct.Struct("<Q")
 def main() -> None:
     """Run tasks until standard input ends or an error leaves the process unusable."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent process
-    folder = Path(sys.argv[1])
+    end, folder = sys.argv[1], Path(sys.argv[2])
+    lifeline.depend_on(end)
     log = folder / LOG
     orders: SimpleQueue[bytes] = SimpleQueue()
     given, messages = os.fdopen(os.dup(0), "rb"), os.dup(1)
@@ -46,15 +48,15 @@ def main() -> None:
         try:
             for value in _values(folder / TASK):
                 _send(messages, ("output", value))
-            end: tuple[Any, ...] = ("finished",)
+            last: tuple[Any, ...] = ("finished",)
         except BrokenPipeError:
             os._exit(0)  # the parent process does not read any more
         except Exception as error:
             sys.stdout.flush()
             reason, details, cause, usable = account_of(error, _since(log, start))
-            end = ("failed", reason, details, cause, usable)
+            last = ("failed", reason, details, cause, usable)
         sys.stdout.flush()
-        _send(messages, end)
+        _send(messages, last)
 
 
 def account_of(error: Exception, written: str = "") -> tuple[str, str, str, bool]:

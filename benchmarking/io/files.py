@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
-from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.errors import BenchmarkError
 from benchmarking.io.locks import NO_LINK, is_locked, remove_if_unlocked
 from benchmarking.io.user_folders import expanded
 
@@ -96,6 +96,34 @@ def write_output(path: Path, data: bytes | Iterable[bytes]) -> None:
         raise BenchmarkError(f"{path} cannot be written: {error.strerror}.") from error
     with replacing(target) as opened:
         opened.writelines(parts)
+
+
+def link_within(path: Path, folder: Path) -> Path | None:
+    """The path or a folder above it that is a link, below a folder; None if there is none.
+
+    Somebody else may have made what is in the folder: a link could lead to files of the user.
+    """
+    for place in (path, *path.parents):
+        if place == folder:
+            return None
+        with suppress(PermissionError):  # what may not be looked at cannot be written either
+            if place.is_symlink():
+                return place
+    return None
+
+
+def is_missing(path: Path) -> bool:
+    """Whether nothing is at a path; False also if that cannot be told, so that reading it says why.
+
+    `Path.exists` raises an error if a folder above may not be searched.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _descriptor(path: Path) -> int | None:
@@ -216,26 +244,6 @@ def _written(part: Path, handle: int, path: Path) -> Iterator[BinaryIO]:
         _sync_folder(path.parent)
 
 
-def refuse_links(folder: Path, path: Path) -> None:
-    """Refuse to write to a path within a folder through a link that somebody has put there.
-
-    Args:
-        folder: the folder, which may be a link itself.
-        path: a path within it, which need not exist.
-
-    Raises:
-        StoreError: there is a link on the way, or in place of the file.
-    """
-    for place in (path, *path.parents):
-        if place == folder:
-            return
-        if place.is_symlink():
-            raise StoreError(
-                f"{place} is a link, and nothing is written through a link within {folder}. Put "
-                "what the link leads to in its place, or name another folder."
-            )
-
-
 def sweep_up(path: Path) -> None:
     """Remove partly written copies of a file left by killed processes: those without a lock."""
     for part in path.parent.glob(f".{escape(_short(path.name))}.*.part"):
@@ -301,8 +309,8 @@ def check_writable(folder: Path) -> None:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder itself if it exists, else its closest parent that exists."""
-    return next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    """The folder itself if it exists, else its closest parent that exists and may be seen."""
+    return next(place for place in (folder, *folder.absolute().parents) if os.path.isdir(place))  # noqa: PTH112 - False if permissions hide it
 
 
 def shipped_rows(name: str) -> list[dict[str, str]]:

@@ -1,45 +1,49 @@
-"""Child processes that end as soon as the process that has started them ends."""
+"""A pipe whose end is also the end of a child process: the kernel kills it, whatever it does then.
+
+So a child that hangs does not outlive a parent that is killed. A thread of the child could do the
+same, but not while native code, such as that of a driver, holds the lock of Python's interpreter.
+Only Linux has such signals; elsewhere nothing happens.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Thread
+import signal
+from contextlib import ExitStack
 
-TIED = {"IMAGENET_BENCHMARK_LIFELINE": "1"}
-"""Environment of a child whose standard input is a lifeline."""
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
-@contextmanager
-def lifeline() -> Iterator[int]:
-    """Yield a descriptor for the standard input of a child, which calls `end_with_parent`.
+def opened(theirs: ExitStack, held: ExitStack) -> tuple[str, tuple[int, ...]]:
+    """Open a pipe for a child: an argument for it, and the descriptors to pass on to it.
 
-    It is an end of a pipe. Only this process has the other end, so it is closed with this process.
+    Args:
+        theirs: closes the child's end in this process, once it has been passed on.
+        held: closes the other end, and so ends the child.
+
+    Raises:
+        OSError: there are too many open files.
     """
-    reading, writing = os.pipe()
-    try:
-        yield reading
-    finally:
-        os.close(reading)
-        os.close(writing)
+    if not hasattr(fcntl, "F_SETSIG"):
+        return "", ()
+    first, other = os.pipe()
+    held.callback(os.close, other)
+    theirs.callback(os.close, first)
+    # A number above those of the standard streams, which the child gets new ones of.
+    end = fcntl.fcntl(first, fcntl.F_DUPFD_CLOEXEC, 3)
+    theirs.callback(os.close, end)
+    return str(end), (end,)
 
 
-def end_with_parent() -> None:
-    """If this process is a child with a lifeline, end it as soon as its parent ends.
-
-    Its standard input is empty then.
-    """
-    if not all(os.environ.pop(name, "") == value for name, value in TIED.items()):
+def depend_on(argument: str) -> None:
+    """End this process when the other end of a pipe closes, at the latest with its process."""
+    if not argument:
         return
-    given = os.dup(0)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    Thread(target=_watch, args=(given,), daemon=True).start()
-
-
-def _watch(given: int) -> None:
-    while os.read(given, 1):
-        pass
-    os._exit(1)
+    end = int(argument)
+    os.set_inheritable(end, False)
+    fcntl.fcntl(end, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(end, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(end, fcntl.F_SETFL, fcntl.fcntl(end, fcntl.F_GETFL) | os.O_ASYNC)

@@ -10,6 +10,7 @@ import io
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from benchmarking.io.files import open_regular
 
@@ -28,7 +29,7 @@ def members(path: Path) -> Iterator[tarfile.TarInfo]:
 
     Raises:
         tarfile.TarError: the file is not an uncompressed tar, or its headers exceed the limits.
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is no regular file.
     """
     try:
         with _Headers(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
@@ -49,7 +50,7 @@ class _Headers(io.BufferedReader):
     """A tar from which tarfile reads headers only, with limits for each member."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(open_regular(path).detach())  # type: ignore[attr-defined]
+        super().__init__(cast(io.BufferedReader, open_regular(path)).detach())
         self.begin_member()
 
     def begin_member(self) -> None:

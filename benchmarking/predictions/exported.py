@@ -117,7 +117,7 @@ def take_back(
         )
     rows = without_pictures(run.images, exported.pictures, labels)
     rows = replace(rows, fingerprint=exported.provenance.fingerprint)
-    if not store.path(run).exists():
+    if not store.has_file(run):
         store.write(run, rows, top, exported.provenance, probabilities=probabilities)
         return True
     is_same = np.array_equal(store.classes(run), top.classes)

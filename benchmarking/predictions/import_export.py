@@ -79,7 +79,7 @@ def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Store) -> 
         images={"name": rows.name, "n": len(rows), "fingerprint": rows.fingerprint},
         origin=_origin(arrays.paths(run)),
     )
-    if not store.path(run).exists():
+    if not store.has_file(run):
         store.write(run, rows, predicted, made)
         return True
     if store.provenance(run).origin != made.origin:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from benchmarking.errors import StoreError
+from benchmarking.io import files
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
 
@@ -50,7 +51,7 @@ def _checked_list(store: Store, images: str, fingerprint: str) -> tuple[int, str
     n = 0
     try:
         n = len(store.rows(images))
-        if fingerprint and store.digests_path(images).exists():
+        if fingerprint and not files.is_missing(store.digests_path(images)):
             store.digest_lines(images, fingerprint)
     except StoreError as error:
         return n, str(error)

@@ -21,6 +21,7 @@ from benchmarking.predictions.merge_target import MergeTarget
 from benchmarking.predictions.merged_record import merged_provenance, other_batches
 from benchmarking.predictions.remote_store import store_at
 from benchmarking.predictions.run import Run
+from benchmarking.predictions.run_index import folders_in
 from benchmarking.predictions.shards import Found, ShardRun, every_row, shard_runs, unreadable
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.stores import Stores
@@ -113,9 +114,10 @@ def found_in(stores: Stores) -> dict[Run, Found]:
     """What stores have of each run on an image set that was divided.
 
     Raises:
-        StoreError: they have no shards, or one of them does not exist.
+        StoreError: they have no shards, or one of them does not exist or cannot be read.
     """
     for one in stores.members.values():
+        folders_in(one.folder)  # one that cannot be read is an error
         if not one.folder.is_dir():
             raise StoreError(f"{one.place} is not a folder; expected a store with shards.")
     found = shard_runs(stores)
@@ -185,7 +187,7 @@ def _stored(
         target.tidy(run.images)
         return MergedBefore(run, started)
     target.refuse(run, made, arrays)
-    if not again and target.store.path(run).exists():
+    if not again and target.store.has_file(run):
         tell(f"note: {run}: the stored run is damaged, or keeps less than the shards; replaced")
     if others := other_batches(shards):
         tell(f"note: {run.images}: {others}")

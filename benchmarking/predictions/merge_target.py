@@ -67,11 +67,13 @@ class MergeTarget:
             arrays: names of its arrays.
 
         Raises:
-            StoreError: the stored run is of other weights, pictures or another recipe.
+            StoreError: the stored run is of other weights, pictures or another recipe, or another
+                user's permissions hide it.
         """
         path = self.store.path(run)
-        if not path.exists():
+        if not self.store.has_file(run):
             return ""
+        self.store.refuse_hidden(run)
         try:
             self.store.check(run)
             stored = self.store.provenance(run)

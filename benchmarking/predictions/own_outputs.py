@@ -154,7 +154,7 @@ def import_outputs(
             "probabilities": _how(found),
         },
     )
-    if store.path(run).exists():
+    if store.has_file(run):
         stored = store.provenance(run)
         has_all = found.everything is None or store.keeps_all_probabilities(run)
         if stored.origin != made.origin:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import overload
 
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.io import user_folders
+from benchmarking.io import files, user_folders
 from benchmarking.io.addresses import Address, is_address
 from benchmarking.io.names import is_name
 from benchmarking.io.printable import printable
@@ -200,6 +200,14 @@ class RunIndex:
         """Path of a run's file, which need not exist."""
         return self.folder / run.images / run.source / f"{run.model}.{run.recipe}{SUFFIX}"
 
+    def has_file(self, run: Run) -> bool:
+        """Whether a run's file exists; True also if that cannot be told, as reading it says why."""
+        return not files.is_missing(self.path(run))
+
+    def has_begun(self, run: Run) -> bool:
+        """Whether a run is stored, at least in part; see `has_file`."""
+        return self.has_file(run) or not files.is_missing(self.unfinished(run))
+
     def rows_path(self, images: str) -> Path:
         """Path of an image set's list of pictures, which need not exist."""
         return self.folder / images / ROWS
@@ -222,13 +230,9 @@ class RunIndex:
             return
         for source in sources:
             try:
-                names = sorted(path.name for path in source.iterdir())
-            except OSError as error:
-                yield StoreError(f"{printable(str(source))} cannot be read: {error.strerror}.")
-                continue
-            for name in names:
-                if name.endswith(SUFFIX) and not name.startswith("."):
-                    yield self._run(images, source / name)
+                yield from (self._run(images, source / name) for name in names_in(source, SUFFIX))
+            except StoreError as error:
+                yield error
 
     def _run(self, images: str, path: Path) -> Run | StoreError:
         model, _, recipe = path.name.removesuffix(SUFFIX).rpartition(".")
@@ -256,6 +260,36 @@ def folders_in(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise StoreError(f"{printable(str(folder))} cannot be read: {error.strerror}.") from error
+
+
+def names_in(folder: Path, suffix: str) -> list[str]:
+    """Names in a folder that end so and are not hidden, sorted.
+
+    Raises:
+        StoreError: it cannot be read; a glob would return nothing instead.
+    """
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise StoreError(f"{printable(str(folder))} cannot be read: {error.strerror}.") from error
+    return [name for name in names if name.endswith(suffix) and not name.startswith(".")]
+
+
+def refuse_links(path: Path, folder: Path) -> None:
+    """Refuse to write through a link within a store, which somebody else may have made.
+
+    Args:
+        path: what is to be written.
+        folder: the folder of the store.
+
+    Raises:
+        StoreError: the path, or a folder above it within the store, is a link.
+    """
+    if link := files.link_within(path, folder):
+        raise StoreError(
+            f"{link} is a link; a store is written within its own folder only. Put what the link "
+            "leads to in its place, or name another folder with --store."
+        )
 
 
 def belongs_to_store(path: str) -> bool:

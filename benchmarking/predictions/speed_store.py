@@ -19,6 +19,7 @@ from benchmarking.errors import StoreError
 from benchmarking.io import files
 from benchmarking.io.printable import printable
 from benchmarking.predictions.digests import sealed, unsealed
+from benchmarking.predictions.run_index import folders_in, names_in, refuse_links
 from benchmarking.predictions.speed_runs import (
     COUNTS,
     FOLDER,
@@ -72,7 +73,7 @@ class SpeedStore:
             StoreError: its file is broken, or holds another series.
         """
         path = self.path(series, setting)
-        if not path.exists():
+        if files.is_missing(path):
             return Recorded(series, setting, ())
         found = read_file(path)
         if (found.series, found.setting) != (series, setting):
@@ -83,7 +84,7 @@ class SpeedStore:
         """Add a round to its series; a round of the same number is replaced.
 
         Raises:
-            StoreError: the file of the series is broken.
+            StoreError: the file of the series is broken, or its place is behind a link.
             BenchmarkError: it cannot be written.
         """
         known = self.read(series, setting).rounds
@@ -106,7 +107,7 @@ class SpeedStore:
         import msgspec
 
         path = self.counts_path
-        if not path.exists():
+        if files.is_missing(path):
             return {}
         with _told(path, "Remove it; models are counted again"):
             document = unsealed(files.read_regular(path).decode())
@@ -116,24 +117,41 @@ class SpeedStore:
         """Add the counts of a model, by its full name.
 
         Raises:
-            StoreError: their file is broken.
+            StoreError: their file is broken, or its place is behind a link.
             BenchmarkError: it cannot be written.
         """
         document = {"format": FORMAT, "counts": {**self.counts(), model: dict(counts)}}
         self._write(self.counts_path, document)
-
-    def _write(self, path: Path, document: Mapping[str, Any]) -> None:
-        files.refuse_links(self.folder, path)
-        files.write(path, sealed(document, {}).encode())
 
     @property
     def counts_path(self) -> Path:
         """Path of the sizes of models, which need not exist."""
         return self.folder / FOLDER / COUNTS
 
-    def paths(self) -> list[Path]:
-        """The file of every series, sorted; `read_file` reads one."""
-        return sorted((self.folder / FOLDER).glob(f"*/*/[!.]*{SUFFIX}"))
+    def found(self) -> Iterator[Recorded | StoreError]:
+        """Yield every series by its path, and an error for each file or folder that is unreadable.
+
+        A glob would leave out a folder that cannot be read without a word.
+        """
+        folders = [self.folder / FOLDER]
+        for _ in range(2):  # those of scenarios, then those of sources
+            below: list[Path] = []
+            for folder in folders:
+                try:
+                    below += folders_in(folder)
+                except StoreError as error:
+                    yield error
+            folders = below
+        for folder in folders:
+            try:
+                for name in names_in(folder, SUFFIX):
+                    yield _read_or_error(folder / name)
+            except StoreError as error:
+                yield error
+
+    def _write(self, path: Path, document: Mapping[str, Any]) -> None:
+        refuse_links(path, self.folder)
+        files.write(path, sealed(document, {}).encode())
 
 
 def read_file(path: Path) -> Recorded:
@@ -174,6 +192,13 @@ def _check(rounds: Sequence[Round]) -> None:
             not classes or len(classes) != len(sure) for classes, sure in rows
         ):
             raise ValueError(f"its round {one.number} has answers of different lengths")
+
+
+def _read_or_error(path: Path) -> Recorded | StoreError:
+    try:
+        return read_file(path)
+    except StoreError as error:
+        return error
 
 
 @contextmanager

@@ -33,7 +33,13 @@ from benchmarking.predictions.run_file import (
     opened,
     packed,
 )
-from benchmarking.predictions.run_index import ROWS, Misnamed, RunIndex, folders_in
+from benchmarking.predictions.run_index import (
+    ROWS,
+    Misnamed,
+    RunIndex,
+    folders_in,
+    refuse_links,
+)
 from benchmarking.predictions.top_k import Classes, TopK, check_probabilities
 
 _LARGEST_CLASS = 2**16 - 1
@@ -58,11 +64,12 @@ class Store(RunIndex):
         Partly written files of killed processes are removed.
 
         Raises:
-            StoreError: its path within the store has a link.
+            StoreError: its path within the store has a link, or permissions hide the stored run.
             BenchmarkError: the folder cannot be written.
         """
         unfinished = self.unfinished(run)
-        self._refuse_links(unfinished)
+        refuse_links(unfinished, self.folder)
+        self.refuse_hidden(run)
         if not claim(unfinished / "lock", stack):
             return False
         files.sweep_up(self.path(run))
@@ -272,7 +279,7 @@ class Store(RunIndex):
         rows = image_rows.written(images)
         digest = image_rows.digest(rows)
         held = self.folder / images.name / _HELD
-        self._refuse_links(held)
+        refuse_links(held, self.folder)
         with ExitStack() as stack:
             try:
                 stack.enter_context(agreed(held, f"{images.fingerprint} {digest}"))
@@ -369,7 +376,24 @@ class Store(RunIndex):
                 f"{run}: class {top.classes.max()} is above {_LARGEST_CLASS:,}, the largest that "
                 "a store can hold."
             )
-        self._refuse_links(self.path(run))
+        refuse_links(self.path(run), self.folder)
+        self.refuse_hidden(run)
+
+    def refuse_hidden(self, run: Run) -> None:
+        """Refuse to replace a run that this user may not read: it may hold more than the new one.
+
+        Raises:
+            StoreError: permissions hide it.
+        """
+        try:
+            files.open_regular(self.path(run)).close()
+        except PermissionError as error:
+            raise StoreError(
+                f"{self.path(run)} cannot be read: {error.strerror}, so it is not replaced. Have "
+                "its owner make it readable, or name another folder with --store."
+            ) from error
+        except OSError:  # there is none, or it is damaged
+            return
 
     def _admit(self, images: ImageSet, rows: bytes) -> None:
         stored = set(self._fingerprints(images.name))
@@ -378,7 +402,7 @@ class Store(RunIndex):
         if stored and self._has_other_classes(images, rows):
             raise _other_pictures(images, "other classes")
         path = self.rows_path(images.name)
-        self._refuse_links(path.parent)
+        refuse_links(path.parent, self.folder)
         self._sweep_up(images.name)
         there = _digest_of_rows(path)
         recorded = {each for each in self._recorded_rows(images.name) if each}
@@ -452,10 +476,6 @@ class Store(RunIndex):
         if has_same_predictions(place, path):
             return f"is a copy of the run {held}, which has the file {path}; remove the copy"
         return f"holds the run {held}, but with other predictions than {path}; keep one of them"
-
-    def _refuse_links(self, path: Path) -> None:
-        """Refuse to write through a link within the store; see `files.refuse_links`."""
-        files.refuse_links(self.folder, path)
 
     def _recorded_rows(self, images: str) -> Iterator[str]:
         """Digest of the list of pictures, or "", in each run that can be read."""

@@ -147,7 +147,7 @@ class Stores:
         return [
             in_store(name, store, plain)
             for name, store in self.members.items()
-            if store.path(plain).exists()
+            if store.has_file(plain)
         ]
 
     def by_store(self, runs: Sequence[Run]) -> dict[str, tuple[Store, list[Run]]]:

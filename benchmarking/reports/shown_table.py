@@ -222,7 +222,7 @@ class _Cached:
         """
         for path in self.folder.glob(f"{'[0-9a-f]' * _DIGITS}{self.apart}"):
             store = Store(path)
-            if any(store.path(run).exists() or store.unfinished(run).exists() for run in plan.runs):
+            if any(map(store.has_begun, plan.runs)):
                 return replace(plan, store=store)
         return plan
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from benchmarking.errors import StoreError
 from benchmarking.io.names import UNKNOWN
 from benchmarking.predictions.speed_runs import Setting
-from benchmarking.predictions.speed_store import Recorded, SpeedStore, read_file
+from benchmarking.predictions.speed_store import Recorded, SpeedStore
 from benchmarking.predictions.stores import Stores
 from benchmarking.scoring.speed import median_time
 from benchmarking.scoring.table import AccuracyTable, Row
@@ -97,11 +97,11 @@ def _named(one: Recorded) -> dict[str, float]:
 
 def _recorded(stores: Stores, tell: Callable[[str], None]) -> Iterator[Recorded]:
     for store in stores.members.values():
-        for path in SpeedStore(store.folder).paths():
-            try:
-                yield read_file(path)
-            except StoreError as error:
-                tell(str(error))
+        for one in SpeedStore(store.folder).found():
+            if isinstance(one, StoreError):
+                tell(str(one))
+            else:
+                yield one
 
 
 def _newest(some: Sequence[Recorded]) -> list[Recorded]:

@@ -1,3 +1,4 @@
+import ctypes
 import os
 import signal
 import subprocess
@@ -312,10 +313,11 @@ def test_a_message_that_cannot_be_read_is_a_failure_that_says_so(executor):
 
 
 PARENT = """
-import os, time
+import os, sys, time
+import test_executors
 from benchmarking.inference.executors import Output, executors
-from test_executors import hang
-for event in executors()["worker-process"].run(hang, ["a"], None):
+function = getattr(test_executors, sys.argv[1])
+for event in executors()["worker-process"].run(function, ["a"], None):
     if isinstance(event, Output):
         print(event.value, flush=True)
 """
@@ -326,6 +328,12 @@ def hang(job):
     time.sleep(1000)
 
 
+def hang_in_native_code(job):
+    """No thread of Python can run meanwhile, as if a driver did not answer."""
+    yield os.getpid()
+    ctypes.PyDLL(None).sleep(1000)
+
+
 def lives(pid):
     try:
         os.kill(pid, 0)
@@ -334,9 +342,19 @@ def lives(pid):
     return True
 
 
-def test_a_hung_worker_ends_when_its_parent_is_killed():
+@pytest.mark.parametrize(
+    "function",
+    [
+        "hang",
+        pytest.param(
+            "hang_in_native_code",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="signals of Linux"),
+        ),
+    ],
+)
+def test_a_hung_worker_ends_when_its_parent_is_killed(function):
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT],
+        [sys.executable, "-c", PARENT, function],
         cwd=Path(__file__).parent,
         stdout=subprocess.PIPE,
         text=True,
@@ -348,7 +366,9 @@ def test_a_hung_worker_ends_when_its_parent_is_killed():
     end = time.monotonic() + 20
     while lives(pid) and time.monotonic() < end:
         time.sleep(0.05)
-    assert not lives(pid)
+    if lives(pid):
+        os.kill(pid, signal.SIGKILL)
+        pytest.fail("the worker has outlived its parent")
 
 
 def test_no_file_in_the_current_folder_shadows_a_library(tmp_path, monkeypatch):

@@ -78,21 +78,24 @@ def test_a_child_that_hangs_ends_when_its_parent_is_killed(what, tmp_path):
 
 
 def test_the_reader_of_tfrecords_has_such_a_lifeline(tmp_path, monkeypatch):
-    """Its standard input is a pipe whose other end is here, and it ends with it."""
+    """It gets an end of a pipe whose other end is here, and closed with it."""
     given = {}
 
     class Watched(subprocess.Popen):
         def __init__(self, command, **options):
-            given.update(options)
+            (given["end"],) = options["pass_fds"]
+            given["argument"] = command[4]
             super().__init__([sys.executable, "-c", CHILD], **options)
 
+    (tmp_path / "x").touch()
     monkeypatch.setattr(tfrecord.subprocess, "Popen", Watched)
     found = tfrecord.listed([tmp_path / "x"])
     assert next(found) == []
-    assert str(Path(f"/proc/self/fd/{given['stdin']}").readlink()).startswith("pipe:")
+    assert str(Path(f"/proc/self/fd/{given['end']}").readlink()).startswith("pipe:")
+    assert given["argument"] == str(given["end"])
     found.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(given["stdin"])
+        os.fstat(given["end"])
 
 
 CHILD = """

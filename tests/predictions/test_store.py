@@ -396,7 +396,9 @@ os.setuid(65534)
 sys.exit(main(sys.argv[1:]))
 """
 COMMANDS = {name: [name] for name in ("table", "check", "verify")} | {
-    "export": ["export", "out", "--to", "csv"]
+    "export": ["export", "out", "--to", "csv"],
+    "compare": ["compare", "source/model-v1.0", "closed/model-v1.0", "--images", "three"],
+    "merge": ["merge", "{store}"],
 }
 IS_ROOT = os.name == "posix" and os.geteuid() == 0
 
@@ -404,7 +406,7 @@ IS_ROOT = os.name == "posix" and os.geteuid() == 0
 @pytest.mark.skipif(not IS_ROOT, reason="root alone can be another user")
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 @pytest.mark.parametrize(
-    "hidden", ["three/closed", "three/source/model-v1.0.published.safetensors"]
+    "hidden", ["three/closed", "three/source/model-v1.0.published.safetensors", "."]
 )
 def test_an_unreadable_file_or_folder_is_named(
     stored, three_pictures, a_provenance, command, hidden, tmp_path_factory
@@ -422,6 +424,7 @@ def test_an_unreadable_file_or_folder_is_named(
     (place / "work").mkdir(mode=0o777)
     (place / "work").chmod(0o777)
     (folder / hidden).chmod(0)
+    command = [part.format(store=folder) for part in command]
     done = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, *command, "--store", str(folder)],
         cwd=place / "work",
@@ -431,9 +434,37 @@ def test_an_unreadable_file_or_folder_is_named(
         check=False,
     )
     said = done.stdout + done.stderr
-    assert f"{folder / hidden} cannot be read: Permission denied" in said
+    if command[0] == "merge" and hidden != ".":
+        assert "there are no shards" in said
+    else:
+        assert f"{folder / hidden} cannot be read: Permission denied" in said
     assert "Traceback" not in said
     assert done.returncode in (1, 2)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="root alone can be another user")
+def test_a_run_that_permissions_hide_is_not_replaced(
+    stored, three_pictures, a_provenance, tmp_path
+):
+    """In a folder that several users share; the hidden run may have all probabilities."""
+    for place in (tmp_path, *tmp_path.parents):
+        place.chmod(place.stat().st_mode | 0o555)
+    for place in (stored.folder, *stored.folder.rglob("*")):
+        place.chmod(0o777 if place.is_dir() else 0o644)
+    path, top = stored.path(RUN), top_k(probabilities())
+    made, data = a_provenance(three_pictures), path.read_bytes()
+    path.chmod(0o600)
+    refused = f"{path} cannot be read: Permission denied, so it is not replaced"
+    os.seteuid(65534)
+    try:
+        with ExitStack() as stack, pytest.raises(StoreError, match=refused):
+            stored.claim(RUN, stack)
+        with pytest.raises(StoreError, match=refused):
+            stored.write(RUN, three_pictures, top, made)
+    finally:
+        os.seteuid(0)
+    assert path.read_bytes() == data
+    stored.write(RUN, three_pictures, top, made)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of other systems")

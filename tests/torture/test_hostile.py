@@ -16,6 +16,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ from benchmarking.io.names import check_name
 from benchmarking.labels.imagenet import wnids
 from benchmarking.models.spec import Weights
 from benchmarking.models.weights import download
+from benchmarking.pictures.sets import open_pictures
 from benchmarking.predictions.provenance import imported
 from benchmarking.predictions.run import Run
 from benchmarking.predictions.store import Store
@@ -617,6 +619,66 @@ def test_a_malicious_zip_shard_or_table_is_named_soon_and_takes_little_memory(
     assert "Traceback" not in said
     assert {path for path in files_in(tmp_path) - before if path.is_file()} == set()
     record("a zip, shard or table made to harm", tried=1, survived=1, lost=0, note=what)
+
+
+OPENING = """
+import sys
+from benchmarking.errors import BenchmarkError
+from benchmarking.pictures.sets import open_pictures
+try:
+    print(len(open_pictures(sys.argv[1]).pictures), "pictures")
+except BenchmarkError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "pipe", "expected"),
+    [
+        ("shards", "shards/1.tar", r"shards/1\.tar cannot be read.*no regular file"),
+        ("classes", "classes/notes.parquet", "1 pictures"),
+        ("tables", "tables/a.parquet", r"a\.parquet cannot be read: it is no regular file"),
+        ("tfrecord:records", "records/val-00000-of-00001", "cannot be read: it is no regular file"),
+    ],
+)
+def test_a_pipe_among_the_files_of_a_place_is_not_waited_for(
+    tmp_path: Path, where: str, pipe: str, expected: str
+) -> None:
+    """In a process of its own, as native code that waits for a pipe cannot be interrupted."""
+    (tmp_path / "classes" / wnids()[7]).mkdir(parents=True)
+    (tmp_path / "classes" / wnids()[7] / "a.jpg").touch()
+    for name in ("shards", "tables", "records"):
+        (tmp_path / name).mkdir()
+    with tarfile.open(tmp_path / "shards" / "0.tar", "w") as tar:
+        for name, data in (("0.jpg", b"a picture"), ("0.cls", b"7")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    os.mkfifo(tmp_path / pipe)
+    done = subprocess.run(
+        [sys.executable, "-c", OPENING, where],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert re.search(expected, done.stdout)
+    record("a pipe among pictures", tried=1, survived=1, lost=0, note=pipe)
+
+
+@pytest.mark.parametrize("name", ["nshards.txt", "classnames.txt", "info.json"])
+def test_a_list_of_40_gigabytes_beside_shards_is_refused(tmp_path: Path, name: str) -> None:
+    with tarfile.open(tmp_path / "0.tar", "w") as tar:
+        for member, data in (("0.jpg", b"a picture"), ("0.cls", b"7")):
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(40 * 10**9)
+    with limits.seconds(20), limits.memory(), pytest.raises(BenchmarkError, match=name):
+        open_pictures(str(tmp_path))
 
 
 class Bomb:

@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the comparison; 1 if damaged runs had to be left out."""
+    """Print the comparison; 1 if damaged runs had to be left out, or others cannot be seen."""
     from benchmarking.predictions.selection import problems, whole_runs
 
     check_output(args)
@@ -84,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
         found = _all(args, store, runs)
     else:
         found = _two(args, store)
+        # A name without its source can mean a run that cannot be seen.
+        left_out = problems(store, found.runs[0].images)
     print_notes(found.notes)
     writers: Writers = {
         ".json": lambda: _as_json(args, store, found, left_out),

@@ -20,7 +20,7 @@ from benchmarking.models.frameworks import pytorch
 from benchmarking.models.sources import framework_of, precisions_of
 from benchmarking.models.spec import ModelSpec
 from benchmarking.predictions.provenance import Provenance
-from benchmarking.predictions.speed_store import Recorded, SpeedStore, read_file
+from benchmarking.predictions.speed_store import Recorded, SpeedStore
 from benchmarking.scoring.speed import median_time
 
 SCENARIOS = ("pipeline", "offline", "single")
@@ -135,11 +135,9 @@ def _of_rounds(plan: Plan, kind: Kind, problems: list[str]) -> Iterator[tuple[st
     """Device, model and duration, from rounds of `speed`; the best of each model comes last."""
     specs = {(spec.source, spec.name): spec for spec in plan.specs}
     found: list[tuple[tuple[float, ...], str, ModelSpec, Recorded]] = []
-    for path in SpeedStore(plan.store.folder).paths():
-        try:
-            one = read_file(path)
-        except StoreError as error:
-            problems.append(str(error))
+    for one in SpeedStore(plan.store.folder).found():
+        if isinstance(one, StoreError):
+            problems.append(str(one))
             continue
         spec = specs.get((one.series.source, one.series.model))
         if spec is not None and one.rounds and _is_usable(plan, spec, one, kind):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,9 +99,9 @@ def curves_in(folder: Path) -> Iterator[Curve]:
     """Yield the curve of every head in a folder that has one, in the order of their paths.
 
     Raises:
-        StoreError: a file is damaged.
+        StoreError: a file is damaged, or a folder cannot be read.
     """
-    for path in sorted((folder / "heads").rglob("*.safetensors")):
+    for path in _heads_in(folder / "heads"):
         held = array_file.read(path, {})
         with array_file.whole(path):
             found = _curve(held, path.stat().st_mtime)
@@ -134,6 +135,19 @@ def _curve(held: array_file.ArrayFile, written: float) -> Curve:
         epochs,
         written,
     )
+
+
+def _heads_in(folder: Path) -> list[Path]:
+    """The files of heads at any level of a folder, sorted; a glob would ignore errors."""
+
+    def unreadable(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            where = printable(str(error.filename))
+            raise StoreError(f"{where} cannot be read: {error.strerror}.") from error
+
+    every = os.walk(folder, onerror=unreadable)
+    paths = (Path(place, name) for place, _, names in every for name in names)
+    return sorted(path for path in paths if path.suffix == ".safetensors")
 
 
 def final_scores(folder: Path) -> list[list[str]]:

@@ -36,6 +36,7 @@ from benchmarking.pictures.crop import library_versions
 from benchmarking.pictures.crop_stream import crop_of
 from benchmarking.pictures.recipe import Crops, Preprocessing
 from benchmarking.predictions import array_file
+from benchmarking.predictions.run_index import refuse_links
 
 FORMAT = 1
 CHECKED = 8
@@ -122,7 +123,7 @@ def stored(test: FeatureTest) -> Features | None:
     Raises:
         StoreError: the file was made from something else, or is damaged.
     """
-    if not test.path.exists():
+    if files.is_missing(test.path):
         return None
     import msgspec
 
@@ -201,6 +202,7 @@ def digest_of(document: Mapping[str, Any]) -> str:
 
 
 def _computed_and_stored(test: FeatureTest, backbone: Backbone) -> Iterator[Pictures]:
+    refuse_links(test.path, test.folder)
     start = perf_counter()
     before, seen = backbone.tensors(), hashlib.sha256()
     outputs, found = backbone.outputs(test.recipe.scaling), []
@@ -225,7 +227,6 @@ def _computed_and_stored(test: FeatureTest, backbone: Backbone) -> Iterator[Pict
         "seconds": perf_counter() - start,
     }
     values = values.reshape(test.augmentation.versions, len(test.part), -1)
-    files.refuse_links(test.folder, test.path)
     array_file.ArrayFile({"key": test.key, "made": made}, {"features": values}).write(test.path)
 
 

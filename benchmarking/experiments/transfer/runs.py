@@ -18,8 +18,8 @@ import numpy as np
 from benchmarking.errors import StoreError
 from benchmarking.experiments.transfer.features import digest_of
 from benchmarking.experiments.transfer.plan import Trained, TrainingPlan
-from benchmarking.io import files
 from benchmarking.predictions import array_file
+from benchmarking.predictions.run_index import refuse_links
 
 FORMAT = 1
 
@@ -62,7 +62,7 @@ def write(folder: Path, request: Request, plan: TrainingPlan, trained: Trained) 
     """Store a trained head; return its path.
 
     Raises:
-        BenchmarkError: it cannot be written.
+        BenchmarkError: it cannot be written, or its place is behind a link.
     """
     arrays = {
         "losses": trained.losses,
@@ -84,7 +84,7 @@ def write(folder: Path, request: Request, plan: TrainingPlan, trained: Trained) 
         "notes": dict(trained.notes),
     }
     path = request.path(folder)
-    files.refuse_links(folder, path)
+    refuse_links(path, folder)
     array_file.ArrayFile(document, arrays).write(path)
     return path
 

@@ -27,7 +27,7 @@ from benchmarking.experiments.transfer.probe import ProbeTest, probed
 from benchmarking.experiments.transfer.protocols import Options, Work, work_of
 from benchmarking.experiments.transfer.task import Task
 from benchmarking.inference.executors import Failed, Output, executors
-from benchmarking.io import temporary
+from benchmarking.io import files, temporary
 from benchmarking.io.progress import bar, notice
 from benchmarking.models.available import explained
 
@@ -154,7 +154,7 @@ def known(work: Work, folder: Path) -> Trained | None:
         StoreError: its file is damaged, or holds the head of another request or plan.
     """
     path = work.request.path(folder)
-    return runs.read(path, work.request, work.test.plan) if path.exists() else None
+    return None if files.is_missing(path) else runs.read(path, work.request, work.test.plan)
 
 
 def _compute_features(some: Sequence[Work]) -> None:
@@ -163,7 +163,7 @@ def _compute_features(some: Sequence[Work]) -> None:
     tests = {test.path: test for test in parts}
     if not tests:
         return
-    total = sum(_pictures(test) for path, test in tests.items() if not path.exists())
+    total = sum(_pictures(test) for path, test in tests.items() if files.is_missing(path))
     name = some[0].model.spec.full_name
     with bar(title=f"{name}: features", total=total, unit="picture") as progress:
         for value in _values(name, computed, tuple(tests.values())):

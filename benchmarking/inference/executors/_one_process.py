@@ -33,7 +33,7 @@ from benchmarking.inference.executors import (
     Output,
     Quiet,
 )
-from benchmarking.io import temporary
+from benchmarking.io import lifeline, temporary
 
 TICK = 0.5
 """Seconds without output after which a job is `Quiet`."""
@@ -93,6 +93,7 @@ class Process:
         self._messages: queue.Queue[tuple[Any, ...] | None] = queue.Queue(_WAITING)
         self._process: Any = None  # a subprocess.Popen once started
         self._problem = ""  # why a message cannot be read
+        self._held = ExitStack()  # closes what the process depends on
         self.is_preparing = False
 
     def start(self) -> None:
@@ -108,14 +109,17 @@ class Process:
             # -P: no file in the current folder can shadow a library. Pipes are unbuffered, because
             # a thread may hold the lock of a buffer when Python exits.
             try:
-                self._process = subprocess.Popen(  # noqa: S603 - this package's own module
-                    [sys.executable, "-P", "-m", worker.__name__, str(self._folder)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=output,
-                    bufsize=0,
-                    env={**os.environ, "PYTHONPATH": path},
-                )
+                with ExitStack() as theirs:
+                    end, passed = lifeline.opened(theirs, self._held)
+                    self._process = subprocess.Popen(  # noqa: S603 - this package's own module
+                        [sys.executable, "-P", "-m", worker.__name__, end, str(self._folder)],
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        stderr=output,
+                        bufsize=0,
+                        env={**os.environ, "PYTHONPATH": path},
+                        pass_fds=passed,
+                    )
             except OSError as error:
                 raise BenchmarkError(
                     f"{sys.executable} cannot be started: {error.strerror}."
@@ -126,9 +130,11 @@ class Process:
     def close(self) -> None:
         """Kill the process if it was started; it needs no clean-up."""
         if self._process is None:
+            self._held.close()
             return
         self._process.kill()
         self._process.wait()
+        self._held.close()
         end = time.monotonic() + _GRACE
         while (
             self._reader.is_alive() and time.monotonic() < end

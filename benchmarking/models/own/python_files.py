@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -24,7 +24,8 @@ from types import ModuleType
 from typing import Any
 
 from benchmarking.errors import BenchmarkError, WeightsError
-from benchmarking.io.lifeline import TIED, end_with_parent, lifeline
+from benchmarking.io import lifeline
+from benchmarking.io.files import read_regular
 from benchmarking.models.own.objects import framework_name, parameters_sha256
 from benchmarking.models.own.recipes import own_recipe
 from benchmarking.pictures.recipe import Preprocessing, recipe_from
@@ -97,12 +98,14 @@ def described(path: Path) -> Description:
 
     package = str(Path(__file__).parents[2])
     search = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    with lifeline() as standard_input:
-        done = subprocess.run(  # noqa: S603 - this package's own module, and a file of the user's
-            [sys.executable, "-P", "-m", __name__, str(path)],
-            stdin=standard_input,
+    with ExitStack() as stack:
+        end, passed = lifeline.opened(stack, stack)
+        done = subprocess.run(  # noqa: S603 - this package's own module, and the user's file
+            [sys.executable, "-P", "-m", __name__, end, str(path)],
+            stdin=subprocess.DEVNULL,
             capture_output=True,
-            env={**os.environ, **TIED, "PYTHONPATH": search, "KERAS_BACKEND": "tensorflow"},
+            env={**os.environ, "PYTHONPATH": search, "KERAS_BACKEND": "tensorflow"},
+            pass_fds=passed,
             check=False,
         )
     try:
@@ -130,7 +133,7 @@ def _description(path: Path) -> Description:
 def _distributions(path: Path) -> tuple[str, ...]:
     """The distributions of the modules that a file names in its imports."""
     modules = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(ast.parse(read_regular(path))):
         if isinstance(node, ast.Import):
             modules |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -147,7 +150,7 @@ def _imported(path: Path) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and pickle look for it
     with _explained(path, f"{path.name} cannot be run:"), _beside(path):
-        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))  # noqa: S102 - on request
+        exec(compile(read_regular(path), str(path), "exec"), vars(module))  # noqa: S102 - on request
     return module
 
 
@@ -194,9 +197,10 @@ def main() -> None:
     """Print the description of the file that the command names, as JSON."""
     import msgspec
 
-    end_with_parent()
+    end, path = sys.argv[1:]
+    lifeline.depend_on(end)
     with redirect_stdout(sys.stderr):  # the file may print
-        found = _description(Path(sys.argv[1]))
+        found = _description(Path(path))
     sys.stdout.buffer.write(msgspec.json.encode(found))
 
 

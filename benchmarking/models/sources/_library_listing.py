@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from contextlib import ExitStack, redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,8 +18,7 @@ from typing import Generic, Protocol, TypeVar
 
 from benchmarking import __version__
 from benchmarking.errors import BenchmarkError
-from benchmarking.io import files, user_folders
-from benchmarking.io.lifeline import TIED, end_with_parent, lifeline
+from benchmarking.io import files, lifeline, user_folders
 from benchmarking.io.progress import notice
 
 _SECONDS = 600
@@ -101,13 +100,15 @@ class Library(Generic[L]):
         """
         path = os.pathsep.join(filter(None, sys.path))
         try:
-            with lifeline() as standard_input:
+            with ExitStack() as stack:
+                end, passed = lifeline.opened(stack, stack)
                 done = subprocess.run(  # noqa: S603 - this package's own module
-                    [sys.executable, "-P", "-m", self.reader],
-                    stdin=standard_input,
+                    [sys.executable, "-P", "-m", self.reader, end],
+                    stdin=subprocess.DEVNULL,
                     capture_output=True,
                     timeout=_SECONDS,
-                    env={**os.environ, **TIED, "PYTHONPATH": path},
+                    env={**os.environ, "PYTHONPATH": path},
+                    pass_fds=passed,
                     check=True,
                 )
             return self.decoded(done.stdout)
@@ -121,7 +122,7 @@ class Library(Generic[L]):
 
 def print_listing(read: Callable[[], bytes]) -> None:
     """Print a listing as JSON, and nothing else, even if the library prints something."""
-    end_with_parent()
+    lifeline.depend_on("".join(sys.argv[1:2]))
     with redirect_stdout(sys.stderr):
         found = read()
     sys.stdout.buffer.write(found)

@@ -326,7 +326,10 @@ def _chosen(where: str) -> tuple[PictureSet, str]:
             raise PictureError(f"{where!r} does not exist; {named.NAME} is read from there.")
         return named, where
     known = picture_sets()
-    matches = {one: one.match(where) if where else Match.NONE for one in known.values()}
+    try:
+        matches = {one: one.match(where) if where else Match.NONE for one in known.values()}
+    except PermissionError as error:
+        raise PictureError(f"{error.filename} cannot be read: {error.strerror}.") from error
     best = max(matches.values())
     fitting = [one for one, match in matches.items() if match == best]
     if best == Match.NONE:

@@ -82,7 +82,7 @@ def refusal(where: str, known: str) -> str:
 def compressed(path: Path) -> str:
     """Explain what to do with a compressed tar or another archive; "" if the file is not one."""
     try:
-        with open_regular(path) as file:
+        with open_regular(path) as file:  # a pipe would be waited for
             start = file.read(8)
     except OSError:
         return ""

@@ -1,7 +1,8 @@
 """Lists the records of TFRecord files with TensorFlow, in a process of its own.
 
 TensorFlow would take the memory of a GPU in the user's process, and print messages.
-`python -m benchmarking.pictures.sets._tfrecord_listing FILE…` writes a line of JSON for each file.
+`python -m benchmarking.pictures.sets._tfrecord_listing END FILE…` writes a line of JSON for each
+file.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarking.errors import MissingDependency, PictureError
+from benchmarking.io import lifeline
 from benchmarking.io.files import open_regular
-from benchmarking.io.lifeline import TIED, end_with_parent, lifeline
 from benchmarking.pictures.image_set import MOST_BYTES
 
 EXTRA = "keras"
@@ -69,23 +71,33 @@ def listed(files: Sequence[Path]) -> Iterator[list[Record]]:
     package = str(Path(__file__).parents[3])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    command = [sys.executable, "-P", "-m", __name__, *map(str, files)]
-    with (
-        lifeline() as standard_input,
-        subprocess.Popen(  # noqa: S603 - this package's own module
-            command,
-            stdin=standard_input,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **quiet, **TIED, "PYTHONPATH": path},
-        ) as process,
-    ):
+    for file in files:
+        _refuse_special(file)
+    with ExitStack() as stack:
+        end, passed = lifeline.opened(stack, stack)
+        process = stack.enter_context(
+            subprocess.Popen(  # noqa: S603 - this package's own module
+                [sys.executable, "-P", "-m", __name__, end, *map(str, files)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **quiet, "PYTHONPATH": path},
+                pass_fds=passed,
+            )
+        )
         assert process.stdout  # noqa: S101 - tells mypy
         try:
             for file in files:
                 yield _records(file, process.stdout.readline())
         finally:
             process.kill()
+
+
+def _refuse_special(file: Path) -> None:
+    """Refuse a pipe, say, whose end TensorFlow would wait for."""
+    try:
+        open_regular(file).close()
+    except OSError as error:
+        raise PictureError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def _records(file: Path, line: bytes) -> list[Record]:
@@ -104,13 +116,13 @@ def _records(file: Path, line: bytes) -> list[Record]:
 
 def main() -> None:
     """List the files that the arguments name."""
-    end_with_parent()
+    lifeline.depend_on(sys.argv[1])
     try:
         import tensorflow as tf
     except ImportError:
         _say({"missing": "tensorflow"})
         return
-    for file in sys.argv[1:]:
+    for file in sys.argv[2:]:
         line: dict[str, Any]
         try:
             line = {"records": [astuple(record) for record in _read(Path(file), tf)]}

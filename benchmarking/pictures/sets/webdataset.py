@@ -93,7 +93,7 @@ def _refuse_other_classes(path: Path, labels: Set[int], n: int) -> None:
     """
     folders = [path, *path.parents[:1]] if path.is_dir() else path.parents[:2]
     listed = next((one / _CLASSES for one in folders if (one / _CLASSES).is_file()), None)
-    known = len(_read_beside(listed).splitlines()) if listed else None
+    known = len(_text(listed).splitlines()) if listed else None
     few = len(labels)
     is_prefix = max(labels) + 1 == few < len(wnids()) and n >= 2 * few
     if known == len(wnids()) or (known is None and not is_prefix):
@@ -238,16 +238,15 @@ def _count(folder: Path) -> int | None:
     path = folder / "nshards.txt"
     if not path.is_file():
         return None
-    text = _read_beside(path)[:_MOST_LABEL].strip()
+    text = _text(path)[:_MOST_LABEL].strip()
     if not text.isdigit():
         raise PictureError(f"{path} is not the number of shards.")
     return int(text)
 
 
-def _read_beside(path: Path) -> bytes:
-    """The contents of a file beside shards."""
+def _text(path: Path) -> bytes:
     try:
-        return read_regular(path)
+        return read_regular(path, _MOST_JSON)
     except OSError as error:
         raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
 

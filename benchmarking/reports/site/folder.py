@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from benchmarking.errors import BenchmarkError, StoreError
+from benchmarking.errors import BenchmarkError
 from benchmarking.io import files
 
 LIST = "pages.txt"
@@ -21,14 +21,15 @@ def write_pages(pages: Mapping[str, str], folder: Path) -> None:
         folder: a new or empty folder, or one that this function wrote.
 
     Raises:
-        BenchmarkError: the folder has files of others or links, or a page cannot be written.
+        BenchmarkError: the folder has files of others, or a link in the place of a folder, or a
+            page cannot be written.
     """
     earlier = _earlier(folder)
     listed = sorted(pages)
+    _refuse_links(folder, listed)
     # First with the earlier pages, so that none is forgotten if this is interrupted.
     _write_list(folder, sorted({*earlier, *listed}))
     for path in listed:
-        files.refuse_links(folder, folder / path)
         files.write(folder / path, pages[path].encode())
     for path in earlier - set(listed):
         _remove(folder, path)
@@ -60,14 +61,31 @@ def _earlier(folder: Path) -> set[str]:
 
 
 def _is_inside(path: str) -> bool:
+    """Whether a path can be that of a page: one inside of the folder that is not hidden."""
     parts = PurePosixPath(path)
-    return bool(path) and not parts.is_absolute() and ".." not in parts.parts
+    is_hidden = any(part.startswith(".") for part in parts.parts)
+    return bool(path) and not parts.is_absolute() and not is_hidden
+
+
+def _refuse_links(folder: Path, paths: Iterable[str]) -> None:
+    """Refuse to write through a link, which may lead to files of the user.
+
+    Raises:
+        BenchmarkError: there is one in the folder.
+    """
+    for path in paths:
+        if link := files.link_within((folder / path).parent, folder):
+            raise BenchmarkError(
+                f"{link} is a link, and pages are written within {folder} only; remove the link, "
+                "or name a new folder."
+            )
 
 
 def _remove(folder: Path, path: str) -> None:
-    """Remove a page, and the folders that are empty without it."""
-    with suppress(OSError, StoreError):  # a page within a link is none of ours
-        files.refuse_links(folder, folder / path)
+    """Remove a page, and the folders that are empty without it; nothing behind a link."""
+    if files.link_within((folder / path).parent, folder):
+        return
+    with suppress(OSError):
         (folder / path).unlink()
         for parent in list((folder / path).relative_to(folder).parents)[:-1]:
             (folder / parent).rmdir()

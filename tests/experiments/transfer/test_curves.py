@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -147,10 +148,26 @@ def test_a_head_with_correct_digests_and_other_contents_is_refused_by_name(folde
         drawing(folder)
 
 
-def test_a_head_is_not_written_through_a_link(tmp_path):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "t-transfer").mkdir()
-    (tmp_path / "t-transfer" / "heads").symlink_to(tmp_path / "mine")
-    with pytest.raises(StoreError, match="heads is a link, and nothing is written through"):
-        store(tmp_path / "t-transfer", "keras", 0)
-    assert list((tmp_path / "mine").iterdir()) == []
+def test_a_folder_of_heads_that_cannot_be_read_is_named(folder, monkeypatch):
+    hidden, scandir = folder / "heads" / "task" / "same", os.scandir
+
+    def scan(place):
+        if Path(place) == hidden:
+            raise PermissionError(13, "Permission denied", str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    with pytest.raises(StoreError, match=f"{hidden} cannot be read: Permission denied"):
+        drawing(folder)
+
+
+@pytest.mark.parametrize("place", ["heads", "heads/task", "heads/task/same/s"])
+def test_a_head_is_not_written_through_a_link_in_a_foreign_store(tmp_path, place):
+    mine, foreign = tmp_path / "mine", tmp_path / "foreign-transfer"
+    mine.mkdir()
+    link = foreign / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(mine)
+    with pytest.raises(StoreError, match=f"{link} is a link; a store is written within its own"):
+        store(foreign, "pytorch", 0)
+    assert list(mine.rglob("*")) == []

@@ -271,7 +271,7 @@ def test_features_are_not_written_through_a_link(task, folder, tmp_path):
     (tmp_path / "t").mkdir()
     (tmp_path / "t" / "features").symlink_to(tmp_path / "mine")
     train = replace(feature_test(task, folder), folder=tmp_path / "t")
-    with pytest.raises(StoreError, match="features is a link, and nothing is written through"):
+    with pytest.raises(StoreError, match="features is a link; a store is written within its own"):
         list(computed((train,)))
     assert list((tmp_path / "mine").iterdir()) == []
 
