@@ -194,14 +194,18 @@ def is_asymmetric(table: AccuracyTable, columns: Iterable[Column]) -> bool:
 
 
 def _names(table: AccuracyTable) -> list[Column]:
-    """Platform, model and recipe; the model with its source if the others do not identify it."""
+    """Platform, model and recipe; the model with its source if the others do not identify it.
+
+    A checkpoint always has it, as it can have the name of a model with published weights.
+    """
     sources = {(row.platform, row.run.model, row.run.recipe, row.run.source) for row in table.rows}
     titles = Counter(title[:3] for title in sources)
 
     def model(row: Row) -> str:
         run = row.run
         alone = titles[row.platform, run.model, run.recipe] == 1
-        return run.model if alone else f"{run.source}/{run.model}"
+        is_checkpoint = "architecture" in row.provenance.weights
+        return run.model if alone and not is_checkpoint else f"{run.source}/{run.model}"
 
     return [
         Column("Platform", lambda row: row.platform, ("Platform",), left=True),
