@@ -195,6 +195,8 @@ def test_without_a_home_folder_all_commands_that_do_not_need_one_work(
     assert main(["table", "--store", store]) == 0
     assert main(["models"]) == 0
     assert main(["models", "--files"]) == 0
+    assert main(["sets"]) == 0
+    assert "note: the cache is left out: the home folder is unknown" in capsys.readouterr().err
 
 
 def test_a_cache_that_is_not_an_absolute_path_is_refused(monkeypatch):

@@ -35,15 +35,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print every published set."""
-    from benchmarking.io.downloads import cache_folder
     from benchmarking.pictures.sets import published_sets
 
-    cache = cache_folder("pictures")
-    here = list(_places([*args.folders, *([cache] if cache.is_dir() else [])]))
+    here = list(_places([*args.folders, *_cache()]))
     for name, facts in published_sets().items():
         found = [place for owner, place in here if owner == name]
         print("\n  ".join(_lines(name, facts, found)))
     return 0
+
+
+def _cache() -> list[Path]:
+    """The folder of fetched archives, if there is one; a note tells if it is unknown."""
+    from benchmarking.errors import BenchmarkError
+    from benchmarking.io.downloads import cache_folder
+    from benchmarking.io.progress import notice
+
+    try:
+        folder = cache_folder("pictures")
+    except BenchmarkError as error:
+        notice(f"note: the cache is left out: {error}")
+        return []
+    return [folder] if folder.is_dir() else []
 
 
 def _lines(name: str, facts: SetFacts, here: Sequence[Path]) -> Iterator[str]:
