@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -70,8 +71,14 @@ def chosen(
         fast = replace(loaded, model=model)
         problem = difference(probabilities(loaded), probabilities(fast))
     except Exception as error:  # compilers raise errors of many kinds; the plain model remains
-        problem = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        problem = _in_a_line(error)
     return Choice(loaded, NOT_USED, problem) if problem else Choice(fast, title)
+
+
+def _in_a_line(error: Exception) -> str:
+    """The beginning of an error, without the colours of a terminal; it is recorded."""
+    text = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)[:200]
 
 
 def difference(plain: Probabilities, fast: Probabilities) -> str:

@@ -114,7 +114,9 @@ def test_a_wrong_kernel_is_found_and_the_plain_model_used(loaded, probabilities,
     assert "probabilities differ by up to" in found.problem
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no C++ compiler\nat line 3"), MemoryError("all")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no \x1b[96mC++\x1b[0m compiler\nat line 3"), MemoryError("all")]
+)
 def test_a_compiler_that_fails_leaves_the_plain_model(loaded, probabilities, monkeypatch, error):
     def broken(*_):
         raise error
