@@ -115,6 +115,8 @@ def test_a_note_says_that_all_columns_without_headings_count_as_classes(tmp_path
     assert labels_from(path, KEYS).notes == (
         f"note: {path}: it has no headings, so the classes of all 2 columns beside the names count "
         "as right",
+        f"note: {path}: 4 of 4 pictures have several right classes, up to 2, any of which counts; "
+        "predictions are no labels",
     )
     path.write_text(table("{0},{1},{2}"))
     assert labels_from(path, KEYS).notes == ()

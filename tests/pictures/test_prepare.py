@@ -387,7 +387,7 @@ def test_the_training_set_is_known_by_its_size_alone(tar, folder, official):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "cannot be read as an uncompressed tar: empty file"),
+        (b"", "is empty; download it again"),
         (b"no tar at all" * 100, "cannot be read as an uncompressed tar"),
         (bytes(2048), "holds no pictures"),
         (packed(member("cat.jpg", JPEG)), r"names contain no class: 1 \(cat.jpg\)"),
@@ -426,7 +426,9 @@ def test_a_tar_cut_anywhere_is_refused_or_has_lost_nothing(tar, folder):
         with pytest.raises(PictureError, match=r"Was its download cut short\?"):
             plan(tar, folder, digests(whole))
         if cut < end:
-            with pytest.raises(PictureError, match=r"damaged or cut|cannot be read|no pictures"):
+            with pytest.raises(
+                PictureError, match=r"damaged or cut|cannot be read|no pictures|is empty"
+            ):
                 plan(tar, folder, None)
         else:
             assert len(plan(tar, folder, None).members) == len(NUMBERS)
@@ -547,7 +549,10 @@ def test_a_member_that_is_no_picture_is_refused_before_anything_is_written(
 )
 def test_the_same_picture_twice_is_refused_by_name(tar, folder, second):
     tar.write_bytes(packed(*pictures(7), member(second, b"another")))
-    with pytest.raises(PictureError, match=r"holds ILSVRC2012_val_00000007\.JPEG twice\. What is"):
+    twice = (
+        r"holds ILSVRC2012_val_00000007\.JPEG twice|several folders with pictures of their own: 2"
+    )
+    with pytest.raises(PictureError, match=rf"({twice}).*\. What is needed is"):
         plan(tar, folder, digests(tar.read_bytes()))
 
 

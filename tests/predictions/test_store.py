@@ -361,7 +361,7 @@ def test_a_store_whose_folders_are_links_is_not_written_through_them(
     link.parent.mkdir(parents=True)
     link.symlink_to(mine)
     top = top_k(np.eye(3, 9, dtype=np.float32))
-    refused = "is a link, and nothing is written through a link within"
+    refused = "is a link; a store is written within its own folder only"
     with ExitStack() as stack, pytest.raises(StoreError, match=refused):
         store.claim(RUN, stack)
     if not place.endswith("unfinished"):

@@ -98,7 +98,7 @@ def compressed(path: Path) -> str:
 def mistaken(path: Path) -> str:
     """Explain what a file is, although its name ends like that of a tar or zip; "" if unknown."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(512)
     except OSError:
         return ""
