@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event, Thread
 from typing import ClassVar
 
@@ -27,6 +28,7 @@ from benchmarking.io import addresses
 from benchmarking.io.addresses import Address
 from benchmarking.io.locks import claim
 from benchmarking.io.user_folders import expanded
+from benchmarking.predictions import mirror
 from benchmarking.predictions.mirror import folder_of_copy
 from benchmarking.predictions.remote_store import RemoteStore
 from benchmarking.predictions.run import Run
@@ -384,15 +386,16 @@ def test_a_run_that_arrives_damaged_is_read_twice_and_then_named(folder, bucket,
         assert "even.published.safetensors is damaged" in err
 
 
-def test_only_one_process_at_a_time_writes_a_copy(folder, bucket, capsys):
-    stores, told = [], ""
+def test_only_one_process_at_a_time_writes_a_copy(folder, bucket, monkeypatch):
+    stores, told = [], SimpleQueue()
+    # capsys would lose a message that comes while it is read.
+    monkeypatch.setattr(mirror, "notice", told.put)
     thread = Thread(target=lambda: stores.append(open_store(ADDRESS)))
     with ExitStack() as stack:
         assert claim(folder_of_copy(Address(ADDRESS)) / ".copied.lock", stack)
         thread.start()
-        while "another process is copying from memory://bucket/store" not in told:
-            assert thread.is_alive()
-            told += capsys.readouterr().err
+        text = told.get(timeout=60)
+        assert text == "another process is copying from memory://bucket/store; waiting for it"
         assert bucket.calls == []
     thread.join()
     assert stores[0].runs("thirty") == list(RUNS)
