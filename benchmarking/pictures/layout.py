@@ -99,26 +99,26 @@ def usable(where: str, reading: Reading) -> tuple[Picture, ...]:
     if not reading.pictures:
         present = [f"{_without_kind(one)}; {one.advice}" for one in reading.findings]
         present += [note(reading.left_out)] if reading.left_out else []
-        present += [_on_archives(reading.left_out)] if _on_archives(reading.left_out) else []
+        present += _on_archives(reading.left_out)
         more_text = "".join(f" It has {one}." for one in present)
         raise PictureError(f"{where} holds no pictures; {EXPECTED}.{more_text}")
     return reading.pictures
 
 
-def _on_archives(left_out: Sequence[str]) -> str:
-    """What to do with the archives among these paths; "" if there are none."""
+def _on_archives(left_out: Sequence[str]) -> list[str]:
+    """What to do with the archives among these paths; [] if there are none."""
     packed = [name.rpartition("/")[2] for name in left_out if name.lower().endswith(ARCHIVES)]
     if not packed:
-        return ""
+        return []
     stem = packed[0].partition(".")[0]
     if class_of_folder(stem, "wnid") is None:
-        return (
+        return [
             "archives, which are not read there: unpack them, and give the folder of the pictures"
-        )
-    return (
+        ]
+    return [
         "archives of classes, which are not read there: unpack each into a folder of its name, "
         f"such as {stem}, and give the folder above these"
-    )
+    ]
 
 
 def _without_kind(found: Finding) -> str:

@@ -75,7 +75,7 @@ def read(path: Path, expected: Mapping[str, Any]) -> ArrayFile:
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (Damaged, SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
-        raise StoreError(f"{path} is damaged: {error}. Remove it; it is computed again.") from error
+        raise _damaged(path, error) from error
 
 
 @contextmanager
@@ -88,7 +88,11 @@ def whole(path: Path) -> Iterator[None]:
     try:
         yield
     except (LookupError, ValueError, TypeError, AttributeError) as error:
-        raise StoreError(f"{path} is damaged: {error}. Remove it; it is computed again.") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> StoreError:
+    return StoreError(f"{path} is damaged: {error}. Remove it; it is computed again.")
 
 
 def _refuse_other(path: Path, document: Mapping[str, Any], expected: Mapping[str, Any]) -> None:

@@ -1,13 +1,9 @@
 """Models that a Python file of the user's defines."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,46 +196,3 @@ def test_weights_that_a_file_reads_are_digested_with_it(images, store, tmp_path)
     (tmp_path / "net2").rename(tmp_path / "net.pth")
     with pytest.raises(BenchmarkError, match=r"of another file \(parameters_sha256 "):
         predict(path, images, store)
-
-
-HANGING = """
-import os, sys, time
-from pathlib import Path
-
-def model():
-    Path(__file__).with_suffix(".part").write_text(str(os.getpid()))
-    Path(__file__).with_suffix(".part").rename(Path(__file__).with_suffix(".pid"))
-    time.sleep(1000)
-"""
-DESCRIBING = """
-import sys
-from pathlib import Path
-from benchmarking.models.own.python_files import described
-described(Path(sys.argv[1]))
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="signals of Linux")
-def test_a_process_that_describes_a_file_ends_when_its_parent_is_killed(tmp_path):
-    path = written(tmp_path, HANGING)
-    with subprocess.Popen([sys.executable, "-c", DESCRIBING, str(path)]) as parent:
-        try:
-            pid = int(within_a_minute(path.with_suffix(".pid").read_text))
-        finally:
-            parent.kill()
-    end = time.monotonic() + 20
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
-        time.sleep(0.05)
-    if Path(f"/proc/{pid}").exists():
-        os.kill(pid, signal.SIGKILL)
-        pytest.fail("the process has outlived its parent")
-
-
-def within_a_minute(read):
-    end = time.monotonic() + 60
-    while True:
-        try:
-            return read()
-        except FileNotFoundError:
-            assert time.monotonic() < end
-            time.sleep(0.05)

@@ -214,7 +214,7 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_without_waiting(real, tmp_path
     last = sorted(where.iterdir())[1]
     last.unlink()
     os.mkfifo(last)
-    assert f"{last} cannot be read: it is no regular file" in refused(where)
+    assert f"{last} cannot be read as TFRecords: it is no regular file" in refused(where)
 
 
 def test_a_file_without_records_is_named(real, tmp_path):

@@ -638,7 +638,7 @@ except BenchmarkError as error:
         ("shards", "shards/1.tar", r"shards/1\.tar cannot be read.*no regular file"),
         ("classes", "classes/notes.parquet", "1 pictures"),
         ("tables", "tables/a.parquet", r"a\.parquet cannot be read: it is no regular file"),
-        ("tfrecord:records", "records/val-00000-of-00001", "cannot be read: it is no regular file"),
+        ("tfrecord:records", "records/val-00000-of-00001", "TFRecords: it is no regular file"),
     ],
 )
 def test_a_pipe_among_the_files_of_a_place_is_not_waited_for(

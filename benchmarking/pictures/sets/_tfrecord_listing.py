@@ -71,8 +71,6 @@ def listed(files: Sequence[Path]) -> Iterator[list[Record]]:
     package = str(Path(__file__).parents[3])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    for file in files:
-        _refuse_special(file)
     with ExitStack() as stack:
         end, passed = lifeline.opened(stack, stack)
         process = stack.enter_context(
@@ -90,14 +88,6 @@ def listed(files: Sequence[Path]) -> Iterator[list[Record]]:
                 yield _records(file, process.stdout.readline())
         finally:
             process.kill()
-
-
-def _refuse_special(file: Path) -> None:
-    """Refuse a pipe, say, whose end TensorFlow would wait for."""
-    try:
-        open_regular(file).close()
-    except OSError as error:
-        raise PictureError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def _records(file: Path, line: bytes) -> list[Record]:
@@ -128,6 +118,8 @@ def main() -> None:
             line = {"records": [astuple(record) for record in _read(Path(file), tf)]}
         except PictureError as error:
             line = {"error": str(error)}
+        except OSError as error:
+            line = {"error": error.strerror}
         except tf.errors.OpError as error:
             line = {"error": _NODE.sub("", str(error.message))[:200].rstrip(".")}
         except Exception as error:
@@ -150,9 +142,9 @@ def _read(file: Path, tf: Any) -> Iterator[Record]:
 
 
 def _check_lengths(file: Path) -> None:
-    """Refuse a record that claims to be longer than a picture can be.
+    """Refuse a record that claims to be longer than a picture can be, and a file that is a pipe.
 
-    TensorFlow takes memory of this size before it reads the record.
+    TensorFlow takes memory of this size before it reads the record, and waits for a pipe.
 
     Raises:
         PictureError: there is such a record.
