@@ -112,14 +112,15 @@ def own_folder() -> Path:
 def kept_apart(weights: str, precision: str | None) -> str:
     """Suffix of a store's name that keeps special runs in a store of their own; "" for most runs.
 
-    Runs with random weights, or with another precision, have the same names as ordinary runs but
-    different predictions.
+    Runs with random weights, or in fewer bits than float32, have the same names as ordinary runs
+    but different predictions.
 
     >>> kept_apart("published", None), kept_apart("random", "tf32")
     ('', '-random-tf32')
     """
     parts = ["random"] if weights == "random" else []
-    return "".join(f"-{part}" for part in [*parts, precision] if part)
+    parts += [precision] if precision not in (None, "float32") else []
+    return "".join(f"-{part}" for part in parts)
 
 
 @overload

@@ -422,6 +422,7 @@ def test_runs_in_another_precision_have_a_store_of_their_own(tmp_path):
 
     assert place(precision="bf16") == "s-bf16"
     assert place(precision=None, weights="published") == "s"
+    assert place(precision="float32") == "s"  # what it is without --precision
     assert place(precision="tf32", weights="random") == "s-random-tf32"
 
 
