@@ -8,7 +8,7 @@ document has a digest of itself. Programs that add rounds to one store at the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from math import inf
@@ -82,6 +82,20 @@ class SpeedStore:
         if (found.series, found.setting) != (series, setting):
             raise StoreError(f"{path} holds {found.series}; was it renamed or moved?")
         return found
+
+    def admit(self, places: Iterable[tuple[Series, Setting]]) -> None:
+        """Check that rounds of these series may be stored, before any is measured.
+
+        Raises:
+            StoreError: the file of counts is broken, or a place is behind a link.
+            BenchmarkError: a folder cannot be written.
+        """
+        self.counts()
+        paths = [self.counts_path, *(self.path(*place) for place in places)]
+        for path in paths:
+            refuse_links(path, self.folder)
+        for folder in {path.parent for path in paths}:
+            files.check_writable(folder)
 
     def add(self, series: Series, setting: Setting, one: Round) -> None:
         """Add a round to its series; a round of the same number is replaced.
