@@ -341,7 +341,9 @@ def _got(file: RemoteFile, origin: str, stop: Event) -> bytes:
 
 def _copied(file: RemoteFile, origin: Path) -> bytes:
     nested, flat = origin / file.path, origin / Path(file.path).name
-    return _read(flat if flat.is_file() and not nested.is_file() else nested, file)
+    tests = (Path.is_file, Path.exists)  # what exists and is no file is refused by its name
+    found = (place for test in tests for place in (nested, flat) if test(place))
+    return _read(next(found, nested), file)
 
 
 def _is_right(path: Path, file: RemoteFile) -> bool:

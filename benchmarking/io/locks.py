@@ -21,6 +21,7 @@ NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 """Flags to open a file safely where another user may have put a link or a pipe."""
 
 _TRIES, _PAUSE = 50, 0.01
+_NEXT_LOOK = 0.05
 _MOST_BYTES = 1000
 
 
@@ -49,6 +50,25 @@ def claim(path: Path, stack: ExitStack) -> bool:
         else:
             return True
     raise BenchmarkError(f"{path} cannot be locked: {problem}.") from problem
+
+
+@contextmanager
+def claimed(path: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Hold the lock at this path during the block, which begins when no other process has it.
+
+    Args:
+        path: the lock.
+        waiting: called once if another process has it.
+
+    Raises:
+        BenchmarkError: a lock cannot be created at this path.
+    """
+    with ExitStack() as stack:
+        if not claim(path, stack):
+            waiting()
+            while not claim(path, stack):
+                time.sleep(_NEXT_LOOK)
+        yield
 
 
 def _acquire(path: Path, stack: ExitStack) -> None:

@@ -18,11 +18,15 @@ from benchmarking.io import files
 _HEADER = 2**14
 """Bytes; NumPy refuses headers of more than 10,000."""
 
+_MOST_READ = 2**26
+"""Largest array, in bytes, that is read; a larger one is mapped, because parts may be enough."""
+
 
 def read_array(path: Path, kinds: str) -> NDArray[Any]:
     """Read an array of numbers.
 
-    A header that overstates the size is refused before memory is allocated.
+    A header that overstates the size is refused before memory is allocated. A large array is
+    mapped: if another program truncates its file meanwhile, the system kills this process.
 
     Args:
         path: the file.
@@ -32,7 +36,7 @@ def read_array(path: Path, kinds: str) -> NDArray[Any]:
         StoreError: the file is missing or broken, or has another dtype.
     """
     try:
-        found = _mapped(path)
+        found = _read_or_mapped(path)
     except FileNotFoundError as error:
         raise StoreError(f"{path} is missing; a run has classes and probabilities.") from error
     except (OSError, OverflowError, ValueError) as error:
@@ -94,8 +98,8 @@ def write_array(path: Path, array: NDArray[Any] | None) -> None:
     files.write(path, buffer.getvalue())
 
 
-def _mapped(path: Path) -> NDArray[Any]:
-    """Memory-map the array in a file, after a check that the file is as large as its header says.
+def _read_or_mapped(path: Path) -> NDArray[Any]:
+    """The array in a file, after a check that the file is as large as its header says.
 
     Raises:
         OSError, OverflowError, ValueError: the file holds no such array.
@@ -103,11 +107,18 @@ def _mapped(path: Path) -> NDArray[Any]:
     with files.open_regular(path) as file:
         start = io.BytesIO(file.read(_HEADER))  # a longer header is cut off here
         size = file.seek(0, os.SEEK_END)
-    shape, is_fortran, dtype = _header_that_fits(start, size)
-    if not math.prod(shape):
-        return np.zeros(shape, dtype)
-    order: Literal["C", "F"] = "F" if is_fortran else "C"
-    return np.asarray(np.memmap(path, dtype, "r", start.tell(), shape, order))
+        shape, is_fortran, dtype = _header_that_fits(start, size)
+        order: Literal["C", "F"] = "F" if is_fortran else "C"
+        count, begin = math.prod(shape), start.tell()
+        if not count:
+            return np.zeros(shape, dtype)
+        if count * dtype.itemsize > _MOST_READ:
+            return np.asarray(np.memmap(path, dtype, "r", begin, shape, order))
+        file.seek(begin)
+        found = np.fromfile(file, dtype, count)
+    if len(found) < count:
+        raise ValueError("another program has truncated it")
+    return found.reshape(shape, order=order)
 
 
 def _header_that_fits(start: io.BytesIO, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -119,6 +130,8 @@ def _header_that_fits(start: io.BytesIO, size: int) -> tuple[tuple[int, ...], bo
     shape, is_fortran, dtype = _header(start)
     if dtype.hasobject or not dtype.itemsize:
         raise ValueError(f"it holds {dtype}")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"its shape is {shape}")
     needed = math.prod(shape) * dtype.itemsize
     if needed > size - start.tell():
         raise ValueError(f"{dtype} of shape {shape} are {needed} bytes, and it has fewer")

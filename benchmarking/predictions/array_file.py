@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from benchmarking.errors import StoreError
-from benchmarking.io import files
+from benchmarking.io import files, tensor_files
 from benchmarking.predictions.digests import Damaged, check_tensor, digests_of, sealed, unsealed
 
 _KEY = "imagenet-benchmark"
@@ -59,14 +58,13 @@ def read(path: Path, expected: Mapping[str, Any]) -> ArrayFile:
             names the file and the first item that differs.
     """
     try:
-        files.open_regular(path).close()  # safetensors would block on a pipe, and hide other errors
-        with safe_open(path, framework="numpy") as file:
-            document = unsealed((file.metadata() or {}).get(_KEY, "{}"))
+        with tensor_files.opened(path) as file:
+            document = unsealed(file.metadata.get(_KEY, "{}"))
             _refuse_other(path, document, json.loads(json.dumps(expected)))
             recorded = document.pop("digests", {})
-            if set(file.keys()) != recorded.keys():
-                raise Damaged(f"it holds {' and '.join(sorted(file.keys())) or 'nothing'}")
-            arrays = {name: file.get_tensor(name) for name in recorded}
+            if file.names != recorded.keys():
+                raise Damaged(f"it holds {' and '.join(sorted(file.names)) or 'nothing'}")
+            arrays = {name: file.tensor(name) for name in recorded}
             for name, array in arrays.items():
                 check_tensor(name, array, recorded[name], "crc32")
             return ArrayFile(document, arrays)
@@ -74,7 +72,7 @@ def read(path: Path, expected: Mapping[str, Any]) -> ArrayFile:
         raise StoreError(f"{path} does not exist.") from error
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (Damaged, SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
+    except (Damaged, LookupError, ValueError, TypeError, RecursionError) as error:
         raise _damaged(path, error) from error
 
 

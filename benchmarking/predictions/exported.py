@@ -116,7 +116,8 @@ def take_back(
             f"{len(labels)} labels; export it again."
         )
     rows = without_pictures(run.images, exported.pictures, labels)
-    rows = replace(rows, fingerprint=exported.provenance.fingerprint)
+    made = exported.provenance
+    rows = replace(rows, fingerprint=made.fingerprint, design=made.design)
     if not store.has_file(run):
         store.write(run, rows, top, exported.provenance, probabilities=probabilities)
         return True

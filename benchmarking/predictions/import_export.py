@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from benchmarking.predictions.stores import Stores, as_stores
 from benchmarking.predictions.top_k import TopK
 
 _TABLE = "table"
+_CLASSES = "_top5preds.npy"
 
 
 def rows_of(images: str, labels: NDArray[np.int64]) -> ImageSet:
@@ -95,49 +96,92 @@ def import_run(arrays: ArrayFolders, run: Run, rows: ImageSet, store: Store) -> 
     return False
 
 
-def export_arrays(store: Stores | Store, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
+def export_arrays(
+    store: Stores | Store, runs: Sequence[Run], folder: Path
+) -> Iterator[Path | BenchmarkError]:
     """Write runs as arrays like those of 2019; yield the path of each run's classes.
 
+    For a run that is broken or of another platform, or whose pictures can have several right
+    classes, an error is yielded instead.
+
     Raises:
-        BenchmarkError: two runs would have the same file names, a run is broken or of another
-            platform, its pictures can have several right classes, or the folder cannot be written.
+        BenchmarkError: two runs would have the same file names, or the folder cannot be written.
     """
-    rows = as_stores(store).rows_by_run(runs)
-    runs = list(rows)
-    for run in runs:
-        _refuse_several_classes(run, rows[run])
-    stems = {run: stem_of(run, rows[run].keys, store.provenance(run)) for run in runs}
-    _refuse_repeated({run: f"{stem}_top5preds.npy" for run, stem in stems.items()})
-    for run in runs:
+
+    def name(run: Run, rows: ImageRows) -> Path:
+        return Path(f"{stem_of(run, rows.keys, store.provenance(run))}{_CLASSES}")
+
+    def write(run: Run, rows: ImageRows, path: Path) -> Path:
         predicted, made = store.read(run), store.provenance(run)
         all_of_them = store.keeps_all_probabilities(run)
         everything = store.read_probabilities(run) if all_of_them else None
-        yield save(
-            folder / stems[run],
-            *(identity(run), predicted, rows[run].labels, made),
-            keys=rows[run].keys,
+        return save(
+            path.with_name(path.name.removesuffix(_CLASSES)),
+            *(identity(run), predicted, rows.labels, made),
+            keys=rows.keys,
             probabilities=everything,
         )
 
+    yield from _exported(as_stores(store), runs, folder, name, write)
 
-def export_tables(store: Stores | Store, runs: Sequence[Run], folder: Path) -> Iterator[Path]:
+
+def export_tables(
+    store: Stores | Store, runs: Sequence[Run], folder: Path
+) -> Iterator[Path | BenchmarkError]:
     """Write runs as comma-separated values, one line per picture; yield each path.
 
-    Beside each table, a .provenance.json tells what is needed to import it again.
+    Beside each table, a .provenance.json tells what is needed to import it again. For a run that is
+    broken, or whose pictures can have several right classes, an error is yielded instead.
 
     Raises:
-        BenchmarkError: a run is broken, its pictures can have several right classes, or the folder
-            cannot be written.
+        BenchmarkError: two runs would have the same file name, or the folder cannot be written.
     """
-    paths = {run: Path(run.images, run.source, f"{run.model}.{run.recipe}.csv") for run in runs}
-    _refuse_repeated(paths)
-    for run, name in paths.items():
-        path, rows, made = folder / name, store.rows_of(run), store.provenance(run)
-        _refuse_several_classes(run, rows)
-        table = _table(rows, store.read(run), with_probabilities=made.has_probabilities).encode()
+
+    def name(run: Run, rows: ImageRows) -> Path:
+        return Path(run.images, run.source, f"{run.model}.{run.recipe}.csv")
+
+    def write(run: Run, rows: ImageRows, path: Path) -> Path:
+        predicted, made = store.read(run), store.provenance(run)
+        table = _table(rows, predicted, with_probabilities=made.has_probabilities).encode()
         write_document(_document_of(path), identity(run), made, rows.keys, {_TABLE: table})
         files.write(path, table)
-        yield path
+        return path
+
+    yield from _exported(as_stores(store), runs, folder, name, write)
+
+
+def _exported(
+    stores: Stores,
+    runs: Sequence[Run],
+    folder: Path,
+    name: Callable[[Run, ImageRows], Path],
+    write: Callable[[Run, ImageRows, Path], Path],
+) -> Iterator[Path | BenchmarkError]:
+    """Write all runs that can be exported, if their names differ; yield errors for the others.
+
+    Args:
+        stores: the stores of the runs.
+        runs: the runs.
+        folder: the folder for the files.
+        name: returns the path of a run's file within the folder.
+        write: writes a run to a path, and returns it.
+    """
+    names: dict[Run, Path] = {}
+    rows: dict[Run, ImageRows] = {}
+    for part, chosen in stores.split(runs):
+        for run in chosen:
+            try:
+                rows[run] = rows[chosen[0]] if chosen[0] in rows else part.rows(run.images)
+                _refuse_several_classes(run, rows[run])
+                names[run] = name(run, rows[run])
+            except BenchmarkError as error:
+                yield error
+    _refuse_repeated(names)
+    for run, path in names.items():
+        try:
+            yield write(run, rows[run], folder / path)
+        except StoreError as error:
+            yield error
 
 
 def _refuse_several_classes(run: Run, rows: ImageRows) -> None:
@@ -150,7 +194,7 @@ def _refuse_several_classes(run: Run, rows: ImageRows) -> None:
         )
 
 
-def _refuse_repeated(names: Mapping[Run, str | Path]) -> None:
+def _refuse_repeated(names: Mapping[Run, Path]) -> None:
     """Refuse to write two runs into files of the same name."""
     for name, n in Counter(names.values()).items():
         if n > 1:

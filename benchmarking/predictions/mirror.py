@@ -7,9 +7,8 @@ the listing of the object storage named it, so that only new and changed files a
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from benchmarking.io import files, user_folders
 from benchmarking.io.addresses import Address, Changed, Entry, RemoteFolder, Unreachable
 from benchmarking.io.bounded import bounded
 from benchmarking.io.files import in_bytes
-from benchmarking.io.locks import claim
+from benchmarking.io.locks import claimed
 from benchmarking.io.prefetch import prefetched
 from benchmarking.io.printable import printable
 from benchmarking.io.progress import bar, notice
@@ -39,7 +38,6 @@ _AT_ONCE = 8
 """Number of listings and files that are under way at the same time."""
 _TRIES = 3
 """How often files are listed again that were replaced while they were copied."""
-_PAUSE = 0.2
 _LONGEST = 60
 
 
@@ -141,12 +139,8 @@ class Mirror:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Wait until no other process writes this copy."""
-        with ExitStack() as stack:
-            lock = self.folder / _LOCK
-            if not claim(lock, stack):
-                notice(f"another process is copying from {self.address}; waiting for it")
-                while not claim(lock, stack):
-                    time.sleep(_PAUSE)
+        told = f"another process is copying from {self.address}; waiting for it"
+        with claimed(self.folder / _LOCK, lambda: notice(told)):
             yield
 
     def _refresh(self, images: str | None) -> None:

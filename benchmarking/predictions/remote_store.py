@@ -65,10 +65,15 @@ class RemoteStore(Store):
 
     def _confirm(self, run: Run, images: ImageSet) -> None:
         """Compare the pictures of all runs on the set, as there is no lock between machines."""
-        if others := set(self._fingerprints(images.name)) - {images.fingerprint}:
+        ours = (images.fingerprint, images.design)
+        if others := set(self._pictures(images.name)) - {ours}:
+            fingerprint, _ = others.pop()
+            other = "other pictures"
+            if fingerprint == images.fingerprint:
+                other = "the same pictures, drawn in another way,"
             raise StoreError(
-                f"{run} is stored in {self.place}, but another process has stored runs on other "
-                f"pictures under the same name at the same time (fingerprint {others.pop()}). "
+                f"{run} is stored in {self.place}, but another process has stored runs on {other} "
+                f"under the same name at the same time (fingerprint {fingerprint}). "
                 f"Remove one of them, and name its pictures otherwise with --images."
             )
 
@@ -79,7 +84,7 @@ class RemoteStore(Store):
     def _admit(self, images: ImageSet, rows: bytes) -> None:
         self.refresh(images.name)
         there, ours = self.digest_of_rows(images.name), image_rows.digest(rows)
-        if there not in ("", ours) and not any(self._fingerprints(images.name)):
+        if there not in ("", ours) and not any(self._pictures(images.name)):
             raise StoreError(
                 f"{self.place}/{images.name}/{ROWS} lists other pictures than these, and may be in "
                 "use by another machine. Name these otherwise with --images; or remove the list if "

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from benchmarking.errors import BenchmarkError, StoreError
-from benchmarking.io import files
+from benchmarking.io import tensor_files
+from benchmarking.io.tensor_files import TensorFile
 from benchmarking.predictions.digests import Damaged, check_tensor, digests_of, sealed, unsealed
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
@@ -64,13 +64,13 @@ class RunFile:
         document: its verified metadata.
     """
 
-    file: Any
+    file: TensorFile
     document: Mapping[str, Any]
 
     @property
     def names(self) -> set[str]:
         """Names of its arrays."""
-        return set(self.file.keys())
+        return self.file.names
 
     @property
     def run(self) -> Run:
@@ -82,9 +82,7 @@ class RunFile:
     @property
     def contents(self) -> tuple[Mapping[str, object], str]:
         """What its predictions are and on which pictures, to be compared with another file's."""
-        arrays = self._digests or {
-            name: digests_of(self.file.get_tensor(name)) for name in self.names
-        }
+        arrays = self._digests or {name: digests_of(self.file.tensor(name)) for name in self.names}
         return arrays, self.provenance.fingerprint
 
     @property
@@ -116,7 +114,7 @@ class RunFile:
         return bool(self._digests)
 
     def _rows_of(self, name: str) -> int:
-        shape: list[int] = self.file.get_slice(name).get_shape()
+        shape = self.file.shape(name)
         return shape[0] if shape else 0
 
     @property
@@ -125,7 +123,7 @@ class RunFile:
         return found
 
     def _array(self, name: str, kind: str) -> NDArray[Any]:
-        array: NDArray[Any] = self.file.get_tensor(name)
+        array = self.file.tensor(name)
         if self._digests:
             check_tensor(name, array, self._digests.get(name, {}), kind)
         if array.ndim != 2 or not array.shape[1] or array.dtype != _DTYPES.get(name):
@@ -170,8 +168,7 @@ def opened(path: Path, run: Run | None = None) -> Iterator[RunFile]:
             reads are damaged.
     """
     try:
-        files.open_regular(path).close()  # safetensors would block on a pipe, and hide other errors
-        with safe_open(path, framework="numpy") as file:
+        with tensor_files.opened(path) as file:
             stored = RunFile(file, _document(file))
             if run is not None and stored.document.get("run") != vars(run):
                 raise OtherRun(path, stored.run)
@@ -181,7 +178,7 @@ def opened(path: Path, run: Run | None = None) -> Iterator[RunFile]:
         raise StoreError(f"{path} does not exist.") from error
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (Damaged, SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
+    except (Damaged, LookupError, ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"{path} is damaged: {error}. {_MEND}") from error
     except OtherRun:
         raise
@@ -211,9 +208,9 @@ def has_same_predictions(first: Path, second: Path, *, exactly: bool = True) -> 
         return False
 
 
-def _document(file: Any) -> Mapping[str, Any]:
+def _document(file: TensorFile) -> Mapping[str, Any]:
     """The metadata of an open file."""
-    document = unsealed((file.metadata() or {}).get(_KEY, "{}"))
+    document = unsealed(file.metadata.get(_KEY, "{}"))
     if document.get("format") != FORMAT:
         raise StoreError(
             f"not of format {FORMAT}, the one this version reads; it is another program's file, "

@@ -3,12 +3,12 @@
 The sizes of models are in a file of their own beside them.
 
 A file is replaced atomically after each round, so an interruption loses the round that ran. Each
-document has a digest of itself.
+document has a digest of itself. Programs that add rounds to one store at the same time take turns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from math import inf
@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarking.errors import StoreError
 from benchmarking.io import files
+from benchmarking.io.locks import claimed
 from benchmarking.io.printable import printable
 from benchmarking.predictions.digests import sealed, unsealed
 from benchmarking.predictions.run_index import folders_in, names_in, refuse_links
@@ -29,6 +30,8 @@ from benchmarking.predictions.speed_runs import (
     Series,
     Setting,
 )
+
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,20 @@ class SpeedStore:
             raise StoreError(f"{path} holds {found.series}; was it renamed or moved?")
         return found
 
+    def admit(self, places: Iterable[tuple[Series, Setting]]) -> None:
+        """Check that rounds of these series may be stored, before any is measured.
+
+        Raises:
+            StoreError: the file of counts is broken, or a place is behind a link.
+            BenchmarkError: a folder cannot be written.
+        """
+        self.counts()
+        paths = [self.counts_path, *(self.path(*place) for place in places)]
+        for path in paths:
+            refuse_links(path, self.folder)
+        for folder in {path.parent for path in paths}:
+            files.check_writable(folder)
+
     def add(self, series: Series, setting: Setting, one: Round) -> None:
         """Add a round to its series; a round of the same number is replaced.
 
@@ -87,16 +104,18 @@ class SpeedStore:
             StoreError: the file of the series is broken, or its place is behind a link.
             BenchmarkError: it cannot be written.
         """
-        known = self.read(series, setting).rounds
-        rounds = [*(other for other in known if other.number != one.number), one]
-        rounds.sort(key=lambda each: each.number)
-        document = {
-            "format": FORMAT,
-            "series": asdict(series),
-            "setting": asdict(setting),
-            "rounds": [asdict(each) for each in rounds],
-        }
-        self._write(self.path(series, setting), document)
+        path = self.path(series, setting)
+        with self._changing(path):
+            known = self.read(series, setting).rounds
+            rounds = [*(other for other in known if other.number != one.number), one]
+            rounds.sort(key=lambda each: each.number)
+            document = {
+                "format": FORMAT,
+                "series": asdict(series),
+                "setting": asdict(setting),
+                "rounds": [asdict(each) for each in rounds],
+            }
+            files.write(path, sealed(document, {}).encode())
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Size and work of the models that were counted, by full name; {} for what has no counts.
@@ -120,8 +139,9 @@ class SpeedStore:
             StoreError: their file is broken, or its place is behind a link.
             BenchmarkError: it cannot be written.
         """
-        document = {"format": FORMAT, "counts": {**self.counts(), model: dict(counts)}}
-        self._write(self.counts_path, document)
+        with self._changing(self.counts_path):
+            document = {"format": FORMAT, "counts": {**self.counts(), model: dict(counts)}}
+            files.write(self.counts_path, sealed(document, {}).encode())
 
     @property
     def counts_path(self) -> Path:
@@ -149,9 +169,17 @@ class SpeedStore:
             except StoreError as error:
                 yield error
 
-    def _write(self, path: Path, document: Mapping[str, Any]) -> None:
+    @contextmanager
+    def _changing(self, path: Path) -> Iterator[None]:
+        """Read and replace a file within the block, while no other process does so.
+
+        Raises:
+            StoreError: the file is behind a link.
+            BenchmarkError: the folder of rounds cannot be written.
+        """
         refuse_links(path, self.folder)
-        files.write(path, sealed(document, {}).encode())
+        with claimed(self.folder / FOLDER / _LOCK):
+            yield
 
 
 def read_file(path: Path) -> Recorded:

@@ -6,6 +6,7 @@ complete: it is written under another name, synced to disk and renamed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from benchmarking.io import files
 from benchmarking.io.locks import Disagreement, agreed, claim, remove_if_unlocked
 from benchmarking.io.printable import printable
 from benchmarking.models.spec import Probabilities
+from benchmarking.pictures.design import Design
 from benchmarking.pictures.image_set import ImageSet
 from benchmarking.predictions import image_rows, picture_digests
+from benchmarking.predictions.digests import sha256
 from benchmarking.predictions.image_rows import ImageRows
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.run import Run
@@ -45,6 +48,8 @@ from benchmarking.predictions.top_k import Classes, TopK, check_probabilities
 _LARGEST_CLASS = 2**16 - 1
 _HELD = ".pictures"
 """Lock file with the pictures that running processes store under the name of an image set."""
+_IN_ANOTHER_ORDER = "the same pictures in another order"
+_DRAWN_OTHERWISE = "the same pictures, drawn in another way and so with other weights"
 
 
 @dataclass(frozen=True, init=False)
@@ -251,7 +256,7 @@ class Store(RunIndex):
         """Check that runs on an image set may be stored, before any is computed.
 
         Raises:
-            StoreError: other pictures are stored under this name.
+            StoreError: other pictures are stored under this name, or the same, drawn otherwise.
             BenchmarkError: the folder cannot be written.
         """
         if self.runs(images.name):
@@ -269,8 +274,9 @@ class Store(RunIndex):
 
         Yields the digest of the list of pictures.
 
-        During the block, processes that store other pictures under the name are refused. Runs that
-        cannot be read are ignored, because their pictures are unknown; they can be computed again.
+        During the block, processes that store other pictures under the name, or a sample that was
+        drawn otherwise, are refused. Runs that cannot be read are ignored, because their pictures
+        are unknown; they can be computed again.
 
         Raises:
             StoreError: other pictures are stored, or being stored, under this name.
@@ -282,9 +288,9 @@ class Store(RunIndex):
         refuse_links(held, self.folder)
         with ExitStack() as stack:
             try:
-                stack.enter_context(agreed(held, f"{images.fingerprint} {digest}"))
+                stack.enter_context(agreed(held, _held_text(images, digest)))
             except Disagreement as error:
-                raise _other_pictures(images, _difference(images, error.text)) from error
+                raise _other_pictures(images, _difference(images, digest, error.text)) from error
             self._admit(images, rows)
             yield digest
 
@@ -396,9 +402,11 @@ class Store(RunIndex):
             return
 
     def _admit(self, images: ImageSet, rows: bytes) -> None:
-        stored = set(self._fingerprints(images.name))
-        for other in stored - {images.fingerprint}:
+        stored = set(self._pictures(images.name))
+        for other in {fingerprint for fingerprint, _ in stored} - {images.fingerprint}:
             raise _other_pictures(images, f"fingerprint {other}")
+        if stored - {(images.fingerprint, images.design)}:
+            raise _other_pictures(images, _DRAWN_OTHERWISE)
         if stored and self._has_other_classes(images, rows):
             raise _other_pictures(images, "other classes")
         path = self.rows_path(images.name)
@@ -407,7 +415,7 @@ class Store(RunIndex):
         there = _digest_of_rows(path)
         recorded = {each for each in self._recorded_rows(images.name) if each}
         if there != image_rows.digest(rows) and there in recorded:
-            raise _other_pictures(images, "the same pictures in another order")
+            raise _other_pictures(images, _IN_ANOTHER_ORDER)
         if not _holds(path, rows):
             self._replace(path, rows)
         digests, place = picture_digests.written(images), self.digests_path(images.name)
@@ -425,10 +433,12 @@ class Store(RunIndex):
                 if not folder.is_symlink():
                     files.sweep_up_folder(folder)
 
-    def _fingerprints(self, images: str) -> Iterator[str]:
+    def _pictures(self, images: str) -> Iterator[tuple[str, Design | None]]:
+        """The fingerprint and the design of the pictures of each run that can be read."""
         for run in self.runs(images):
             with suppress(StoreError), opened(self.path(run), run) as stored:
-                yield stored.provenance.fingerprint
+                made = stored.provenance
+                yield made.fingerprint, made.design
 
     def _has_other_classes(self, images: ImageSet, rows: bytes) -> bool:
         """Whether the stored classes differ; digests in the runs replace an unreadable list."""
@@ -516,11 +526,20 @@ def bytes_needed(pictures: int, *, classes: int = 0) -> int:
     return 4096 + pictures * (5 * (2 + 4) + 4 * classes)
 
 
-def _difference(images: ImageSet, text: str) -> str:
+def _held_text(images: ImageSet, rows: str) -> str:
+    """What the lock of a set's name says: its pictures, their list, and how they were drawn."""
+    design = json.dumps(images.design.as_document(), sort_keys=True) if images.design else ""
+    return " ".join([images.fingerprint, rows, *([sha256(design.encode())] if design else [])])
+
+
+def _difference(images: ImageSet, rows: str, text: str) -> str:
     """How pictures differ from those that another process stores under the same name."""
-    if text.startswith(images.fingerprint):
-        return "the same pictures in another order, by another process that is at work"
-    return f"fingerprint {text.partition(' ')[0]:.64}, by another process that is at work"
+    fingerprint, *others = text.split(" ")
+    if fingerprint != images.fingerprint:
+        found = f"fingerprint {fingerprint:.64}"
+    else:
+        found = _DRAWN_OTHERWISE if rows in others else _IN_ANOTHER_ORDER
+    return f"{found}, by another process that is at work"
 
 
 def _other_pictures(images: ImageSet, found: str) -> StoreError:

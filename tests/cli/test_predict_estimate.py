@@ -1,12 +1,15 @@
 """`predict --estimate`: from the draw to tables, comparisons and verdicts."""
 
+from contextlib import ExitStack
 from dataclasses import replace
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from benchmarking import BenchmarkError, evaluate, load_model, open_images, predict, score
+from benchmarking.errors import StoreError
 from benchmarking.labels.imagenet import wnids
 from benchmarking.pictures.design import design_from
 from benchmarking.pictures.growth import Goal
@@ -146,21 +149,67 @@ def test_evaluate_estimates(light, pictures):
     assert f"estimated from {N} of {ALL} pictures" in str(table)
 
 
-def test_runs_on_samples_that_were_drawn_differently_are_not_in_one_table(stored, tmp_path):
-    """The same pictures with other chances to be drawn."""
-    run = sample_run(stored)
-    made, rows = stored.provenance(run), stored.rows(run.images)
+def drawn_otherwise(store):
+    """The same pictures with other chances to be drawn, and how a run on them was made."""
+    run = sample_run(store)
+    made, rows = store.provenance(run), store.rows(run.images)
     design = replace(made.design, sizes=tuple(size + 1 for size in made.design.sizes))
-    images = replace(
-        without_pictures(run.images, rows.keys, rows.right_classes),
-        fingerprint=made.fingerprint,
-        design=design,
+    images = without_pictures(run.images, rows.keys, rows.right_classes)
+    images = replace(images, fingerprint=made.fingerprint, design=design)
+    return images, replace(made, images={**made.images, "design": design.as_document()})
+
+
+def test_the_same_pictures_drawn_in_another_way_are_refused_under_one_name(stored):
+    images, made = drawn_otherwise(stored)
+    run = sample_run(stored)
+    message = "is stored with the same pictures, drawn in another way and so with other weights; "
+    with pytest.raises(StoreError, match=message):
+        stored.admit(images)
+    with pytest.raises(StoreError, match=message):
+        stored.write(replace(run, model="zother"), images, stored.read(run), made)
+
+
+def test_the_same_pictures_drawn_in_another_way_by_another_process_are_refused(stored, tmp_path):
+    images, _ = drawn_otherwise(stored)
+    other, store = replace(images, design=replace(images.design, seed=9)), Store(tmp_path / "new")
+    message = "the same pictures, drawn in another way and so with other weights, by another proce"
+    with ExitStack() as stack:
+        stack.enter_context(store.admitted(images))
+        stack.enter_context(store.admitted(images))
+        with pytest.raises(StoreError, match=message):
+            stack.enter_context(store.admitted(other))
+
+
+def test_runs_on_samples_that_were_drawn_differently_are_not_in_one_table(stored):
+    """As in a store that two others were copied into."""
+    run = sample_run(stored)
+    images, made = drawn_otherwise(stored)
+    stored.write_admitted(
+        replace(run, model="zother"),
+        images,
+        stored.digest_of_rows(run.images),
+        stored.read(run),
+        made,
     )
-    other = replace(made, images={**made.images, "design": design.as_document()})
-    stored.write(replace(run, model="zother"), images, stored.read(run), other)
     table = score(stored, run.images)
     assert [row.run for row in table.rows] == [run]
     assert "drawn in another way than those of most runs" in table.left_out[0]
+
+
+def test_an_exported_estimate_is_taken_back_among_other_runs_on_its_sample(
+    stored, pictures, tmp_path, call
+):
+    run = sample_run(stored)
+    options = ("--models", "steady", "--images", run.images)
+    assert (
+        call("export", "--to", "csv", tmp_path / "csv", *options, "--store", stored.folder)[0] == 0
+    )
+    new = ("--store", tmp_path / "new")
+    command = ("predict", pictures, "--models", "steadier", "--estimate", N)
+    assert call(*command, "--strata", stored.folder, *new)[0] == 0
+    assert call("import", tmp_path / "csv", *new) == (0, ANY, ANY)
+    assert call("import", tmp_path / "csv", *new) == (0, ANY, ANY)
+    assert len(score(tmp_path / "new", run.images).rows) == 2
 
 
 def test_labels_that_leave_out_drawn_pictures_are_refused(stored, call):

@@ -309,6 +309,49 @@ def test_each_round_is_a_fresh_process_and_an_interruption_loses_only_the_one_th
     assert 0 < round_1.peak_memory < 2**31
 
 
+def a_link(store):
+    (store / "speed" / "single").mkdir(parents=True)
+    (store / "speed" / "single" / "brightness").symlink_to(store)
+
+
+def broken_counts(store):
+    (store / "speed").mkdir(parents=True)
+    (store / "speed" / "counts.json").write_text("{}")
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (a_link, "brightness is a link; a store is written within its own folder"),
+        (broken_counts, r"counts.json is broken: .* models are counted again"),
+    ],
+)
+def test_a_store_that_takes_no_rounds_is_refused_before_one_is_measured(
+    measured, tmp_path, made, message
+):
+    made(tmp_path / "mine")
+    with closing(measured().events()) as events, pytest.raises(BenchmarkError, match=message):
+        next(events)
+
+
+def test_a_disk_without_room_for_rounds_is_refused_before_one_is_measured(
+    measured, tmp_path, monkeypatch
+):
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    message = f"{tmp_path} cannot be written: No space left on device"
+    with closing(measured().events()) as events, pytest.raises(BenchmarkError, match=message):
+        next(events)
+
+
+def test_a_store_that_has_all_rounds_need_not_be_written(measured, monkeypatch):
+    list(measured(rounds=1).events())
+    monkeypatch.setattr(SpeedStore, "admit", lambda *_: pytest.fail("it is checked"))
+    assert {type(event) for event in measured(rounds=1).events()} == {Stored}
+
+
 @pytest.mark.parametrize(("load", "said"), [(0.01, ""), (1000.0, "(load 1000.0 on ")])
 def test_a_busy_machine_is_said_before_it_is_measured(monkeypatch, load, said):
     monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))

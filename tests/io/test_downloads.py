@@ -696,8 +696,11 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_without_waiting(small, tmp_pat
     with pytest.raises(BenchmarkError, match=f"  {source / bad}: it is no regular file"):
         all_of(small, source, tmp_path / "to")
     assert held(tmp_path / "to") == without(bad)
-    os.mkfifo(tmp_path / "to" / bad)
     (source / bad).unlink()
+    os.mkfifo(source / "06.npy")
+    with pytest.raises(BenchmarkError, match=f"  {source / '06.npy'}: it is no regular file"):
+        all_of(small, source, tmp_path / "to")
+    os.mkfifo(tmp_path / "to" / bad)
     (source / bad).write_bytes(SMALL[bad])
     all_of(small, source, tmp_path / "to")
     assert held(tmp_path / "to") == SMALL

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from contextlib import closing
 from dataclasses import replace
 
@@ -231,6 +232,31 @@ def test_a_damaged_onnx_file_is_refused(images, store, tmp_path, change, message
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(BenchmarkError, match=message):
         predicted(path, images, store)
+
+
+def test_an_onnx_file_of_40_gigabytes_is_refused_with_its_size_and_the_limit(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.touch()
+    os.truncate(path, 40 * 2**30)
+    message = "net.onnx has 42,949,672,960 bytes, and an ONNX file has at most 2,147,483,647. "
+    with pytest.raises(BenchmarkError, match=message):
+        spec_of_model_file(path, recipe=RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError, "net.onnx does not fit into the memory of this machine"),
+        (AssertionError, "net.onnx is damaged, or is no ONNX file: AssertionError"),
+    ],
+)
+def test_an_error_without_words_gets_a_reason(tmp_path, monkeypatch, error, message):
+    def load(*_, **__):
+        raise error
+
+    monkeypatch.setattr("onnx.load", load)
+    with pytest.raises(BenchmarkError, match=message):
+        spec_of_model_file(small_onnx(tmp_path / "net.onnx"), recipe=RECIPE)
 
 
 def test_nan_in_the_weights_is_reported_with_the_first_picture(images, store, tmp_path):

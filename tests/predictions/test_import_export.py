@@ -251,6 +251,37 @@ def test_two_runs_for_one_file_are_refused(stored, tmp_path, three_pictures, cap
     assert call(*common, "--recipe", "northcutt2019") == 0
 
 
+@pytest.mark.parametrize("kind", ["npy", "csv"])
+def test_a_damaged_run_is_left_out_of_an_export_by_name(stored, tmp_path, capsys, kind):
+    path = stored.path(Run("three", "keras", "vgg16", "published"))
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    common = ("export", tmp_path / "out", "--to", kind, "--store", stored.folder)
+    assert call(*common) == 1
+    told = capsys.readouterr()
+    assert told.out == f"1 runs in {tmp_path / 'out'}\n"
+    assert told.err.startswith(f"left out: {path} is damaged: ")
+    assert not list(tmp_path.glob("out/**/*keras*"))
+    assert call(*common, "--models", "keras/*") == 2
+    assert f"{path} is damaged: " in capsys.readouterr().err
+
+
+def test_a_run_that_arrays_do_not_support_is_left_out_by_name(
+    stored, tmp_path, three_pictures, capsys
+):
+    first = Run("three", "keras", "vgg16", "published")
+    made = replace(stored.provenance(first), platform="ONNX Runtime")
+    other = replace(first, source="model-file", model="net")
+    stored.write(other, three_pictures, stored.read(first), made)
+    common = ("export", tmp_path / "out", "--to", "npy", "--store", stored.folder)
+    assert call(*common) == 1
+    told = capsys.readouterr()
+    assert told.out == f"2 runs in {tmp_path / 'out'}\n"
+    why = f"{other}: arrays can be of Keras and PyTorch only, not ONNX Runtime."
+    assert told.err == f"left out: {why}\n"
+    assert call(*common, "--models", "net") == 2
+    assert capsys.readouterr().err == f"imagenet-benchmark: {why}\n"
+
+
 def contents(store) -> dict[Path, bytes]:
     found = store.folder.rglob("*.safetensors")
     return {path.relative_to(store.folder): path.read_bytes() for path in found}

@@ -16,6 +16,7 @@ from benchmarking.cli import main
 from benchmarking.errors import StoreError
 from benchmarking.predictions.provenance import imported
 from benchmarking.predictions.run import Run
+from benchmarking.predictions.run_file import opened
 from benchmarking.predictions.store import Store
 from benchmarking.predictions.top_k import top_k
 
@@ -82,6 +83,19 @@ def regions(data):
             first, last = tensor["data_offsets"]
             found[name] = (start + first, start + last)
     return found
+
+
+def test_a_run_that_another_program_truncates_while_it_is_read_is_damaged(store):
+    """With a memory map, the system would kill this process."""
+    path = store.path(VICTIM)
+
+    def read():
+        with opened(path) as stored:
+            path.write_bytes(b"")
+            stored.array("probabilities")
+
+    with pytest.raises(StoreError, match="victim.* is damaged: another program has truncated it"):
+        read()
 
 
 def test_every_flipped_bit_is_found(store):

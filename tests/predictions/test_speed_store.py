@@ -1,11 +1,13 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from benchmarking.cli import main
 from benchmarking.errors import StoreError
+from benchmarking.io import files
 from benchmarking.predictions.digests import sealed
 from benchmarking.predictions.run_index import RunIndex
 from benchmarking.predictions.speed_runs import (
@@ -49,6 +51,37 @@ def test_a_round_that_is_measured_again_replaces_the_earlier_one(store):
     later = replace(round_of(1), started="2026-02-02T00:00:00")
     store.add(SERIES, SETTING, later)
     assert store.read(SERIES, SETTING).rounds == (later,)
+
+
+def meanwhile(monkeypatch, add):
+    """Let another program add something just before the next file is written, if it does not wait.
+
+    Returns a function that waits until it has ended.
+    """
+    write, other = files.write, Thread(target=add, daemon=True)
+
+    def late(path, data):
+        monkeypatch.setattr(files, "write", write)
+        other.start()
+        other.join(0.3)
+        write(path, data)
+
+    monkeypatch.setattr(files, "write", late)
+    return lambda: other.join(30)
+
+
+def test_rounds_that_two_programs_add_at_the_same_time_are_both_kept(store, monkeypatch):
+    ended = meanwhile(monkeypatch, lambda: store.add(SERIES, SETTING, round_of(2)))
+    store.add(SERIES, SETTING, round_of(1))
+    ended()
+    assert store.read(SERIES, SETTING).rounds == (round_of(1), round_of(2))
+
+
+def test_counts_that_two_programs_add_at_the_same_time_are_both_kept(store, monkeypatch):
+    ended = meanwhile(monkeypatch, lambda: store.add_counts("torchvision/vgg16", {"macs": 2}))
+    store.add_counts("torchvision/resnet50", {"macs": 1})
+    ended()
+    assert store.counts() == {"torchvision/resnet50": {"macs": 1}, "torchvision/vgg16": {"macs": 2}}
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the files and print their number; 1 if some runs may be missing."""
+    """Write the files and print their number; 1 if some runs are or may be missing.
+
+    Raises:
+        BenchmarkError: none of the runs can be exported.
+    """
     from benchmarking.errors import BenchmarkError
     from benchmarking.io.progress import bar
     from benchmarking.predictions.import_export import export_arrays, export_tables
@@ -80,9 +84,12 @@ def run(args: argparse.Namespace) -> int:
     store = chosen_stores(args)
     runs = runs_meant(args, store)
     write = export_arrays if args.to == "npy" else export_tables
-    written = list(bar(write(store, runs, args.folder), title="export", total=len(runs)))
-    print(f"{len(written)} runs in {args.folder}")
-    return warn_of_left_out([], problems(store, args.images))
+    found = list(bar(write(store, runs, args.folder), title="export", total=len(runs)))
+    errors = [str(one) for one in found if isinstance(one, BenchmarkError)]
+    if len(errors) == len(found):
+        raise BenchmarkError("\n".join(errors))
+    print(f"{len(found) - len(errors)} runs in {args.folder}")
+    return warn_of_left_out([], [*errors, *problems(store, args.images)])
 
 
 def _model_card(args: argparse.Namespace) -> int:

@@ -85,14 +85,16 @@ def setting_of(side: Side, options: Options) -> Setting:
 def measured(todo: Sequence[Trial], store: SpeedStore) -> Generator[Event, None, None]:
     """Measure all rounds that are not stored yet; an interruption loses only the one that runs.
 
-    Afterwards, models are counted that were not yet. Before all this, it waits until no other
-    process of this user measures on this machine.
+    Afterwards, models are counted that were not yet. Before all this, the store is checked, and it
+    waits until no other process of this user measures on this machine.
 
     Raises:
         BenchmarkError: the store cannot be read or written.
     """
     failed: set[Series] = set()
     is_ours = False
+    if missing := _missing(todo, store):
+        store.admit(missing)
     with _folder() as cache, ExitStack() as stack:
         for trial in todo:
             series, setting = trial.series, setting_of(trial.side, trial.options)
@@ -115,6 +117,12 @@ def measured(todo: Sequence[Trial], store: SpeedStore) -> Generator[Event, None,
                 yield from (Occupied(trial) for _ in turn.waited(stack))
                 is_ours = True
             yield from _counted(trial, store)
+
+
+def _missing(todo: Sequence[Trial], store: SpeedStore) -> list[tuple[Series, Setting]]:
+    """Series and setting of each round that is not stored yet."""
+    places = ((trial, (trial.series, setting_of(trial.side, trial.options))) for trial in todo)
+    return [place for trial, place in places if not store.read(*place).round(trial.number)]
 
 
 def _counted(trial: Trial, store: SpeedStore) -> Iterator[Waiting]:

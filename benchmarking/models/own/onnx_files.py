@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 EXTRA = "onnx"
 
+_MOST_BYTES = 2**31 - 1
+"""Largest ONNX file, in bytes: the limit of protobuf, its encoding."""
+
 _RANDOM = frozenset(
     {
         *("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
@@ -28,17 +31,20 @@ def read_signature(path: Path) -> tuple[Signature, tuple[str, ...]]:
     The weights themselves are not read.
 
     Raises:
-        WeightsError: the file is damaged, or not a classifier in inference mode.
+        WeightsError: the file is too large or damaged, or not a classifier in inference mode.
         MissingDependency: onnx is not installed.
     """
     with requires(EXTRA):
         import onnx
 
     try:
+        _refuse_too_large(path)
         model = onnx.load(path, load_external_data=False)
         return _read(path, model)
     except BenchmarkError:
         raise
+    except MemoryError as error:
+        raise WeightsError(f"{path.name} does not fit into the memory of this machine.") from error
     except Exception as error:  # protobuf has several errors, and any value can be damaged
         raise _damaged(path, error) from error
 
@@ -54,8 +60,17 @@ def _read(path: Path, model: onnx.ModelProto) -> tuple[Signature, tuple[str, ...
     return signature, _further_files(path, model)
 
 
+def _refuse_too_large(path: Path) -> None:
+    size = path.stat().st_size
+    if size > _MOST_BYTES:
+        raise WeightsError(
+            f"{path.name} has {size:,} bytes, and an ONNX file has at most {_MOST_BYTES:,}. Larger "
+            "weights are kept in files beside it: onnx.save_model(..., save_as_external_data=True)."
+        )
+
+
 def _damaged(path: Path, reason: object) -> WeightsError:
-    text = str(reason).partition("\n")[0].rstrip(".")
+    text = str(reason).partition("\n")[0].rstrip(".") or type(reason).__name__
     return WeightsError(f"{path.name} is damaged, or is no ONNX file: {text}.")
 
 

@@ -24,7 +24,7 @@ ANY_KIND = "biufcSUVmM"
 
 
 def read(path: Path, wanted: Wanted) -> Outputs:
-    """Read outputs; those of a .npy are mapped into memory.
+    """Read outputs; those of a large .npy are mapped into memory.
 
     Raises:
         BenchmarkError, OSError, ValueError: the file is broken, or has something else.
