@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -140,6 +141,15 @@ def linked(pictures: Sequence[Picture], folder: Path, n: int) -> tuple[Picture, 
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(Path(str(picture.place)).resolve())
     return open_pictures(str(folder)).pictures
+
+
+def evenly(found: Iterable[T], n: int, total: int) -> list[T]:
+    """n of so many items, at even distances; neighbours may be links to the same picture.
+
+    >>> evenly("aaaabbbbcccc", 3, 12), evenly("abcd", 3, 4)
+    (['a', 'b', 'c'], ['a', 'b', 'c'])
+    """
+    return list(islice(found, 0, None, max(1, total // n)))[:n]
 
 
 def cores() -> int:

@@ -26,6 +26,7 @@ from _measure import (
     against,
     chosen_pictures,
     cores,
+    evenly,
     exhaust,
     in_turn,
     linked,
@@ -157,9 +158,9 @@ def loaded(bench: Bench, model: torch.nn.Module) -> TopK:
 def row(bench: Bench, name: str, decoders: float) -> list[str]:
     """Measure a model, check that both predict the same, and return a line of the table."""
     with bench.kept() as seen:
-        first = np.stack([crop for _, crop in zip(range(CALIBRATION), seen, strict=False)])
+        distinct = np.stack(evenly(seen, CALIBRATION, len(bench.pictures)))
     spec = spec_of("torchvision", name)
-    model = calibrated(spec, first)
+    model = calibrated(spec, distinct)
     expected = ours(bench, model, bench.kept())  # also moves the model and warms up
     said: list[TopK] = []
     rates = in_turn(
