@@ -144,7 +144,7 @@ def linked(pictures: Sequence[Picture], folder: Path, n: int) -> tuple[Picture, 
 
 
 def evenly(found: Iterable[T], n: int, total: int) -> list[T]:
-    """n of so many items, at even distances; neighbours may be links to the same picture.
+    """As many as n of the items, at even distances, as neighbours may be links to one picture.
 
     >>> evenly("aaaabbbbcccc", 3, 12), evenly("abcd", 3, 4)
     (['a', 'b', 'c'], ['a', 'b', 'c'])
