@@ -80,6 +80,8 @@ def padded(lists: Iterable[Sequence[int]]) -> NDArray[np.int64]:
     width = max(map(len, rows), default=0)
     if width > MOST_CLASSES:
         raise ValueError(f"{width} classes for one picture; at most {MOST_CLASSES}")
+    if min(map(len, rows), default=0) == width > 0:
+        return np.array(rows, dtype=np.int64)
     filled = np.full((len(rows), max(width, 1)), NO_CLASS, dtype=np.int64)
     for line, row in zip(filled, rows, strict=True):
         line[: len(row)] = row
