@@ -55,8 +55,8 @@ def open_pictures(where: str) -> Contents:
     read from its place in the file, without TensorFlow.
 
     Raises:
-        PictureError: a file is missing, damaged or empty, a feature is missing, or classes contradict the
-            names of pictures.
+        PictureError: a file is missing, damaged or empty, a feature is missing, or classes
+            contradict the names of pictures.
         MissingDependency: TensorFlow is not installed.
     """
     path = Path(where)
