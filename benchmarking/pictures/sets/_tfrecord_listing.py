@@ -119,7 +119,7 @@ def _check(file: Path) -> None:
                     )
                 at += _BEFORE + length + _AFTER
     except OSError as error:
-        raise _unreadable(file, error.strerror) from error
+        raise _unreadable(file, error.strerror or str(error)) from error
 
 
 def _unreadable(file: Path, why: str) -> PictureError:
