@@ -173,9 +173,7 @@ def _candidates(package: str, folders: tuple[str, ...], files: str) -> Iterator[
 
 
 def _from_distributions(kind: str) -> Iterator[tuple[str, Any]]:
-    from importlib.metadata import entry_points
-
-    for entry in entry_points(group=f"imagenet_benchmarking.{kind}"):
+    for entry in _entry_points(tuple(sys.path)).select(group=f"imagenet_benchmarking.{kind}"):
         owner = entry.dist.name if entry.dist else "an unknown distribution"
         where = f"plug-in {entry.name!r} ({entry.value}) of {owner}"
         try:
@@ -185,6 +183,14 @@ def _from_distributions(kind: str) -> Iterator[tuple[str, Any]]:
                 f"{where} cannot be imported: {type(error).__name__}: {error}. "
                 f"Mend or uninstall {owner}."
             ) from error
+
+
+@cache
+def _entry_points(path: tuple[str, ...]) -> Any:
+    """Those of all distributions on `sys.path`, which are read once for all kinds."""
+    from importlib.metadata import entry_points
+
+    return entry_points()
 
 
 def _paths(files: str) -> list[str]:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ LIGHT = (
 Graph = Mapping[str, set[str]]
 
 
+@cache
 def modules_of(root: Path) -> dict[str, Path]:
     """Every module of a package by its dotted name within the package; "" is its __init__."""
     names = {}
@@ -61,6 +63,7 @@ def modules_of(root: Path) -> dict[str, Path]:
     return names
 
 
+@cache
 def imports(path: Path, *, everywhere: bool) -> set[str]:
     """Names that a file imports: anywhere, or only when it is imported itself."""
     lazy = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -72,13 +75,22 @@ def imports(path: Path, *, everywhere: bool) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
         elif isinstance(node, ast.Attribute):
-            found.add(ast.unparse(node))  # such as package.name, after "import package"
+            found.add(dotted(node))  # such as package.name, after "import package"
         for_types_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         if everywhere or not (isinstance(node, lazy) or for_types_only):
             waiting.extend(ast.iter_child_nodes(node))
     return found
 
 
+def dotted(node: ast.expr) -> str:
+    """`a.b.c` as it is written; "" for the attribute of anything else, such as of a call."""
+    if isinstance(node, ast.Attribute):
+        before = dotted(node.value)
+        return before and f"{before}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+@cache
 def graph_of(root: Path, *, everywhere: bool) -> Graph:
     """The imports of each module of a package: modules of the package, and other libraries.
 

@@ -488,8 +488,10 @@ def _is_picture(known: PictureNames) -> Callable[[str], bool]:
     is_known = _is_known(known)
 
     def is_picture(cell: str) -> bool:
+        if known.has(cell):
+            return True
         if re.fullmatch(r"[+-]?[0-9.]*", cell) or is_wnid(cell):
-            return known.has(cell)
+            return False
         return looks_like_a_picture(cell) or is_known(cell)
 
     return is_picture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +48,7 @@ class PictureNames:
     @cached_property
     def _numbers(self) -> dict[int, int]:
         """Rows by file number; empty unless all pictures of the set are validation pictures."""
-        numbers = [_number(PurePosixPath(key).name) for key in self._keys]
+        numbers = [_number(key.rstrip("/").rpartition("/")[2]) for key in self._keys]
         rows = {number: row for row, number in enumerate(numbers) if number is not None}
         return rows if len(rows) == len(self._keys) else {}
 
@@ -129,7 +128,7 @@ def rows_named(names: Sequence[str], known: PictureNames) -> tuple[dict[str, int
 def looks_like_a_picture(name: str) -> bool:
     """Whether a name has the suffix of a picture, or is the name of a validation picture."""
     last = _parts(name)[-1]
-    return PurePosixPath(last).suffix.lower() in PICTURE_SUFFIXES or _number(last) is not None
+    return _stem(last) != last or _number(last) is not None
 
 
 def number_of(name: str) -> int | None:
@@ -143,8 +142,8 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _stem(name: str) -> str:
-    path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in PICTURE_SUFFIXES else name
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and f"{dot}{suffix}".lower() in PICTURE_SUFFIXES else name
 
 
 def _number(name: str) -> int | None:

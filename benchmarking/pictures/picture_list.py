@@ -15,10 +15,10 @@ def written(pictures: Sequence[Picture]) -> bytes:
 
     If several classes are right for a picture, they are separated by spaces, the usual one first.
     """
-    rows = [("key", "class"), *((one.key, _cell(one.right)) for one in pictures)]
-    lines = "".join([f"{key},{label}\n" for key, label in rows])
-    if lines.count(",") > len(rows) or '"' in lines:  # a key has to be quoted
+    lines = "".join(["key,class\n", *(f"{one.key},{_cell(one)}\n" for one in pictures)])
+    if lines.count(",") > len(pictures) + 1 or '"' in lines:  # a key has to be quoted
         text = io.StringIO()
+        rows = [("key", "class"), *((one.key, _cell(one)) for one in pictures)]
         csv.writer(text, lineterminator="\n").writerows(rows)
         lines = text.getvalue()
     return lines.encode("utf-8", "surrogateescape")
@@ -29,5 +29,5 @@ def list_sha256(pictures: Sequence[Picture]) -> str:
     return hashlib.sha256(written(pictures)).hexdigest()
 
 
-def _cell(classes: Sequence[int]) -> str:
-    return " ".join(map(str, classes))
+def _cell(picture: Picture) -> str | int:
+    return " ".join(map(str, picture.right)) if picture.also else picture.label

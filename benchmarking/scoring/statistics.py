@@ -78,6 +78,8 @@ def _beta_fraction(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np
     c, d = np.ones_like(a), 1 / _away_from_zero(1 - (a + b) * x / (a + 1), least)
     value = d.copy()
     for m in range(1, _MOST_TERMS):
+        if not rows.size:
+            break
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for term in (even, odd):
@@ -90,8 +92,6 @@ def _beta_fraction(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np
             left = ~is_done
             rows = rows[left]
             a, b, c, d, value = (one[left] for one in (a, b, c, d, value))
-            if not rows.size:
-                break
     found[rows] = value
     return found
 

@@ -87,7 +87,7 @@ def test_the_reader_of_tfrecords_has_such_a_lifeline(tmp_path, monkeypatch):
             given["argument"] = command[4]
             super().__init__([sys.executable, "-c", CHILD], **options)
 
-    (tmp_path / "x").touch()
+    (tmp_path / "x").write_bytes(bytes(16))
     monkeypatch.setattr(tfrecord.subprocess, "Popen", Watched)
     found = tfrecord.listed([tmp_path / "x"])
     assert next(found) == []

@@ -1,5 +1,6 @@
 """TFRecord files in both layouts: the same pictures as in a folder."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,8 @@ from conftest import digests
 from benchmarking.errors import PictureError
 from benchmarking.labels.imagenet import class_of_wnid, validation_key, validation_labels, wnids
 from benchmarking.pictures.reading import image_set
-from benchmarking.pictures.sets import open_pictures
+from benchmarking.pictures.sets import _tfrecord_listing as listing
+from benchmarking.pictures.sets import open_pictures, tfrecord
 from benchmarking.pictures.sets._tfrecord_listing import Record, listed
 from benchmarking.pictures.sets.tfrecord import confirmed
 
@@ -112,6 +114,26 @@ def refused(where: object) -> str:
     return str(error.value)
 
 
+@pytest.fixture
+def here(monkeypatch) -> None:
+    """Files are listed in this process, which has TensorFlow already; its start takes seconds."""
+    import tensorflow as tf
+
+    def listed_here(files):
+        for file in files:
+            listing._check(file)
+            line = json.dumps(listing._answer(file, tf)) + "\n"
+            yield listing._records(file, line.encode())
+
+    monkeypatch.setattr(tfrecord, "listed", listed_here)
+
+
+@pytest.fixture
+def without_process(monkeypatch) -> None:
+    """No process can be started: what shows without TensorFlow is refused at once."""
+    monkeypatch.setattr(listing, "subprocess", None)
+
+
 def test_a_missing_file_is_named(real, tmp_path):
     where = written(tmp_path, real, "scripts")
     (where / "validation-00001-of-00002").unlink()
@@ -165,12 +187,14 @@ def test_a_feature_that_is_missing_or_wrong_is_named(name, message, odd):
     assert message in str(error.value)
 
 
+@pytest.mark.usefixtures("here")
 def test_labels_that_nothing_confirms_are_refused(odd):
     file, record = odd["nameless"]
     assert not confirmed(file, 0, record).is_confirmed
     assert "may be counted from 0 or from 1, in any order" in refused(file)
 
 
+@pytest.mark.usefixtures("here")
 def test_a_damaged_file_is_named(real, tmp_path):
     where = written(tmp_path, real, "datasets", files=1) / LAYOUTS["datasets"][0].format(0, 1)
     data = where.read_bytes()
@@ -178,12 +202,14 @@ def test_a_damaged_file_is_named(real, tmp_path):
     assert "cannot be read as TFRecords: corrupted record at 12." in refused(where)
 
 
+@pytest.mark.usefixtures("here")
 def test_a_record_of_another_kind_is_named(tmp_path):
     where = a_file(tmp_path / "validation-00000-of-00001", [b"\xff\xff\xff"])
     assert "cannot be read as TFRecords: DecodeError" in refused(where)
 
 
 @pytest.mark.parametrize("length", [2**27, 2**40, 2**63, 2**64 - 1])
+@pytest.mark.usefixtures("without_process")
 def test_a_record_that_claims_any_length_takes_no_memory(real, tmp_path, length):
     """Its CRC is correct, so TensorFlow would take memory of this size."""
     where = written(tmp_path, real, "datasets", files=1) / LAYOUTS["datasets"][0].format(0, 1)
@@ -209,6 +235,7 @@ def masked_crc32c(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
 
 
+@pytest.mark.usefixtures("without_process")
 def test_a_pipe_in_the_place_of_a_file_is_refused_without_waiting(real, tmp_path):
     where = written(tmp_path, real, "datasets")
     last = sorted(where.iterdir())[1]
@@ -217,6 +244,7 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_without_waiting(real, tmp_path
     assert f"{last} cannot be read as TFRecords: it is no regular file" in refused(where)
 
 
+@pytest.mark.usefixtures("without_process")
 def test_a_file_without_records_is_named(real, tmp_path):
     """A download that failed at its start leaves one, and the other files are a smaller set."""
     root = written(tmp_path / "set", real, next(iter(LAYOUTS)))

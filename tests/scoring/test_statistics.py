@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from benchmarking.labels.label_set import every_image
+from benchmarking.scoring import statistics
 from benchmarking.scoring.metrics import correct
 from benchmarking.scoring.statistics import (
     cluster_order,
@@ -392,6 +393,18 @@ def test_many_models_are_counted_and_tested_as_each_pair_alone():
     first, second = np.transpose(pairs)
     np.testing.assert_allclose(found[first, second], alone, rtol=1e-9)
     assert [only[i, j] for i, j in pairs] == [int((hits[i] & ~hits[j]).sum()) for i, j in pairs]
+
+
+def test_pairs_without_a_discordant_picture_need_no_terms(monkeypatch):
+    """Else each table of one model, or of models that are alike, would take 10,000 terms."""
+    terms = []
+    plain = statistics._away_from_zero
+    monkeypatch.setattr(
+        statistics, "_away_from_zero", lambda *values: terms.append(values) or plain(*values)
+    )
+    for n in (0, 3):
+        assert sign_tests(np.zeros(n, np.int64), np.zeros(n, np.int64)).tolist() == n * [1.0]
+    assert len(terms) <= 2
 
 
 @settings(deadline=None, max_examples=50)

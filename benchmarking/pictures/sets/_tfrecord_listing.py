@@ -64,10 +64,14 @@ class Record:
 def listed(files: Sequence[Path]) -> Iterator[list[Record]]:
     """The records of each file, in order.
 
+    What shows without TensorFlow is refused before it is started, which takes seconds.
+
     Raises:
-        PictureError: a file cannot be read or is damaged.
+        PictureError: a file cannot be read, is damaged or has no records.
         MissingDependency: TensorFlow is not installed.
     """
+    for file in files:
+        _check(file)
     package = str(Path(__file__).parents[3])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -90,6 +94,38 @@ def listed(files: Sequence[Path]) -> Iterator[list[Record]]:
             process.kill()
 
 
+def _check(file: Path) -> None:
+    """Refuse a file that is a pipe, that is empty, or whose records claim to be too long.
+
+    TensorFlow waits for a pipe, and takes memory of the size of a record before it reads it.
+
+    Raises:
+        PictureError: the file cannot be read, is no regular file, has no records, or has one that
+            claims to be longer than a picture can be.
+    """
+    try:
+        with open_regular(file) as opened:
+            at, size = 0, os.fstat(opened.fileno()).st_size
+            if not size:
+                raise PictureError(f"{file} holds no records; download it again.")
+            while at < size:
+                opened.seek(at)
+                length = int.from_bytes(opened.read(_LENGTH), "little")
+                if length > _MOST_BYTES:
+                    raise _unreadable(
+                        file,
+                        f"its record at byte {at} says that it has {length:,} bytes; one with a "
+                        f"picture may have at most {_MOST_BYTES:,}",
+                    )
+                at += _BEFORE + length + _AFTER
+    except OSError as error:
+        raise _unreadable(file, error.strerror or str(error)) from error
+
+
+def _unreadable(file: Path, why: str) -> PictureError:
+    return PictureError(f"{file} cannot be read as TFRecords: {why}.")
+
+
 def _records(file: Path, line: bytes) -> list[Record]:
     found: dict[str, Any] = {"error": "its reader ended too soon"}
     if line.endswith(b"\n"):
@@ -100,7 +136,7 @@ def _records(file: Path, line: bytes) -> list[Record]:
             f"'imagenet-benchmarking[{EXTRA}]'"
         )
     if "error" in found:
-        raise PictureError(f"{file} cannot be read as TFRecords: {found['error']}.")
+        raise _unreadable(file, found["error"])
     return [Record(tuple(features), *values) for features, *values in found["records"]]
 
 
@@ -113,18 +149,17 @@ def main() -> None:
         _say({"missing": "tensorflow"})
         return
     for file in sys.argv[2:]:
-        line: dict[str, Any]
-        try:
-            line = {"records": [astuple(record) for record in _read(Path(file), tf)]}
-        except PictureError as error:
-            line = {"error": str(error)}
-        except OSError as error:
-            line = {"error": error.strerror}
-        except tf.errors.OpError as error:
-            line = {"error": _NODE.sub("", str(error.message))[:200].rstrip(".")}
-        except Exception as error:
-            line = {"error": f"{type(error).__name__}: {error}"[:200].rstrip(".")}
-        _say(line)
+        _say(_answer(Path(file), tf))
+
+
+def _answer(file: Path, tf: Any) -> dict[str, Any]:
+    """The line of a file: its records, or what is wrong with it."""
+    try:
+        return {"records": [astuple(record) for record in _read(file, tf)]}
+    except tf.errors.OpError as error:
+        return {"error": _NODE.sub("", str(error.message))[:200].rstrip(".")}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"[:200].rstrip(".")}
 
 
 def _say(line: dict[str, Any]) -> None:
@@ -133,34 +168,11 @@ def _say(line: dict[str, Any]) -> None:
 
 
 def _read(file: Path, tf: Any) -> Iterator[Record]:
-    _check_lengths(file)
     start = 0
     for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
         features = tf.train.Example.FromString(record).features.feature
         yield _record(record, start + _BEFORE, features)
         start += _BEFORE + len(record) + _AFTER
-
-
-def _check_lengths(file: Path) -> None:
-    """Refuse a record that claims to be longer than a picture can be, and a file that is a pipe.
-
-    TensorFlow takes memory of this size before it reads the record, and waits for a pipe.
-
-    Raises:
-        PictureError: there is such a record.
-        OSError: the file cannot be read, or is no regular file.
-    """
-    with open_regular(file) as opened:
-        at, size = 0, os.fstat(opened.fileno()).st_size
-        while at < size:
-            opened.seek(at)
-            length = int.from_bytes(opened.read(_LENGTH), "little")
-            if length > _MOST_BYTES:
-                raise PictureError(
-                    f"its record at byte {at} says that it has {length:,} bytes; one with a "
-                    f"picture may have at most {_MOST_BYTES:,}"
-                )
-            at += _BEFORE + length + _AFTER
 
 
 def _record(record: bytes, start: int, features: Any) -> Record:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -56,8 +55,8 @@ def open_pictures(where: str) -> Contents:
     read from its place in the file, without TensorFlow.
 
     Raises:
-        PictureError: a file is missing or damaged, a feature is missing, or classes contradict the
-            names of pictures.
+        PictureError: a file is missing, damaged or empty, a feature is missing, or classes
+            contradict the names of pictures.
         MissingDependency: TensorFlow is not installed.
     """
     path = Path(where)
@@ -66,7 +65,7 @@ def open_pictures(where: str) -> Contents:
         found = [
             confirmed(file, number, record)
             for file, records in zip(files, shown, strict=True)
-            for number, record in enumerate(_some(file, records))
+            for number, record in enumerate(records)
         ]
     if not found:
         raise PictureError(f"{where} holds no TFRecord files, such as NAME-00000-of-00064.")
@@ -78,13 +77,6 @@ def open_pictures(where: str) -> Contents:
     pictures = [one.picture for one in found]
     others = [] if path.is_file() else [one.name for one in _files_in(path) if one not in files]
     return Contents(in_order(pictures, wnids()), left_out=tuple(others))
-
-
-def _some(file: Path, records: Sequence[Record]) -> Sequence[Record]:
-    """The records of a file; PictureError if there are none, as after a download that failed."""
-    if not records:
-        raise PictureError(f"{file} holds no records; download it again.")
-    return records
 
 
 def _files_in(folder: Path) -> list[Path]:

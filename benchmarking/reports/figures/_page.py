@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -50,16 +51,24 @@ def page(title: str, description: str, spec: Mapping[str, Any], theme: Theme) ->
         MissingDependency: vl-convert is not installed.
     """
     with requires("report"):
-        import vl_convert
-
+        library = _library()
     return _PAGE.format(
         policy=escape(POLICY),
         title=escape(title),
         background=COLOURS[theme]["background"],
         description=escape(description),
         spec=json_in_html(spec),
-        library=vl_convert.javascript_bundle(_GLOBAL).replace("</script", r"<\\/script"),
+        library=library,
     )
+
+
+@cache
+def _library() -> str:
+    """The code that draws, as it can stand in a script element; it takes a second to make."""
+    import vl_convert
+
+    code: str = vl_convert.javascript_bundle(_GLOBAL)
+    return code.replace("</script", r"<\\/script")
 
 
 def json_in_html(value: object) -> str:
