@@ -61,7 +61,15 @@ def pytorch() -> list:
 
 
 @pytest.fixture(scope="module")
-def keras() -> list:
+def quick() -> Iterator[None]:
+    """XLA does not optimise its programs, which would take longer than four pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")
+        yield
+
+
+@pytest.fixture(scope="module")
+def keras(quick) -> list:
     """Answers of Keras on TensorFlow, and its first losses."""
     pytest.importorskip("tensorflow")
     asked = Asked(KERAS, ("eager", "compiled", "xla"), ("eager",), ("compiled",))
@@ -125,7 +133,7 @@ def test_keras_trains_as_pytorch_does(pytorch, keras):
     assert second[0] == pytest.approx(second[1], rel=5e-3)
 
 
-def test_keras_on_jax_answers_as_on_tensorflow_with_published_and_random_weights(keras):
+def test_keras_on_jax_answers_as_on_tensorflow_with_published_and_random_weights(keras, quick):
     pytest.importorskip("jax")
     asked = Asked(f"{KERAS}-jax", ("compiled",), ("compiled",))
     published, random = in_fresh_processes("JAX", answered, [asked])

@@ -36,6 +36,7 @@ framework.prepare(-1)
 import keras
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from keras.src.applications import resnet
+from keras.src.backend.common.stateless_scope import StatelessScope
 from keras.src.utils import file_utils
 
 folder, families, counted = Path(sys.argv[1]), *map(str.split, sys.argv[2:])
@@ -56,7 +57,7 @@ def pretrained(name, path=None):
 
 
 for name in counted:
-    with keras.StatelessScope():  # which makes no values
+    with StatelessScope(initialize_variables=False):  # which makes no values
         built = source_of(specs[name]).build(specs[name], None)
     results[name + " parameters"] = built.count_params()
 

@@ -22,7 +22,7 @@ SIZES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 pytestmark = pytest.mark.models
 
 
-def run(source: str, model: str, images: str = "sample_images-limit-20") -> Run:
+def run(source: str, model: str, images: str = "sample_images-limit-12") -> Run:
     return Run(images, f"efficientnet-lite-{source}", model, "published")
 
 
@@ -36,9 +36,9 @@ print("loaded:", {"torch", "keras", "tensorflow"} & set(sys.modules))
 
 @pytest.fixture(scope="module")
 def computed(sample_images, tmp_path_factory):
-    """All six models on 20 of the 500 sample pictures, and what the command printed."""
+    """All six models on 12 of the 500 sample pictures, and what the command printed."""
     folder = tmp_path_factory.mktemp("fresh")
-    options = ["--limit", "20", "--save-all-probs", "--store", str(folder)]
+    options = ["--limit", "12", "--save-all-probs", "--store", str(folder)]
     command = [sys.executable, "-c", WATCHED, "predict", str(sample_images), *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -59,7 +59,7 @@ def test_fresh_predictions_are_the_shipped_ones(store, source, model):
     place = {key: row for row, key in enumerate(shipped.rows(stored.images).keys)}
     rows = [place[key] for key in store.rows(fresh.images).keys]
     expected, found = shipped.read(stored), store.read(fresh)
-    assert len(rows) == 20
+    assert len(rows) == 12
     assert (found.classes[:, 0] == expected.classes[rows, 0]).all()
     assert np.abs(found.probabilities - expected.probabilities[rows]).max() < 1e-4
 
@@ -135,7 +135,7 @@ def test_timm_with_the_same_weights_and_its_own_transform_gives_the_same_top_5(
     # The same modules in the same order, under other names.
     model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
-    keys = set(store.rows("sample_images-limit-20").keys)
+    keys = set(store.rows("sample_images-limit-12").keys)
     pictures = [one for one in open_pictures(str(sample_images)).pictures if one.key in keys]
     with torch.inference_mode():
         said = np.stack(
