@@ -20,8 +20,7 @@ SLOW = pytest.mark.models
         pytest.param("rivals", [], marks=SLOW),
         pytest.param("before_after", ["--against", str(ROOT), "--tasks", "one"], marks=SLOW),
         pytest.param("counts", [], marks=SLOW),
-        # Compiling the default, EfficientNet-Lite0, takes twice as long.
-        pytest.param("compiled", ["--models", "squeezenet1_1"], marks=SLOW),
+        pytest.param("compiled", [], marks=SLOW),
         pytest.param("ray_overhead", [], marks=SLOW),
         pytest.param("sweep", [], marks=SLOW),
         pytest.param("keras_samples", ["--count", "4"], marks=SLOW),
