@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from threading import Lock
 from urllib.parse import unquote
@@ -22,6 +22,9 @@ from benchmarking.labels.imagenet import wnids
 from benchmarking.pictures.image_set import FilePart, ImageSet, Picture, fingerprint
 from benchmarking.predictions.provenance import Provenance
 from benchmarking.predictions.store import Store
+
+with suppress(ImportError):
+    import triton  # noqa: F401 - after TensorFlow, which some tests import, this would crash
 
 _LONGEST = ("test_models_2019", "test_real_models", "test_torchvision_library", "test_benchmarks")
 _LONGEST += ("test_examples", "torture/", "test_readme", "test_plugin_distribution", "models/")

@@ -45,9 +45,9 @@ class PrintableStream(io.TextIOBase):
                 self.problem = "it is closed"
 
     def flush(self) -> None:
-        """Flush the other stream."""
+        """Flush the other stream, unless it is closed."""
         with self._without_failing():
-            if self._stream:
+            if self._stream and not self._stream.closed:
                 self._stream.flush()
 
     def fileno(self) -> int:

@@ -155,3 +155,10 @@ def test_a_name_cannot_control_the_terminal_among_our_colours(tmp_path, a_proven
     assert set(CODE.findall(shown)) == {"\x1b[1m", "\x1b[2m", "\x1b[0m"}
     assert "\x1b" not in CODE.sub("", shown)
     assert r"\x1b[31mred\x1b]0;title\x07" in shown
+
+
+def test_a_stream_is_closed_without_an_error_after_the_stream_that_it_writes_to():
+    inner = io.TextIOWrapper(io.BytesIO())
+    outer = PrintableStream(inner)
+    inner.close()
+    outer.close()  # as Python does with a stream that it discards

@@ -250,3 +250,20 @@ def test_keras_gives_what_its_softmax_was_given(keras, end):
 
 def test_keras_gives_logarithms_if_its_softmax_is_not_the_last_layer(keras):
     np.testing.assert_allclose(keras["none logits"], np.log(keras["none probabilities"]), rtol=1e-5)
+
+
+AFTER_TENSORFLOW = """
+import tensorflow
+from benchmarking.models.frameworks import pytorch
+
+pytorch.prepare(-1)
+import torch, torchvision
+print(torch.compile(torch.nn.Identity())(torch.ones(1)).item())
+"""
+
+
+@pytest.mark.models
+def test_pytorch_and_its_compiler_run_in_a_process_that_has_imported_tensorflow():
+    command = [sys.executable, "-W", "ignore", "-c", AFTER_TENSORFLOW]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "1.0\n"), done.stderr[-2000:]

@@ -170,6 +170,7 @@ def model():
     return net, transform
 """
 
+
 @pytest.mark.models
 def test_weights_that_a_file_reads_are_digested_with_it(images, store, tmp_path):
     import torch

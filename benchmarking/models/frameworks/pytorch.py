@@ -46,6 +46,7 @@ def checkpoints_folder() -> Path:
 
 def import_libraries() -> None:
     """Import PyTorch, and do nothing else."""
+    _keep_triton_away()
     with requires(EXTRA):
         import torch  # noqa: F401
 
@@ -63,6 +64,7 @@ def prepare(gpu: int | None, precision: str = "float32") -> Device:
         MissingDependency: PyTorch is not installed.
     """
     keep_freed_memory()
+    _keep_triton_away()
     # cuBLAS is deterministic only with a fixed workspace, set before its first handle is created.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     with requires(EXTRA):
@@ -83,6 +85,16 @@ def prepare(gpu: int | None, precision: str = "float32") -> Device:
     if number is None:
         return Device("cpu", "cpu", "cpu")
     return Device(f"cuda:{number}", "gpu", torch.cuda.get_device_name(number))
+
+
+def _keep_triton_away() -> None:
+    """Let PyTorch do without Triton in a process that has imported TensorFlow before.
+
+    Else torchvision and torch.compile import Triton, and the process ends with SIGSEGV; seen with
+    TensorFlow 2.21 and Triton 3.8. Only torch.compile on a GPU needs Triton.
+    """
+    if "tensorflow" in sys.modules:
+        sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
 
 
 def seed(number: int) -> None:
