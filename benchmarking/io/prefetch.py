@@ -28,14 +28,19 @@ _LONGEST_WAIT = 0.05
 
 @contextmanager
 def prefetched(
-    function: Callable[[T], U], items: Iterable[T], workers: int, ahead: int | None = None
+    function: Callable[[T], U],
+    items: Iterable[T],
+    workers: int,
+    ahead: int | None = None,
+    stop: Callable[[], object] = lambda: None,
 ) -> Iterator[Iterator[U]]:
     """Iterate over the function's results, in the order of the items; threads start at once.
 
     At most `ahead` results wait to be requested, by default PER_THREAD for each thread, so memory
     does not grow with the number of items. An exception from the function is raised when its
-    item's turn comes. Calls that have not started when the block ends are cancelled. There are at
-    most MOST_THREADS threads, however many workers are asked for.
+    item's turn comes. Calls that have not started when the block ends are cancelled, and those that
+    have started are waited for; if the block ends by an error, such as Ctrl-C, `stop` is called
+    first. There are at most MOST_THREADS threads, however many workers are asked for.
 
     >>> with prefetched(abs, [-1, 2, -3], workers=2) as made:
     ...     list(made)
@@ -59,6 +64,9 @@ def prefetched(
         try:
             submit(ahead or PER_THREAD * threads)
             yield results()
+        except BaseException:
+            stop()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -128,15 +128,6 @@ class Mirror:
         return RemoteFolder(self.address, self._stop)
 
     @contextmanager
-    def _stopping(self) -> Iterator[None]:
-        """End the calls to the server when the block ends by an error, such as Ctrl-C."""
-        try:
-            yield
-        except BaseException:
-            self._stop.set()
-            raise
-
-    @contextmanager
     def _locked(self) -> Iterator[None]:
         """Wait until no other process writes this copy."""
         told = f"another process is copying from {self.address}; waiting for it"
@@ -168,12 +159,12 @@ class Mirror:
         start, found = images or "", dict[str, Entry]()
         waiting = [start]
         while waiting:
-            with (
-                prefetched(
-                    lambda folder: self._entries(folder, start), waiting, _AT_ONCE
-                ) as listings,
-                self._stopping(),
-            ):
+            with prefetched(
+                lambda folder: self._entries(folder, start),
+                waiting,
+                _AT_ONCE,
+                stop=self._stop.set,
+            ) as listings:
                 below = [
                     (f"{folder}/{entry.name}".lstrip("/"), entry)
                     for folder, entries in zip(waiting, listings, strict=True)
@@ -221,9 +212,11 @@ class Mirror:
         with (
             bar(title=title, total=total, unit="B", is_bytes=True) as progress,
             prefetched(
-                lambda item: self._copy(*item, progress), wanted.items(), _AT_ONCE
+                lambda item: self._copy(*item, progress),
+                wanted.items(),
+                _AT_ONCE,
+                stop=self._stop.set,
             ) as copies,
-            self._stopping(),
         ):
             yield from zip(wanted, copies, strict=True)
 

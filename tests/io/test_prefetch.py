@@ -57,6 +57,30 @@ def test_no_more_results_are_made_than_may_wait():
             assert len(begun) <= n + 1 + 5
 
 
+@pytest.mark.parametrize("when", ["while it starts", "in its block"])
+def test_calls_that_wait_are_told_to_stop_if_the_block_ends_early(when):
+    begun, told = Event(), Event()
+
+    def items():
+        yield 0
+        if when == "while it starts":
+            assert begun.wait(60)
+            raise KeyboardInterrupt
+        yield 1
+
+    def wait(item):
+        begun.set()
+        return told.wait(60)
+
+    def use():
+        with prefetched(wait, items(), workers=1, ahead=2, stop=told.set):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        use()
+    assert told.is_set()
+
+
 @pytest.mark.parametrize("workers", [10**6, 10**30])
 def test_an_absurd_number_of_workers_starts_no_absurd_number_of_threads(workers):
     seen, lock, all_wait = set(), Lock(), Event()
