@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
+from inspect import cleandoc
 from math import isfinite
 from typing import Any, ClassVar, Protocol
 
@@ -102,8 +103,8 @@ def _described(part: Mapping[str, Any]) -> dict[str, Any]:
     """The schema of a part, with descriptions, and closed: it has its fields and no others."""
     if "properties" not in part:
         return {key: value for key, value in part.items() if key != "description"}
-    text = part["description"]
-    about = dict(re.findall(r"^ {8}(\w+): ((?:.|\n {12})+)", text, re.MULTILINE))
+    text = cleandoc(part["description"])
+    about = dict(re.findall(r"^ {4}(\w+): ((?:.|\n {8})+)", text, re.MULTILINE))
     fields = {
         name: {"description": " ".join(about[name].split()).rstrip("."), **what}
         for name, what in part["properties"].items()
