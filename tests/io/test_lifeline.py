@@ -87,10 +87,10 @@ def test_the_reader_of_tfrecords_has_such_a_lifeline(tmp_path, monkeypatch):
             given["argument"] = command[4]
             super().__init__([sys.executable, "-c", CHILD], **options)
 
-    (tmp_path / "x").write_bytes(bytes(16))
+    (tmp_path / "x").write_bytes(b"\1" + bytes(16))
     monkeypatch.setattr(tfrecord.subprocess, "Popen", Watched)
     found = tfrecord.listed([tmp_path / "x"])
-    assert next(found) == []
+    assert [record.name for record in next(found)] == ["a"]
     assert str(Path(f"/proc/self/fd/{given['end']}").readlink()).startswith("pipe:")
     assert given["argument"] == str(given["end"])
     found.close()
@@ -100,5 +100,5 @@ def test_the_reader_of_tfrecords_has_such_a_lifeline(tmp_path, monkeypatch):
 
 CHILD = """
 from benchmarking.pictures.sets._tfrecord_listing import _say
-_say({"records": []})
+_say({"records": [[[], -1, 0, None, "a", ""]]})
 """

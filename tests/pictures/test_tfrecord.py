@@ -244,6 +244,27 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_without_waiting(real, tmp_path
     assert f"{last} cannot be read as TFRecords: it is no regular file" in refused(where)
 
 
+@pytest.mark.parametrize("kept", [1, 11, -1, "a record and 5"])
+@pytest.mark.usefixtures("without_process")
+def test_a_file_that_ends_within_a_record_is_named(real, tmp_path, kept):
+    """TensorFlow says nothing if fewer than 12 bytes of the record are left."""
+    root = written(tmp_path, real, "datasets")
+    cut = sorted(root.iterdir())[1]
+    whole = cut.read_bytes()
+    first = int.from_bytes(whole[:8], "little") + 16
+    cut.write_bytes(whole[: first + 5 if kept == "a record and 5" else kept])
+    assert f"{cut} cannot be read as TFRecords: it ends within its record at byte " in refused(root)
+
+
+@pytest.mark.usefixtures("without_process")
+def test_an_empty_record_is_refused_at_once(tmp_path):
+    """A sparse file of 1 TB has many."""
+    where = tmp_path / "validation-00000-of-00001"
+    where.touch()
+    os.truncate(where, 2**40)
+    assert f"{where} cannot be read as TFRecords: its record at byte 0 is empty" in refused(where)
+
+
 @pytest.mark.usefixtures("without_process")
 def test_a_file_without_records_is_named(real, tmp_path):
     """A download that failed at its start leaves one, and the other files are a smaller set."""

@@ -95,13 +95,14 @@ def listed(files: Sequence[Path]) -> Iterator[list[Record]]:
 
 
 def _check(file: Path) -> None:
-    """Refuse a file that is a pipe, that is empty, or whose records claim to be too long.
+    """Refuse a file that is a pipe, that is empty or cut, or whose records are too long.
 
-    TensorFlow waits for a pipe, and takes memory of the size of a record before it reads it.
+    TensorFlow waits for a pipe, ends without a word where fewer than 12 bytes are left, and takes
+    memory of the size of a record before it reads it.
 
     Raises:
-        PictureError: the file cannot be read, is no regular file, has no records, or has one that
-            claims to be longer than a picture can be.
+        PictureError: the file cannot be read, is no regular file, has no records, ends within one,
+            or has one that is empty or claims to be longer than a picture can be.
     """
     try:
         with open_regular(file) as opened:
@@ -111,13 +112,18 @@ def _check(file: Path) -> None:
             while at < size:
                 opened.seek(at)
                 length = int.from_bytes(opened.read(_LENGTH), "little")
+                if not length:
+                    raise _unreadable(file, f"its record at byte {at} is empty")
                 if length > _MOST_BYTES:
                     raise _unreadable(
                         file,
                         f"its record at byte {at} says that it has {length:,} bytes; one with a "
                         f"picture may have at most {_MOST_BYTES:,}",
                     )
-                at += _BEFORE + length + _AFTER
+                end = at + _BEFORE + length + _AFTER
+                if end > size:
+                    raise _unreadable(file, f"it ends within its record at byte {at}")
+                at = end
     except OSError as error:
         raise _unreadable(file, error.strerror or str(error)) from error
 
@@ -137,6 +143,8 @@ def _records(file: Path, line: bytes) -> list[Record]:
         )
     if "error" in found:
         raise _unreadable(file, found["error"])
+    if not found["records"]:  # another program has emptied it meanwhile
+        raise PictureError(f"{file} holds no records; download it again.")
     return [Record(tuple(features), *values) for features, *values in found["records"]]
 
 
