@@ -177,6 +177,15 @@ def test_the_number_of_shards_of_clip_benchmark_is_checked(real, tmp_path):
     assert "lacks 1 of 3 shards: number 2" in refused(root)
 
 
+def test_hidden_files_belong_to_no_sample_of_a_shard(real, tmp_path):
+    """macOS puts ._NAME beside each file of a tar."""
+    _, label, data = real[0]
+    hidden = {"._s.jpg": b"x", "a/._s.cls": b"1", ".cls": b"2", "s/.cls": b"3"}
+    members = {"s.jpg": data, **hidden, "s.cls": str(label).encode()}
+    (picture,) = open_pictures(str(a_tar(tmp_path / "0.tar", members))).pictures
+    assert (picture.label, picture.read()) == (label, data)
+
+
 def nameless(root: Path, labels: list[int]) -> Path:
     """One shard as CLIP benchmark has it, without names of pictures."""
     members = {}

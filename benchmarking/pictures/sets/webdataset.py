@@ -135,6 +135,8 @@ def _pictures(shard: Path) -> Iterator[Picture]:
     for member in members_of(shard):
         path = PurePosixPath(member.name)
         stem, _, suffix = path.name.partition(".")
+        if not stem:  # a hidden file, which belongs to no sample
+            continue
         sample = samples[str(path.with_name(stem))]
         if suffix == "cls":
             sample.label = member
