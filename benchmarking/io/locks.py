@@ -60,15 +60,24 @@ def claimed(path: Path, waiting: Callable[[], object] = lambda: None) -> Iterato
         path: the lock.
         waiting: called once if another process has it.
 
+    The file of the lock stays. It can be of another user whose umask lets nobody else write it.
+
     Raises:
         BenchmarkError: a lock cannot be created at this path.
     """
-    with ExitStack() as stack:
-        if not claim(path, stack):
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _opened(path)
+    except OSError as error:
+        raise BenchmarkError(f"{path} cannot be locked: {error.strerror}.") from error
+    try:
+        if not is_locked(handle):
             waiting()
-            while not claim(path, stack):
+            while not is_locked(handle):
                 time.sleep(_NEXT_LOOK)
         yield
+    finally:
+        os.close(handle)
 
 
 def _acquire(path: Path, stack: ExitStack) -> None:

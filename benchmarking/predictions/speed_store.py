@@ -96,6 +96,8 @@ class SpeedStore:
             refuse_links(path, self.folder)
         for folder in {path.parent for path in paths}:
             files.check_writable(folder)
+        with self._changing(self.counts_path):
+            pass
 
     def add(self, series: Series, setting: Setting, one: Round) -> None:
         """Add a round to its series; a round of the same number is replaced.

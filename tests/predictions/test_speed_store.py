@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -6,7 +9,7 @@ from threading import Thread
 import pytest
 
 from benchmarking.cli import main
-from benchmarking.errors import StoreError
+from benchmarking.errors import BenchmarkError, StoreError
 from benchmarking.io import files
 from benchmarking.predictions.digests import sealed
 from benchmarking.predictions.run_index import RunIndex
@@ -82,6 +85,39 @@ def test_counts_that_two_programs_add_at_the_same_time_are_both_kept(store, monk
     store.add_counts("torchvision/resnet50", {"macs": 1})
     ended()
     assert store.counts() == {"torchvision/resnet50": {"macs": 1}, "torchvision/vgg16": {"macs": 2}}
+
+
+AS_ANOTHER_USER = """
+import os, sys
+from pathlib import Path
+import msgspec
+from benchmarking.predictions.speed_store import SpeedStore
+os.setgroups([])
+os.setuid(65534)
+store = SpeedStore(Path(sys.argv[1]))
+store.admit([])
+store.add_counts("torchvision/vgg16", {"macs": 2})
+"""
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="root alone can be another")
+def test_another_user_of_a_shared_store_adds_to_it(store):
+    store.add_counts("torchvision/resnet50", {"macs": 1})
+    for folder in (store.folder, store.folder / "speed"):
+        folder.chmod(0o777)
+    (store.folder / "speed" / ".lock").chmod(0o644)
+    for folder in store.folder.parents:
+        folder.chmod(folder.stat().st_mode | 0o555)
+    subprocess.run([sys.executable, "-c", AS_ANOTHER_USER, store.folder], check=True)
+    assert store.counts() == {"torchvision/resnet50": {"macs": 1}, "torchvision/vgg16": {"macs": 2}}
+
+
+@pytest.mark.parametrize("make", [lambda lock: lock.symlink_to("elsewhere"), Path.mkdir])
+def test_a_lock_that_is_none_is_refused_before_a_round_is_measured(store, make):
+    (store.folder / "speed").mkdir()
+    make(store.folder / "speed" / ".lock")
+    with pytest.raises(BenchmarkError, match="lock"):
+        store.admit([(SERIES, SETTING)])
 
 
 @pytest.mark.parametrize(
