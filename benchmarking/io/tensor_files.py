@@ -25,7 +25,10 @@ from benchmarking.io import files
 _MOST_HEADER = 100_000_000
 """Longest header in bytes, as in the library of the format."""
 
-_MOST_SIDE = 2**63
+_MOST_SIDES, _MOST_SIDE = 64, 2**63
+"""Most dimensions of NumPy's arrays, and more than any of them can have."""
+
+_TOLD = 60
 _METADATA = "__metadata__"
 _DTYPES = {
     "BOOL": "?",
@@ -52,7 +55,7 @@ class _Place:
 
 @dataclass(frozen=True, eq=False)
 class TensorFile:
-    """An open file of tensors.
+    """An open file of tensors, for one thread.
 
     Attributes:
         metadata: texts by name.
@@ -134,13 +137,13 @@ def _check(places: Mapping[str, _Place], size: int) -> None:
     """
     for name, place in places.items():
         if place.dtype not in _DTYPES:
-            raise ValueError(f"{name} is {place.dtype}, which is no type of NumPy")
-        is_shape = all(0 <= side < _MOST_SIDE for side in place.shape)
-        needed = math.prod(place.shape) * np.dtype(_DTYPES[place.dtype]).itemsize
-        if not is_shape or needed != place.size:
-            raise ValueError(
-                f"{name} is {place.dtype} of shape {place.shape} in {place.size} bytes"
-            )
+            raise ValueError(f"{name:.{_TOLD}} is {place.dtype:.{_TOLD}}, which is not supported")
+        sides = place.shape[: _MOST_SIDES + 1]
+        is_shape = len(sides) <= _MOST_SIDES and all(0 <= side < _MOST_SIDE for side in sides)
+        size_of_one = np.dtype(_DTYPES[place.dtype]).itemsize
+        if not is_shape or math.prod(sides) * size_of_one != place.size:
+            what = f"{place.dtype} of shape {str(sides):.{_TOLD}} in {place.size} bytes"
+            raise ValueError(f"{name:.{_TOLD}} is {what}")
     last = 0
     for begin, end in sorted(place.data_offsets for place in places.values()):
         if begin != last:
