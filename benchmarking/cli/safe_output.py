@@ -47,7 +47,7 @@ class PrintableStream(io.TextIOBase):
     def flush(self) -> None:
         """Flush the other stream, unless it is closed."""
         with self._without_failing():
-            if self._stream and not self._stream.closed:
+            if self._stream and not getattr(self._stream, "closed", False):
                 self._stream.flush()
 
     def fileno(self) -> int:

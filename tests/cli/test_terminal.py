@@ -14,6 +14,7 @@ import termios
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,3 +163,10 @@ def test_a_stream_is_closed_without_an_error_after_the_stream_that_it_writes_to(
     outer = PrintableStream(inner)
     inner.close()
     outer.close()  # as Python does with a stream that it discards
+
+
+def test_a_stream_that_only_writes_and_flushes_is_enough():
+    written = []
+    stream = PrintableStream(SimpleNamespace(write=written.append, flush=lambda: None))
+    print("a", file=stream, flush=True)
+    assert "".join(written) == "a\n"
