@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ class Design:
     Attributes:
         whole: name of the image set that the sample is from.
         seed: seed of the draw.
-        source: what the strata are made from, in words.
+        source: what the strata are made from, in words; designs are equal whatever it says.
         sizes: number of all pictures of each stratum.
         strata: stratum of each picture of the sample, in the order of its rows, from 0.
 
@@ -38,7 +38,7 @@ class Design:
 
     whole: str
     seed: int
-    source: str
+    source: str = field(compare=False)
     sizes: tuple[int, ...]
     strata: tuple[int, ...]
 

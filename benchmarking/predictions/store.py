@@ -481,7 +481,7 @@ class Store(RunIndex):
     def _misplaced(self, place: Path, held: Run) -> str:
         """What to do with a file that holds a run, but is not named after it."""
         path = self.path(held)
-        if not path.exists():
+        if not _is_there(path):
             return f"holds the run {held}, which this store lacks; move it to {path}"
         if has_same_predictions(place, path):
             return f"is a copy of the run {held}, which has the file {path}; remove the copy"
@@ -493,6 +493,14 @@ class Store(RunIndex):
             if isinstance(run, Run):
                 with suppress(StoreError), opened(self.path(run), run) as stored:
                     yield stored.rows
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something is at a path; False if it is too long, as a name in a file can make it."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _holds(path: Path, rows: bytes) -> bool:
@@ -528,7 +536,8 @@ def bytes_needed(pictures: int, *, classes: int = 0) -> int:
 
 def _held_text(images: ImageSet, rows: str) -> str:
     """What the lock of a set's name says: its pictures, their list, and how they were drawn."""
-    design = json.dumps(images.design.as_document(), sort_keys=True) if images.design else ""
+    weights = images.design.as_document() | {"source": ""} if images.design else {}
+    design = json.dumps(weights, sort_keys=True) if weights else ""
     return " ".join([images.fingerprint, rows, *([sha256(design.encode())] if design else [])])
 
 

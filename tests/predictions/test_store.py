@@ -171,6 +171,7 @@ def test_a_damaged_run_is_named_with_what_to_do(stored, damage):
         (lambda made: made | {"format": 2}, "not of format 1, the one this version reads"),
         (lambda made: made | {"run": {"images": "three"}}, "missing required field `source`"),
         (lambda made: made | {"run": {**made["run"], "model": "x"}}, "holds the run source/x"),
+        (lambda made: made | {"run": {**made["run"], "model": "x" * 300}}, "which this store lack"),
         (lambda made: made | {"weights": "w.bin"}, r"`object`, got `str` - at `\$.weights`"),
         (lambda made: made | {"images": {"n": 3}}, "images has no fingerprint"),
         (lambda made: made | {"batch_size": True}, r"got `bool` - at `\$.batch_size`"),
