@@ -69,9 +69,11 @@ def wrong_end(status: int, said: str, told: str, fault: str, met: set[str]) -> s
         met: what has happened beside it.
     """
     is_interrupted = fault == "interrupt" and status in (130, -signal.SIGINT)
-    if "Traceback" in said and not (is_interrupted and said.endswith("KeyboardInterrupt\n")):
-        return "a traceback"
     is_killed = status in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    is_cut = fault == "interrupt" and is_killed and CONTAINER in met
+    is_of_ctrl_c = is_interrupted and said.endswith("KeyboardInterrupt\n")
+    if "Traceback" in said and not (is_of_ctrl_c or is_cut):
+        return "a traceback"
     if (
         status == 0
         or (is_killed and (fault in ("kill", "kill both") or CONTAINER in met))

@@ -237,12 +237,20 @@ def _is_hidden(path: Path) -> bool:
 def check_whole(folder: Path, reference: Mapping[str, object]) -> None:
     """Check that each file with its final name is complete and final, and stores are readable."""
     for path, data in visible(folder).items():
-        assert data == reference[path], f"{path} is not what it has to be"
+        assert data == reference[path], f"{path}: {difference(data, reference[path])}"
     store = Store(folder)
     for images in store.image_sets():
         for run in store.runs(images):
             assert store.check(run)
             assert len(store.read(run)) == len(store.rows(images))
+
+
+def difference(found: object, expected: object, name: str = "") -> str:
+    """What is not what it has to be in a file, or in the parts of a run."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        names = [one for one in found | expected if found.get(one) != expected.get(one)]
+        return "; ".join(difference(found.get(one), expected.get(one), one) for one in names)
+    return f"{name} has to be {str(expected):.200}, and is {str(found):.200}".lstrip()
 
 
 def tensors(path: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
