@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,8 @@ _PATIENCE = 240
 OWN = ("started", "seconds", "process_id", "arguments", "incidents")
 """Fields of provenance that may differ between two equal runs."""
 
+
+_TOO_MANY = re.compile(r"; ([0-9]+) pictures at a time were too many")
 
 Batch = dict[str, Any]
 """Numbers of pictures that were predicted together, with the model and the id of the process."""
@@ -270,8 +273,18 @@ def _is_run(path: Path) -> bool:
 
 
 def _run(path: Path) -> dict[str, object]:
-    made = {name: value for name, value in _document(path).items() if name not in OWN}
-    return {**tensors(path), "provenance": made}
+    made = _as_asked(_document(path))
+    return {**tensors(path), "provenance": {n: v for n, v in made.items() if n not in OWN}}
+
+
+def _as_asked(made: dict[str, Any]) -> dict[str, Any]:
+    """A provenance without the smaller batch that it tells of, as after a kill of the worker."""
+    told = map(_TOO_MANY.search, made["incidents"])
+    asked = next((int(found[1]) for found in told if found), None)
+    if asked is None:
+        return made
+    shapes = {(asked, *shape[1:]) for shape in made["input_shapes"]}
+    return made | {"batch_size": asked, "input_shapes": tuple(shapes)}
 
 
 def _document(path: Path) -> dict[str, Any]:
