@@ -70,7 +70,8 @@ def wrong_end(status: int, said: str, told: str, fault: str, met: set[str]) -> s
     """
     is_interrupted = fault == "interrupt" and status in (130, -signal.SIGINT)
     is_killed = status in (-signal.SIGKILL, 128 + signal.SIGKILL)
-    is_cut = fault == "interrupt" and is_killed and CONTAINER in met
+    is_unfinished = said.rpartition("\n")[2].startswith(" ")
+    is_cut = fault == "interrupt" and is_killed and CONTAINER in met and is_unfinished
     is_of_ctrl_c = is_interrupted and said.endswith("KeyboardInterrupt\n")
     if "Traceback" in said and not (is_of_ctrl_c or is_cut):
         return "a traceback"

@@ -10,6 +10,7 @@ import pytest
 from torture import containers, soak
 from torture.soak_findings import CONTAINER, FULL, wrong_end
 from torture.tally import main, place_section, record
+from torture.victims import as_asked
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,6 +79,10 @@ def test_a_soak_says_what_it_lacks_and_tries_nothing(monkeypatch, capsys):
         (130, "stopped", "interrupt", set(), ""),
         (1, "Traceback\nKeyboardInterrupt\n", "interrupt", set(), "a traceback"),
         (-2, "Traceback\nKeyboardInterrupt\n", "interrupt", set(), ""),
+        (-9, 'Traceback\n  File "<', "interrupt", {CONTAINER}, ""),
+        (-9, 'Traceback\n  File "<', "interrupt", set(), "a traceback"),
+        (-9, 'Traceback\n  File "<', "kill", {CONTAINER}, "a traceback"),
+        (-9, "Traceback\n  line\nOSError: x\n", "interrupt", {CONTAINER}, "a traceback"),
         (2, "No space left on device", "", {FULL}, ""),
         (2, "No space left on device", "", set(), "a wrong end"),
         (2, "Traceback\nOSError: No space left on device", "", {FULL}, "a traceback"),
@@ -91,3 +96,19 @@ def test_a_command_in_a_soak_may_end_as_its_fault_allows_and_no_other_way(
     status, said, fault, met, wrong
 ):
     assert wrong_end(status, said, said, fault, met) == wrong
+
+
+LESS = "killed; 20 pictures at a time were too many, now 10"
+
+
+@pytest.mark.parametrize(
+    ("incidents", "size", "asked"),
+    [((), 20, 20), ((), 10, 10), ((LESS,), 10, 20), ((LESS,), 7, 7)],
+)
+def test_a_smaller_batch_is_allowed_only_if_the_run_tells_of_it(incidents, size, asked):
+    made = {"incidents": incidents, "batch_size": size, "input_shapes": ((size, 8, 8, 3),)}
+    assert as_asked(made) == {
+        "incidents": incidents,
+        "batch_size": asked,
+        "input_shapes": ((asked, 8, 8, 3),),
+    }

@@ -30,7 +30,7 @@ OWN = ("started", "seconds", "process_id", "arguments", "incidents")
 """Fields of provenance that may differ between two equal runs."""
 
 
-_TOO_MANY = re.compile(r"; ([0-9]+) pictures at a time were too many")
+_TOO_MANY = re.compile(r"; ([0-9]+) pictures at a time were too many, now ([0-9]+)")
 
 Batch = dict[str, Any]
 """Numbers of pictures that were predicted together, with the model and the id of the process."""
@@ -273,16 +273,16 @@ def _is_run(path: Path) -> bool:
 
 
 def _run(path: Path) -> dict[str, object]:
-    made = _as_asked(_document(path))
+    made = as_asked(_document(path))
     return {**tensors(path), "provenance": {n: v for n, v in made.items() if n not in OWN}}
 
 
-def _as_asked(made: dict[str, Any]) -> dict[str, Any]:
+def as_asked(made: dict[str, Any]) -> dict[str, Any]:
     """A provenance without the smaller batch that it tells of, as after a kill of the worker."""
-    told = map(_TOO_MANY.search, made["incidents"])
-    asked = next((int(found[1]) for found in told if found), None)
-    if asked is None:
+    told = [found for found in map(_TOO_MANY.search, made["incidents"]) if found]
+    if not told or made["batch_size"] != int(told[-1][2]):
         return made
+    asked = int(told[0][1])
     shapes = {(asked, *shape[1:]) for shape in made["input_shapes"]}
     return made | {"batch_size": asked, "input_shapes": tuple(shapes)}
 
