@@ -56,11 +56,11 @@ def claim(path: Path, stack: ExitStack) -> bool:
 def claimed(path: Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Hold the lock at this path during the block, which begins when no other process has it.
 
+    The file of the lock stays. It can be of another user whose umask lets nobody else write it.
+
     Args:
         path: the lock.
         waiting: called once if another process has it.
-
-    The file of the lock stays. It can be of another user whose umask lets nobody else write it.
 
     Raises:
         BenchmarkError: a lock cannot be created at this path.

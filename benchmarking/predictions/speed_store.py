@@ -88,7 +88,7 @@ class SpeedStore:
 
         Raises:
             StoreError: the file of counts is broken, or a place is behind a link.
-            BenchmarkError: a folder cannot be written.
+            BenchmarkError: a folder cannot be written, or the lock cannot be taken.
         """
         self.counts()
         paths = [self.counts_path, *(self.path(*place) for place in places)]

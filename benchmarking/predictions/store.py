@@ -536,9 +536,11 @@ def bytes_needed(pictures: int, *, classes: int = 0) -> int:
 
 def _held_text(images: ImageSet, rows: str) -> str:
     """What the lock of a set's name says: its pictures, their list, and how they were drawn."""
-    weights = images.design.as_document() | {"source": ""} if images.design else {}
-    design = json.dumps(weights, sort_keys=True) if weights else ""
-    return " ".join([images.fingerprint, rows, *([sha256(design.encode())] if design else [])])
+    text = f"{images.fingerprint} {rows}"
+    if images.design is None:
+        return text
+    design = images.design.as_document() | {"source": ""}  # by which no design differs
+    return f"{text} {sha256(json.dumps(design, sort_keys=True).encode())}"
 
 
 def _difference(images: ImageSet, rows: str, text: str) -> str:
