@@ -42,7 +42,7 @@ from torture.soak_findings import (
 from torture.soak_tasks import MODELS, Place, Task, below, made, odd_times, tree
 from torture.tally import place_section
 from torture.verdicts import differences
-from torture.victims import ROOT, Arena, an_arena, check_whole, phases
+from torture.victims import ROOT, Arena, an_arena, as_asked, check_whole, phases
 
 PLAYERS = 8
 OTHERS = (3, 4)
@@ -238,7 +238,7 @@ class Soak:
             try:
                 for store in self.place.stores:
                     if store.exists():
-                        check_whole(store, below(self.reference, store.name))
+                        check_whole(store, below(self.reference, store.name), as_asked)
             except AssertionError as error:
                 self.findings.tell(f"the store at work: {error}")
             except FileNotFoundError:  # of a hidden folder that has gone meanwhile

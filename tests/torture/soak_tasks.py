@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarking.predictions.store import Store
-from torture.victims import OWN, contents
+from torture.victims import OWN, as_asked, contents
 
 MODELS = ("one", "two", "three")
 SHARDS = 2
@@ -146,7 +146,7 @@ def tree(folder: Path) -> set[Path]:
 
 def made(folder: Path) -> dict[str, object]:
     """Every file below a folder; of provenance, what two runs of the same thing have alike."""
-    found = contents(folder)
+    found = contents(folder, as_asked)
     for path in [path for path in found if path.endswith("provenance.json")]:
         document = json.loads((folder / path).read_bytes())
         for name in OWN:

@@ -32,6 +32,9 @@ OWN = ("started", "seconds", "process_id", "arguments", "incidents")
 
 _TOO_MANY = re.compile(r"; ([0-9]+) pictures at a time were too many, now ([0-9]+)")
 
+Reading = Callable[[dict[str, Any]], dict[str, Any]]
+"""What is compared of a provenance."""
+
 Batch = dict[str, Any]
 """Numbers of pictures that were predicted together, with the model and the id of the process."""
 
@@ -215,20 +218,25 @@ def traced(trace: Path) -> list[Call]:
     return [Call(*json.loads(line)) for line in lines]
 
 
-def contents(folder: Path) -> dict[str, object]:
-    """Bytes of every file below a folder, also hidden ones; for runs, the parts to compare."""
-    return _contents(folder, [path for path in folder.rglob("*") if path.is_file()])
+def contents(folder: Path, read: Reading = dict) -> dict[str, object]:
+    """Bytes of every file below a folder, also hidden ones; for runs, the parts to compare.
+
+    Of runs, `read` gives what is compared of the provenance, such as `as_asked`.
+    """
+    return _contents(folder, [path for path in folder.rglob("*") if path.is_file()], read)
 
 
-def visible(folder: Path) -> dict[str, object]:
+def visible(folder: Path, read: Reading = dict) -> dict[str, object]:
     """The same without hidden files and folders, which can appear and disappear meanwhile."""
     paths = [path for path in folder.rglob("[!.]*") if path.is_file()]
-    return _contents(folder, [path for path in paths if not _is_hidden(path.relative_to(folder))])
+    return _contents(
+        folder, [path for path in paths if not _is_hidden(path.relative_to(folder))], read
+    )
 
 
-def _contents(folder: Path, paths: Sequence[Path]) -> dict[str, object]:
+def _contents(folder: Path, paths: Sequence[Path], read: Reading) -> dict[str, object]:
     return {
-        str(path.relative_to(folder)): _run(path) if _is_run(path) else path.read_bytes()
+        str(path.relative_to(folder)): _run(path, read) if _is_run(path) else path.read_bytes()
         for path in sorted(paths)
     }
 
@@ -237,9 +245,9 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def check_whole(folder: Path, reference: Mapping[str, object]) -> None:
+def check_whole(folder: Path, reference: Mapping[str, object], read: Reading = dict) -> None:
     """Check that each file with its final name is complete and final, and stores are readable."""
-    for path, data in visible(folder).items():
+    for path, data in visible(folder, read).items():
         assert data == reference[path], f"{path}: {difference(data, reference[path])}"
     store = Store(folder)
     for images in store.image_sets():
@@ -272,8 +280,8 @@ def _is_run(path: Path) -> bool:
     return path.suffix == ".safetensors" and not path.name.startswith(".")
 
 
-def _run(path: Path) -> dict[str, object]:
-    made = as_asked(_document(path))
+def _run(path: Path, read: Reading) -> dict[str, object]:
+    made = read(_document(path))
     return {**tensors(path), "provenance": {n: v for n, v in made.items() if n not in OWN}}
 
 
